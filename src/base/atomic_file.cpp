@@ -1,0 +1,100 @@
+#include "base/atomic_file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace octet {
+namespace {
+
+tl::unexpected<Error> WriteError(const std::filesystem::path& path, uint64_t written) {
+  const bool full = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
+  return Fail(full ? ErrorCode::kExhausted : ErrorCode::kInvalidArgument, path, ": writing stopped after ", written,
+              " bytes: ", std::strerror(errno), full ? "; nothing was kept, free some space and run it again" : "");
+}
+
+}  // namespace
+
+Result<AtomicFile> AtomicFile::Create(const std::filesystem::path& path) {
+  AtomicFile file;
+  file.path_ = path;
+  file.temporary_ = path.parent_path() / Cat(".", path.filename().native(), ".", ::getpid(), ".partial");
+  file.descriptor_ = ::open(file.temporary_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (file.descriptor_ < 0) {
+    return Fail(errno == ENOENT ? ErrorCode::kNotFound : ErrorCode::kInvalidArgument, path,
+                ": can't be created: ", std::strerror(errno));
+  }
+  return file;
+}
+
+AtomicFile::AtomicFile(AtomicFile&& other) noexcept
+    : path_(std::move(other.path_)),
+      temporary_(std::move(other.temporary_)),
+      descriptor_(std::exchange(other.descriptor_, -1)),
+      size_(other.size_) {}
+
+AtomicFile::~AtomicFile() {
+  if (descriptor_ < 0) return;
+  ::close(descriptor_);
+  ::unlink(temporary_.c_str());
+}
+
+Status AtomicFile::Write(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return WriteError(path_, size_);
+    size_ += static_cast<uint64_t>(written);
+    bytes = bytes.subspan(static_cast<size_t>(written));
+  }
+  return {};
+}
+
+Status AtomicFile::Write(std::string_view text) { return Write(std::as_bytes(std::span(text.data(), text.size()))); }
+
+Status AtomicFile::Align(uint64_t alignment) {
+  static constexpr std::array<std::byte, 4096> kZeros = {};
+  uint64_t missing = (alignment - size_ % alignment) % alignment;
+  while (missing > 0) {
+    const size_t step = static_cast<size_t>(std::min<uint64_t>(missing, kZeros.size()));
+    OCTET_TRY(Write(std::span(kZeros).first(step)));
+    missing -= step;
+  }
+  return {};
+}
+
+Status AtomicFile::WriteAt(uint64_t offset, std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::pwrite(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return WriteError(path_, offset);
+    offset += static_cast<uint64_t>(written);
+    bytes = bytes.subspan(static_cast<size_t>(written));
+  }
+  return {};
+}
+
+Status AtomicFile::Commit() {
+  if (::fsync(descriptor_) != 0) return WriteError(path_, size_);
+  const int descriptor = std::exchange(descriptor_, -1);
+  if (::close(descriptor) != 0 || ::rename(temporary_.c_str(), path_.c_str()) != 0) {
+    const int reason = errno;
+    ::unlink(temporary_.c_str());
+    errno = reason;
+    return WriteError(path_, size_);
+  }
+  return {};
+}
+
+Status WriteFileAtomically(const std::filesystem::path& path, std::string_view content) {
+  AtomicFile file = OCTET_TRY(AtomicFile::Create(path));
+  OCTET_TRY(file.Write(content));
+  return file.Commit();
+}
+
+}  // namespace octet

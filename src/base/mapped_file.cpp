@@ -1,0 +1,83 @@
+#include "base/mapped_file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace octet {
+namespace {
+
+// A file descriptor that closes itself.
+class Descriptor {
+ public:
+  explicit Descriptor(int value) : value_(value) {}
+  ~Descriptor() {
+    if (value_ >= 0) ::close(value_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return value_; }
+
+ private:
+  int value_;
+};
+
+}  // namespace
+
+Result<MappedFile> MappedFile::Open(const std::filesystem::path& path) {
+  const Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (descriptor.get() < 0) {
+    const ErrorCode code = errno == ENOENT || errno == ENOTDIR ? ErrorCode::kNotFound : ErrorCode::kInvalidArgument;
+    return Fail(code, path, ": can't be opened: ", std::strerror(errno));
+  }
+  struct stat status = {};
+  if (::fstat(descriptor.get(), &status) != 0) return Fail(ErrorCode::kInternal, path, ": ", std::strerror(errno));
+  if (S_ISDIR(status.st_mode)) return Fail(ErrorCode::kInvalidArgument, path, ": is a directory, a file is expected");
+  if (!S_ISREG(status.st_mode)) return Fail(ErrorCode::kInvalidArgument, path, ": is not a regular file");
+
+  MappedFile file;
+  file.size_ = static_cast<size_t>(status.st_size);
+  if (file.size_ == 0) return file;
+  void* data = ::mmap(nullptr, file.size_, PROT_READ, MAP_PRIVATE, descriptor.get(), 0);
+  if (data == MAP_FAILED) {
+    file.size_ = 0;
+    return Fail(ErrorCode::kExhausted, path, ": can't be mapped: ", std::strerror(errno));
+  }
+  file.data_ = static_cast<const std::byte*>(data);
+  return file;
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+void MappedFile::Release(size_t offset, size_t size) const {
+  static const size_t page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+  const size_t begin = (offset + page - 1) / page * page;
+  const size_t end = (offset + size) / page * page;
+  if (begin < end && end <= size_ + page) ::madvise(const_cast<std::byte*>(data_) + begin, end - begin, MADV_DONTNEED);
+}
+
+Result<std::string> ReadTextFile(const std::filesystem::path& path, size_t limit) {
+  MappedFile file = OCTET_TRY(MappedFile::Open(path));
+  if (file.size() > limit) {
+    return Fail(ErrorCode::kUnsupported, path, ": has ", file.size(), " bytes, at most ", limit, " are read");
+  }
+  return std::string(file.text());
+}
+
+}  // namespace octet

@@ -1,0 +1,107 @@
+#include "base/thread_pool.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <string>
+
+namespace octet {
+namespace {
+
+// Longer than the serial work between two loops of a decode step, shorter than anyone notices as load.
+constexpr auto kSpin = std::chrono::microseconds(50);
+
+void Pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#else
+  std::this_thread::yield();
+#endif
+}
+
+// Spins until `done` or the time is over; true if done.
+template <class Done>
+bool SpinUntil(Done&& done) {
+  const auto end = std::chrono::steady_clock::now() + kSpin;
+  do {
+    for (int i = 0; i < 64; ++i) {
+      if (done()) return true;
+      Pause();
+    }
+  } while (std::chrono::steady_clock::now() < end);
+  return done();
+}
+
+}  // namespace
+
+ThreadPool::ThreadPool(size_t threads) {
+  for (size_t worker = 1; worker < threads; ++worker) workers_.emplace_back([this, worker] { Work(worker); });
+}
+
+ThreadPool::~ThreadPool() {
+  stopping_.store(true);
+  {
+    const std::lock_guard lock(mutex_);
+    round_.fetch_add(1);
+  }
+  wake_.notify_all();
+  for (std::thread& worker : workers_) worker.join();
+}
+
+void ThreadPool::RunShare(size_t share) const {
+  const size_t begin = count_ * share / threads();
+  const size_t end = count_ * (share + 1) / threads();
+  if (begin < end) function_(state_, begin, end);
+}
+
+void ThreadPool::Run(size_t count, Function function, void* state) {
+  if (workers_.empty() || count <= 1) {
+    if (count > 0) function(state, 0, count);
+    return;
+  }
+  function_ = function;
+  state_ = state;
+  count_ = count;
+  unfinished_.store(workers_.size(), std::memory_order_relaxed);
+  round_.fetch_add(1);  // sequentially consistent: ordered against the sleepers' count below
+  if (sleepers_.load() > 0) {
+    { const std::lock_guard lock(mutex_); }
+    wake_.notify_all();
+  }
+  RunShare(0);
+  while (!SpinUntil([this] { return unfinished_.load(std::memory_order_acquire) == 0; })) std::this_thread::yield();
+}
+
+void ThreadPool::Work(size_t worker) {
+  uint64_t seen = 0;
+  while (true) {
+    if (!SpinUntil([&] { return round_.load(std::memory_order_acquire) != seen; })) {
+      std::unique_lock lock(mutex_);
+      sleepers_.fetch_add(1);
+      wake_.wait(lock, [&] { return round_.load() != seen; });
+      sleepers_.fetch_sub(1);
+    }
+    seen = round_.load(std::memory_order_acquire);
+    if (stopping_.load()) return;
+    RunShare(worker);
+    unfinished_.fetch_sub(1, std::memory_order_release);
+  }
+}
+
+size_t ThreadPool::AvailableCores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  size_t cores = ::sched_getaffinity(0, sizeof set, &set) == 0 ? static_cast<size_t>(CPU_COUNT(&set)) : 1;
+  std::ifstream file("/sys/fs/cgroup/cpu.max");
+  std::string quota;
+  double period = 0;
+  if (file >> quota >> period && quota != "max" && period > 0) {
+    const double allowed = std::strtod(quota.c_str(), nullptr) / period;
+    cores = std::min(cores, static_cast<size_t>(std::max(1.0, allowed)));
+  }
+  return std::max<size_t>(cores, 1);
+}
+
+}  // namespace octet

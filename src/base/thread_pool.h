@@ -1,0 +1,60 @@
+// A fixed set of threads that run one loop at a time, each a fixed share of it.
+//
+//   ThreadPool pool(2);
+//   pool.ForEachShare(panels, [&](size_t begin, size_t end) { Multiply(begin, end); });
+//
+// Shares depend on the count and the number of threads alone. Workers spin for some 50 us after a loop before they sleep,
+// since a decode step is made of hundreds of loops a few microseconds apart. A loop must not start another on the same pool.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <thread>
+#include <type_traits>
+#include <vector>
+
+namespace octet {
+
+class ThreadPool {
+ public:
+  // Runs on the calling thread and threads - 1 others. Requires threads >= 1.
+  explicit ThreadPool(size_t threads);
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  size_t threads() const { return workers_.size() + 1; }
+
+  // Calls body(begin, end) once for each thread that has a share of 0 .. count - 1, and returns when all are done.
+  template <class Body>
+  void ForEachShare(size_t count, Body&& body) {
+    Run(count, [](void* state, size_t begin, size_t end) { (*static_cast<std::remove_reference_t<Body>*>(state))(begin, end); },
+        const_cast<void*>(static_cast<const void*>(&body)));
+  }
+
+  // Cores that this process may run on: affinity and the control group's CPU quota are honoured.
+  static size_t AvailableCores();
+
+ private:
+  using Function = void (*)(void* state, size_t begin, size_t end);
+
+  void Run(size_t count, Function function, void* state);
+  void Work(size_t worker);
+  void RunShare(size_t share) const;
+
+  std::vector<std::thread> workers_;
+  Function function_ = nullptr;
+  void* state_ = nullptr;
+  size_t count_ = 0;
+  std::atomic<uint64_t> round_{0};
+  std::atomic<size_t> unfinished_{0};
+  std::atomic<bool> stopping_{false};
+  std::atomic<size_t> sleepers_{0};
+  std::mutex mutex_;
+  std::condition_variable wake_;
+};
+
+}  // namespace octet
