@@ -1,0 +1,94 @@
+// Text to token ids and back, as the model's own tokenizer.json or GGUF vocabulary says.
+//
+//   Tokenizer tokenizer = OCTET_TRY(Tokenizer::FromJson(json_text, tokenizer_config, "tokenizer.json"));
+//   std::vector<int32_t> ids = tokenizer.Encode("Hello, world", {.add_special = true, .parse_special = false});
+//   StreamDecoder stream(tokenizer, /*skip_special=*/true);
+//   for (int32_t id : ids) Print(stream.Push(id));
+//   Print(stream.Finish());
+//
+// Ids equal those of the Hugging Face `tokenizers` package. Text that is not UTF-8 is read as Python's errors="replace"
+// reads it: each malformed sequence becomes U+FFFD. Opening by path: text/open_tokenizer.h. Chat templates:
+// text/chat_template.h. What of tokenizer.json is supported: docs/formats/tokenizer.md.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "text/text_piece.h"
+
+namespace octet {
+
+class GgufFile;
+struct TokenizerParts;
+
+struct EncodeOptions {
+  bool add_special = true;    // put BOS, EOS and the like where the tokenizer's post-processor puts them
+  bool parse_special = true;  // special tokens written in the text become their ids; false leaves them plain text
+};
+
+// Constant once made; any number of threads may use one at a time.
+class Tokenizer {
+ public:
+  // `tokenizer_config` is the content of tokenizer_config.json, or null where there is none. `where` opens every message.
+  // Fails with corrupt, or with unsupported naming the part that this build doesn't know.
+  static Result<Tokenizer> FromJson(std::string_view tokenizer_json, const Json& tokenizer_config, std::string_view where);
+  static Result<Tokenizer> FromGguf(const GgufFile& file);
+  // For the two above: parts that were read from either kind of file.
+  static Result<Tokenizer> FromParts(TokenizerParts parts, std::string_view where);
+
+  Tokenizer(Tokenizer&&) noexcept;
+  Tokenizer& operator=(Tokenizer&&) noexcept;
+  ~Tokenizer();
+
+  std::vector<int32_t> Encode(std::string_view text, const EncodeOptions& options = {}) const;
+
+  // The pieces joined and encoded as one text, but that a special token counts only where every character of it is trusted.
+  std::vector<int32_t> EncodeMarked(std::span<const TextPiece> pieces, bool add_special) const;
+
+  // Always valid UTF-8. Ids outside the vocabulary yield nothing.
+  std::string Decode(std::span<const int32_t> ids, bool skip_special = false) const;
+
+  // The token as the vocabulary spells it (byte-level vocabularies write a space as U+0120), empty for an unused id.
+  std::string_view TokenText(int32_t id) const;
+  std::optional<int32_t> TokenId(std::string_view token_text) const;
+  bool IsSpecial(int32_t id) const;
+
+  // Largest id + 1; ids below it may be unused.
+  size_t vocab_size() const;
+  std::optional<int32_t> bos() const;
+  std::optional<int32_t> eos() const;
+
+ private:
+  friend class StreamDecoder;
+  struct State;
+  explicit Tokenizer(std::unique_ptr<const State> state);
+
+  std::unique_ptr<const State> state_;
+};
+
+// Turns ids into text as they come: only whole characters leave, and what left is never taken back.
+// The texts of all pushes and of Finish joined equal Decode of all ids. The tokenizer must outlive it.
+class StreamDecoder {
+ public:
+  StreamDecoder(const Tokenizer& tokenizer, bool skip_special);
+  StreamDecoder(StreamDecoder&&) noexcept;
+  StreamDecoder& operator=(StreamDecoder&&) noexcept;
+  ~StreamDecoder();
+
+  std::string Push(int32_t id);
+  // What was held back, malformed bytes as U+FFFD; the decoder is then as new.
+  std::string Finish();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace octet
