@@ -1,0 +1,121 @@
+// What a decoder computes, as data: the forward pass, the packer, the quantiser and the memory planner read only this.
+//
+//   ModelSpec spec = OCTET_TRY(ReadHfConfig(checkpoint.config));        // models/hf_config.h
+//   for (const WeightSlot& slot : WeightSlots(spec)) Print(slot.tensor, slot.rows, slot.columns);
+//
+// Running it: models/decoder.h. Its weights by slot name: models/weights.h. What each family's fields mean: docs/models.md.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "nn/rope.h"
+
+namespace octet {
+
+enum class NormKind { kRms, kRmsPlusOne };  // x * rsqrt(mean(x^2) + eps) * w, or * (1 + w) as in Gemma
+
+struct NormSpec {
+  NormKind kind = NormKind::kRms;
+  float eps = 1e-5F;
+};
+
+// Grouped-query attention; query head h reads key head h / (heads / kv_heads).
+struct AttnSpec {
+  size_t heads = 0;
+  size_t kv_heads = 0;
+  size_t key_dim = 0;    // of one query or key head
+  size_t value_dim = 0;  // of one value head
+  size_t rope_id = 0;    // index into ModelSpec::ropes
+  float scale = 1;       // of q.k
+  float softcap = 0;     // 0: none
+  size_t window = 0;     // 0: all; else key j is seen by query i iff i - j < window
+  bool q_bias = false, k_bias = false, v_bias = false, out_bias = false;
+  std::optional<NormSpec> qk_norm;  // per head, before the rotation
+};
+
+enum class ActivationKind { kSilu, kGeluTanh, kGeluErf };
+
+// down(activation(gate(x)) * up(x))
+struct FfnSpec {
+  ActivationKind activation = ActivationKind::kSilu;
+  size_t width = 0;
+  bool bias = false;  // on gate, up and down
+};
+
+struct LayerSpec {
+  NormSpec pre_attn;
+  std::optional<NormSpec> post_attn;  // on the branch's output, before the residual addition
+  NormSpec pre_ffn;
+  std::optional<NormSpec> post_ffn;
+  AttnSpec attn;
+  FfnSpec ffn;
+};
+
+struct ModelSpec {
+  std::string family;  // config.json's model_type: "llama", "qwen2", ...
+  size_t vocab = 0;
+  size_t hidden = 0;
+  float embed_scale = 1;     // embeddings are multiplied by it
+  bool tied = false;         // the head is the embedding table
+  float final_softcap = 0;   // of logits; 0: none
+  NormSpec final_norm;
+  std::vector<nn::RopeSpec> ropes;
+  std::vector<LayerSpec> layers;
+  size_t max_positions = 0;
+  std::vector<int32_t> eos_ids;  // empty where the configuration says none
+  std::optional<int32_t> bos_id;
+  std::string dtype;             // the configuration's: "float32", "bfloat16", "float16", or empty
+  // How the checkpoint stores it: Phi-3 keeps q, k, v and gate, up in one tensor each.
+  bool fused_qkv = false;
+  bool fused_gate_up = false;
+  std::string tensor_prefix = "model.";  // before embed_tokens, layers.N and norm
+
+  // What dense weights and embeddings count, biases and norms included.
+  uint64_t Parameters() const;
+};
+
+// Along which axis tensor parallelism may cut a weight.
+enum class ParallelAxis { kReplicate, kColumn, kRow, kVocabulary };
+
+// How much a model suffers from rounding this weight, by experience across families.
+enum class Sensitivity {
+  kLinear,     // q, k, v, gate, up
+  kOutlier,    // attention output and down, whose inputs have outliers
+  kEmbedding,  // embedding and head: quantised only on request
+  kExact,      // norms and biases: never
+};
+
+// One weight as the forward pass names it and where a checkpoint holds it.
+// Matrices: "embedding", "head", "layers.3.attn.q|k|v|out", "layers.3.ffn.gate|up|down".
+// Vectors:  "final_norm", "layers.3.attn.norm|post_norm|q_norm|k_norm", "layers.3.ffn.norm|post_norm", and a matrix' name
+//           with ".bias".
+struct WeightSlot {
+  std::string name;
+  std::string tensor;    // Hugging Face's name; several slots may share one tensor
+  size_t tensor_rows = 0;  // of that whole tensor
+  size_t first_row = 0;  // of this slot in the tensor
+  size_t rows = 0;       // out features; the length of a vector
+  size_t columns = 0;    // in features; 0 for a vector
+  ParallelAxis axis = ParallelAxis::kReplicate;
+  size_t granularity = 1;  // rows (kColumn) or columns (kRow) that must stay together: a head
+  bool quantisable = false;
+  Sensitivity sensitivity = Sensitivity::kExact;
+
+  bool IsMatrix() const { return columns != 0; }
+};
+
+// Every weight of the model, in the order in which the forward pass meets them. A tied head has no slot of its own.
+std::vector<WeightSlot> WeightSlots(const ModelSpec& spec);
+
+// Slots that a provider may serve joined into one matrix, columns in this order: "layers.3.attn.qkv" is q, k, v and
+// "layers.3.ffn.gate_up" is gate, up. Empty for every other name.
+std::vector<std::string> FusedParts(std::string_view name);
+
+// "layers.3." + part.
+std::string LayerSlot(size_t layer, std::string_view part);
+
+}  // namespace octet

@@ -1,0 +1,83 @@
+// Where a decoder gets its weights from, by slot name (models/model_spec.h).
+//
+//   CheckpointWeights weights = OCTET_TRY(CheckpointWeights::Open(checkpoint, spec, {}, pool));
+//   Decoder decoder = OCTET_TRY(Decoder::Load(spec, weights));
+//
+// A pack is written by asking for every entry in turn and read back through a WeightProvider of its own: engine/pack.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "base/thread_pool.h"
+#include "models/model_spec.h"
+#include "tensor/packed_matrix.h"
+
+namespace octet {
+
+struct Checkpoint;
+class TensorSource;
+
+class WeightProvider {
+ public:
+  virtual ~WeightProvider() = default;
+
+  struct Entry {
+    std::string name;
+    bool is_matrix = false;
+  };
+  // What Matrix and Vector serve, in the order of the forward pass. A fused matrix ("layers.3.attn.qkv") stands in place of its
+  // parts; a bias is part of its matrix and has no entry.
+  virtual const std::vector<Entry>& Entries() const = 0;
+
+  // Fails with not_found for a name that has no entry, and as the source does.
+  virtual Result<PackedMatrix> Matrix(std::string_view name) = 0;
+  virtual Result<std::vector<float>> Vector(std::string_view name) = 0;
+
+  bool Has(std::string_view name) const;
+};
+
+// What a matrix that isn't quantised is computed in. kAuto: FP32 where the checkpoint stores FP32, else BF16.
+enum class ComputeType { kAuto, kBf16, kF32 };
+
+// Packs each matrix from the checkpoint when it is asked for, and keeps none: memory is bounded by what the caller holds and
+// some rows in flight. A tensor in F8_E4M3 with `<module>.weight_scale` beside it becomes an E4M3 matrix, whatever lists say.
+class CheckpointWeights : public WeightProvider {
+ public:
+  // Checks names and shapes of all tensors: fails with not_found or corrupt, naming the tensor and both shapes; with unsupported
+  // for a quantisation that isn't known. The pool must outlive the object.
+  static Result<CheckpointWeights> Open(const Checkpoint& checkpoint, const ModelSpec& spec, ComputeType compute,
+                                        ThreadPool& pool);
+
+  const std::vector<Entry>& Entries() const override { return entries_; }
+  Result<PackedMatrix> Matrix(std::string_view name) override;
+  Result<std::vector<float>> Vector(std::string_view name) override;
+
+ private:
+  // Rows of one tensor that become columns of a packed matrix.
+  struct Part {
+    WeightSlot slot;
+    std::string bias;   // tensor's name, empty for none
+    std::string scale;  // of an E4M3 tensor, else empty
+  };
+  struct Source {
+    std::vector<Part> parts;  // one, or those of a fused matrix
+    kernels::WeightFormat format = kernels::WeightFormat::kF32;
+  };
+
+  CheckpointWeights() = default;
+  Result<Source> Describe(const WeightSlot& slot, const ModelSpec& spec, ComputeType compute) const;
+  void AddEntries(std::vector<Source> sources);
+
+  std::string path_;
+  std::shared_ptr<const TensorSource> tensors_;
+  ThreadPool* pool_ = nullptr;
+  std::vector<Entry> entries_;
+  std::vector<Source> sources_;  // parallel to entries_
+};
+
+}  // namespace octet
