@@ -1,0 +1,32 @@
+// Log-probabilities of raw logits.
+//
+//   LogSoftmax raw(logits);
+//   float chosen = raw.Of(logits[token]);
+//   std::vector<TokenLogprob> top = raw.Top(5);
+//
+// Of and Top round in one place, so that a greedy token's value equals the largest of Top exactly.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "octet/sampling.h"
+
+namespace octet {
+
+class LogSoftmax {
+ public:
+  // Keeps the span. Requires finite logits. Work: an exp per logit.
+  explicit LogSoftmax(std::span<const float> logits);
+
+  float Of(float logit) const;
+  // The `count` most likely tokens, most likely first, lower id first among equals.
+  std::vector<TokenLogprob> Top(size_t count) const;
+
+ private:
+  std::span<const float> logits_;
+  float largest_ = 0;
+  double log_sum_ = 0;  // of exp(logit - largest)
+};
+
+}  // namespace octet

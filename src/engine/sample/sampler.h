@@ -1,0 +1,68 @@
+// Choosing the tokens of one sequence: the steps of octet/sampling.h, with the state they need.
+//
+//   Sampler sampler = OCTET_TRY(Sampler::Create(options, vocab, end_tokens, /*request=*/0));
+//   sampler.AddPrompt(prompt);
+//   SampledToken next = OCTET_TRY(sampler.Next(logits));   // and again for each step
+//
+// The pieces: distribution.h (temperature to draw), token_history.h (penalties), logprobs.h. Ending a sequence is not decided
+// here: engine/sequence.h.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "base/error.h"
+#include "base/random.h"
+#include "engine/sample/distribution.h"
+#include "engine/sample/token_history.h"
+#include "octet/sampling.h"
+
+namespace octet {
+
+struct SampledToken {
+  int32_t token = 0;
+  std::optional<float> logprob;   // where options.logprobs >= 0
+  std::vector<TokenLogprob> top;  // options.logprobs of them
+};
+
+class Sampler {
+ public:
+  // `end_tokens` are the ids that min_tokens holds back. Fails as CheckSampling does. Takes all memory that Next needs.
+  static Result<Sampler> Create(SamplingOptions options, size_t vocab, std::span<const int32_t> end_tokens, uint32_t request);
+
+  void AddPrompt(std::span<const int32_t> tokens);
+  // A token that was chosen elsewhere; Next does it by itself.
+  void AddOutput(int32_t token);
+
+  // Logits [vocab] of the last position; the chosen token counts as output from here on. Fails with internal, naming the
+  // token, where a logit isn't finite, and with invalid_argument where the options leave no token at all.
+  // Allocates only for log-probabilities.
+  Result<SampledToken> Next(std::span<const float> logits);
+
+  // Tokens chosen so far.
+  size_t step() const { return step_; }
+  // After a Next with a temperature: what the draw was made from, relative to the likeliest token's weight of 1.
+  std::span<const float> weights() const { return logits_; }
+
+ private:
+  Sampler() = default;
+
+  void ApplyAllowedAndBanned();
+  void ApplyMinTokensAndBias();
+  Result<int32_t> Choose();
+
+  SamplingOptions options_;
+  std::vector<int32_t> end_tokens_;
+  CounterRandom random_;
+  uint32_t request_ = 0;
+  size_t step_ = 0;
+  std::vector<float> logits_;         // working copy
+  std::vector<bool> allowed_;         // empty: all
+  std::vector<Candidate> candidates_;
+  std::optional<TokenHistory> history_;  // only where penalties are on
+};
+
+}  // namespace octet
