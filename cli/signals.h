@@ -1,0 +1,23 @@
+// SIGINT and SIGTERM as a wish to stop: the first sets the flag, a second SIGINT ends the process at once.
+//
+//   CatchSignals(cancel);
+//   ...
+//   if (LastSignal() != 0) return 128 + LastSignal();
+//
+// SIGPIPE is ignored: a reader that left shows as EPIPE at the write. SIGXFSZ too: a file-size limit shows as EFBIG.
+#pragma once
+
+#include "base/cancel.h"
+
+namespace octet::cli {
+
+// The flag must outlive the process' work.
+void CatchSignals(CancelFlag& cancel);
+
+// SIGINT or SIGTERM, whichever came last; 0 if neither did.
+int LastSignal();
+
+// After a verb took the signal as its own, as a chat does with an answer that is stopped.
+void ForgetSignal();
+
+}  // namespace octet::cli
