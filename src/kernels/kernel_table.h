@@ -5,8 +5,8 @@
 //   kernels.gemm[size_t(WeightFormat::kE4M3)](args);
 //
 // A tier's table starts as a copy of the table below it (reference < avx2 < avx512 < avx512_bf16) and replaces entries.
-// `reference` is plain scalar code and defines each result. An output element's value depends on its row and column alone:
-// not on how many rows, panels or threads a call covers. Layouts: kernels/layout.h.
+// `reference` is plain scalar code and defines each result. An output element's value depends on its row and column
+// alone: not on how many rows, panels or threads a call covers. Layouts: kernels/layout.h.
 #pragma once
 
 #include <span>
@@ -29,9 +29,9 @@ struct GemmArgs {
   float* out = nullptr;                  // [rows, out_stride]; the columns of the called panels are written
   size_t out_stride = 0;                 // in floats
   size_t rows = 0;
-  size_t depth = 0;                      // padded depth
-  size_t columns = 0;                    // of the whole matrix, without padding
-  size_t first_panel = 0;                // panels first_panel .. end_panel - 1 are computed
+  size_t depth = 0;        // padded depth
+  size_t columns = 0;      // of the whole matrix, without padding
+  size_t first_panel = 0;  // panels first_panel .. end_panel - 1 are computed
   size_t end_panel = 0;
 };
 
@@ -39,9 +39,9 @@ struct GemmArgs {
 //   query [tokens, group, key_dim] at query[token * query_token_stride + head * key_dim], rotated, not scaled
 //   out   [tokens, group, value_dim] at out[token * out_token_stride + head * value_dim]
 // Token i stands at first_position + i and sees positions max(0, p - window + 1) .. p (window 0: all of 0 .. p).
-// score = scale * q.k, then softcap * tanh(score / softcap) where softcap > 0; softmax in FP32 over blocks of 128 positions
-// aligned to position 0, each block rescaling what came before (on-line softmax): the result is the same however a prompt is
-// cut. With the BF16 cache, queries and probabilities are rounded to BF16 for the products.
+// score = scale * q.k, then softcap * tanh(score / softcap) where softcap > 0; softmax in FP32 over blocks of 128
+// positions aligned to position 0, each block rescaling what came before (on-line softmax): the result is the same
+// however a prompt is cut. With the BF16 cache, queries and probabilities are rounded to BF16 for the products.
 struct AttendArgs {
   const float* query = nullptr;
   size_t query_token_stride = 0;  // in floats
@@ -52,7 +52,7 @@ struct AttendArgs {
   const std::byte* const* pages = nullptr;  // page p holds positions 32p .. 32p + 31 of this layer
   size_t key_offset = 0;                    // bytes from a page's start to this head's keys
   size_t value_offset = 0;                  // and to its values
-  size_t key_dim = 0;
+  size_t key_dim = 0;                       // key_dim and value_dim: at most kMaxHeadDim
   size_t value_dim = 0;
   float scale = 1;
   float softcap = 0;
@@ -65,8 +65,9 @@ struct KernelTable {
 
   void (*gemm[kWeightFormats])(const GemmArgs& args) = {};  // indexed by WeightFormat
 
-  // rows x depth floats (row r at x + r * stride) into packed blocks, padded with zeros to padded_depth; the BF16 form rounds to
-  // nearest even. The call covers blocks first_block .. end_block - 1 of the RowBlocks(rows), so that threads can share it.
+  // rows x depth floats (row r at x + r * stride) into packed blocks, padded with zeros to padded_depth; the BF16 form
+  // rounds to nearest even. The call covers blocks first_block .. end_block - 1 of the RowBlocks(rows), so that threads
+  // can share it.
   struct PackArgs {
     const float* x = nullptr;
     size_t stride = 0;
@@ -80,14 +81,14 @@ struct KernelTable {
   };
   void (*pack_activations_f32)(const PackArgs& args) = nullptr;
   void (*pack_activations_bf16)(const PackArgs& args) = nullptr;
-  // Rounds each row to E4M3 with the scale amax / 448 (1 for a row of zeros): code = ToE4M3(x / scale); packs the codes' values as
-  // BF16, which holds them exactly.
+  // Rounds each row to E4M3 with the scale amax / 448 (1 for a row of zeros): code = ToE4M3(x / scale); packs the
+  // codes' values as BF16, which holds them exactly.
   void (*pack_activations_e4m3)(const PackArgs& args) = nullptr;
 
   // out[i] = x[i] * (1 / sqrt(mean(x^2) + eps)) * (weight[i] + offset); offset is 1 for Gemma, else 0. out may be x.
   void (*rms_norm)(const float* x, const float* weight, float offset, float eps, size_t count, float* out) = nullptr;
-  void (*add)(const float* y, size_t count, float* x) = nullptr;       // x[i] += y[i]
-  void (*scale)(float factor, size_t count, float* x) = nullptr;       // x[i] *= factor
+  void (*add)(const float* y, size_t count, float* x) = nullptr;  // x[i] += y[i]
+  void (*scale)(float factor, size_t count, float* x) = nullptr;  // x[i] *= factor
   // out[i] = activation(gate[i]) * up[i]; out may be gate.
   void (*silu_multiply)(const float* gate, const float* up, size_t count, float* out) = nullptr;
   void (*gelu_tanh_multiply)(const float* gate, const float* up, size_t count, float* out) = nullptr;
@@ -100,9 +101,10 @@ struct KernelTable {
   void (*unpack_column[kWeightFormats])(const void* weights, const float* column_scales, size_t depth, size_t column,
                                         float* out) = {};
 
-  // Writes one position's key [key_dim] and value [value_dim] of one head into slot 0 .. 31 of a page. Indexed by ActivationFormat.
-  void (*store_cache[2])(const float* key, const float* value, size_t key_dim, size_t value_dim, size_t slot, std::byte* keys,
-                         std::byte* values) = {};
+  // Writes one position's key [key_dim] and value [value_dim] of one head into slot 0 .. 31 of a page. Indexed by
+  // ActivationFormat.
+  void (*store_cache[2])(const float* key, const float* value, size_t key_dim, size_t value_dim, size_t slot,
+                         std::byte* keys, std::byte* values) = {};
   void (*attend[2])(const AttendArgs& args) = {};  // indexed by ActivationFormat
 
   // Index of the largest value, the lowest index among equals; NaN is never chosen unless all are (then 0).
@@ -111,19 +113,19 @@ struct KernelTable {
   double (*sum_exp)(const float* x, float shift, float factor, size_t count) = nullptr;
 };
 
-// The tier that OCTET_CPU names, or the best of this CPU where `wish` is empty. A wish that isn't a tier, or that this CPU can't
-// run, is an invalid_argument that lists what it can.
+// The tier that OCTET_CPU names, or the best of this CPU where `wish` is empty. A wish that isn't a tier, or that this
+// CPU can't run, is an invalid_argument that lists what it can.
 Result<const KernelTable*> SelectKernels(std::string_view wish);
 
-// What SelectKernels gives for the environment variable OCTET_CPU, or the best tier where that wish can't be met (programs call
-// SelectKernels first and report its error).
+// What SelectKernels gives for the environment variable OCTET_CPU, or the best tier where that wish can't be met
+// (programs call SelectKernels first and report its error).
 const KernelTable& ActiveKernels();
 
 // Every tier of this build that this CPU can run, lowest first.
 std::span<const KernelTable* const> AvailableTiers();
 
-// Packs whole row-major matrices [columns, depth] (any column count: a slice that starts at a multiple of 32 columns packs to the
-// bytes from its panel on). BF16 rounds floats to nearest even; E4M3 takes codes.
+// Packs whole row-major matrices [columns, depth] (any column count: a slice that starts at a multiple of 32 columns
+// packs to the bytes from its panel on). BF16 rounds floats to nearest even; E4M3 takes codes.
 void PackWeightsF32(const float* rows, size_t columns, size_t depth, void* packed);
 void PackWeightsBf16(const float* rows, size_t columns, size_t depth, void* packed);
 void PackWeightsE4M3(const uint8_t* codes, size_t columns, size_t depth, void* packed);

@@ -4,13 +4,14 @@
 // 32p .. 32p+31 over the whole depth as one forward stream of 128-byte records:
 //   F32   record = 1 k:  column c's value at 4c
 //   BF16  record = 2 k:  column c's pair (k, k+1) at 4c
-//   E4M3  record = 4 k:  two tiles of 16 columns, 64 B each; a tile is four lanes of 16 B; lane i holds columns 4i .. 4i+3 as
+//   E4M3  record = 4 k:  two tiles of 16 columns, 64 B each; a tile is four lanes of 16 B; lane i holds columns 4i ..
+//   4i+3 as
 //                        c0:k,k+1 c1:k,k+1 c2:.. c3:.. | c0:k+2,k+3 c1:.. c2:.. c3:..
 //                        so that unpacking low and high bytes yields BF16 pairs with the columns in order
 // Columns and depth are padded with zeros to whole panels and records.
 //
-// Activations [rows, depth] are cut into blocks of up to 8 rows. A block of r rows is [depth / n][r][4 bytes]: n = 1 float,
-// or n = 2 BF16 values (k, k+1), of row 0, then row 1 ... One pointer and constant offsets reach every row.
+// Activations [rows, depth] are cut into blocks of up to 8 rows. A block of r rows is [depth / n][r][4 bytes]: n = 1
+// float, or n = 2 BF16 values (k, k+1), of row 0, then row 1 ... One pointer and constant offsets reach every row.
 #pragma once
 
 #include <cstddef>
@@ -53,8 +54,10 @@ constexpr size_t PackedOffset(WeightFormat format, size_t depth, size_t column, 
   const size_t record = k / RecordDepth(format) * kRecordBytes;
   const size_t c = column % kPanelColumns;
   switch (format) {
-    case WeightFormat::kF32: return panel + record + 4 * c;
-    case WeightFormat::kBf16: return panel + record + 4 * c + 2 * (k % 2);
+    case WeightFormat::kF32:
+      return panel + record + 4 * c;
+    case WeightFormat::kBf16:
+      return panel + record + 4 * c + 2 * (k % 2);
     case WeightFormat::kE4M3: {
       const size_t tile = c / 16 * 64, lane = c % 16 / 4 * 16, pair = k % 4 / 2 * 8;
       return panel + record + tile + lane + pair + c % 4 * 2 + k % 2;
@@ -74,6 +77,10 @@ constexpr size_t RowBlockBegin(size_t rows, size_t block) { return rows == 0 ? 0
 
 // The key/value cache: a page holds 32 positions. For one key head, its keys are a packed matrix with columns = the 32
 // positions and depth = key_dim; its values are one with columns = value_dim and depth = the 32 positions. F32 or BF16.
+// Pages are zeroed once, before their first use, so that padding and slots not written yet are zeros. Attention takes
+// the positions in blocks of four pages and heads of up to 512 values.
 inline constexpr size_t kPagePositions = 32;
+inline constexpr size_t kAttendBlock = 128;
+inline constexpr size_t kMaxHeadDim = 512;
 
 }  // namespace octet::kernels

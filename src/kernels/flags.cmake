@@ -1,0 +1,14 @@
+# Which instructions each tier's file may use; every other file keeps to the compiler's base, since it runs on any CPU.
+# Features are named one by one: g++ 12 and clang 14 don't know the newer -march names.
+set(OCTET_AVX2_FLAGS -mavx2 -mfma -mf16c)
+set(OCTET_AVX512_FLAGS ${OCTET_AVX2_FLAGS} -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512vbmi
+                       -mprefer-vector-width=512)
+set(OCTET_AVX512_BF16_FLAGS ${OCTET_AVX512_FLAGS} -mavx512bf16)
+
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  foreach(tier IN ITEMS avx2 avx512 avx512_bf16)
+    string(TOUPPER ${tier} upper)
+    set_source_files_properties(${CMAKE_CURRENT_SOURCE_DIR}/kernels/x86/${tier}.cpp PROPERTIES COMPILE_OPTIONS
+                                                                                               "${OCTET_${upper}_FLAGS}")
+  endforeach()
+endif()

@@ -1,0 +1,49 @@
+// Reading and writing single elements of packed matrices, and the one product step that every GEMM is made of.
+#pragma once
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "kernels/kernel_table.h"
+#include "numeric/bf16.h"
+#include "numeric/fp8.h"
+
+namespace octet::kernels::reference {
+
+template <class T>
+T LoadAs(const void* base, size_t offset) {
+  T out;
+  std::memcpy(&out, static_cast<const std::byte*>(base) + offset, sizeof(T));
+  return out;
+}
+
+template <class T>
+void StoreAs(void* base, size_t offset, T value) {
+  std::memcpy(static_cast<std::byte*>(base) + offset, &value, sizeof(T));
+}
+
+// Element (column, k) of packed weights.
+template <WeightFormat format>
+float WeightAt(const void* weights, size_t depth, size_t column, size_t k) {
+  const size_t offset = PackedOffset(format, depth, column, k);
+  if constexpr (format == WeightFormat::kF32) return LoadAs<float>(weights, offset);
+  if constexpr (format == WeightFormat::kBf16) return ToFloat(LoadAs<Bf16>(weights, offset));
+  if constexpr (format == WeightFormat::kE4M3) return ToFloat(LoadAs<E4M3>(weights, offset));
+}
+
+// Byte offset of element (row, k) of a block of `block_rows` packed activation rows.
+constexpr size_t ActivationOffset(ActivationFormat format, size_t block_rows, size_t row, size_t k) {
+  return format == ActivationFormat::kF32 ? (k * block_rows + row) * 4 : (k / 2 * block_rows + row) * 4 + k % 2 * 2;
+}
+
+// vdpbf16ps treats denormals as zeros of their sign, coming in and going out.
+inline float Flush(float x) { return std::fabs(x) < std::numeric_limits<float>::min() ? std::copysign(0.0f, x) : x; }
+
+// sum + a0 * w0 + a1 * w1 of BF16 pairs as vdpbf16ps computes it: the odd element enters first, each step rounds once.
+inline float DotPair(float a0, float a1, float w0, float w1, float sum) {
+  const float odd = Flush(std::fma(Flush(a1), Flush(w1), Flush(sum)));
+  return Flush(std::fma(Flush(a0), Flush(w0), odd));
+}
+
+}  // namespace octet::kernels::reference

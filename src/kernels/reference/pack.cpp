@@ -1,0 +1,86 @@
+// Packing of activations, and of whole weight matrices (which every tier shares).
+#include <algorithm>
+
+#include "kernels/reference/elements.h"
+#include "kernels/reference/reference.h"
+
+namespace octet::kernels {
+namespace reference {
+namespace {
+
+// Packs the called blocks; value(row, k) is the number that element (row, k) becomes.
+template <ActivationFormat format, class Value>
+void PackBlocks(const KernelTable::PackArgs& args, Value&& value) {
+  for (size_t block = args.first_block; block < args.end_block; ++block) {
+    const size_t first_row = RowBlockBegin(args.rows, block);
+    const size_t block_rows = RowBlockBegin(args.rows, block + 1) - first_row;
+    std::byte* out = static_cast<std::byte*>(args.packed) + ActivationBytes(format, first_row, args.padded_depth);
+    for (size_t row = 0; row < block_rows; ++row) {
+      for (size_t k = 0; k < args.padded_depth; ++k) {
+        const float x = k < args.depth ? value(first_row + row, k) : 0.0f;
+        const size_t offset = ActivationOffset(format, block_rows, row, k);
+        if constexpr (format == ActivationFormat::kF32) {
+          StoreAs(out, offset, x);
+        } else {
+          StoreAs(out, offset, ToBf16(x));
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void PackActivationsF32(const KernelTable::PackArgs& args) {
+  PackBlocks<ActivationFormat::kF32>(args, [&](size_t row, size_t k) { return args.x[row * args.stride + k]; });
+}
+
+void PackActivationsBf16(const KernelTable::PackArgs& args) {
+  PackBlocks<ActivationFormat::kBf16>(args, [&](size_t row, size_t k) { return args.x[row * args.stride + k]; });
+}
+
+void PackActivationsE4M3(const KernelTable::PackArgs& args) {
+  const size_t end_row = RowBlockBegin(args.rows, args.end_block);
+  for (size_t row = RowBlockBegin(args.rows, args.first_block); row < end_row; ++row) {
+    float amax = 0;
+    for (size_t k = 0; k < args.depth; ++k) amax = std::max(amax, std::fabs(args.x[row * args.stride + k]));
+    args.row_scales[row] = amax == 0 ? 1.0f : amax / 448.0f;
+  }
+  PackBlocks<ActivationFormat::kBf16>(args, [&](size_t row, size_t k) {
+    return ToFloat(ToE4M3(args.x[row * args.stride + k] / args.row_scales[row]));
+  });
+}
+
+}  // namespace reference
+
+namespace {
+
+template <WeightFormat format, class Element>
+void PackWeights(const Element* rows, size_t columns, size_t depth, void* packed) {
+  std::memset(packed, 0, PackedBytes(format, columns, depth));
+  for (size_t column = 0; column < columns; ++column) {
+    for (size_t k = 0; k < depth; ++k) {
+      const size_t offset = PackedOffset(format, depth, column, k);
+      const Element element = rows[column * depth + k];
+      if constexpr (format == WeightFormat::kBf16) {
+        reference::StoreAs(packed, offset, ToBf16(element));
+      } else {
+        reference::StoreAs(packed, offset, element);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void PackWeightsF32(const float* rows, size_t columns, size_t depth, void* packed) {
+  PackWeights<WeightFormat::kF32>(rows, columns, depth, packed);
+}
+void PackWeightsBf16(const float* rows, size_t columns, size_t depth, void* packed) {
+  PackWeights<WeightFormat::kBf16>(rows, columns, depth, packed);
+}
+void PackWeightsE4M3(const uint8_t* codes, size_t columns, size_t depth, void* packed) {
+  PackWeights<WeightFormat::kE4M3>(codes, columns, depth, packed);
+}
+
+}  // namespace octet::kernels

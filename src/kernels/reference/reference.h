@@ -1,0 +1,38 @@
+// The plain definitions behind the table `reference`: what each kernel computes, one value at a time.
+// What they mean is said in kernels/kernel_table.h; the table itself is in reference/table.cpp.
+#pragma once
+
+#include "kernels/kernel_table.h"
+
+namespace octet::kernels::reference {
+
+void GemmF32(const GemmArgs& args);
+void GemmBf16(const GemmArgs& args);
+void GemmE4M3(const GemmArgs& args);
+void UnpackColumnF32(const void* weights, const float* column_scales, size_t depth, size_t column, float* out);
+void UnpackColumnBf16(const void* weights, const float* column_scales, size_t depth, size_t column, float* out);
+void UnpackColumnE4M3(const void* weights, const float* column_scales, size_t depth, size_t column, float* out);
+
+void PackActivationsF32(const KernelTable::PackArgs& args);
+void PackActivationsBf16(const KernelTable::PackArgs& args);
+void PackActivationsE4M3(const KernelTable::PackArgs& args);
+
+void RmsNorm(const float* x, const float* weight, float offset, float eps, size_t count, float* out);
+void Add(const float* y, size_t count, float* x);
+void Scale(float factor, size_t count, float* x);
+void SiluMultiply(const float* gate, const float* up, size_t count, float* out);
+void GeluTanhMultiply(const float* gate, const float* up, size_t count, float* out);
+void GeluErfMultiply(const float* gate, const float* up, size_t count, float* out);
+void Softcap(float cap, size_t count, float* x);
+void Rope(const float* cosines, const float* sines, size_t half, float* x);
+size_t ArgMax(const float* x, size_t count);
+double SumExp(const float* x, float shift, float factor, size_t count);
+
+void StoreCacheF32(const float* key, const float* value, size_t key_dim, size_t value_dim, size_t slot, std::byte* keys,
+                   std::byte* values);
+void StoreCacheBf16(const float* key, const float* value, size_t key_dim, size_t value_dim, size_t slot,
+                    std::byte* keys, std::byte* values);
+void AttendF32(const AttendArgs& args);
+void AttendBf16(const AttendArgs& args);
+
+}  // namespace octet::kernels::reference

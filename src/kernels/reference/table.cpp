@@ -1,0 +1,27 @@
+#include "kernels/reference/reference.h"
+#include "kernels/tiers.h"
+
+namespace octet::kernels {
+
+constinit const KernelTable kReference = {
+    .name = "reference",
+    .gemm = {reference::GemmF32, reference::GemmBf16, reference::GemmE4M3},
+    .pack_activations_f32 = reference::PackActivationsF32,
+    .pack_activations_bf16 = reference::PackActivationsBf16,
+    .pack_activations_e4m3 = reference::PackActivationsE4M3,
+    .rms_norm = reference::RmsNorm,
+    .add = reference::Add,
+    .scale = reference::Scale,
+    .silu_multiply = reference::SiluMultiply,
+    .gelu_tanh_multiply = reference::GeluTanhMultiply,
+    .gelu_erf_multiply = reference::GeluErfMultiply,
+    .softcap = reference::Softcap,
+    .rope = reference::Rope,
+    .unpack_column = {reference::UnpackColumnF32, reference::UnpackColumnBf16, reference::UnpackColumnE4M3},
+    .store_cache = {reference::StoreCacheF32, reference::StoreCacheBf16},
+    .attend = {reference::AttendF32, reference::AttendBf16},
+    .arg_max = reference::ArgMax,
+    .sum_exp = reference::SumExp,
+};
+
+}  // namespace octet::kernels

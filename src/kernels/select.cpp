@@ -1,0 +1,98 @@
+// Puts the tiers' tables together and chooses one; declared in kernels/kernel_table.h.
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "kernels/cpu.h"
+#include "kernels/kernel_table.h"
+#include "kernels/tiers.h"
+
+namespace octet::kernels {
+namespace {
+
+template <class Entry>
+void Replace(Entry& entry, Entry with) {
+  if (with != nullptr) entry = with;
+}
+
+template <class Entry, size_t count>
+void Replace(Entry (&entries)[count], const Entry (&with)[count]) {
+  for (size_t i = 0; i < count; ++i) Replace(entries[i], with[i]);
+}
+
+KernelTable Overlay(const KernelTable& below, const KernelTable& tier) {
+  KernelTable out = below;
+  out.name = tier.name;
+  Replace(out.gemm, tier.gemm);
+  Replace(out.pack_activations_f32, tier.pack_activations_f32);
+  Replace(out.pack_activations_bf16, tier.pack_activations_bf16);
+  Replace(out.pack_activations_e4m3, tier.pack_activations_e4m3);
+  Replace(out.rms_norm, tier.rms_norm);
+  Replace(out.add, tier.add);
+  Replace(out.scale, tier.scale);
+  Replace(out.silu_multiply, tier.silu_multiply);
+  Replace(out.gelu_tanh_multiply, tier.gelu_tanh_multiply);
+  Replace(out.gelu_erf_multiply, tier.gelu_erf_multiply);
+  Replace(out.softcap, tier.softcap);
+  Replace(out.rope, tier.rope);
+  Replace(out.unpack_column, tier.unpack_column);
+  Replace(out.store_cache, tier.store_cache);
+  Replace(out.attend, tier.attend);
+  Replace(out.arg_max, tier.arg_max);
+  Replace(out.sum_exp, tier.sum_exp);
+  return out;
+}
+
+struct Tiers {
+  Tiers() {
+#if defined(__x86_64__)
+    const KernelTable* const kinds[] = {&kReference, &kAvx2, &kAvx512, &kAvx512Bf16};
+#else
+    const KernelTable* const kinds[] = {&kReference};
+#endif
+    for (size_t i = 0; i < std::size(kinds); ++i) {
+      if (!SupportedTiers()[i].missing.empty()) break;
+      tables[count] = count == 0 ? *kinds[i] : Overlay(tables[count - 1], *kinds[i]);
+      pointers[count] = &tables[count];
+      ++count;
+    }
+  }
+
+  KernelTable tables[4];
+  const KernelTable* pointers[4] = {};
+  size_t count = 0;
+};
+
+}  // namespace
+
+std::span<const KernelTable* const> AvailableTiers() {
+  static const Tiers tiers;
+  return {tiers.pointers, tiers.count};
+}
+
+Result<const KernelTable*> SelectKernels(std::string_view wish) {
+  const auto available = AvailableTiers();
+  if (wish.empty()) return available.back();
+  std::string names;
+  for (const KernelTable* table : available) {
+    if (wish == table->name) return table;
+    names += names.empty() ? "" : ", ";
+    names += table->name;
+  }
+  for (const TierSupport& tier : SupportedTiers()) {
+    if (wish != tier.name) continue;
+    return Fail(ErrorCode::kInvalidArgument, "the CPU tier `", wish, "` needs ", tier.missing,
+                ", which this CPU lacks; it runs: ", names);
+  }
+  return Fail(ErrorCode::kInvalidArgument, "there is no CPU tier `", wish, "`; this CPU runs: ", names);
+}
+
+const KernelTable& ActiveKernels() {
+  static const KernelTable* const active = [] {
+    const char* wish = std::getenv("OCTET_CPU");
+    return SelectKernels(wish == nullptr ? "" : wish).value_or(AvailableTiers().back());
+  }();
+  return *active;
+}
+
+}  // namespace octet::kernels

@@ -1,0 +1,201 @@
+#include <algorithm>
+
+#include "tests/kernels/testing.h"
+
+namespace octet::kernels {
+namespace {
+
+struct Shape {
+  size_t positions, group, key_dim, value_dim, window;
+  float softcap;
+};
+
+constexpr Shape kShapes[] = {{1, 1, 16, 16, 0, 0},     {5, 3, 64, 64, 0, 0},     {33, 2, 24, 48, 0, 0},
+                             {131, 4, 32, 32, 0, 0},   {134, 7, 16, 24, 0, 0},   {290, 1, 16, 40, 50, 0},
+                             {70, 3, 64, 64, 1, 0},    {270, 2, 16, 16, 129, 5}, {40, 8, 256, 128, 0, 30},
+                             {97, 5, 17, 33, 20, 2.5f}};
+
+// A sequence of keys, values and queries of one key head, and the cache that holds it.
+struct Sequence {
+  Sequence(const KernelTable& kernels, ActivationFormat cache_format, const Shape& sizes)
+      : tier(kernels),
+        format(cache_format),
+        shape(sizes),
+        keys(RandomFloats(shape.positions * shape.key_dim, 1)),
+        values(RandomFloats(shape.positions * shape.value_dim, 2)),
+        queries(RandomFloats(shape.positions * shape.group * shape.key_dim, 3)),
+        out(shape.positions * shape.group * shape.value_dim, -1),
+        key_bytes(PackedBytes(WeightOf(), kPagePositions, shape.key_dim)),
+        page_bytes(key_bytes + PackedBytes(WeightOf(), shape.value_dim, kPagePositions)) {
+    const size_t pages = (shape.positions + kPagePositions - 1) / kPagePositions;
+    for (size_t p = 0; p < pages; ++p) cache.emplace_back(page_bytes);
+    for (Bytes& page : cache) pointers.push_back(page.data());
+  }
+
+  WeightFormat WeightOf() const { return format == ActivationFormat::kF32 ? WeightFormat::kF32 : WeightFormat::kBf16; }
+
+  void Store(size_t position) {
+    std::byte* page = cache[position / kPagePositions].data();
+    tier.store_cache[size_t(format)](&keys[position * shape.key_dim], &values[position * shape.value_dim],
+                                     shape.key_dim, shape.value_dim, position % kPagePositions, page, page + key_bytes);
+  }
+
+  // Stores the positions first .. first + count - 1 and attends with their queries.
+  void Step(size_t first, size_t count) {
+    for (size_t p = first; p < first + count; ++p) Store(p);
+    Attend(first, count, 0, shape.group);
+  }
+
+  void Attend(size_t first, size_t count, size_t first_head, size_t heads) {
+    const size_t query_stride = shape.group * shape.key_dim, out_stride = shape.group * shape.value_dim;
+    tier.attend[size_t(format)]({.query = &queries[first * query_stride + first_head * shape.key_dim],
+                                 .query_token_stride = query_stride,
+                                 .tokens = count,
+                                 .group = heads,
+                                 .first_position = first,
+                                 .window = shape.window,
+                                 .pages = pointers.data(),
+                                 .key_offset = 0,
+                                 .value_offset = key_bytes,
+                                 .key_dim = shape.key_dim,
+                                 .value_dim = shape.value_dim,
+                                 .scale = Scale(),
+                                 .softcap = shape.softcap,
+                                 .out = &out[first * out_stride + first_head * shape.value_dim],
+                                 .out_token_stride = out_stride});
+  }
+
+  float Scale() const { return 1 / std::sqrt(float(shape.key_dim)); }
+  double Rounded(float x) const { return format == ActivationFormat::kF32 ? x : ToFloat(ToBf16(x)); }
+
+  // The softmax of one query in double; `bound` gets the error that the roundings allow each output.
+  std::vector<double> Exact(size_t token, size_t head, double& bound) const {
+    const float* query = &queries[(token * shape.group + head) * shape.key_dim];
+    const size_t first = shape.window == 0 || token + 1 < shape.window ? 0 : token + 1 - shape.window;
+    std::vector<double> weights;
+    double score_error = 0, total = 0, greatest_value = 0;
+    for (size_t p = first; p <= token; ++p) {
+      double product = 0, magnitude = 0;
+      for (size_t k = 0; k < shape.key_dim; ++k) {
+        const double term = Rounded(query[k]) * Rounded(keys[p * shape.key_dim + k]);
+        product += term;
+        magnitude += std::fabs(term);
+      }
+      double score = product * Scale();
+      // Roundings of the product, of the scale and the cap, of the shift by the greatest score and of the exponential.
+      score_error =
+          std::max(score_error, magnitude * Scale() * (double(shape.key_dim) + 12) * kFloatEps + 8 * kFloatEps);
+      if (shape.softcap > 0) score = shape.softcap * std::tanh(score / shape.softcap);
+      weights.push_back(std::exp(score));
+      total += weights.back();
+    }
+    std::vector<double> want(shape.value_dim);
+    for (size_t c = 0; c < shape.value_dim; ++c) {
+      for (size_t p = first; p <= token; ++p) {
+        const double value = Rounded(values[p * shape.value_dim + c]);
+        greatest_value = std::max(greatest_value, std::fabs(value));
+        want[c] += weights[p - first] / total * value;
+      }
+    }
+    const double probability_rounding = format == ActivationFormat::kF32 ? 0 : 0x1p-8;  // twice half a unit of 8 bits
+    bound = greatest_value * (2 * score_error + probability_rounding + (double(weights.size()) + 8) * kFloatEps);
+    return want;
+  }
+
+  const KernelTable& tier;
+  ActivationFormat format;
+  Shape shape;
+  std::vector<float> keys, values, queries, out;
+  size_t key_bytes, page_bytes;
+  std::vector<Bytes> cache;
+  std::vector<std::byte*> pointers;
+};
+
+class Attention : public EveryTier {
+ protected:
+  template <class Body>
+  void ForEveryShape(Body&& body) {
+    for (const Shape& shape : kShapes) {
+      for (ActivationFormat format : {ActivationFormat::kF32, ActivationFormat::kBf16}) {
+        SCOPED_TRACE(testing::Message() << (format == ActivationFormat::kF32 ? "F32" : "BF16") << " positions "
+                                        << shape.positions << " group " << shape.group << " dims " << shape.key_dim
+                                        << "/" << shape.value_dim);
+        body(format, shape);
+      }
+    }
+  }
+};
+
+TEST_P(Attention, EqualsTheSoftmaxInDoubleWithinTheNormBound) {
+  ForEveryShape([&](ActivationFormat format, const Shape& shape) {
+    Sequence sequence(tier(), format, shape);
+    sequence.Step(0, shape.positions);
+    for (size_t token = 0; token < shape.positions; token += 1 + token / 4) {
+      for (size_t head = 0; head < shape.group; ++head) {
+        double bound = 0;
+        const std::vector<double> want = sequence.Exact(token, head, bound);
+        for (size_t c = 0; c < shape.value_dim; ++c) {
+          const float got = sequence.out[(token * shape.group + head) * shape.value_dim + c];
+          ASSERT_LE(std::fabs(got - want[c]), bound) << "token " << token << " head " << head << " value " << c;
+        }
+      }
+    }
+  });
+}
+
+TEST_P(Attention, ResultIsTheSameBitsHoweverThePromptIsCut) {
+  ForEveryShape([&](ActivationFormat format, const Shape& shape) {
+    Sequence whole(tier(), format, shape), single(tier(), format, shape), chunks(tier(), format, shape);
+    whole.Step(0, shape.positions);
+    for (size_t p = 0; p < shape.positions; ++p) single.Step(p, 1);
+    for (size_t p = 0, count = 3; p < shape.positions; p += count, count = count * 2 + 1) {
+      chunks.Step(p, count = std::min(count, shape.positions - p));
+    }
+    EXPECT_EQ(AllBits(whole.out), AllBits(single.out));
+    EXPECT_EQ(AllBits(whole.out), AllBits(chunks.out));
+  });
+}
+
+TEST_P(Attention, HeadsOfAGroupTakenOneByOneGiveTheSameBits) {
+  ForEveryShape([&](ActivationFormat format, const Shape& shape) {
+    Sequence together(tier(), format, shape), apart(tier(), format, shape);
+    together.Step(0, shape.positions);
+    for (size_t p = 0; p < shape.positions; ++p) apart.Store(p);
+    for (size_t head = 0; head < shape.group; ++head) apart.Attend(0, shape.positions, head, 1);
+    EXPECT_EQ(AllBits(together.out), AllBits(apart.out));
+  });
+}
+
+TEST_P(Attention, PagesWithoutVisiblePositionsAreNotRead) {
+  const Shape shape{300, 2, 64, 64, 40, 0};
+  for (ActivationFormat format : {ActivationFormat::kF32, ActivationFormat::kBf16}) {
+    Sequence all(tier(), format, shape), freed(tier(), format, shape);
+    for (Sequence* sequence : {&all, &freed}) {
+      for (size_t p = 0; p < 300; ++p) sequence->Store(p);
+    }
+    // Position 200 sees 161 .. 200: pages 5 and 6.
+    for (size_t page = 0; page < freed.pointers.size(); ++page) {
+      if (page != 5 && page != 6) freed.pointers[page] = nullptr;
+    }
+    all.Attend(200, 1, 0, 2);
+    freed.Attend(200, 1, 0, 2);
+    EXPECT_EQ(AllBits(all.out), AllBits(freed.out));
+  }
+}
+
+TEST_P(Attention, StaleFiniteSlotsBeyondTheLastPositionChangeNothing) {
+  const Shape shape{40, 3, 64, 32, 0, 0};
+  for (ActivationFormat format : {ActivationFormat::kF32, ActivationFormat::kBf16}) {
+    Sequence fresh(tier(), format, shape), stale(tier(), format, shape);
+    for (size_t p = 0; p < 36; ++p) fresh.Store(p);
+    for (size_t p = 0; p < 40; ++p) stale.Store(p);
+    fresh.Attend(35, 1, 0, 3);
+    stale.Attend(35, 1, 0, 3);
+    EXPECT_EQ(AllBits(fresh.out), AllBits(stale.out));
+  }
+}
+
+OCTET_FOR_EVERY_TIER(Attention);
+
+}  // namespace
+}  // namespace octet::kernels
