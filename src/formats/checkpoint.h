@@ -21,15 +21,15 @@ class GgufFile;
 
 struct Checkpoint {
   std::filesystem::path path;
-  std::string kind;                      // "huggingface" or "gguf"
-  Json config;                           // config.json, or what it would be
-  Json generation_config;                // null where there is none
-  Json tokenizer_config;                 // null where there is none
+  std::string kind;                             // "huggingface" or "gguf"
+  Json config;                                  // config.json, or what it would be
+  Json generation_config;                       // null where there is none
+  Json tokenizer_config;                        // null where there is none
   std::shared_ptr<const TensorSource> tensors;  // never null; empty for a GGUF that holds a vocabulary only
-  std::shared_ptr<const GgufFile> gguf;  // null for a directory
+  std::shared_ptr<const GgufFile> gguf;         // null for a directory
 
-  // Fails with not_found where `model` is nothing or a directory without config.json (saying what was looked for and found),
-  // corrupt for files that contradict themselves, unsupported for a GGUF architecture that isn't known.
+  // Fails with not_found where `model` is nothing or a directory without config.json (saying what was looked for and
+  // found), corrupt for files that contradict themselves, unsupported for a GGUF architecture that isn't known.
   static Result<Checkpoint> Open(const std::filesystem::path& model);
 };
 

@@ -6,8 +6,8 @@ namespace octet {
 
 const TensorInfo* TensorSource::Find(std::string_view name) const {
   const std::vector<TensorInfo>& all = tensors();
-  const auto found = std::lower_bound(all.begin(), all.end(), name,
-                                      [](const TensorInfo& info, std::string_view wanted) { return info.name < wanted; });
+  const auto found = std::lower_bound(
+      all.begin(), all.end(), name, [](const TensorInfo& info, std::string_view wanted) { return info.name < wanted; });
   return found == all.end() || found->name != name ? nullptr : &*found;
 }
 
@@ -21,8 +21,8 @@ Result<const TensorInfo*> TensorSource::RequireRows(std::string_view name, uint6
   const TensorInfo* info = OCTET_TRY(Require(name));
   const uint64_t rows = RowCount(info->shape);
   if (first > rows || count > rows - first) {
-    return Fail(ErrorCode::kInvalidArgument, "tensor `", name, "`: rows ", first, " and ", count, " more were asked for, it has ",
-                rows);
+    return Fail(ErrorCode::kInvalidArgument, "tensor `", name, "`: rows ", first, " and ", count,
+                " more were asked for, it has ", rows);
   }
   return info;
 }

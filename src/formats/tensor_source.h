@@ -38,16 +38,18 @@ class TensorSource {
   // The tensor of that name, null where there is none; valid as long as the source.
   const TensorInfo* Find(std::string_view name) const;
 
-  // Decodes rows first .. first + count - 1 to float: count * RowSize(shape) values in row-major order. A row is all that
-  // lies under one index of the first axis; a vector or scalar is one row (tensor/shape.h). Fails with not_found for an
-  // unknown name, invalid_argument for rows outside.
+  // Decodes rows first .. first + count - 1 to float: count * RowSize(shape) values in row-major order. A row is all
+  // that lies under one index of the first axis; a vector or scalar is one row (tensor/shape.h). Fails with not_found
+  // for an unknown name, invalid_argument for rows outside.
   virtual Status ReadRows(std::string_view name, uint64_t first, uint64_t count, float* out) const = 0;
 
-  // The tensor's bytes where the file holds them as they are: row-major, in the tensor's dtype; any alignment. Fails with
-  // unsupported where the file holds them otherwise (blocks, permuted rows, values to be changed). Valid as long as the source.
+  // The tensor's bytes where the file holds them as they are: row-major, in the tensor's dtype; any alignment. Fails
+  // with unsupported where the file holds them otherwise (blocks, permuted rows, values to be changed). Valid as long
+  // as the source.
   virtual Result<std::span<const std::byte>> Bytes(std::string_view name) const = 0;
 
-  // The tensor won't be read again soon: pages that are mapped for it may leave resident memory. Reading it again is allowed.
+  // The tensor won't be read again soon: pages that are mapped for it may leave resident memory. Reading it again is
+  // allowed.
   virtual void Release(std::string_view name) const { static_cast<void>(name); }
 
  protected:

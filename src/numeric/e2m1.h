@@ -32,7 +32,8 @@ inline E2M1 ToE2M1(float value) {
 // One of the two nearest; `random` is uniform in 32 bits.
 inline E2M1 ToE2M1Stochastic(float value, uint32_t random) {
   if (std::isnan(value)) return {0};
-  return {static_cast<uint8_t>((IsNegative(value) ? 8u : 0u) | RoundStochastically<kE2M1Layout>(MagnitudeBits(value), random))};
+  return {static_cast<uint8_t>((IsNegative(value) ? 8u : 0u) |
+                               RoundStochastically<kE2M1Layout>(MagnitudeBits(value), random))};
 }
 
 }  // namespace octet

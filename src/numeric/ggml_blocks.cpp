@@ -154,9 +154,9 @@ struct Entry {
 
 // In the order of GgmlBlock.
 constexpr Entry kEntries[] = {
-    {{"Q4_0", 32, 18}, DecodeQ4_0},    {{"Q4_1", 32, 20}, DecodeQ4_1},    {{"Q5_0", 32, 22}, DecodeQ5_0},
-    {{"Q5_1", 32, 24}, DecodeQ5_1},    {{"Q8_0", 32, 34}, DecodeQ8_0},    {{"Q2_K", 256, 84}, DecodeQ2_K},
-    {{"Q3_K", 256, 110}, DecodeQ3_K},  {{"Q4_K", 256, 144}, DecodeQ4_K},  {{"Q5_K", 256, 176}, DecodeQ5_K},
+    {{"Q4_0", 32, 18}, DecodeQ4_0},   {{"Q4_1", 32, 20}, DecodeQ4_1},   {{"Q5_0", 32, 22}, DecodeQ5_0},
+    {{"Q5_1", 32, 24}, DecodeQ5_1},   {{"Q8_0", 32, 34}, DecodeQ8_0},   {{"Q2_K", 256, 84}, DecodeQ2_K},
+    {{"Q3_K", 256, 110}, DecodeQ3_K}, {{"Q4_K", 256, 144}, DecodeQ4_K}, {{"Q5_K", 256, 176}, DecodeQ5_K},
     {{"Q6_K", 256, 210}, DecodeQ6_K},
 };
 static_assert(std::size(kEntries) == kGgmlBlockCount);

@@ -3,8 +3,8 @@
 //   float values[kGgmlBlockValuesMax];
 //   DecodeGgmlBlock(GgmlBlock::kQ4_1, bytes, values);   // reads 20 bytes, writes 32 floats
 //
-// Arithmetic is float, in the order of the formats' definition (ggml's dequantize_row_*), so results are equal bit for bit.
-// The file around the blocks: formats/gguf.h.
+// Arithmetic is float, in the order of the formats' definition (ggml's dequantize_row_*), so results are equal bit for
+// bit. The file around the blocks: formats/gguf.h.
 #pragma once
 
 #include <cstddef>

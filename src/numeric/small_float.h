@@ -4,8 +4,8 @@
 //   constexpr SmallFloat kLayout = {.mantissa_bits = 3, .bias = 7, .largest = 0x7E};
 //   uint32_t code = RoundToNearest<kLayout>(0x3F800000);   // 1.0f: 0x38
 //
-// Everything here works on magnitudes, without the sign. Rounding saturates: whatever lies beyond the largest finite value,
-// infinity included, becomes the largest finite value.
+// Everything here works on magnitudes, without the sign. Rounding saturates: whatever lies beyond the largest finite
+// value, infinity included, becomes the largest finite value.
 #pragma once
 
 #include <bit>
@@ -30,7 +30,9 @@ inline uint32_t MagnitudeBits(float value) { return FloatBits(value) & ~kFloatSi
 inline bool IsNegative(float value) { return (FloatBits(value) & kFloatSign) != 0; }
 
 // 2^exponent as a float, for exponents of normal floats: -126 .. 127.
-inline constexpr float PowerOfTwo(int exponent) { return std::bit_cast<float>(static_cast<uint32_t>(exponent + 127) << 23); }
+inline constexpr float PowerOfTwo(int exponent) {
+  return std::bit_cast<float>(static_cast<uint32_t>(exponent + 127) << 23);
+}
 
 // Value of a finite magnitude code; exact, since every format here fits into a float.
 template <SmallFloat kLayout>
@@ -42,8 +44,8 @@ inline float MagnitudeToFloat(uint32_t code) {
   return std::bit_cast<float>(float_exponent << 23 | mantissa << (23 - kLayout.mantissa_bits));
 }
 
-// A float's magnitude in the units of the format: the code below or at it is `floor` + (significand >> shift), and the bits
-// that are shifted out say how far above it the value lies.
+// A float's magnitude in the units of the format: the code below or at it is `floor` + (significand >> shift), and the
+// bits that are shifted out say how far above it the value lies.
 struct ScaledMagnitude {
   uint64_t significand;
   uint32_t floor;
@@ -65,7 +67,9 @@ inline ScaledMagnitude ScaleMagnitude(uint32_t magnitude_bits) {
   return {significand, floor, shift};
 }
 
-inline uint32_t Saturate(uint64_t code, uint32_t largest) { return code > largest ? largest : static_cast<uint32_t>(code); }
+inline uint32_t Saturate(uint64_t code, uint32_t largest) {
+  return code > largest ? largest : static_cast<uint32_t>(code);
+}
 
 // Code of the nearest value; halfway between two, the one with the even code. Not for NaN.
 template <SmallFloat kLayout>
@@ -79,8 +83,8 @@ inline uint32_t RoundToNearest(uint32_t magnitude_bits) {
   return Saturate(scaled.floor + rounded, kLayout.largest);
 }
 
-// Code of one of the two neighbours, the upper with a probability equal to the distance from the lower (to 32 bits) over
-// uniformly distributed `random`; a value of the format stays itself. Not for NaN.
+// Code of one of the two neighbours, the upper with a probability equal to the distance from the lower (to 32 bits)
+// over uniformly distributed `random`; a value of the format stays itself. Not for NaN.
 template <SmallFloat kLayout>
 inline uint32_t RoundStochastically(uint32_t magnitude_bits, uint32_t random) {
   if (magnitude_bits >= kFloatInfinity) return kLayout.largest;

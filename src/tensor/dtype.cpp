@@ -62,22 +62,38 @@ bool IsFloat(DType dtype) { return dtype <= DType::kE5M2; }
 
 void DecodeElements(DType dtype, const std::byte* from, size_t count, float* to) {
   switch (dtype) {
-    case DType::kF64: return Decode<double>(from, count, to);
-    case DType::kF32: std::memcpy(to, from, count * sizeof(float)); return;
-    case DType::kF16: return Decode<Fp16>(from, count, to);
-    case DType::kBf16: return Decode<Bf16>(from, count, to);
-    case DType::kE4M3: return Decode<E4M3>(from, count, to);
-    case DType::kE5M2: return Decode<E5M2>(from, count, to);
-    case DType::kE8M0: return Decode<E8M0>(from, count, to);
-    case DType::kI64: return Decode<int64_t>(from, count, to);
-    case DType::kI32: return Decode<int32_t>(from, count, to);
-    case DType::kI16: return Decode<int16_t>(from, count, to);
-    case DType::kI8: return Decode<int8_t>(from, count, to);
-    case DType::kU64: return Decode<uint64_t>(from, count, to);
-    case DType::kU32: return Decode<uint32_t>(from, count, to);
-    case DType::kU16: return Decode<uint16_t>(from, count, to);
+    case DType::kF64:
+      return Decode<double>(from, count, to);
+    case DType::kF32:
+      std::memcpy(to, from, count * sizeof(float));
+      return;
+    case DType::kF16:
+      return Decode<Fp16>(from, count, to);
+    case DType::kBf16:
+      return Decode<Bf16>(from, count, to);
+    case DType::kE4M3:
+      return Decode<E4M3>(from, count, to);
+    case DType::kE5M2:
+      return Decode<E5M2>(from, count, to);
+    case DType::kE8M0:
+      return Decode<E8M0>(from, count, to);
+    case DType::kI64:
+      return Decode<int64_t>(from, count, to);
+    case DType::kI32:
+      return Decode<int32_t>(from, count, to);
+    case DType::kI16:
+      return Decode<int16_t>(from, count, to);
+    case DType::kI8:
+      return Decode<int8_t>(from, count, to);
+    case DType::kU64:
+      return Decode<uint64_t>(from, count, to);
+    case DType::kU32:
+      return Decode<uint32_t>(from, count, to);
+    case DType::kU16:
+      return Decode<uint16_t>(from, count, to);
     case DType::kU8:
-    case DType::kBool: return Decode<uint8_t>(from, count, to);
+    case DType::kBool:
+      return Decode<uint8_t>(from, count, to);
   }
 }
 

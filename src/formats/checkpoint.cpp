@@ -1,0 +1,73 @@
+#include "formats/checkpoint.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "base/mapped_file.h"
+#include "formats/safetensors.h"
+
+namespace octet {
+namespace {
+
+constexpr size_t kMaximumConfigBytes = size_t{64} << 20;
+constexpr size_t kNamesInMessage = 8;
+
+// What a directory holds, for the message that something else was looked for.
+std::string ListDirectory(const std::filesystem::path& directory) {
+  std::vector<std::string> names;
+  std::error_code error;
+  std::filesystem::directory_iterator entry(directory, error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    names.push_back(entry->path().filename().string());
+  }
+  if (names.empty()) return "nothing";
+  std::sort(names.begin(), names.end());
+  std::string text;
+  for (size_t i = 0; i < std::min(names.size(), kNamesInMessage); ++i) text += Cat(i == 0 ? "" : ", ", names[i]);
+  if (names.size() > kNamesInMessage) text += Cat(" and ", names.size() - kNamesInMessage, " more");
+  return text;
+}
+
+Result<Json> ReadJsonObject(const std::filesystem::path& path) {
+  const std::string text = OCTET_TRY(ReadTextFile(path, kMaximumConfigBytes));
+  Json json = OCTET_TRY(ParseJson(text, path.native()));
+  if (!json.is_object()) return Fail(ErrorCode::kCorrupt, path, ": is ", json.type_name(), ", an object is expected");
+  return json;
+}
+
+Result<Json> ReadOptionalJson(const std::filesystem::path& path) {
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) return Json(nullptr);
+  return ReadJsonObject(path);
+}
+
+Result<Checkpoint> OpenDirectory(const std::filesystem::path& directory) {
+  std::error_code error;
+  if (!std::filesystem::exists(directory / "config.json", error)) {
+    return Fail(ErrorCode::kNotFound, directory, ": is not a model: config.json is missing, the directory holds ",
+                ListDirectory(directory));
+  }
+  Checkpoint checkpoint;
+  checkpoint.path = directory;
+  checkpoint.kind = "huggingface";
+  checkpoint.config = OCTET_TRY(ReadJsonObject(directory / "config.json"));
+  checkpoint.generation_config = OCTET_TRY(ReadOptionalJson(directory / "generation_config.json"));
+  checkpoint.tokenizer_config = OCTET_TRY(ReadOptionalJson(directory / "tokenizer_config.json"));
+  checkpoint.tensors = OCTET_TRY(OpenSafetensors(directory));
+  return checkpoint;
+}
+
+}  // namespace
+
+Result<Checkpoint> Checkpoint::Open(const std::filesystem::path& model) {
+  std::error_code error;
+  const std::filesystem::file_status status = std::filesystem::status(model, error);
+  if (!std::filesystem::exists(status)) {
+    return Fail(ErrorCode::kNotFound, model,
+                ": doesn't exist; a model is a Hugging Face directory, a .gguf or a .octet file");
+  }
+  if (std::filesystem::is_directory(status)) return OpenDirectory(model);
+  return Fail(ErrorCode::kInvalidArgument, model, ": is no model that can be opened here");
+}
+
+}  // namespace octet
