@@ -1,0 +1,32 @@
+// FP8 storage of a weight matrix: E4M3 codes with one FP32 scale per row (output channel).
+//
+//   EncodedRows encoded = OCTET_TRY(EncodeE4M3Rows(weights, rows, columns, pool));
+//   // weights[r, c] is about ToFloat(E4M3{encoded.codes[r * columns + c]}) * encoded.scales[r]
+//
+// The format itself: numeric/fp8.h.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/error.h"
+#include "base/thread_pool.h"
+
+namespace octet {
+
+struct EncodedRows {
+  std::vector<uint8_t> codes;  // [rows, columns]
+  std::vector<float> scales;   // [rows], multipliers
+  double signal = 0;           // sum of squares of the weights
+  double noise = 0;            // sum of squares of what rounding changed
+
+  // 10 log10(signal / noise); infinity where nothing changed.
+  double SignalToNoiseDecibels() const;
+};
+
+// scale = largest magnitude of the row / 448 (1 for a row of zeros), code = ToE4M3(weight / scale), as compressed-tensors' and
+// vLLM's per-channel FP8 define it. Fails with corrupt, naming the place, where a weight is NaN or infinite.
+Result<EncodedRows> EncodeE4M3Rows(std::span<const float> weights, size_t rows, size_t columns, ThreadPool& pool);
+
+}  // namespace octet

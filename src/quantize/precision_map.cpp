@@ -1,0 +1,164 @@
+#include "quantize/precision_map.h"
+
+#include <algorithm>
+#include <map>
+
+#include "quantize/glob.h"
+
+namespace octet {
+namespace {
+
+constexpr std::string_view kHeadTensor = "lm_head.weight";
+constexpr std::string_view kWeightSuffix = ".weight";
+
+// What the slots say about the tensors that they lie in.
+using TensorRoles = std::map<std::string, const WeightSlot*, std::less<>>;
+
+TensorRoles RolesOf(std::span<const WeightSlot> slots) {
+  TensorRoles roles;
+  for (const WeightSlot& slot : slots) roles.emplace(slot.tensor, &slot);
+  return roles;
+}
+
+const WeightSlot* FindSlot(std::span<const WeightSlot> slots, std::string_view name) {
+  const auto found = std::find_if(slots.begin(), slots.end(), [&](const WeightSlot& slot) { return slot.name == name; });
+  return found == slots.end() ? nullptr : &*found;
+}
+
+// A tensor of codes or scales says that someone quantised the checkpoint before.
+Status RefuseQuantised(const TensorSource& tensors) {
+  for (const TensorInfo& info : tensors.tensors()) {
+    const bool is_scale = info.name.find(".weight_scale") != std::string::npos || info.name.ends_with(".qweight") ||
+                          info.name.ends_with(".weight_packed");
+    const bool is_code = info.name.ends_with(kWeightSuffix) && ByteSize(info.dtype) == 1;
+    if (is_scale || is_code) {
+      return Fail(ErrorCode::kInvalidArgument, "the checkpoint is quantised already: tensor `", info.name, "` is ",
+                  info.stored_type, "; quantise the original instead");
+    }
+  }
+  return {};
+}
+
+// Which patterns have matched something, so that none is passed over in silence.
+class KeepList {
+ public:
+  explicit KeepList(std::span<const std::string> patterns) : patterns_(patterns), used_(patterns.size(), false) {}
+
+  // The pattern that keeps the tensor, null where none does. Every pattern that matches counts as used.
+  const std::string* Find(std::string_view tensor) {
+    const std::string* found = nullptr;
+    for (size_t i = 0; i < patterns_.size(); ++i) {
+      if (!MatchesGlob(patterns_[i], tensor) && !MatchesGlob(patterns_[i], ModuleOf(tensor))) continue;
+      used_[i] = true;
+      if (found == nullptr) found = &patterns_[i];
+    }
+    return found;
+  }
+
+  Status CheckAllUsed(std::string_view example) const {
+    for (size_t i = 0; i < patterns_.size(); ++i) {
+      if (used_[i]) continue;
+      return Fail(ErrorCode::kInvalidArgument, "--keep `", patterns_[i], "` matches nothing that would be quantised; names are like `",
+                  example, "`");
+    }
+    return {};
+  }
+
+ private:
+  std::span<const std::string> patterns_;
+  std::vector<bool> used_;
+};
+
+DType KeptDType(DType dtype) { return dtype == DType::kF32 || dtype == DType::kF64 ? DType::kBf16 : dtype; }
+
+std::string_view ReasonToStay(const WeightSlot* slot) {
+  if (slot == nullptr) return "not part of the model's layers";
+  if (slot->name == "head") return "head";
+  if (slot->sensitivity == Sensitivity::kEmbedding) return "embedding";
+  return "norm or bias";
+}
+
+bool MayQuantise(const WeightSlot* slot, const PrecisionChoices& choices) {
+  if (slot == nullptr || !slot->IsMatrix()) return false;
+  if (slot->name == "head") return choices.quantise_head;
+  return slot->quantisable && slot->sensitivity != Sensitivity::kEmbedding;
+}
+
+TensorPrecision Choose(const TensorInfo& info, const WeightSlot* slot, const PrecisionChoices& choices, KeepList& keep) {
+  TensorPrecision chosen{.name = info.name, .source = info.name, .shape = info.shape, .dtype = KeptDType(info.dtype)};
+  if (!MayQuantise(slot, choices)) {
+    chosen.reason = ReasonToStay(slot);
+  } else if (const std::string* pattern = keep.Find(info.name)) {
+    chosen.reason = Cat("--keep ", *pattern);
+  } else {
+    chosen.quantised = true;
+    chosen.dtype = DType::kE4M3;
+    chosen.reason = "recipe";
+  }
+  return chosen;
+}
+
+// The head of a tied model is a second, quantised copy of its embedding table.
+Status AddHead(std::span<const WeightSlot> slots, const TensorSource& tensors, PrecisionMap& map) {
+  const WeightSlot* embedding = FindSlot(slots, "embedding");
+  OCTET_CHECK(embedding != nullptr);
+  const TensorInfo* info = tensors.Find(embedding->tensor);
+  if (info == nullptr) return Fail(ErrorCode::kNotFound, "tensor `", embedding->tensor, "` is missing");
+  std::erase_if(map.tensors, [](const TensorPrecision& tensor) { return tensor.name == kHeadTensor; });
+  map.tensors.push_back({.name = std::string(kHeadTensor), .source = info->name, .shape = info->shape, .quantised = true,
+                         .dtype = DType::kE4M3, .reason = "--head fp8"});
+  map.unties_head = true;
+  return {};
+}
+
+// A head that stays is named even where it is tied and has no tensor: readers build a linear module for it.
+std::vector<std::string> IgnoredModules(const PrecisionMap& map, const TensorRoles& roles) {
+  std::vector<std::string> ignored;
+  bool head_quantised = false;
+  for (const TensorPrecision& tensor : map.tensors) {
+    if (tensor.name == kHeadTensor) head_quantised = tensor.quantised;
+    const auto role = roles.find(tensor.name);
+    const bool is_linear = role != roles.end() && role->second->IsMatrix() && role->second->sensitivity != Sensitivity::kEmbedding;
+    if (is_linear && !tensor.quantised) ignored.emplace_back(ModuleOf(tensor.name));
+  }
+  if (!head_quantised) ignored.emplace_back(ModuleOf(kHeadTensor));
+  return ignored;
+}
+
+}  // namespace
+
+std::string_view ModuleOf(std::string_view tensor) {
+  if (tensor.ends_with(kWeightSuffix)) tensor.remove_suffix(kWeightSuffix.size());
+  return tensor;
+}
+
+uint64_t PrecisionMap::quantised_weights() const {
+  uint64_t weights = 0;
+  for (const TensorPrecision& tensor : tensors) {
+    if (tensor.quantised) weights += ElementCount(tensor.shape).value_or(0);
+  }
+  return weights;
+}
+
+Result<PrecisionMap> PlanPrecision(std::span<const WeightSlot> slots, const TensorSource& tensors,
+                                   const PrecisionChoices& choices) {
+  OCTET_TRY(RefuseQuantised(tensors));
+  const TensorRoles roles = RolesOf(slots);
+  KeepList keep(choices.keep);
+  PrecisionMap map;
+  for (const TensorInfo& info : tensors.tensors()) {
+    const auto role = roles.find(info.name);
+    map.tensors.push_back(Choose(info, role == roles.end() ? nullptr : role->second, choices, keep));
+  }
+  if (choices.quantise_head && FindSlot(slots, "head") == nullptr && keep.Find(kHeadTensor) == nullptr) {
+    OCTET_TRY(AddHead(slots, tensors, map));
+  }
+  const auto example = std::find_if(slots.begin(), slots.end(), [](const WeightSlot& slot) { return slot.quantisable; });
+  OCTET_TRY(keep.CheckAllUsed(example == slots.end() ? std::string_view("lm_head") : ModuleOf(example->tensor)));
+  std::sort(map.tensors.begin(), map.tensors.end(),
+            [](const TensorPrecision& a, const TensorPrecision& b) { return a.name < b.name; });
+  map.ignored_modules = IgnoredModules(map, roles);
+  return map;
+}
+
+}  // namespace octet

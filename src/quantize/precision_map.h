@@ -1,0 +1,49 @@
+// Which tensors of a checkpoint a recipe quantises, and why the others stay.
+//
+//   PrecisionMap map = OCTET_TRY(PlanPrecision(WeightSlots(spec), *checkpoint.tensors, {.keep = {"*.down_proj"}}));
+//   for (const TensorPrecision& tensor : map.tensors) Print(tensor.name, tensor.precision, tensor.reason);
+//
+// Carrying it out: quantize/quantize.h.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "formats/tensor_source.h"
+#include "models/model_spec.h"
+
+namespace octet {
+
+struct PrecisionChoices {
+  bool quantise_head = false;     // a tied head gets a tensor of its own then; the embedding stays
+  std::vector<std::string> keep = {};  // patterns (quantize/glob.h) of tensor or module names that stay as they are
+};
+
+struct TensorPrecision {
+  std::string name;    // in the output
+  std::string source;  // in the input; another name for a head that was tied
+  Shape shape = {};
+  bool quantised = false;
+  DType dtype = DType::kBf16;  // written
+  std::string reason = {};          // "recipe", "embedding", "head", "norm or bias", "--keep PATTERN", "not part of the model's layers"
+};
+
+struct PrecisionMap {
+  std::vector<TensorPrecision> tensors;  // sorted by name
+  bool unties_head = false;
+  std::vector<std::string> ignored_modules;  // linear modules that stay, as a quantised checkpoint's config lists them
+
+  uint64_t quantised_weights() const;
+};
+
+// FP32 tensors that stay become BF16; BF16 and FP16 stay bit for bit. Fails with invalid_argument for a pattern that matches nothing
+// the recipe would quantise, and for a checkpoint that is quantised already.
+Result<PrecisionMap> PlanPrecision(std::span<const WeightSlot> slots, const TensorSource& tensors,
+                                   const PrecisionChoices& choices);
+
+// "model.layers.0.mlp.up_proj" of "model.layers.0.mlp.up_proj.weight"; other names stay.
+std::string_view ModuleOf(std::string_view tensor);
+
+}  // namespace octet
