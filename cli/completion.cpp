@@ -52,28 +52,40 @@ std::string BashScript(const std::vector<Verb>& verbs) {
   std::string groups, flags, choices;
   for (const std::string& first : FirstWords(verbs)) {
     const std::vector<std::string> second = SecondWords(first, verbs);
-    if (!second.empty()) groups += Cat("    ", first, ") [ \"$COMP_CWORD\" -eq 2 ] && words=\"", Joined(second, " "), "\"; verb=\"$1 $2\";;\n");
+    if (!second.empty())
+      groups +=
+          Cat("    ", first, ") [ \"$COMP_CWORD\" -eq 2 ] && words=\"", Joined(second, " "), "\"; verb=\"$1 $2\";;\n");
   }
   for (const Verb& verb : verbs) {
     flags += Cat("    \"", verb.text.name, "\") words=\"", Joined(Flags(verb), " "), "\";;\n");
     choices += BashChoices(verb);
   }
-  return Cat("# bash completion for octet; use: source <(octet completion bash)\n_octet() {\n"
-             "  local current=\"${COMP_WORDS[COMP_CWORD]}\" before=\"${COMP_WORDS[COMP_CWORD-1]}\" verb=\"${COMP_WORDS[1]}\" words=\"\"\n"
-             "  set -- \"${COMP_WORDS[1]}\" \"${COMP_WORDS[2]}\"\n"
-             "  COMPREPLY=()\n"
-             "  if [ \"$COMP_CWORD\" -eq 1 ]; then\n    COMPREPLY=($(compgen -W \"",
-             Joined(FirstWords(verbs), " "), " --help --version\" -- \"$current\"))\n    return\n  fi\n"
-             "  case \"$verb\" in\n", groups, "    *) ;;\n  esac\n"
-             "  case \"$verb $before\" in\n", choices, "    *) ;;\n  esac\n"
-             "  if [ -z \"$words\" ] && [ \"${current#-}\" != \"$current\" ]; then\n    case \"$verb\" in\n", flags,
-             "    *) ;;\n    esac\n  fi\n"
-             "  if [ -n \"$words\" ]; then COMPREPLY=($(compgen -W \"$words\" -- \"$current\")); else COMPREPLY=($(compgen -f -- \"$current\")); fi\n"
-             "}\ncomplete -o filenames -F _octet octet\n");
+  return Cat(
+      "# bash completion for octet; use: source <(octet completion bash)\n_octet() {\n"
+      "  local current=\"${COMP_WORDS[COMP_CWORD]}\" before=\"${COMP_WORDS[COMP_CWORD-1]}\" verb=\"${COMP_WORDS[1]}\" "
+      "words=\"\"\n"
+      "  set -- \"${COMP_WORDS[1]}\" \"${COMP_WORDS[2]}\"\n"
+      "  COMPREPLY=()\n"
+      "  if [ \"$COMP_CWORD\" -eq 1 ]; then\n    COMPREPLY=($(compgen -W \"",
+      Joined(FirstWords(verbs), " "),
+      " --help --version\" -- \"$current\"))\n    return\n  fi\n"
+      "  case \"$verb\" in\n",
+      groups,
+      "    *) ;;\n  esac\n"
+      "  case \"$verb $before\" in\n",
+      choices,
+      "    *) ;;\n  esac\n"
+      "  if [ -z \"$words\" ] && [ \"${current#-}\" != \"$current\" ]; then\n    case \"$verb\" in\n",
+      flags,
+      "    *) ;;\n    esac\n  fi\n"
+      "  if [ -n \"$words\" ]; then COMPREPLY=($(compgen -W \"$words\" -- \"$current\")); else COMPREPLY=($(compgen -f "
+      "-- \"$current\")); fi\n"
+      "}\ncomplete -o filenames -F _octet octet\n");
 }
 
 std::string ZshScript(const std::vector<Verb>& verbs) {
-  return "#compdef octet\n# zsh completion for octet; use: source <(octet completion zsh)\nautoload -U +X bashcompinit && bashcompinit\n" +
+  return "#compdef octet\n# zsh completion for octet; use: source <(octet completion zsh)\nautoload -U +X bashcompinit "
+         "&& bashcompinit\n" +
          BashScript(verbs);
 }
 
@@ -92,15 +104,20 @@ std::string FishScript(const std::vector<Verb>& verbs) {
   for (const std::string& first : FirstWords(verbs)) {
     const std::vector<std::string> second = SecondWords(first, verbs);
     out += Cat("complete -c octet -n __fish_use_subcommand -f -a ", first, "\n");
-    if (!second.empty()) out += Cat("complete -c octet -n '__fish_seen_subcommand_from ", first, "' -a ", FishQuoted(Joined(second, " ")), "\n");
+    if (!second.empty())
+      out += Cat("complete -c octet -n '__fish_seen_subcommand_from ", first, "' -a ", FishQuoted(Joined(second, " ")),
+                 "\n");
   }
   for (const Verb& verb : verbs) {
     const std::string last = verb.text.name.substr(verb.text.name.rfind(' ') + 1);
     for (const Option& option : verb.options) {
-      out += Cat("complete -c octet -n '__fish_seen_subcommand_from ", last, "' -l ", option.default_on ? "no-" : "", option.name);
+      out += Cat("complete -c octet -n '__fish_seen_subcommand_from ", last, "' -l ", option.default_on ? "no-" : "",
+                 option.name);
       if (option.letter != 0) out += Cat(" -s ", option.letter);
-      if (!option.choices.empty()) out += Cat(" -x -a ", FishQuoted(Joined(option.choices, " ")));
-      else if (!option.placeholder.empty()) out += " -r";
+      if (!option.choices.empty())
+        out += Cat(" -x -a ", FishQuoted(Joined(option.choices, " ")));
+      else if (!option.placeholder.empty())
+        out += " -r";
       out += Cat(" -d ", FishQuoted(option.help), "\n");
     }
   }
@@ -114,11 +131,12 @@ Status Completion(const NoOptions&, Invocation& call) {
   return call.json() ? call.PrintJson(Json{{"shell", shell}, {"script", script}}) : call.Print(script);
 }
 
-const RegisterVerb kCompletion(MakeVerb<NoOptions>({.name = "completion",
-                                                    .words = "SHELL",
-                                                    .summary = "a script that completes verbs and options in bash, zsh or fish",
-                                                    .example = "source <(octet completion bash)"},
-                                                   Completion));
+const RegisterVerb kCompletion(
+    MakeVerb<NoOptions>({.name = "completion",
+                         .words = "SHELL",
+                         .summary = "a script that completes verbs and options in bash, zsh or fish",
+                         .example = "source <(octet completion bash)"},
+                        Completion));
 
 }  // namespace
 

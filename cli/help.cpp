@@ -30,11 +30,12 @@ std::string Lines(const std::vector<const Verb*>& verbs) {
 std::string Overview(const std::vector<Verb>& verbs) {
   std::vector<const Verb*> all;
   for (const Verb& verb : verbs) all.push_back(&verb);
-  return Cat("octet VERB [options]    low-precision language models on this computer's CPU\n\n", Lines(all),
-             "\n`octet help VERB` or `octet VERB --help` explains one; `octet --version` says what was built.\n"
-             "Every option is also a variable OCTET_NAME and a key of a YAML file given by --config; a flag goes before a\n"
-             "variable, a variable before the file. Results go to stdout, all else to stderr. Exit codes: 0 done; 2 wrong\n"
-             "input; 1 out of memory, disk or limits, a fault, or a gate that failed; 130 and 143 stopped by a signal.\n");
+  return Cat(
+      "octet VERB [options]    low-precision language models on this computer's CPU\n\n", Lines(all),
+      "\n`octet help VERB` or `octet VERB --help` explains one; `octet --version` says what was built.\n"
+      "Every option is also a variable OCTET_NAME and a key of a YAML file given by --config; a flag goes before a\n"
+      "variable, a variable before the file. Results go to stdout, all else to stderr. Exit codes: 0 done; 2 wrong\n"
+      "input; 1 out of memory, disk or limits, a fault, or a gate that failed; 130 and 143 stopped by a signal.\n");
 }
 
 std::string HelpPage(const Verb& verb) {
@@ -53,7 +54,8 @@ std::string GroupPage(std::string_view group, const std::vector<Verb>& verbs) {
 
 std::string OptionTables(const std::vector<Verb>& verbs) {
   const std::vector<Option> common = OptionList<CommonOptions>();
-  std::string out = "# Options of every verb\n\nMade by `make docs` from the program's own tables.\n\n## all verbs\n" + MarkdownTable(common);
+  std::string out = "# Options of every verb\n\nMade by `make docs` from the program's own tables.\n\n## all verbs\n" +
+                    MarkdownTable(common);
   for (const Verb& verb : verbs) {
     std::vector<Option> own(verb.options.begin(), verb.options.end() - static_cast<ptrdiff_t>(common.size()));
     out += Cat("\n## `", Usage(verb), "`\n", verb.text.summary, "\n");

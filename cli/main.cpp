@@ -1,4 +1,5 @@
-// Entry of the program `octet`: finds the verb named first, hands it the other words, turns its outcome into an exit code.
+// Entry of the program `octet`: finds the verb named first, hands it the other words, turns its outcome into an exit
+// code.
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
@@ -16,7 +17,9 @@ namespace {
 
 constexpr int kDone = 0, kFailed = 1, kWrongInput = 2;
 
-int ExitCode(ErrorCode code) { return code == ErrorCode::kExhausted || code == ErrorCode::kInternal ? kFailed : kWrongInput; }
+int ExitCode(ErrorCode code) {
+  return code == ErrorCode::kExhausted || code == ErrorCode::kInternal ? kFailed : kWrongInput;
+}
 
 // Prints the error after the verb's name; a signal's exit code goes before the error's.
 int Report(std::string_view who, const Error& error) {
@@ -30,7 +33,8 @@ std::map<std::string, std::string> OctetVariables() {
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string_view text = *entry;
     const size_t equals = text.find('=');
-    if (text.starts_with("OCTET_") && equals != std::string_view::npos) variables.emplace(text.substr(0, equals), text.substr(equals + 1));
+    if (text.starts_with("OCTET_") && equals != std::string_view::npos)
+      variables.emplace(text.substr(0, equals), text.substr(equals + 1));
   }
   return variables;
 }
@@ -44,13 +48,15 @@ Status CheckVariables(const std::map<std::string, std::string>& variables) {
   for (const auto& [name, text] : variables) {
     if (std::find(known.begin(), known.end(), name) != known.end()) continue;
     const std::string hint = DidYouMean(name, known);
-    return Fail(ErrorCode::kInvalidArgument, "unknown variable ", name, hint.empty() ? "; unset it, names with OCTET_ in front are options" : hint);
+    return Fail(ErrorCode::kInvalidArgument, "unknown variable ", name,
+                hint.empty() ? "; unset it, names with OCTET_ in front are options" : hint);
   }
   return {};
 }
 
 bool IsGroup(std::string_view name) {
-  return std::any_of(Verbs().begin(), Verbs().end(), [&](const Verb& verb) { return verb.text.name.starts_with(Cat(name, " ")); });
+  return std::any_of(Verbs().begin(), Verbs().end(),
+                     [&](const Verb& verb) { return verb.text.name.starts_with(Cat(name, " ")); });
 }
 
 const Verb* FindVerb(std::string_view name) {
@@ -68,7 +74,8 @@ Error UnknownVerb(const std::string& name) {
     names.push_back(same_group ? verb.text.name : verb.text.name.substr(0, space));
   }
   const std::string hint = DidYouMean(name, names);
-  return {ErrorCode::kInvalidArgument, Cat("no verb `", name, "`", hint.empty() ? ";" : hint, " `octet --help` lists all")};
+  return {ErrorCode::kInvalidArgument,
+          Cat("no verb `", name, "`", hint.empty() ? ";" : hint, " `octet --help` lists all")};
 }
 
 // The verb that the first word, or the first two, name.
@@ -77,7 +84,8 @@ Result<const Verb*> NamedVerb(const std::vector<std::string>& words, size_t& use
   if (const Verb* verb = FindVerb(words[0])) return verb;
   if (!IsGroup(words[0])) return tl::unexpected(UnknownVerb(words[0]));
   used = 2;
-  if (words.size() < 2) return Fail(ErrorCode::kInvalidArgument, words[0], " of what? `octet help ", words[0], "` lists the choices");
+  if (words.size() < 2)
+    return Fail(ErrorCode::kInvalidArgument, words[0], " of what? `octet help ", words[0], "` lists the choices");
   const std::string name = words[0] + " " + words[1];
   if (const Verb* verb = FindVerb(name)) return verb;
   return tl::unexpected(UnknownVerb(name));
@@ -114,7 +122,8 @@ int Run(const std::vector<std::string>& words) {
   if (words[0] == "--help" || words[0] == "-h") return Print(Overview(Verbs()));
   if (words[0] == "--version") return Print(VersionText());
   if (words[0] == "help") return Help({words.begin() + 1, words.end()});
-  if (AsksForHelp(words) && IsGroup(words[0]) && (words.size() == 1 || words[1].starts_with('-'))) return Help({words[0]});
+  if (AsksForHelp(words) && IsGroup(words[0]) && (words.size() == 1 || words[1].starts_with('-')))
+    return Help({words[0]});
 
   size_t used = 0;
   const Result<const Verb*> verb = NamedVerb(words, used);

@@ -11,10 +11,9 @@
 //     }
 //   };
 //   Status Show(const ShowOptions& options, Invocation& call) {
-//     Model model = OCTET_TRY(Model::Open(call.word(0)));            // an error returned is printed and sets the exit code
-//     if (call.json()) return call.PrintJson(Describe(model));       // results: stdout
-//     call.Note("reading took 3 ms");                                // all else: stderr
-//     return call.Print(Table(model));
+//     Model model = OCTET_TRY(Model::Open(call.word(0)));            // an error returned is printed and sets the exit
+//     code if (call.json()) return call.PrintJson(Describe(model));       // results: stdout call.Note("reading took 3
+//     ms");                                // all else: stderr return call.Print(Table(model));
 //   }
 //   const RegisterVerb kShow(MakeVerb<ShowOptions>({.name = "show",
 //                                                   .words = "MODEL",
@@ -23,9 +22,10 @@
 //   }  // namespace
 //   }  // namespace octet::cli
 //
-// `words` says what stands beside the flags: "A B", "[MODEL]" may be left out, "FILE..." once or more. A name of two words
-// ("eval perplexity") makes a group. --help, --json, --config and --log come with every verb. Long work takes call.progress()
-// and polls call.cancel().
+// `words` says what stands beside the flags: "A B", "[MODEL]" may be left out, "FILE..." once or more. A name of two
+// words
+// ("eval perplexity") makes a group. --help, --json, --config and --log come with every verb. Long work takes
+// call.progress() and polls call.cancel().
 #pragma once
 
 #include <functional>
@@ -51,7 +51,8 @@ struct CommonOptions {
   template <class Visit>
   static void Describe(Visit&& visit) {
     visit(&CommonOptions::json, "json", "print the result as JSON");
-    visit(&CommonOptions::config, "config", "YAML file with options by their names; environment and flags go before it");
+    visit(&CommonOptions::config, "config",
+          "YAML file with options by their names; environment and flags go before it");
     visit(&CommonOptions::log, "log", "least important message that is shown", OneOf{{"debug", "info", "warning"}});
   }
 };
@@ -130,7 +131,8 @@ void UseLogLevel(std::string_view level);
 template <class Options, class Run>
 Verb MakeVerb(VerbText text, Run run) {
   Verb verb{std::move(text), OptionList<WithCommon<Options>>(), {}};
-  verb.run = [run, pattern = verb.text.words, list = verb.options](const OptionInput& input, CancelFlag& cancel, bool& gate_failed) -> Status {
+  verb.run = [run, pattern = verb.text.words, list = verb.options](const OptionInput& input, CancelFlag& cancel,
+                                                                   bool& gate_failed) -> Status {
     WithCommon<Options> options;
     std::vector<std::string> words = OCTET_TRY(ReadOptions(input, list, &options));
     OCTET_TRY(CheckWords(words, pattern, input.help_command));

@@ -14,8 +14,9 @@ namespace octet::cli {
 namespace {
 
 // By the chain from data to answers; a verb that isn't named here comes last.
-constexpr std::array<std::string_view, 13> kOrder = {"import", "show",  "plan", "tokenize", "quantize", "build",  "run",       "chat",
-                                                     "eval",   "bench", "doctor", "completion", "help"};
+constexpr std::array<std::string_view, 13> kOrder = {"import", "show",       "plan", "tokenize", "quantize",
+                                                     "build",  "run",        "chat", "eval",     "bench",
+                                                     "doctor", "completion", "help"};
 
 size_t Place(const Verb& verb) {
   const std::string_view group = std::string_view(verb.text.name).substr(0, verb.text.name.find(' '));
@@ -52,20 +53,25 @@ RegisterVerb::RegisterVerb(Verb verb) {
 Status CheckWords(const std::vector<std::string>& words, std::string_view pattern, std::string_view help_command) {
   const std::vector<std::string_view> parts = SplitWords(pattern);
   const bool open_ended = !parts.empty() && parts.back().find("...") != std::string_view::npos;
-  const auto optional = static_cast<size_t>(std::count_if(parts.begin(), parts.end(), [](std::string_view part) { return part[0] == '['; }));
+  const auto optional = static_cast<size_t>(
+      std::count_if(parts.begin(), parts.end(), [](std::string_view part) { return part[0] == '['; }));
   if (words.size() < parts.size() - optional) {
     return Fail(ErrorCode::kInvalidArgument, parts[words.size()], " is missing; `", help_command, "` explains it");
   }
   if (words.size() > parts.size() && !open_ended) {
-    return Fail(ErrorCode::kInvalidArgument, "`", words[parts.size()], "` is one word too many; `", help_command, "` explains it");
+    return Fail(ErrorCode::kInvalidArgument, "`", words[parts.size()], "` is one word too many; `", help_command,
+                "` explains it");
   }
   return {};
 }
 
 void UseLogLevel(std::string_view level) {
   const LogLevel least = level == "debug" ? LogLevel::kDebug : level == "info" ? LogLevel::kInfo : LogLevel::kWarning;
-  SetLogSink([](LogLevel, std::string_view message) { std::fprintf(stderr, "octet: %.*s\n", static_cast<int>(message.size()), message.data()); },
-             least);
+  SetLogSink(
+      [](LogLevel, std::string_view message) {
+        std::fprintf(stderr, "octet: %.*s\n", static_cast<int>(message.size()), message.data());
+      },
+      least);
 }
 
 Status Invocation::Print(std::string_view text) {
@@ -83,7 +89,9 @@ Status Invocation::PrintJson(const Json& json) {
   return Print(json.dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace) + "\n");
 }
 
-void Invocation::Note(std::string_view line) { std::fprintf(stderr, "%.*s\n", static_cast<int>(line.size()), line.data()); }
+void Invocation::Note(std::string_view line) {
+  std::fprintf(stderr, "%.*s\n", static_cast<int>(line.size()), line.data());
+}
 
 void Invocation::FailGate(std::string_view why) {
   gate_failed_ = true;

@@ -29,7 +29,9 @@ void SetLogSink(LogSink sink, LogLevel least) {
   destination.sink = std::move(sink);
 }
 
-bool LogWanted(LogLevel level) { return static_cast<int>(level) >= TheDestination().least.load(std::memory_order_relaxed); }
+bool LogWanted(LogLevel level) {
+  return static_cast<int>(level) >= TheDestination().least.load(std::memory_order_relaxed);
+}
 
 void Log(LogLevel level, std::string_view message) {
   Destination& destination = TheDestination();

@@ -44,7 +44,8 @@ Status ParseValue(std::string_view text, std::string_view where, double& out) {
   return {};
 }
 
-Status ParseInteger(std::string_view text, std::string_view where, int64_t low, uint64_t high, bool& negative, uint64_t& magnitude) {
+Status ParseInteger(std::string_view text, std::string_view where, int64_t low, uint64_t high, bool& negative,
+                    uint64_t& magnitude) {
   negative = text.starts_with('-');
   const std::string_view digits = negative ? text.substr(1) : text;
   const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), magnitude);
@@ -62,7 +63,8 @@ Status CheckRange(double value, const Between& range, std::string_view text, std
   if (range.high == kNoLimit) {
     return Fail(ErrorCode::kInvalidArgument, where, ": ", text, " is below ", PrintNumber(range.low));
   }
-  return Fail(ErrorCode::kInvalidArgument, where, ": ", text, " is outside ", PrintNumber(range.low), "..", PrintNumber(range.high));
+  return Fail(ErrorCode::kInvalidArgument, where, ": ", text, " is outside ", PrintNumber(range.low), "..",
+              PrintNumber(range.high));
 }
 
 Status CheckChoice(std::string_view text, const std::vector<std::string>& choices, std::string_view where) {

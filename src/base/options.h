@@ -1,4 +1,5 @@
-// Option structs: one list per struct gives flags, environment variables, YAML keys, help, completion and the docs table.
+// Option structs: one list per struct gives flags, environment variables, YAML keys, help, completion and the docs
+// table.
 //
 //   struct ServeOptions {
 //     int max_batch = 4;
@@ -6,16 +7,16 @@
 //     std::optional<double> temperature;      // no default: absent unless given
 //     std::vector<int> threads;               // --threads 1,2 or repeated
 //     template <class Visit> static void Describe(Visit&& visit) {
-//       visit(&ServeOptions::max_batch, "max-batch", "requests decoded together; more uses more memory", Between{1, 256});
-//       visit(&ServeOptions::load, "load", "weights stay in the mapped file, or are copied", OneOf{{"map", "copy"}});
-//       visit(&ServeOptions::temperature, "temperature", "0 is greedy; higher is more random", Between{0, 100});
-//       visit(&ServeOptions::threads, "threads", "threads to measure with", Between{1, 1024});
+//       visit(&ServeOptions::max_batch, "max-batch", "requests decoded together; more uses more memory", Between{1,
+//       256}); visit(&ServeOptions::load, "load", "weights stay in the mapped file, or are copied", OneOf{{"map",
+//       "copy"}}); visit(&ServeOptions::temperature, "temperature", "0 is greedy; higher is more random", Between{0,
+//       100}); visit(&ServeOptions::threads, "threads", "threads to measure with", Between{1, 1024});
 //     }
 //   };
 //
-// Members: bool, integers, float, double, std::string, std::filesystem::path, and optional or vector of these. A vector of texts
-// takes one text per flag, with SplitAtCommas a comma list. A struct inside joins its options: visit(&RunOptions::sampling).
-// The order is default < file < environment < flag: options_reader.h.
+// Members: bool, integers, float, double, std::string, std::filesystem::path, and optional or vector of these. A vector
+// of texts takes one text per flag, with SplitAtCommas a comma list. A struct inside joins its options:
+// visit(&RunOptions::sampling). The order is default < file < environment < flag: options_reader.h.
 #pragma once
 
 #include <concepts>
@@ -54,10 +55,10 @@ struct SplitAtCommas {};
 
 // One line of a Describe list, free of the struct's type.
 struct Option {
-  std::string name;         // kebab-case, without dashes
-  std::string help;         // what it is, unit or choices, effect of more
-  std::string placeholder;  // empty for a switch
-  std::string default_text; // empty where there is none
+  std::string name;          // kebab-case, without dashes
+  std::string help;          // what it is, unit or choices, effect of more
+  std::string placeholder;   // empty for a switch
+  std::string default_text;  // empty where there is none
   char letter = 0;
   bool is_switch = false;
   bool default_on = false;  // of a switch; its help shows --no-NAME then
@@ -77,7 +78,8 @@ namespace internal {
 
 Status ParseValue(std::string_view text, std::string_view where, bool& out);
 Status ParseValue(std::string_view text, std::string_view where, double& out);
-Status ParseInteger(std::string_view text, std::string_view where, int64_t low, uint64_t high, bool& negative, uint64_t& magnitude);
+Status ParseInteger(std::string_view text, std::string_view where, int64_t low, uint64_t high, bool& negative,
+                    uint64_t& magnitude);
 Status CheckRange(double value, const Between& range, std::string_view text, std::string_view where);
 Status CheckChoice(std::string_view text, const std::vector<std::string>& choices, std::string_view where);
 std::vector<std::string_view> CommaList(std::string_view text);
@@ -112,17 +114,26 @@ inline Status ParseValue(std::string_view text, std::string_view, std::filesyste
 
 // Of a bool, integer, number, text or path, of optional and vector of it: the innermost type.
 template <class T>
-struct Innermost { using type = T; };
+struct Innermost {
+  using type = T;
+};
 template <class T>
-struct Innermost<std::optional<T>> { using type = T; };
+struct Innermost<std::optional<T>> {
+  using type = T;
+};
 template <class T>
-struct Innermost<std::vector<T>> { using type = T; };
+struct Innermost<std::vector<T>> {
+  using type = T;
+};
 
 template <class T>
 std::string Print(const T& value) {
-  if constexpr (std::same_as<T, bool>) return value ? "on" : "off";
-  else if constexpr (std::floating_point<T>) return PrintNumber(static_cast<double>(value));
-  else return Cat(value);
+  if constexpr (std::same_as<T, bool>)
+    return value ? "on" : "off";
+  else if constexpr (std::floating_point<T>)
+    return PrintNumber(static_cast<double>(value));
+  else
+    return Cat(value);
 }
 template <class T>
 std::string Print(const std::optional<T>& value) {
@@ -178,11 +189,16 @@ inline void Modify(Option& option, SplitAtCommas) { option.split_at_commas = tru
 
 template <class T>
 std::string_view Placeholder() {
-  if constexpr (std::same_as<T, bool>) return "";
-  else if constexpr (std::integral<T>) return "N";
-  else if constexpr (std::floating_point<T>) return "X";
-  else if constexpr (std::same_as<T, std::string>) return "TEXT";
-  else return "FILE";
+  if constexpr (std::same_as<T, bool>)
+    return "";
+  else if constexpr (std::integral<T>)
+    return "N";
+  else if constexpr (std::floating_point<T>)
+    return "X";
+  else if constexpr (std::same_as<T, std::string>)
+    return "TEXT";
+  else
+    return "FILE";
 }
 
 template <class T>
@@ -208,7 +224,9 @@ struct Collector {
 
   template <class Member>
   void operator()(Member Options::*member) {
-    std::function<Member&(Outer&)> inner = [outer = locate, member](Outer& options) -> Member& { return outer(options).*member; };
+    std::function<Member&(Outer&)> inner = [outer = locate, member](Outer& options) -> Member& {
+      return outer(options).*member;
+    };
     Member::Describe(Collector<Outer, Member>{list, std::move(inner)});
   }
 
@@ -218,7 +236,8 @@ struct Collector {
     Option option = TypedOption(name, help, locate(defaults).*member);
     (Modify(option, modifiers), ...);
     const Option checks = option;
-    option.assign = [checks, outer = locate, member](void* options, std::string_view text, bool append, std::string_view where) {
+    option.assign = [checks, outer = locate, member](void* options, std::string_view text, bool append,
+                                                     std::string_view where) {
       return Store(text, append, where, checks, outer(*static_cast<Outer*>(options)).*member);
     };
     list.push_back(std::move(option));

@@ -70,8 +70,10 @@ std::string HelpText(const std::vector<Option>& list) {
   for (const Option& option : list) {
     const std::string flag = FlagSyntax(option);
     out += "  " + flag;
-    if (flag.size() > widest) out += "\n" + std::string(indent, ' ');
-    else out += std::string(indent - 2 - flag.size(), ' ');
+    if (flag.size() > widest)
+      out += "\n" + std::string(indent, ' ');
+    else
+      out += std::string(indent - 2 - flag.size(), ' ');
     Wrap(out, indent, indent, Meaning(option));
   }
   return out;
@@ -80,7 +82,8 @@ std::string HelpText(const std::vector<Option>& list) {
 std::string MarkdownTable(const std::vector<Option>& list) {
   std::string out = "| option | variable | meaning |\n|---|---|---|\n";
   for (const Option& option : list) {
-    out += Cat("| `", EscapedForTable(FlagSyntax(option)), "` | `", option.Variable(), "` | ", EscapedForTable(Meaning(option)), " |\n");
+    out += Cat("| `", EscapedForTable(FlagSyntax(option)), "` | `", option.Variable(), "` | ",
+               EscapedForTable(Meaning(option)), " |\n");
   }
   return out;
 }

@@ -13,7 +13,8 @@ namespace octet {
 // How the flag is written, as in `-o, --output DIR` or `--no-special`.
 std::string FlagSyntax(const Option& option);
 
-// Two columns: the flag; help with choices, limits and default. Long help goes on in the second column, at most 110 wide.
+// Two columns: the flag; help with choices, limits and default. Long help goes on in the second column, at most 110
+// wide.
 std::string HelpText(const std::vector<Option>& list);
 
 // A Markdown table: option, environment variable, meaning, default.

@@ -67,7 +67,8 @@ class WordReader {
 
     const bool negated = flag.starts_with("--no-");
     const Option* option = Named(flag);
-    if (option != nullptr) return option->is_switch ? Add(option, text.value_or("true"), flag) : ReadValue(option, flag, text);
+    if (option != nullptr)
+      return option->is_switch ? Add(option, text.value_or("true"), flag) : ReadValue(option, flag, text);
     const Option* positive = negated ? FindOption(list_, flag.substr(5)) : nullptr;
     if (positive == nullptr || !positive->is_switch) return Unknown(flag);
     if (text) return Fail(ErrorCode::kInvalidArgument, flag, " takes no value; write ", positive->Flag(), "=", *text);
@@ -81,12 +82,15 @@ class WordReader {
 
   Status ReadValue(const Option* option, const std::string& flag, const std::optional<std::string>& text) {
     if (text) return Add(option, *text, flag);
-    const bool missing = next_ == input_.words.size() || (input_.words[next_].starts_with("--") && IsFlag(input_.words[next_]));
+    const bool missing =
+        next_ == input_.words.size() || (input_.words[next_].starts_with("--") && IsFlag(input_.words[next_]));
     if (missing) return Fail(ErrorCode::kInvalidArgument, flag, " needs a value: ", flag, " ", option->placeholder);
     return Add(option, input_.words[next_++], flag);
   }
 
-  bool IsFlag(const std::string& word) const { return word == "--" || Named(word.substr(0, word.find('='))) != nullptr; }
+  bool IsFlag(const std::string& word) const {
+    return word == "--" || Named(word.substr(0, word.find('='))) != nullptr;
+  }
 
   Status Add(const Option* option, std::string text, const std::string& where) {
     given_.push_back({option, std::move(text), where});
@@ -128,7 +132,8 @@ Status StoreYaml(const YAML::Node& value, const Option& option, const std::strin
   }
   bool append = false;
   for (const YAML::Node& element : value) {
-    if (!element.IsScalar()) return Fail(ErrorCode::kInvalidArgument, where, ": a list inside the list; single values are expected");
+    if (!element.IsScalar())
+      return Fail(ErrorCode::kInvalidArgument, where, ": a list inside the list; single values are expected");
     OCTET_TRY(option.assign(options, element.Scalar(), append, where));
     append = true;
   }
@@ -138,7 +143,8 @@ Status StoreYaml(const YAML::Node& value, const Option& option, const std::strin
 Status StoreYamlMapping(const YAML::Node& root, std::string_view where, const std::vector<Option>& list, void* options,
                         std::set<std::string>& seen) {
   if (root.IsNull()) return {};
-  if (!root.IsMap()) return Fail(ErrorCode::kInvalidArgument, where, ": a mapping of option names to values is expected");
+  if (!root.IsMap())
+    return Fail(ErrorCode::kInvalidArgument, where, ": a mapping of option names to values is expected");
   for (const auto& entry : root) {
     if (!entry.first.IsScalar()) return Fail(ErrorCode::kInvalidArgument, where, ": a key is not a text");
     const std::string& key = entry.first.Scalar();
@@ -146,7 +152,8 @@ Status StoreYamlMapping(const YAML::Node& root, std::string_view where, const st
     if (option == nullptr) {
       return Fail(ErrorCode::kInvalidArgument, where, ": unknown key `", key, "`", DidYouMean(key, KeyNames(list)));
     }
-    if (!seen.insert(key).second) return Fail(ErrorCode::kInvalidArgument, where, ": the key `", key, "` stands there twice");
+    if (!seen.insert(key).second)
+      return Fail(ErrorCode::kInvalidArgument, where, ": the key `", key, "` stands there twice");
     OCTET_TRY(StoreYaml(entry.second, *option, Cat(where, ": `", key, "`"), options));
   }
   return {};
@@ -186,7 +193,8 @@ Result<std::vector<std::string>> ReadOptions(const OptionInput& input, const std
   OCTET_TRY(words.Read());
 
   std::set<std::string> stored;  // names, for the check of required ones
-  if (const std::optional<std::string> file = FindOption(list, "config") ? ConfigFile(input, words.given()) : std::nullopt) {
+  if (const std::optional<std::string> file =
+          FindOption(list, "config") ? ConfigFile(input, words.given()) : std::nullopt) {
     const std::string yaml = OCTET_TRY(ReadTextFile(*file, kLargestFile));
     OCTET_TRY(ReadYaml(yaml, *file, list, options, stored));
   }
@@ -204,7 +212,8 @@ Result<std::vector<std::string>> ReadOptions(const OptionInput& input, const std
   }
   for (const Option& option : list) {
     if (option.required && !stored.contains(option.name)) {
-      return Fail(ErrorCode::kInvalidArgument, option.Flag(), " ", option.placeholder, " is missing; `", input.help_command, "` explains it");
+      return Fail(ErrorCode::kInvalidArgument, option.Flag(), " ", option.placeholder, " is missing; `",
+                  input.help_command, "` explains it");
     }
   }
   return std::move(words.rest());

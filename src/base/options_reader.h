@@ -3,8 +3,8 @@
 //   RunOptions options;
 //   std::vector<std::string> words = OCTET_TRY(ReadOptions(input, options));   // what is no flag
 //
-// Flags are --name VALUE or --name=VALUE; switches --name and --no-name; `--` ends them. The file is named by the option
-// `config`, where the struct has one. An unknown flag or key is an error that names the nearest one.
+// Flags are --name VALUE or --name=VALUE; switches --name and --no-name; `--` ends them. The file is named by the
+// option `config`, where the struct has one. An unknown flag or key is an error that names the nearest one.
 #pragma once
 
 #include <map>
@@ -31,7 +31,8 @@ Result<std::vector<std::string>> ReadOptions(const OptionInput& input, Options& 
   return ReadOptions(input, OptionList<Options>(), &options);
 }
 
-// Stores the keys of a flat YAML mapping; `where` is the file's name in messages. A list's elements are a YAML sequence or a text.
+// Stores the keys of a flat YAML mapping; `where` is the file's name in messages. A list's elements are a YAML sequence
+// or a text.
 Status ReadYamlOptions(std::string_view yaml, std::string_view where, const std::vector<Option>& list, void* options);
 
 // The names of a list with dashes in front, or as they are.

@@ -32,7 +32,8 @@ std::string TimeLeft(double seconds) {
 std::string ProgressLine(const ProgressState& state) {
   const double rate = state.seconds > 0 ? static_cast<double>(state.done) / state.seconds : 0;
   const std::string rate_text = Amount(rate, state.unit) + "/s";
-  if (state.total == 0) return fmt::format("{}  {}  {}", state.label, Amount(static_cast<double>(state.done), state.unit), rate_text);
+  if (state.total == 0)
+    return fmt::format("{}  {}  {}", state.label, Amount(static_cast<double>(state.done), state.unit), rate_text);
 
   const uint64_t done = std::min(state.done, state.total);
   const double share = static_cast<double>(done) / static_cast<double>(state.total);

@@ -1,4 +1,5 @@
-// Progress of long work on a terminal: silent for two seconds, then one line that redraws itself with rate and time left.
+// Progress of long work on a terminal: silent for two seconds, then one line that redraws itself with rate and time
+// left.
 //
 //   Progress progress(StandardErrorTerminal());     // library code takes a Progress&; Progress() shows nothing
 //   progress.Begin("import", bytes_in_all, "B");

@@ -1,4 +1,5 @@
-// Random numbers that are a function of where they are used: Philox 4x32-10, key = seed, counter = (request, step, lane).
+// Random numbers that are a function of where they are used: Philox 4x32-10, key = seed, counter = (request, step,
+// lane).
 //
 //   CounterRandom random{.seed = 7};
 //   float u = random.Uniform(request, step, lane);   // same arguments, same number, in any order, on any thread
@@ -27,7 +28,8 @@ constexpr std::array<uint32_t, 4> Philox4x32(std::array<uint32_t, 4> counter, st
 struct CounterRandom {
   uint64_t seed = 0;
 
-  // 32 random bits. Request numbers count to 2^32, steps to 2^32, lanes to 2^34; four neighbouring lanes share one Philox call's words.
+  // 32 random bits. Request numbers count to 2^32, steps to 2^32, lanes to 2^34; four neighbouring lanes share one
+  // Philox call's words.
   constexpr uint32_t Bits(uint32_t request, uint32_t step, uint64_t lane = 0) const {
     const uint64_t group = lane / 4;
     const std::array<uint32_t, 4> words =

@@ -44,7 +44,8 @@ struct Example {
   }
 };
 
-Result<std::vector<std::string>> Read(std::vector<std::string> words, Example& options, std::map<std::string, std::string> environment = {}) {
+Result<std::vector<std::string>> Read(std::vector<std::string> words, Example& options,
+                                      std::map<std::string, std::string> environment = {}) {
   return ReadOptions({words, std::move(environment), "octet example --help"}, options);
 }
 
@@ -56,8 +57,8 @@ std::string Complaint(std::vector<std::string> words, std::map<std::string, std:
 
 TEST(Options, FlagsFillMembersAndTheRestAreWords) {
   Example options;
-  const auto words = Read({"MODEL", "--max-batch=8", "--load", "copy", "--raw", "--no-special", "-o", "out", "--threads", "4,8", "--temperature",
-                           "0.5", "--stop", "a,b", "--stop", "c", "--", "--raw"},
+  const auto words = Read({"MODEL", "--max-batch=8", "--load", "copy", "--raw", "--no-special", "-o", "out",
+                           "--threads", "4,8", "--temperature", "0.5", "--stop", "a,b", "--stop", "c", "--", "--raw"},
                           options);
   ASSERT_TRUE(words) << words.error().message;
   EXPECT_EQ(*words, (std::vector<std::string>{"MODEL", "--raw"}));
@@ -72,10 +73,12 @@ TEST(Options, FlagsFillMembersAndTheRestAreWords) {
 }
 
 TEST(Options, FileGoesBeforeDefaultEnvironmentBeforeFileFlagBeforeEnvironment) {
-  const std::filesystem::path file = std::filesystem::temp_directory_path() / Cat("octet-options-", ::getpid(), ".yaml");
+  const std::filesystem::path file =
+      std::filesystem::temp_directory_path() / Cat("octet-options-", ::getpid(), ".yaml");
   ASSERT_TRUE(WriteFileAtomically(file, "max-batch: 5\nseed: 6\nload: copy\nthreads: [3, 4]\n"));
   Example options;
-  const auto words = Read({"--config", file.string(), "--load", "map"}, options, {{"OCTET_SEED", "9"}, {"OCTET_LOAD", "copy"}});
+  const auto words =
+      Read({"--config", file.string(), "--load", "map"}, options, {{"OCTET_SEED", "9"}, {"OCTET_LOAD", "copy"}});
   std::filesystem::remove(file);
   ASSERT_TRUE(words) << words.error().message;
   EXPECT_EQ(options.max_batch, 5);
@@ -90,7 +93,8 @@ TEST(Options, WrongInputIsNamedWithWhatIsExpected) {
   EXPECT_EQ(Complaint({"--max-batch", ""}), "--max-batch: `` is not a whole number");
   EXPECT_EQ(Complaint({"--max-batch", "99999999999"}), "--max-batch: 99999999999 is outside -2147483648..2147483647");
   EXPECT_EQ(Complaint({"--seed", "-1"}), "--seed: -1 is outside 0..18446744073709551615");
-  EXPECT_EQ(Complaint({"--seed", "18446744073709551616"}), "--seed: 18446744073709551616 is outside 0..18446744073709551615");
+  EXPECT_EQ(Complaint({"--seed", "18446744073709551616"}),
+            "--seed: 18446744073709551616 is outside 0..18446744073709551615");
   EXPECT_EQ(Complaint({"--seed", "18446744073709551615"}), "none");
   EXPECT_EQ(Complaint({"--temperature", "nan"}), "--temperature: `nan` is not a number");
   EXPECT_EQ(Complaint({"--load", "mapp"}), "--load: `mapp` is not one of map, copy; did you mean `map`?");
@@ -99,10 +103,13 @@ TEST(Options, WrongInputIsNamedWithWhatIsExpected) {
 }
 
 TEST(Options, UnknownFlagNamesTheNearest) {
-  EXPECT_EQ(Complaint({"--max-bach", "1"}), "unknown option --max-bach; did you mean --max-batch? `octet example --help` lists all");
-  EXPECT_EQ(Complaint({"--no-specal"}), "unknown option --no-specal; did you mean --no-special? `octet example --help` lists all");
+  EXPECT_EQ(Complaint({"--max-bach", "1"}),
+            "unknown option --max-bach; did you mean --max-batch? `octet example --help` lists all");
+  EXPECT_EQ(Complaint({"--no-specal"}),
+            "unknown option --no-specal; did you mean --no-special? `octet example --help` lists all");
   EXPECT_EQ(Complaint({"-x"}), "unknown option -x; `octet example --help` lists all");
-  EXPECT_EQ(Complaint({"--no-load"}), "unknown option --no-load; did you mean --load? `octet example --help` lists all");
+  EXPECT_EQ(Complaint({"--no-load"}),
+            "unknown option --no-load; did you mean --load? `octet example --help` lists all");
 }
 
 TEST(Options, AValueMayBeginWithADashButNotBeAKnownFlag) {
@@ -126,14 +133,17 @@ TEST(Options, YamlKeysAreCheckedLikeFlags) {
   EXPECT_EQ(Yaml("max-batch: [1]").error().message, "o.yaml: `max-batch` takes one value");
   EXPECT_EQ(Yaml("max-batch: 300").error().message, "o.yaml: `max-batch`: 300 is outside 1..256");
   EXPECT_EQ(Yaml("- 1").error().message, "o.yaml: a mapping of option names to values is expected");
-  EXPECT_EQ(Yaml("threads: [[1]]").error().message, "o.yaml: `threads`: a list inside the list; single values are expected");
+  EXPECT_EQ(Yaml("threads: [[1]]").error().message,
+            "o.yaml: `threads`: a list inside the list; single values are expected");
   EXPECT_EQ(Yaml("? [a]\n: 1").error().message, "o.yaml: a key is not a text");
 }
 
 TEST(Options, HelpShowsLimitsChoicesDefaultsAndTheFormThatChangesSomething) {
   const std::string help = HelpText(OptionList<Example>());
-  EXPECT_NE(help.find("  --max-batch N      requests decoded together, 1..256 (default 4)\n"), std::string::npos) << help;
-  EXPECT_NE(help.find("  --load TEXT        how weights are held, map|copy (default map)\n"), std::string::npos) << help;
+  EXPECT_NE(help.find("  --max-batch N      requests decoded together, 1..256 (default 4)\n"), std::string::npos)
+      << help;
+  EXPECT_NE(help.find("  --load TEXT        how weights are held, map|copy (default map)\n"), std::string::npos)
+      << help;
   EXPECT_NE(help.find("  -o, --output DIR   directory to write\n"), std::string::npos) << help;
   EXPECT_NE(help.find("  --no-special       add special tokens (on by default)\n"), std::string::npos) << help;
   EXPECT_NE(help.find("(default 1,2)"), std::string::npos) << help;

@@ -44,7 +44,10 @@ TEST(Progress, CountsFromManyThreads) {
   Progress progress([&](std::string_view text) { last = text; }, [&] { return now; });
   progress.Begin("work", 4001, "steps");
   std::vector<std::thread> threads;
-  for (int worker = 0; worker < 4; ++worker) threads.emplace_back([&] { for (int step = 0; step < 1000; ++step) progress.Advance(1); });
+  for (int worker = 0; worker < 4; ++worker)
+    threads.emplace_back([&] {
+      for (int step = 0; step < 1000; ++step) progress.Advance(1);
+    });
   for (std::thread& thread : threads) thread.join();
   now = 10;
   progress.Advance(1);
@@ -55,7 +58,8 @@ TEST(Progress, LinesNameAmountsRateAndTimeLeft) {
   EXPECT_EQ(ProgressLine({"import", "B", 113'000'000, 226'000'000, 2}),
             "import  50% [##########          ]  113.0 MB of 226.0 MB  56.5 MB/s  2 s left");
   EXPECT_EQ(ProgressLine({"eval", "chunks", 3, 0, 2}), "eval  3 chunks  2 chunks/s");
-  EXPECT_EQ(ProgressLine({"eval", "chunks", 10, 5, 1}), "eval  100% [####################]  5 chunks of 5 chunks  10 chunks/s  0 s left");
+  EXPECT_EQ(ProgressLine({"eval", "chunks", 10, 5, 1}),
+            "eval  100% [####################]  5 chunks of 5 chunks  10 chunks/s  0 s left");
 }
 
 }  // namespace

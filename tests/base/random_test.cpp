@@ -18,9 +18,13 @@ TEST(Random, PhiloxGivesThePublishedAnswers) {
 
 TEST(Random, EveryArgumentChangesTheNumber) {
   const CounterRandom random{.seed = 7};
-  const std::set<uint32_t> numbers = {random.Bits(1, 2, 3),  random.Bits(2, 2, 3), random.Bits(1, 3, 3),
-                                      random.Bits(1, 2, 4),  random.Bits(1, 2, uint64_t{1} << 34),
-                                      CounterRandom{.seed = 8}.Bits(1, 2, 3), CounterRandom{.seed = uint64_t{7} << 32}.Bits(1, 2, 3)};
+  const std::set<uint32_t> numbers = {random.Bits(1, 2, 3),
+                                      random.Bits(2, 2, 3),
+                                      random.Bits(1, 3, 3),
+                                      random.Bits(1, 2, 4),
+                                      random.Bits(1, 2, uint64_t{1} << 34),
+                                      CounterRandom{.seed = 8}.Bits(1, 2, 3),
+                                      CounterRandom{.seed = uint64_t{7} << 32}.Bits(1, 2, 3)};
   EXPECT_EQ(numbers.size(), 7u);
   EXPECT_EQ(random.Bits(1, 2, 3), CounterRandom{.seed = 7}.Bits(1, 2, 3));
 }

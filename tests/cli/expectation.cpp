@@ -15,8 +15,9 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::array<std::string_view, 13> kWords = {"exit",    "stdout",  "stdout~", "stdout*", "stdout!", "stderr", "stderr~",
-                                                     "stderr*", "stderr!", "json",    "file",    "absent",  "same"};
+constexpr std::array<std::string_view, 13> kWords = {"exit",   "stdout",  "stdout~", "stdout*", "stdout!",
+                                                     "stderr", "stderr~", "stderr*", "stderr!", "json",
+                                                     "file",   "absent",  "same"};
 
 std::vector<std::string> Lines(const std::string& text) {
   std::vector<std::string> lines;
@@ -28,7 +29,8 @@ std::vector<std::string> Lines(const std::string& text) {
 bool Matches(const std::string& pattern, const std::string& line) {
   int error = 0;
   size_t offset = 0;
-  pcre2_code* code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), PCRE2_UTF, &error, &offset, nullptr);
+  pcre2_code* code =
+      pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), PCRE2_UTF, &error, &offset, nullptr);
   if (code == nullptr) return false;
   pcre2_match_data* data = pcre2_match_data_create_from_pattern(code, nullptr);
   const int count = pcre2_match(code, reinterpret_cast<PCRE2_SPTR>(line.data()), line.size(), 0, 0, data, nullptr);
@@ -84,8 +86,10 @@ std::string CheckSame(const std::string& text, const std::filesystem::path& dire
 
 std::string Check(const Expectation& expectation, const Outcome& outcome, const std::filesystem::path& directory) {
   const std::string& word = expectation.word;
-  if (word == "file") return std::filesystem::exists(directory / expectation.text) ? "" : expectation.text + " is not there";
-  if (word == "absent") return std::filesystem::exists(directory / expectation.text) ? expectation.text + " is there" : "";
+  if (word == "file")
+    return std::filesystem::exists(directory / expectation.text) ? "" : expectation.text + " is not there";
+  if (word == "absent")
+    return std::filesystem::exists(directory / expectation.text) ? expectation.text + " is there" : "";
   if (word == "same") return CheckSame(expectation.text, directory);
   if (word == "json") return CheckJson(expectation.text, outcome.output);
   return CheckLines(expectation, word.starts_with("stdout") ? outcome.output : outcome.errors);
@@ -124,7 +128,8 @@ std::vector<std::string> Failures(const std::vector<Expectation>& expectations, 
   CheckWhole("stderr", expectations, outcome.errors, failures);
   if (outcome.timed_out) failures.push_back(std::to_string(run_line) + ": took too long and was killed");
   if (outcome.exit != wanted_exit) {
-    failures.push_back(std::to_string(run_line) + ": exit is " + std::to_string(outcome.exit) + ", " + std::to_string(wanted_exit) + " is expected");
+    failures.push_back(std::to_string(run_line) + ": exit is " + std::to_string(outcome.exit) + ", " +
+                       std::to_string(wanted_exit) + " is expected");
   }
   return failures;
 }

@@ -50,7 +50,8 @@ std::string Content(const std::filesystem::path& path) {
 int Wait(pid_t child, int seconds, bool& timed_out) {
   int status = 0;
   for (int tick = 0; tick < seconds * 100; ++tick) {
-    if (::waitpid(child, &status, WNOHANG) == child) return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    if (::waitpid(child, &status, WNOHANG) == child)
+      return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     ::usleep(10000);
   }
   timed_out = true;

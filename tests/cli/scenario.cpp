@@ -53,9 +53,12 @@ class Scenario {
  public:
   Scenario(const std::filesystem::path& file, const std::filesystem::path& program) : file_(file) {
     const std::filesystem::path tests = std::filesystem::path(OCTET_SOURCE_DIR) / "tests";
-    for (const char* name : {"fixtures", "golden"}) std::filesystem::create_directory_symlink(tests / name, directory_.work() / name);
+    for (const char* name : {"fixtures", "golden"})
+      std::filesystem::create_directory_symlink(tests / name, directory_.work() / name);
     environment_ = {{"PATH", program.parent_path().string() + ":/usr/local/bin:/usr/bin:/bin"},
-                    {"HOME", directory_.work().string()}, {"LC_ALL", "C.UTF-8"}, {"TERM", "dumb"}};
+                    {"HOME", directory_.work().string()},
+                    {"LC_ALL", "C.UTF-8"},
+                    {"TERM", "dumb"}};
     // So that a forced tier and a sanitizer's options reach the program.
     for (const char* name : {"OCTET_CPU", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS"}) {
       if (const char* text = std::getenv(name)) environment_[name] = text;
@@ -127,9 +130,12 @@ class Scenario {
   int Limit(const std::string& rest) {
     std::string number;
     const std::string what = FirstWord(rest, number);
-    if (what == "file-size") command_.file_size_limit = std::stoull(number);
-    else if (what == "seconds") command_.seconds = std::stoi(number);
-    else return Complain(line_, "unknown limit `" + what + "`");
+    if (what == "file-size")
+      command_.file_size_limit = std::stoull(number);
+    else if (what == "seconds")
+      command_.seconds = std::stoi(number);
+    else
+      return Complain(line_, "unknown limit `" + what + "`");
     return kHold;
   }
 
@@ -138,7 +144,8 @@ class Scenario {
     command.line = line;
     const Outcome outcome = RunCommand(command);
     if (outcome.exit == 0) return kHold;
-    return Complain(line_, "setup failed with " + std::to_string(outcome.exit) + "\n" + Indented(outcome.output + outcome.errors));
+    return Complain(
+        line_, "setup failed with " + std::to_string(outcome.exit) + "\n" + Indented(outcome.output + outcome.errors));
   }
 
   int Needs(const std::string& line) {
@@ -192,7 +199,9 @@ class Scenario {
 
 }  // namespace
 
-int RunScenario(const std::filesystem::path& file, const std::filesystem::path& program) { return Scenario(file, program).Run(); }
+int RunScenario(const std::filesystem::path& file, const std::filesystem::path& program) {
+  return Scenario(file, program).Run();
+}
 
 }  // namespace octet::scenario
 
