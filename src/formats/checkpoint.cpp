@@ -4,6 +4,10 @@
 #include <vector>
 
 #include "base/mapped_file.h"
+#include "formats/gguf.h"
+#include "formats/gguf_architecture.h"
+#include "formats/gguf_config.h"
+#include "formats/gguf_tensors.h"
 #include "formats/safetensors.h"
 
 namespace octet {
@@ -57,6 +61,38 @@ Result<Checkpoint> OpenDirectory(const std::filesystem::path& directory) {
   return checkpoint;
 }
 
+Result<Checkpoint> OpenGguf(const std::filesystem::path& path) {
+  Checkpoint checkpoint;
+  checkpoint.path = path;
+  checkpoint.kind = "gguf";
+  checkpoint.gguf = OCTET_TRY(GgufFile::Open(path));
+  if (checkpoint.gguf->Has("split.count") && OCTET_TRY(checkpoint.gguf->GetInteger("split.count")) > 1) {
+    return Fail(ErrorCode::kUnsupported, path, ": is one of several parts; join them with `gguf-split --merge` first");
+  }
+  const std::string_view name = OCTET_TRY(checkpoint.gguf->GetString("general.architecture"));
+  const GgufArchitecture* architecture = FindGgufArchitecture(name);
+  // A file that holds a vocabulary only is of use whatever model it belongs to.
+  if (architecture == nullptr && !checkpoint.gguf->tensors().empty()) {
+    return Fail(ErrorCode::kUnsupported, path, ": architecture `", name, "` isn't known; this build reads ",
+                ListGgufArchitectures());
+  }
+  GgufConfig made = OCTET_TRY(MakeGgufConfig(*checkpoint.gguf, architecture));
+  checkpoint.tensors = OCTET_TRY(MakeGgufTensorSource(checkpoint.gguf, architecture, made.config));
+  checkpoint.config = std::move(made.config);
+  checkpoint.generation_config = std::move(made.generation_config);
+  checkpoint.tokenizer_config = std::move(made.tokenizer_config);
+  return checkpoint;
+}
+
+Result<Checkpoint> OpenFile(const std::filesystem::path& path) {
+  const MappedFile file = OCTET_TRY(MappedFile::Open(path));
+  if (file.text().starts_with("GGUF")) return OpenGguf(path);
+  if (path.extension() == ".safetensors") {
+    return Fail(ErrorCode::kInvalidArgument, path, ": is one file of a model; give the directory that it stands in");
+  }
+  return Fail(ErrorCode::kInvalidArgument, path, ": is no model: ", file.size(), " bytes that don't begin with `GGUF`");
+}
+
 }  // namespace
 
 Result<Checkpoint> Checkpoint::Open(const std::filesystem::path& model) {
@@ -67,7 +103,7 @@ Result<Checkpoint> Checkpoint::Open(const std::filesystem::path& model) {
                 ": doesn't exist; a model is a Hugging Face directory, a .gguf or a .octet file");
   }
   if (std::filesystem::is_directory(status)) return OpenDirectory(model);
-  return Fail(ErrorCode::kInvalidArgument, model, ": is no model that can be opened here");
+  return OpenFile(model);
 }
 
 }  // namespace octet
