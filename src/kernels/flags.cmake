@@ -3,6 +3,10 @@
 set(OCTET_AVX2_FLAGS -mavx2 -mfma -mf16c)
 set(OCTET_AVX512_FLAGS ${OCTET_AVX2_FLAGS} -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512vbmi
                        -mprefer-vector-width=512)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # g++ 12 takes the don't-care operand of its own intrinsics for an uninitialised variable (PR 105593).
+  list(APPEND OCTET_AVX512_FLAGS -Wno-maybe-uninitialized -Wno-uninitialized)
+endif()
 set(OCTET_AVX512_BF16_FLAGS ${OCTET_AVX512_FLAGS} -mavx512bf16)
 
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")

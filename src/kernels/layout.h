@@ -19,6 +19,8 @@
 
 namespace octet::kernels {
 
+// The functions below are static: the file of a CPU tier must not leave copies of them, built with wide instructions,
+// to others.
 inline constexpr size_t kPanelColumns = 32;
 inline constexpr size_t kRecordBytes = 128;
 inline constexpr size_t kRowBlock = 8;
@@ -29,27 +31,27 @@ inline constexpr size_t kWeightFormats = 3;
 // What the products read: F32 goes with F32 weights, BF16 with BF16 and E4M3 weights.
 enum class ActivationFormat : uint8_t { kF32, kBf16 };
 
-constexpr ActivationFormat ActivationsOf(WeightFormat format) {
+static constexpr ActivationFormat ActivationsOf(WeightFormat format) {
   return format == WeightFormat::kF32 ? ActivationFormat::kF32 : ActivationFormat::kBf16;
 }
 
 // Depth positions in a record.
-constexpr size_t RecordDepth(WeightFormat format) {
+static constexpr size_t RecordDepth(WeightFormat format) {
   return format == WeightFormat::kF32 ? 1 : format == WeightFormat::kBf16 ? 2 : 4;
 }
-constexpr size_t PaddedDepth(WeightFormat format, size_t depth) {
+static constexpr size_t PaddedDepth(WeightFormat format, size_t depth) {
   return (depth + RecordDepth(format) - 1) / RecordDepth(format) * RecordDepth(format);
 }
-constexpr size_t Panels(size_t columns) { return (columns + kPanelColumns - 1) / kPanelColumns; }
-constexpr size_t PanelBytes(WeightFormat format, size_t depth) {
+static constexpr size_t Panels(size_t columns) { return (columns + kPanelColumns - 1) / kPanelColumns; }
+static constexpr size_t PanelBytes(WeightFormat format, size_t depth) {
   return PaddedDepth(format, depth) / RecordDepth(format) * kRecordBytes;
 }
-constexpr size_t PackedBytes(WeightFormat format, size_t columns, size_t depth) {
+static constexpr size_t PackedBytes(WeightFormat format, size_t columns, size_t depth) {
   return Panels(columns) * PanelBytes(format, depth);
 }
 
 // Byte offset of element (column, k) in a packed matrix.
-constexpr size_t PackedOffset(WeightFormat format, size_t depth, size_t column, size_t k) {
+static constexpr size_t PackedOffset(WeightFormat format, size_t depth, size_t column, size_t k) {
   const size_t panel = column / kPanelColumns * PanelBytes(format, depth);
   const size_t record = k / RecordDepth(format) * kRecordBytes;
   const size_t c = column % kPanelColumns;
@@ -67,13 +69,15 @@ constexpr size_t PackedOffset(WeightFormat format, size_t depth, size_t column, 
 }
 
 // Packed activations of `rows` rows; depth is padded as the weights' (to a record of the weight format).
-constexpr size_t ActivationBytes(ActivationFormat format, size_t rows, size_t padded_depth) {
+static constexpr size_t ActivationBytes(ActivationFormat format, size_t rows, size_t padded_depth) {
   return rows * padded_depth * (format == ActivationFormat::kF32 ? 4 : 2);
 }
 
 // Rows are split evenly over ceil(rows / 8) blocks: block b begins at row rows * b / blocks.
-constexpr size_t RowBlocks(size_t rows) { return (rows + kRowBlock - 1) / kRowBlock; }
-constexpr size_t RowBlockBegin(size_t rows, size_t block) { return rows == 0 ? 0 : rows * block / RowBlocks(rows); }
+static constexpr size_t RowBlocks(size_t rows) { return (rows + kRowBlock - 1) / kRowBlock; }
+static constexpr size_t RowBlockBegin(size_t rows, size_t block) {
+  return rows == 0 ? 0 : rows * block / RowBlocks(rows);
+}
 
 // The key/value cache: a page holds 32 positions. For one key head, its keys are a packed matrix with columns = the 32
 // positions and depth = key_dim; its values are one with columns = value_dim and depth = the 32 positions. F32 or BF16.

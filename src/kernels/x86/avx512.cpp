@@ -1,10 +1,58 @@
+// Kernels for CPUs with AVX-512 F, BW, DQ, VL, VNNI and VBMI. Compiler flags: kernels/flags.cmake.
 #if defined(__x86_64__)
+
+#include <immintrin.h>
+
+#include <utility>
 
 #include "kernels/tiers.h"
 
 namespace octet::kernels {
+namespace {
 
-constinit const KernelTable kAvx512 = {.name = "avx512"};
+constexpr bool kMultipliesPairs = false;
+constexpr size_t kPairedRows = 2;
+
+// clang-format off: in the order of what needs what
+#include "kernels/simd/vec_avx512.inl"
+#include "kernels/generic/operands.inl"
+#include "kernels/generic/math.inl"
+#include "kernels/generic/elementwise.inl"
+#include "kernels/simd/tile_avx512.inl"
+#include "kernels/simd/products_avx512.inl"
+#include "kernels/generic/multiply_widened.inl"
+#include "kernels/generic/gemm.inl"
+#include "kernels/generic/gemm_widened.inl"
+#include "kernels/generic/attention.inl"
+#include "kernels/generic/pack.inl"
+// clang-format on
+
+// Up to 4 rows are bound by memory; above 8, decoding once for all rows pays.
+template <WeightFormat format>
+void GemmWidened(const GemmArgs& args) {
+  args.rows <= kRowBlock ? GemmFewRows<format>(args) : GemmManyRows<format>(args);
+}
+
+}  // namespace
+
+constinit const KernelTable kAvx512 = {
+    .name = "avx512",
+    .gemm = {GemmInPlace<WeightFormat::kF32>, GemmWidened<WeightFormat::kBf16>, GemmWidened<WeightFormat::kE4M3>},
+    .pack_activations_f32 = PackActivationsF32,
+    .pack_activations_bf16 = PackActivationsBf16,
+    .pack_activations_e4m3 = PackActivationsE4M3,
+    .rms_norm = RmsNorm,
+    .add = AddTo,
+    .scale = Scale,
+    .silu_multiply = ActivateMultiply<Silu>,
+    .gelu_tanh_multiply = ActivateMultiply<GeluTanh>,
+    .gelu_erf_multiply = ActivateMultiply<GeluErf>,
+    .softcap = Softcap,
+    .rope = Rope,
+    .attend = {Attend<ActivationFormat::kF32>, Attend<ActivationFormat::kBf16>},
+    .arg_max = ArgMax,
+    .sum_exp = SumExp,
+};
 
 }  // namespace octet::kernels
 

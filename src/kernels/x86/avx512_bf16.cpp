@@ -1,10 +1,61 @@
+// Kernels for CPUs with AVX-512 BF16: what multiplies BF16; the rest comes from avx512. Compiler flags:
+// kernels/flags.cmake.
 #if defined(__x86_64__)
+
+#include <immintrin.h>
+
+#include <utility>
 
 #include "kernels/tiers.h"
 
 namespace octet::kernels {
+namespace {
 
-constinit const KernelTable kAvx512Bf16 = {.name = "avx512_bf16"};
+constexpr bool kMultipliesPairs = true;
+constexpr size_t kPairedRows = 2;
+
+// clang-format off: in the order of what needs what
+#include "kernels/simd/vec_avx512.inl"
+#include "kernels/generic/operands.inl"
+#include "kernels/generic/math.inl"
+#include "kernels/simd/tile_avx512.inl"
+#include "kernels/simd/products_avx512_bf16.inl"
+// clang-format on
+
+template <WeightFormat format>
+inline void MultiplyPacked(size_t rows, size_t panels, const std::byte* activations, const std::byte* weights,
+                           size_t panel_bytes, size_t depth, float* sums) {
+  if (panels == 1) {
+    WithRows(rows, [&](auto count) {
+      DotProducts<format, Packed, count(), 1>(activations, weights, panel_bytes, depth, sums);
+    });
+  } else if (rows == 1) {
+    DotProducts<format, Packed, 1, 2>(activations, weights, panel_bytes, depth, sums);
+  } else {
+    DotProducts<format, Packed, kPairedRows, 2>(activations, weights, panel_bytes, depth, sums);
+  }
+}
+
+template <ActivationFormat format>
+inline void MultiplyScratch(size_t rows, const std::byte* activations, const std::byte* weights, size_t depth,
+                            float* sums) {
+  WithRows(rows, [&](auto count) {
+    DotProducts<WeightFormat::kBf16, RowMajor, count(), 1>(activations, weights, 0, depth, sums);
+  });
+}
+
+// clang-format off: in the order of what needs what
+#include "kernels/generic/gemm.inl"
+#include "kernels/generic/attention.inl"
+// clang-format on
+
+}  // namespace
+
+constinit const KernelTable kAvx512Bf16 = {
+    .name = "avx512_bf16",
+    .gemm = {nullptr, GemmInPlace<WeightFormat::kBf16>, GemmInPlace<WeightFormat::kE4M3>},
+    .attend = {nullptr, Attend<ActivationFormat::kBf16>},
+};
 
 }  // namespace octet::kernels
 

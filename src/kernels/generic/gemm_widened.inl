@@ -1,0 +1,92 @@
+// Products of BF16 and E4M3 weights on tiers that multiply floats: the activations' pairs are widened first, weights in
+// registers for few rows and once per panel for many.
+
+struct WidenedRows {
+  alignas(64) float planes[2 * kPlaneFloats];
+  const std::byte* data() const { return reinterpret_cast<const std::byte*>(planes); }
+
+  // `pairs` BF16 pairs, however many rows they belong to.
+  void Widen(const std::byte* from, size_t pairs) {
+    size_t i = 0;
+    for (; i + kLanes <= pairs; i += kLanes) Put(LoadWords(from + 4 * i), i);
+    if (i < pairs) Put(AsInt(LoadPart(reinterpret_cast<const float*>(from) + i, pairs - i)), i);
+  }
+
+ private:
+  void Put(Int pairs, size_t at) {
+    Store(EvenOf(pairs), planes + at);
+    Store(OddOf(pairs), planes + kPlaneFloats + at);
+  }
+};
+
+inline const std::byte* BlockAt(const GemmArgs& args, size_t first_row, size_t rows, size_t k) {
+  return static_cast<const std::byte*>(args.activations) +
+         ActivationBytes(ActivationFormat::kBf16, first_row, args.depth) + 2 * k * rows;
+}
+
+// Sums between two parts of the depth wait in the output.
+inline void SwapSums(const GemmArgs& args, size_t panel, float* sums, bool store) {
+  const size_t column = panel * kPanelColumns;
+  const size_t count = args.columns - column < kPanelColumns ? args.columns - column : kPanelColumns;
+  for (size_t row = 0; row < args.rows; ++row) {
+    float* out = args.out + row * args.out_stride + column;
+    for (size_t i = 0; i < count; ++i)
+      store ? void(out[i] = sums[row * kPanelColumns + i]) : void(sums[row * kPanelColumns + i] = out[i]);
+  }
+}
+
+// Up to 8 rows: the depth is cut only where the widened activations would leave the first-level cache.
+template <WeightFormat format>
+void GemmFewRows(const GemmArgs& args) {
+  const size_t panel_bytes = PanelBytes(format, args.depth), rows = args.rows, part = 2 * kPlaneFloats / rows / 4 * 4;
+  WidenedRows widened;
+  alignas(64) float sums[kRowBlock * kPanelColumns];
+  for (size_t k = 0; k < args.depth; k += part) {
+    const size_t depth = args.depth - k < part ? args.depth - k : part;
+    const bool first = k == 0, last = k + depth == args.depth;
+    widened.Widen(BlockAt(args, 0, rows, k), depth / 2 * rows);
+    for (size_t panel = args.first_panel, panels = 0; panel < args.end_panel; panel += panels) {
+      panels = PanelsAtATime(args, panel);
+      const std::byte* weights = PanelOf(args, format, panel) + k / RecordDepth(format) * kRecordBytes;
+      Clear(sums, panels * rows * kPanelColumns);
+      for (size_t p = 0; p < panels && !first; ++p) SwapSums(args, panel + p, sums + p * rows * kPanelColumns, false);
+      MultiplyWidened<format>(rows, panels, widened.data(), weights, panel_bytes, depth, sums);
+      for (size_t p = 0; p < panels; ++p) {
+        float* of_panel = sums + p * rows * kPanelColumns;
+        last ? FinishBlock(args, panel + p, 0, rows, of_panel) : SwapSums(args, panel + p, of_panel, true);
+      }
+    }
+  }
+}
+
+// Row blocks that share one decoding of the weights, and the depth decoded at a time: 16 KB of weights, 4 KB of
+// activations.
+constexpr size_t kSharedBlocks = 8;
+constexpr size_t kDecodedDepth = 128;
+
+template <WeightFormat format>
+void GemmManyRows(const GemmArgs& args) {
+  WidenedRows widened;
+  alignas(64) float weights[kDecodedDepth * kPanelColumns], sums[kSharedBlocks * kRowBlock * kPanelColumns];
+  for (size_t panel = args.first_panel; panel < args.end_panel; ++panel) {
+    for (size_t begin = 0; begin < RowBlocks(args.rows); begin += kSharedBlocks) {
+      const size_t end = begin + kSharedBlocks < RowBlocks(args.rows) ? begin + kSharedBlocks : RowBlocks(args.rows);
+      Clear(sums, sizeof(sums) / sizeof(float));
+      for (size_t k = 0; k < args.depth; k += kDecodedDepth) {
+        const size_t depth = args.depth - k < kDecodedDepth ? args.depth - k : kDecodedDepth;
+        DecodePanel<format>(PanelOf(args, format, panel) + k / RecordDepth(format) * kRecordBytes, depth, weights);
+        for (size_t block = begin; block < end; ++block) {
+          const size_t first_row = RowBlockBegin(args.rows, block),
+                       rows = RowBlockBegin(args.rows, block + 1) - first_row;
+          widened.Widen(BlockAt(args, first_row, rows, k), depth / 2 * rows);
+          MultiplyDecoded(rows, widened.data(), weights, depth, sums + (block - begin) * kRowBlock * kPanelColumns);
+        }
+      }
+      for (size_t block = begin; block < end; ++block) {
+        const size_t first_row = RowBlockBegin(args.rows, block),
+                     rows = RowBlockBegin(args.rows, block + 1) - first_row;
+        FinishBlock(args, panel, first_row, rows, sums + (block - begin) * kRowBlock * kPanelColumns);
+      }
+    }
+  }
+}

@@ -1,0 +1,62 @@
+// Calls of the micro-kernels that multiply floats. For BF16 and E4M3 the bits are those of vdpbf16ps, for which
+// denormals are zeros: so is the mode of the processor meanwhile.
+
+class DenormalsAreZero {
+ public:
+  DenormalsAreZero() : before_(_mm_getcsr()) { SetMode(before_ | 0x8040); }
+  ~DenormalsAreZero() { SetMode(before_); }
+  DenormalsAreZero(const DenormalsAreZero&) = delete;
+  DenormalsAreZero& operator=(const DenormalsAreZero&) = delete;
+
+ private:
+  // The barrier keeps loads and stores, and with them the arithmetic between, on their side.
+  static void SetMode(unsigned mode) { asm volatile("ldmxcsr %0" : : "m"(mode) : "memory"); }
+  unsigned before_;
+};
+
+template <WeightFormat format, template <size_t> class Operand>
+inline void Multiply(size_t rows, size_t panels, const std::byte* activations, const std::byte* weights,
+                     size_t panel_bytes, size_t depth, float* sums) {
+  if (panels == 1) {
+    WithRows(rows, [&](auto count) {
+      AddProducts<format, Operand, count(), 1>(activations, weights, panel_bytes, depth, sums);
+    });
+  } else if (rows == 1) {
+    AddProducts<format, Operand, 1, 2>(activations, weights, panel_bytes, depth, sums);
+  } else {
+    AddProducts<format, Operand, kPairedRows, 2>(activations, weights, panel_bytes, depth, sums);
+  }
+}
+
+// FP32 as it is packed.
+template <WeightFormat format>
+inline void MultiplyPacked(size_t rows, size_t panels, const std::byte* activations, const std::byte* weights,
+                           size_t panel_bytes, size_t depth, float* sums) {
+  static_assert(format == WeightFormat::kF32);
+  Multiply<format, Packed>(rows, panels, activations, weights, panel_bytes, depth, sums);
+}
+
+template <WeightFormat format>
+inline void MultiplyWidened(size_t rows, size_t panels, const std::byte* activations, const std::byte* weights,
+                            size_t panel_bytes, size_t depth, float* sums) {
+  const DenormalsAreZero mode;
+  Multiply<format, Planes>(rows, panels, activations, weights, panel_bytes, depth, sums);
+}
+
+inline void MultiplyDecoded(size_t rows, const std::byte* activations, const float* weights, size_t depth,
+                            float* sums) {
+  const DenormalsAreZero mode;
+  WithRows(rows, [&](auto count) { AddDecodedProducts<count()>(activations, weights, depth, sums); });
+}
+
+// Attention's products: one panel of the cache.
+template <ActivationFormat format>
+inline void MultiplyScratch(size_t rows, const std::byte* activations, const std::byte* weights, size_t depth,
+                            float* sums) {
+  if constexpr (format == ActivationFormat::kF32) {
+    Multiply<WeightFormat::kF32, RowMajor>(rows, 1, activations, weights, 0, depth, sums);
+  } else {
+    const DenormalsAreZero mode;
+    Multiply<WeightFormat::kBf16, RowMajor>(rows, 1, activations, weights, 0, depth, sums);
+  }
+}

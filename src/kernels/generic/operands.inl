@@ -1,0 +1,48 @@
+// How the activations of a product lie before a micro-kernel, as compile-time distances in bytes: one pointer reaches
+// all. A `word` is what the kernel broadcasts: a float, or a BF16 pair where the tier multiplies BF16 directly.
+
+typedef float __attribute__((may_alias)) Word;
+
+constexpr size_t kScratchRowBytes = 4 * kMaxHeadDim;
+constexpr size_t kPlaneFloats = 4096;
+
+// The packed matrix of layout.h, one word a step.
+template <size_t rows>
+struct Packed {
+  static constexpr size_t kRow = 4, kStep = 4 * rows;
+};
+
+// BF16 pairs widened to floats in two planes, even elements in the first, odd ones in the second.
+template <size_t rows>
+struct Planes {
+  static constexpr size_t kRow = 4, kPair = 4 * rows, kOdd = 4 * kPlaneFloats;
+};
+
+// Attention's queries and probabilities: rows of 512 words.
+template <size_t>
+struct RowMajor {
+  static constexpr size_t kRow = kScratchRowBytes, kStep = 4, kPair = 8, kOdd = 4;
+};
+
+// Calls `function` with the number of rows, 1 .. 8, as a constant.
+template <class Function>
+inline void WithRows(size_t rows, Function&& function) {
+  switch (rows) {
+    case 1:
+      return function(std::integral_constant<size_t, 1>());
+    case 2:
+      return function(std::integral_constant<size_t, 2>());
+    case 3:
+      return function(std::integral_constant<size_t, 3>());
+    case 4:
+      return function(std::integral_constant<size_t, 4>());
+    case 5:
+      return function(std::integral_constant<size_t, 5>());
+    case 6:
+      return function(std::integral_constant<size_t, 6>());
+    case 7:
+      return function(std::integral_constant<size_t, 7>());
+    default:
+      return function(std::integral_constant<size_t, 8>());
+  }
+}

@@ -1,0 +1,80 @@
+// Packing of activations into the blocks of layout.h: a row at a time, each word to its place in the block.
+
+// visit(row, rows of its block, where the block starts) for each row of the called blocks.
+template <ActivationFormat format, class Visit>
+inline void ForEachPackedRow(const KernelTable::PackArgs& args, Visit&& visit) {
+  for (size_t block = args.first_block; block < args.end_block; ++block) {
+    const size_t first_row = RowBlockBegin(args.rows, block), rows = RowBlockBegin(args.rows, block + 1) - first_row;
+    std::byte* to = static_cast<std::byte*>(args.packed) + ActivationBytes(format, first_row, args.padded_depth);
+    for (size_t r = 0; r < rows; ++r) visit(first_row + r, rows, reinterpret_cast<Word*>(to) + r);
+  }
+}
+
+// The words of `count` elements from k on of a row go to every rows-th word; beyond the depth they are zeros.
+inline void ScatterWords(const Word* words, size_t count, size_t rows, Word* to) {
+  for (size_t i = 0; i < count; ++i) to[i * rows] = words[i];
+}
+
+inline Float LoadPadded(const float* x, size_t k, size_t depth) {
+  if (k + kLanes <= depth) return Load(x + k);
+  return k < depth ? LoadPart(x + k, depth - k) : Zero();
+}
+
+inline void PackActivationsF32(const KernelTable::PackArgs& args) {
+  ForEachPackedRow<ActivationFormat::kF32>(args, [&](size_t row, size_t rows, Word* to) {
+    Word words[kLanes];
+    for (size_t k = 0; k < args.padded_depth; k += kLanes, to += kLanes * rows) {
+      const size_t count = args.padded_depth - k < kLanes ? args.padded_depth - k : kLanes;
+      Store(LoadPadded(args.x + row * args.stride, k, args.depth), reinterpret_cast<float*>(words));
+      ScatterWords(words, count, rows, to);
+    }
+  });
+}
+
+// Packs BF16 codes: code(row, x) gives those of a vector of values in the lower halves of its lanes.
+template <class Code>
+inline void PackPairs(const KernelTable::PackArgs& args, Code&& code) {
+  ForEachPackedRow<ActivationFormat::kBf16>(args, [&](size_t row, size_t rows, Word* to) {
+    Word words[kLanes / 2];
+    for (size_t k = 0; k < args.padded_depth; k += kLanes, to += kLanes / 2 * rows) {
+      const size_t count = args.padded_depth - k < kLanes ? args.padded_depth - k : kLanes;
+      StoreLow16(code(row, LoadPadded(args.x + row * args.stride, k, args.depth)), words);
+      ScatterWords(words, count / 2, rows, to);
+    }
+  });
+}
+
+inline void PackActivationsBf16(const KernelTable::PackArgs& args) {
+  PackPairs(args, [](size_t, Float x) { return ToBf16Bits(x); });
+}
+
+inline float MaxAbs(const float* x, size_t count) {
+  Float greatest = Zero();
+  size_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) greatest = Max(Abs(Load(x + i)), greatest);
+  if (i < count) greatest = Max(Abs(LoadPart(x + i, count - i)), greatest);
+  return MaxLanes(greatest);
+}
+
+// The value of the nearest E4M3 code, ties to even, saturated to 448, as BF16 bits; NaN stays.
+inline Int ToE4M3AsBf16(Float x) {
+  const Int bits = AsInt(x), magnitude = And(bits, SetInt(0x7FFFFFFF));
+  // Normal codes: 3 bits of mantissa stay. Subnormal ones are multiples of 2^-9: adding 2^14 leaves them as the last
+  // bits.
+  const Int odd = And(ShiftRight<20>(magnitude), SetInt(1));
+  const Int normal = And(AddInt(magnitude, AddInt(odd, SetInt(0x7FFFF))), SetInt(static_cast<int>(0xFFF00000)));
+  const Int subnormal = AsInt(Sub(Add(AsFloat(magnitude), Set(16384.0f)), Set(16384.0f)));
+  const Int value =
+      SelectInt(LessInt(magnitude, SetInt(0x3C800000)), subnormal, MinUnsigned(normal, SetInt(0x43E00000)));
+  const Int finite = SelectInt(LessInt(SetInt(0x7F800000), magnitude), SetInt(0x7FC00000), value);
+  return Or(ShiftRight<16>(finite), And(ShiftRight<16>(bits), SetInt(0x8000)));
+}
+
+inline void PackActivationsE4M3(const KernelTable::PackArgs& args) {
+  const size_t end_row = RowBlockBegin(args.rows, args.end_block);
+  for (size_t row = RowBlockBegin(args.rows, args.first_block); row < end_row; ++row) {
+    const float greatest = MaxAbs(args.x + row * args.stride, args.depth);
+    args.row_scales[row] = greatest == 0 ? 1.0f : greatest / 448.0f;
+  }
+  PackPairs(args, [&](size_t row, Float x) { return ToE4M3AsBf16(Div(x, Set(args.row_scales[row]))); });
+}

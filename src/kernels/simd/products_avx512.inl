@@ -1,0 +1,115 @@
+// Micro-kernels with FP32 FMAs: `rows` rows of activations times one panel, or two side by side, added to sums in
+// memory. BF16 and E4M3 weights become floats in registers; activations are floats. See generic/operands.inl for their
+// layouts.
+
+template <size_t... t>
+inline void LoadRecord(Float (&weights)[sizeof...(t)], const std::byte* record, size_t panel_bytes,
+                       std::index_sequence<t...>) {
+  ((weights[t] = Load(reinterpret_cast<const float*>(record + t / 2 * panel_bytes + t % 2 * 64))), ...);
+}
+
+template <class Operand, size_t rows, size_t tiles>
+inline void AddF32(Tile<rows, tiles>& tile, const std::byte* activations, const std::byte* weights, size_t panel_bytes,
+                   size_t depth) {
+  for (size_t k = 0; k < depth; ++k, weights += kRecordBytes, activations += Operand::kStep) {
+    Float record[tiles];
+    LoadRecord(record, weights, panel_bytes, std::make_index_sequence<tiles>());
+    MultiplyAddRows<Operand::kRow>(tile, record, activations, std::make_index_sequence<rows>());
+  }
+}
+
+// The two steps of a pair, odd element first.
+template <class Operand, size_t rows, size_t tiles, size_t... t>
+inline void AddPair(Tile<rows, tiles>& tile, const std::byte* activations, const Int (&pairs)[tiles],
+                    std::index_sequence<t...>) {
+  const Float odd[tiles] = {OddOf(pairs[t])...};
+  MultiplyAddRows<Operand::kRow>(tile, odd, activations + Operand::kOdd, std::make_index_sequence<rows>());
+  const Float even[tiles] = {EvenOf(pairs[t])...};
+  MultiplyAddRows<Operand::kRow>(tile, even, activations, std::make_index_sequence<rows>());
+}
+
+template <class Operand, size_t rows, size_t tiles, size_t... t>
+inline void AddBf16(Tile<rows, tiles>& tile, const std::byte* activations, const std::byte* weights, size_t panel_bytes,
+                    size_t depth, std::index_sequence<t...> each_tile) {
+  for (size_t k = 0; k < depth; k += 2, weights += kRecordBytes, activations += Operand::kPair) {
+    const Int pairs[tiles] = {LoadWords(weights + t / 2 * panel_bytes + t % 2 * 64)...};
+    AddPair<Operand>(tile, activations, pairs, each_tile);
+  }
+}
+
+template <class Operand, size_t rows, size_t tiles, size_t... t>
+inline void AddE4M3(Tile<rows, tiles>& tile, const std::byte* activations, const std::byte* weights, size_t panel_bytes,
+                    size_t depth, std::index_sequence<t...> each_tile) {
+  const E4M3Decoder decoder;
+  for (size_t k = 0; k < depth; k += 4, weights += kRecordBytes, activations += 2 * Operand::kPair) {
+    Int first[tiles], second[tiles];
+    (decoder.Decode(weights + t / 2 * panel_bytes + t % 2 * 64, first[t], second[t]), ...);
+    AddPair<Operand>(tile, activations, first, each_tile);
+    AddPair<Operand>(tile, activations + Operand::kPair, second, each_tile);
+  }
+}
+
+// Weights that DecodePanel has written: [depth / 2][odd, even][32] floats.
+template <class Operand, size_t rows, size_t tiles>
+inline void AddDecoded(Tile<rows, tiles>& tile, const std::byte* activations, const std::byte* weights, size_t depth) {
+  for (size_t k = 0; k < depth; k += 2, weights += 2 * kRecordBytes, activations += Operand::kPair) {
+    Float record[tiles];
+    LoadRecord(record, weights, 0, std::make_index_sequence<tiles>());
+    MultiplyAddRows<Operand::kRow>(tile, record, activations + Operand::kOdd, std::make_index_sequence<rows>());
+    LoadRecord(record, weights + kRecordBytes, 0, std::make_index_sequence<tiles>());
+    MultiplyAddRows<Operand::kRow>(tile, record, activations, std::make_index_sequence<rows>());
+  }
+}
+
+// sums [panels][rows][32] += activations x weights.
+template <WeightFormat format, template <size_t> class Operand, size_t rows, size_t panels>
+[[gnu::noinline]] void AddProducts(const std::byte* activations, const std::byte* weights, size_t panel_bytes,
+                                   size_t depth, float* sums) {
+  constexpr size_t kTiles = 2 * panels;
+  const auto each_sum = std::make_index_sequence<rows * kTiles>();
+  const auto each_tile = std::make_index_sequence<kTiles>();
+  Tile<rows, kTiles> tile;
+  LoadTile(tile, sums, each_sum);
+  if constexpr (format == WeightFormat::kF32) AddF32<Operand<rows>>(tile, activations, weights, panel_bytes, depth);
+  if constexpr (format == WeightFormat::kBf16)
+    AddBf16<Operand<rows>>(tile, activations, weights, panel_bytes, depth, each_tile);
+  if constexpr (format == WeightFormat::kE4M3)
+    AddE4M3<Operand<rows>>(tile, activations, weights, panel_bytes, depth, each_tile);
+  StoreTile(tile, sums, each_sum);
+}
+
+template <size_t rows>
+[[gnu::noinline]] void AddDecodedProducts(const std::byte* activations, const float* weights, size_t depth,
+                                          float* sums) {
+  const auto each_sum = std::make_index_sequence<rows * 2>();
+  Tile<rows, 2> tile;
+  LoadTile(tile, sums, each_sum);
+  AddDecoded<Planes<rows>>(tile, activations, reinterpret_cast<const std::byte*>(weights), depth);
+  StoreTile(tile, sums, each_sum);
+}
+
+inline void StoreDecoded(Int pairs, float* to) {
+  Store(OddOf(pairs), to);
+  Store(EvenOf(pairs), to + 32);
+}
+
+// `depth` positions of a panel as floats for AddDecodedProducts.
+template <WeightFormat format>
+void DecodePanel(const std::byte* weights, size_t depth, float* to) {
+  if constexpr (format == WeightFormat::kBf16) {
+    for (size_t k = 0; k < depth; k += 2, weights += kRecordBytes, to += 64) {
+      StoreDecoded(LoadWords(weights), to);
+      StoreDecoded(LoadWords(weights + 64), to + 16);
+    }
+  } else {
+    const E4M3Decoder decoder;
+    for (size_t k = 0; k < depth; k += 4, weights += kRecordBytes, to += 128) {
+      for (size_t tile = 0; tile < 2; ++tile) {
+        Int first, second;
+        decoder.Decode(weights + 64 * tile, first, second);
+        StoreDecoded(first, to + 16 * tile);
+        StoreDecoded(second, to + 64 + 16 * tile);
+      }
+    }
+  }
+}

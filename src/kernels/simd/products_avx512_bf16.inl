@@ -1,0 +1,56 @@
+// Micro-kernels with vdpbf16ps: the activations' BF16 pairs are broadcast as they are packed, E4M3 codes become BF16
+// pairs in registers. FP32 weights take FMAs as in simd/products_avx512.inl, which this file stands beside.
+
+inline void DotPairs(Float& sum, Int weights, Float activation) {
+  asm("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(weights), "v"(activation));
+}
+
+template <size_t tiles, size_t... t>
+inline void DotRow(Float (&sums)[tiles], const Int (&weights)[tiles], const std::byte* activation,
+                   std::index_sequence<t...>) {
+  const Float pair = Broadcast(activation);
+  (DotPairs(sums[t], weights[t], pair), ...);
+}
+
+template <size_t kRow, size_t rows, size_t tiles, size_t... r>
+inline void DotRows(Tile<rows, tiles>& tile, const Int (&weights)[tiles], const std::byte* activations,
+                    std::index_sequence<r...>) {
+  (DotRow(tile.sum[r], weights, activations + kRow * r, std::make_index_sequence<tiles>()), ...);
+}
+
+template <class Operand, size_t rows, size_t tiles, size_t... t>
+inline void DotBf16(Tile<rows, tiles>& tile, const std::byte* activations, const std::byte* weights, size_t panel_bytes,
+                    size_t depth, std::index_sequence<t...>) {
+  for (size_t k = 0; k < depth; k += 2, weights += kRecordBytes, activations += Operand::kStep) {
+    const Int pairs[tiles] = {LoadWords(weights + t / 2 * panel_bytes + t % 2 * 64)...};
+    DotRows<Operand::kRow>(tile, pairs, activations, std::make_index_sequence<rows>());
+  }
+}
+
+template <class Operand, size_t rows, size_t tiles, size_t... t>
+inline void DotE4M3(Tile<rows, tiles>& tile, const std::byte* activations, const std::byte* weights, size_t panel_bytes,
+                    size_t depth, std::index_sequence<t...>) {
+  const E4M3Decoder decoder;
+  for (size_t k = 0; k < depth; k += 4, weights += kRecordBytes, activations += 2 * Operand::kStep) {
+    Int first[tiles], second[tiles];
+    (decoder.Decode(weights + t / 2 * panel_bytes + t % 2 * 64, first[t], second[t]), ...);
+    DotRows<Operand::kRow>(tile, first, activations, std::make_index_sequence<rows>());
+    DotRows<Operand::kRow>(tile, second, activations + Operand::kStep, std::make_index_sequence<rows>());
+  }
+}
+
+// sums [panels][rows][32] += activations x weights.
+template <WeightFormat format, template <size_t> class Operand, size_t rows, size_t panels>
+[[gnu::noinline]] void DotProducts(const std::byte* activations, const std::byte* weights, size_t panel_bytes,
+                                   size_t depth, float* sums) {
+  constexpr size_t kTiles = 2 * panels;
+  const auto each_sum = std::make_index_sequence<rows * kTiles>();
+  const auto each_tile = std::make_index_sequence<kTiles>();
+  Tile<rows, kTiles> tile;
+  LoadTile(tile, sums, each_sum);
+  if constexpr (format == WeightFormat::kBf16)
+    DotBf16<Operand<rows>>(tile, activations, weights, panel_bytes, depth, each_tile);
+  if constexpr (format == WeightFormat::kE4M3)
+    DotE4M3<Operand<rows>>(tile, activations, weights, panel_bytes, depth, each_tile);
+  StoreTile(tile, sums, each_sum);
+}
