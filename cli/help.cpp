@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/options_help.h"
-#include "kernels/cpu.h"
 #include "version_info.h"
 
 namespace octet::cli {
@@ -66,9 +65,7 @@ std::string OptionTables(const std::vector<Verb>& verbs) {
 }
 
 std::string VersionText() {
-  std::string tiers;
-  for (const kernels::TierSupport& tier : kernels::SupportedTiers()) tiers += Cat(tiers.empty() ? "" : ", ", tier.name);
-  return Cat("octet ", kVersion, " (commit ", kCommit, ", ", kCompiler, ", ", kBuildType, ")\ntiers: ", tiers, "\n");
+  return Cat("octet ", kVersion, " (commit ", kCommit, ", ", kCompiler, ", ", kBuildType, ")\n");
 }
 
 }  // namespace octet::cli

@@ -2,7 +2,6 @@
 
 #include <array>
 #include <cmath>
-#include <limits>
 
 #include "numeric/fp8.h"
 
@@ -49,11 +48,6 @@ RowError EncodeRow(std::span<const float> row, float scale, const DecodeTable& d
 }
 
 }  // namespace
-
-double EncodedRows::SignalToNoiseDecibels() const {
-  if (noise == 0) return std::numeric_limits<double>::infinity();
-  return 10 * std::log10(signal / noise);
-}
 
 Result<EncodedRows> EncodeE4M3Rows(std::span<const float> weights, size_t rows, size_t columns, ThreadPool& pool) {
   OCTET_CHECK(weights.size() == rows * columns);

@@ -20,9 +20,6 @@ struct EncodedRows {
   std::vector<float> scales;   // [rows], multipliers
   double signal = 0;           // sum of squares of the weights
   double noise = 0;            // sum of squares of what rounding changed
-
-  // 10 log10(signal / noise); infinity where nothing changed.
-  double SignalToNoiseDecibels() const;
 };
 
 // scale = largest magnitude of the row / 448 (1 for a row of zeros), code = ToE4M3(weight / scale), as compressed-tensors' and

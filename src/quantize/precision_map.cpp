@@ -153,7 +153,7 @@ Result<PrecisionMap> PlanPrecision(std::span<const WeightSlot> slots, const Tens
   if (choices.quantise_head && FindSlot(slots, "head") == nullptr && keep.Find(kHeadTensor) == nullptr) {
     OCTET_TRY(AddHead(slots, tensors, map));
   }
-  const auto example = std::find_if(slots.begin(), slots.end(), [](const WeightSlot& slot) { return slot.quantisable; });
+  const auto example = std::find_if(slots.begin(), slots.end(), [](const WeightSlot& slot) { return slot.sensitivity == Sensitivity::kLinear; });
   OCTET_TRY(keep.CheckAllUsed(example == slots.end() ? std::string_view("lm_head") : ModuleOf(example->tensor)));
   std::sort(map.tensors.begin(), map.tensors.end(),
             [](const TensorPrecision& a, const TensorPrecision& b) { return a.name < b.name; });

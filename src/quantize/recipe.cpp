@@ -26,8 +26,9 @@ Result<const Recipe*> FindRecipe(std::string_view name) {
     if (recipe.name == name) return &recipe;
     names.emplace_back(recipe.name);
   }
-  return Fail(ErrorCode::kInvalidArgument, "no recipe `", name, "`", DidYouMean(name, names),
-              "; `octet quantize --list` shows all ", names.size());
+  const std::string hint = DidYouMean(name, names);
+  return Fail(ErrorCode::kInvalidArgument, "no recipe `", name, "`", hint.empty() ? ";" : hint, " `octet quantize --list` shows all ",
+              names.size());
 }
 
 }  // namespace octet

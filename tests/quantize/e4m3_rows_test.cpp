@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/mapped_file.h"
 #include "numeric/fp8.h"
+#include "quantize/tensor_output.h"
 
 namespace octet {
 namespace {
@@ -72,7 +73,8 @@ TEST(E4M3Rows, SignalToNoiseIsThatOfThreeMantissaBits) {
     weights[i] = std::sin(static_cast<float>(i) * 0.7f) * std::cos(static_cast<float>(i) * 0.013f);
   }
   // Relative rounding error is uniform within 2^-4: 20 log10(2^4 * sqrt(3)) = 28.9 dB at worst, 31.5 dB over a binade.
-  const double decibels = EncodeE4M3Rows(weights, 64, 256, pool)->SignalToNoiseDecibels();
+  const EncodedRows encoded = EncodeE4M3Rows(weights, 64, 256, pool).value();
+  const double decibels = RoundingNoise{encoded.signal, encoded.noise}.Decibels();
   EXPECT_GT(decibels, 28.9);
   EXPECT_LT(decibels, 35);
 }

@@ -1,0 +1,125 @@
+#include "quantize/quantize.h"
+
+#include <algorithm>
+
+#include "base/atomic_directory.h"
+#include "base/atomic_file.h"
+#include "models/hf_config.h"
+#include "quantize/companion_files.h"
+#include "quantize/compressed_tensors.h"
+#include "quantize/tensor_output.h"
+
+namespace octet {
+namespace {
+
+constexpr uint64_t kShardBytes = uint64_t{5} << 30;  // as transformers cuts by default
+
+uint64_t Elements(const Shape& shape) { return ElementCount(shape).value_or(0); }
+
+// The source's configuration, saying what the output holds.
+Json OutputConfig(const Checkpoint& checkpoint, const PrecisionMap& map) {
+  Json config = checkpoint.config;
+  for (const char* key : {"dtype", "torch_dtype"}) {
+    if (config.contains(key) && config[key] == "float32") config[key] = "bfloat16";
+  }
+  if (map.unties_head) config["tie_word_embeddings"] = false;
+  config["quantization_config"] = CompressedTensorsFp8(map.ignored_modules);
+  return config;
+}
+
+Result<QuantizedTensor> WriteTensor(const TensorSource& source, const TensorPrecision& tensor, ShardedSafetensorsWriter& writer,
+                                    const QuantizeRun& run) {
+  QuantizedTensor written{.precision = tensor};
+  if (tensor.quantised) {
+    written.decibels = OCTET_TRY(WriteE4M3Tensor(source, tensor, writer, run)).Decibels();
+  } else {
+    OCTET_TRY(CopyTensor(source, tensor, writer, run));
+  }
+  source.Release(tensor.source);
+  return written;
+}
+
+Result<std::vector<QuantizedTensor>> WriteTensors(const TensorSource& source, const PrecisionMap& map,
+                                                  const std::filesystem::path& directory, const QuantizeRun& run) {
+  ShardedSafetensorsWriter writer =
+      OCTET_TRY(ShardedSafetensorsWriter::Create(directory, OutputTensors(map), {{"format", "pt"}}, kShardBytes));
+  uint64_t total = 0;
+  for (const TensorPrecision& tensor : map.tensors) total += Elements(tensor.shape);
+  run.progress.Begin("quantize", total, "weights");
+  std::vector<QuantizedTensor> written;
+  for (const TensorPrecision& tensor : map.tensors) written.push_back(OCTET_TRY(WriteTensor(source, tensor, writer, run)));
+  OCTET_TRY(writer.Commit());
+  run.progress.End();
+  return written;
+}
+
+Result<QuantizeReport> MakeReport(const Checkpoint& checkpoint, const QuantizePlan& plan, std::vector<QuantizedTensor> tensors) {
+  QuantizeReport report{.recipe = std::string(plan.recipe->name), .source = checkpoint.path, .choices = plan.choices,
+                        .tensors = std::move(tensors)};
+  for (const TensorSpec& spec : OutputTensors(plan.map)) report.weight_bytes += OCTET_TRY(ByteSize(spec));
+  for (const TensorInfo& info : checkpoint.tensors->tensors()) report.bf16_bytes += 2 * Elements(info.shape);
+  size_t quantised = 0;
+  for (const QuantizedTensor& tensor : report.tensors) {
+    if (!tensor.precision.quantised) continue;
+    report.mean_decibels += tensor.decibels;
+    ++quantised;
+  }
+  if (quantised != 0) report.mean_decibels /= static_cast<double>(quantised);
+  return report;
+}
+
+Result<QuantizeReport> WriteAll(const Checkpoint& checkpoint, const QuantizePlan& plan, const std::filesystem::path& directory,
+                                const QuantizeRun& run) {
+  std::vector<QuantizedTensor> tensors = OCTET_TRY(WriteTensors(*checkpoint.tensors, plan.map, directory, run));
+  QuantizeReport report = OCTET_TRY(MakeReport(checkpoint, plan, std::move(tensors)));
+  OCTET_TRY(WriteCompanionFiles(checkpoint, OutputConfig(checkpoint, plan.map), directory));
+  OCTET_TRY(WriteFileAtomically(directory / "quantization_report.json", ToJson(report).dump(2) + "\n"));
+  return report;
+}
+
+}  // namespace
+
+Json ToJson(const QuantizeReport& report) {
+  Json tensors = Json::array();
+  for (const QuantizedTensor& tensor : report.tensors) {
+    Json entry = {{"name", tensor.precision.name},
+                  {"shape", tensor.precision.shape},
+                  {"precision", Name(tensor.precision.dtype)},
+                  {"reason", tensor.precision.reason}};
+    if (tensor.precision.quantised) entry["signal_to_noise_db"] = tensor.decibels;
+    tensors.push_back(std::move(entry));
+  }
+  return {{"recipe", report.recipe},
+          {"source", report.source.filename().native()},
+          {"head", report.choices.quantise_head ? "fp8" : "bf16"},
+          {"keep", report.choices.keep},
+          {"weight_bytes", report.weight_bytes},
+          {"bf16_bytes", report.bf16_bytes},
+          {"ratio", report.ratio()},
+          {"mean_signal_to_noise_db", report.mean_decibels},
+          {"tensors", std::move(tensors)}};
+}
+
+Result<QuantizePlan> PlanQuantization(const Checkpoint& checkpoint, const Recipe& recipe, PrecisionChoices choices) {
+  if (const Json* config = FindMember(checkpoint.config, "quantization_config")) {
+    const Json* method = config->is_object() ? FindMember(*config, "quant_method") : nullptr;
+    return Fail(ErrorCode::kInvalidArgument, checkpoint.path, ": is quantised already (",
+                method != nullptr && method->is_string() ? method->get<std::string>() : "quantization_config in config.json",
+                "); quantise the original instead");
+  }
+  const ModelSpec spec = OCTET_TRY(ReadHfConfig(checkpoint.config, checkpoint.path.native()));
+  Result<PrecisionMap> map = PlanPrecision(WeightSlots(spec), *checkpoint.tensors, choices);
+  if (!map) return Prefixed(std::move(map).error(), Cat(checkpoint.path, ": "));
+  return QuantizePlan{.recipe = &recipe, .choices = std::move(choices), .map = std::move(*map)};
+}
+
+Result<QuantizeReport> QuantizeCheckpoint(const Checkpoint& checkpoint, const QuantizePlan& plan,
+                                          const std::filesystem::path& directory, const QuantizeRun& run) {
+  AtomicDirectory out = OCTET_TRY(AtomicDirectory::Create(directory));
+  Result<QuantizeReport> report = WriteAll(checkpoint, plan, out.path(), run);
+  if (!report) return tl::unexpected<Error>(out.WithTargetName(std::move(report).error()));
+  OCTET_TRY(out.Commit());
+  return report;
+}
+
+}  // namespace octet

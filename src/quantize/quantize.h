@@ -1,0 +1,66 @@
+// Writing a quantised checkpoint: a Hugging Face directory whose linear layers are stored in a recipe's format.
+//
+//   QuantizeReport report = OCTET_TRY(QuantizeCheckpoint(checkpoint, plan, "models/fp8", run));
+//   Print(report.weight_bytes, " of ", report.bf16_bytes, " bytes");
+//
+// Tensors stream through in slices of rows: memory doesn't grow with the model. The directory appears whole or not at all.
+// What stays and why: quantize/precision_map.h. The files: docs/formats/compressed_tensors.md.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/cancel.h"
+#include "base/json.h"
+#include "base/progress.h"
+#include "base/thread_pool.h"
+#include "formats/checkpoint.h"
+#include "quantize/precision_map.h"
+#include "quantize/recipe.h"
+
+namespace octet {
+
+// What is to be done.
+struct QuantizePlan {
+  const Recipe* recipe = nullptr;
+  PrecisionChoices choices;
+  PrecisionMap map;
+};
+
+struct QuantizeRun {
+  ThreadPool& pool;
+  Progress& progress;
+  const CancelFlag& cancel;
+};
+
+struct QuantizedTensor {
+  TensorPrecision precision;
+  double decibels = 0;  // signal over rounding noise; 0 for a tensor that stays
+};
+
+struct QuantizeReport {
+  std::string recipe;
+  std::filesystem::path source;
+  PrecisionChoices choices;
+  std::vector<QuantizedTensor> tensors;
+  uint64_t weight_bytes = 0;  // of all tensors written
+  uint64_t bf16_bytes = 0;    // of the source's tensors at two bytes an element
+  double mean_decibels = 0;   // over the quantised tensors
+
+  double ratio() const { return bf16_bytes == 0 ? 0 : static_cast<double>(weight_bytes) / static_cast<double>(bf16_bytes); }
+};
+
+// What quantization_report.json holds.
+Json ToJson(const QuantizeReport& report);
+
+// The plan for a checkpoint. Fails with invalid_argument where it is quantised already or a pattern matches nothing, unsupported
+// for a model type that Octet doesn't know.
+Result<QuantizePlan> PlanQuantization(const Checkpoint& checkpoint, const Recipe& recipe, PrecisionChoices choices);
+
+// Fails as the source does; with exhausted where the disk is full, corrupt for a weight that is no number, invalid_argument where
+// the directory exists and holds something, cancelled. Nothing is left behind then.
+Result<QuantizeReport> QuantizeCheckpoint(const Checkpoint& checkpoint, const QuantizePlan& plan,
+                                          const std::filesystem::path& directory, const QuantizeRun& run);
+
+}  // namespace octet
