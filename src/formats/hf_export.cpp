@@ -1,0 +1,142 @@
+#include "formats/hf_export.h"
+
+#include <algorithm>
+#include <map>
+
+#include "base/atomic_file.h"
+#include "formats/safetensors_writer.h"
+#include "formats/staged_directory.h"
+#include "numeric/bf16.h"
+#include "numeric/fp16.h"
+
+namespace octet {
+namespace {
+
+constexpr uint64_t kPieceValues = uint64_t{1} << 20;
+
+bool IsConverted(DType dtype) {
+  return dtype == DType::kF64 || dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBf16;
+}
+
+std::string_view TorchName(DType dtype) {
+  return dtype == DType::kBf16 ? "bfloat16" : dtype == DType::kF16 ? "float16" : "float32";
+}
+
+// Rounds floats to BF16 or FP16 in place of themselves; the bytes to write.
+std::span<const std::byte> Encode(DType dtype, std::span<float> values, std::vector<uint16_t>& codes) {
+  if (dtype == DType::kF32) return std::as_bytes(values);
+  codes.resize(values.size());
+  if (dtype == DType::kBf16) {
+    std::transform(values.begin(), values.end(), codes.begin(), [](float value) { return ToBf16(value).bits; });
+  } else {
+    std::transform(values.begin(), values.end(), codes.begin(), [](float value) { return ToFp16(value).bits; });
+  }
+  return std::as_bytes(std::span(codes));
+}
+
+class Exporter {
+ public:
+  Exporter(const TensorSource& source, const ExportOptions& options) : source_(source), options_(options) {}
+
+  Status Write(const std::filesystem::path& directory) {
+    std::vector<TensorSpec> specs;
+    for (const TensorInfo& info : source_.tensors()) {
+      specs.push_back({info.name, IsConverted(info.dtype) ? options_.dtype : info.dtype, info.shape});
+      total_ += OCTET_TRY(ByteSize(specs.back()));
+    }
+    // Wider elements first, so that every tensor begins at a multiple of its element.
+    std::stable_sort(specs.begin(), specs.end(),
+                     [](const TensorSpec& a, const TensorSpec& b) { return ByteSize(a.dtype) > ByteSize(b.dtype); });
+    auto writer =
+        OCTET_TRY(ShardedSafetensorsWriter::Create(directory, specs, {{"format", "pt"}}, options_.maximum_shard_bytes));
+    for (const TensorSpec& spec : specs) {
+      const TensorInfo& info = *source_.Find(spec.name);
+      OCTET_TRY(info.dtype == spec.dtype && source_.Bytes(spec.name) ? WriteBytes(spec, writer)
+                                                                     : WriteRows(spec, writer));
+      source_.Release(spec.name);
+    }
+    return writer.Commit();
+  }
+
+ private:
+  Status WriteBytes(const TensorSpec& spec, ShardedSafetensorsWriter& writer) {
+    std::span<const std::byte> bytes = OCTET_TRY(source_.Bytes(spec.name));
+    while (!bytes.empty()) {
+      const size_t piece = std::min<size_t>(bytes.size(), kPieceValues * sizeof(float));
+      OCTET_TRY(writer.Write(spec.name, bytes.first(piece)));
+      OCTET_TRY(Advance(piece));
+      bytes = bytes.subspan(piece);
+    }
+    return {};
+  }
+
+  Status WriteRows(const TensorSpec& spec, ShardedSafetensorsWriter& writer) {
+    const uint64_t rows = RowCount(spec.shape), size = RowSize(spec.shape);
+    const uint64_t rows_per_piece = std::max<uint64_t>(kPieceValues / std::max<uint64_t>(size, 1), 1);
+    for (uint64_t first = 0; first < rows && size > 0; first += rows_per_piece) {
+      const uint64_t count = std::min(rows_per_piece, rows - first);
+      values_.resize(count * size);
+      OCTET_TRY(source_.ReadRows(spec.name, first, count, values_.data()));
+      const auto bytes = Encode(spec.dtype, values_, codes_);
+      OCTET_TRY(writer.Write(spec.name, bytes));
+      OCTET_TRY(Advance(bytes.size()));
+    }
+    return {};
+  }
+
+  Status Advance(uint64_t bytes) {
+    done_ += bytes;
+    if (!options_.progress || options_.progress(done_, total_)) return {};
+    return Fail(ErrorCode::kCancelled, "the export was stopped after ", done_, " of ", total_,
+                " bytes; nothing was kept");
+  }
+
+  const TensorSource& source_;
+  const ExportOptions& options_;
+  uint64_t done_ = 0;
+  uint64_t total_ = 0;
+  std::vector<float> values_;
+  std::vector<uint16_t> codes_;
+};
+
+// Every small file of the directory by its name; what the caller gives wins.
+Result<std::map<std::string, std::string>> SmallFiles(const Checkpoint& from, const std::vector<ExportFile>& files,
+                                                      DType dtype) {
+  std::map<std::string, std::string> contents;
+  Json config = from.config;
+  config[config.contains("dtype") ? "dtype" : "torch_dtype"] = TorchName(dtype);
+  const std::pair<const char*, const Json*> made[] = {{"config.json", &config},
+                                                      {"generation_config.json", &from.generation_config},
+                                                      {"tokenizer_config.json", &from.tokenizer_config}};
+  for (const auto& [name, json] : made) {
+    if (!json->is_null()) contents[name] = json->dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  }
+  for (const ExportFile& file : files) {
+    if (file.name.empty() || file.name.find('/') != std::string::npos || file.name == "." || file.name == "..") {
+      return Fail(ErrorCode::kInvalidArgument, "`", file.name, "` is no name of a file in a model directory");
+    }
+    contents[file.name] = file.content;
+  }
+  return contents;
+}
+
+}  // namespace
+
+Status ExportHuggingFace(const Checkpoint& from, const std::vector<ExportFile>& files,
+                         const std::filesystem::path& directory, const ExportOptions& options) {
+  if (options.dtype != DType::kBf16 && options.dtype != DType::kF16 && options.dtype != DType::kF32) {
+    return Fail(ErrorCode::kInvalidArgument, "weights can be written as BF16, F16 or F32, not as ",
+                Name(options.dtype));
+  }
+  if (from.tensors->tensors().empty()) {
+    return Fail(ErrorCode::kInvalidArgument, from.path,
+                ": holds no tensors, only a vocabulary; there is no model to write");
+  }
+  const auto contents = OCTET_TRY(SmallFiles(from, files, options.dtype));
+  StagedDirectory stage = OCTET_TRY(StagedDirectory::Create(directory));
+  for (const auto& [name, content] : contents) OCTET_TRY(WriteFileAtomically(stage.path() / name, content));
+  OCTET_TRY(Exporter(*from.tensors, options).Write(stage.path()));
+  return stage.Commit();
+}
+
+}  // namespace octet

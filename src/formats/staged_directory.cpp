@@ -1,0 +1,81 @@
+#include "formats/staged_directory.h"
+
+#include <unistd.h>
+
+#include <utility>
+
+#include "base/atomic_file.h"
+
+namespace octet {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kMark = ".octet";
+
+fs::path Neighbour(const fs::path& path, std::string_view ending) {
+  return path.parent_path() / Cat(".", path.filename().native(), ".", ::getpid(), ".", ending);
+}
+
+tl::unexpected<Error> SystemError(const fs::path& path, std::string_view what, const std::error_code& error) {
+  const bool full = error == std::errc::no_space_on_device;
+  return Fail(full ? ErrorCode::kExhausted : ErrorCode::kInvalidArgument, path, ": ", what, ": ", error.message());
+}
+
+Status CheckTarget(const fs::path& path) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  if (!fs::exists(status)) return {};
+  if (!fs::is_directory(status)) {
+    return Fail(ErrorCode::kInvalidArgument, path, ": is a file, a directory is to be written there");
+  }
+  if (fs::is_empty(path, error) || fs::exists(path / kMark, error)) return {};
+  return Fail(ErrorCode::kInvalidArgument, path,
+              ": is not empty and wasn't made by octet; name another directory or remove it first");
+}
+
+}  // namespace
+
+Result<StagedDirectory> StagedDirectory::Create(const fs::path& path) {
+  std::error_code error;
+  StagedDirectory staged;
+  staged.target_ = fs::absolute(path, error).lexically_normal();
+  if (!staged.target_.has_filename()) staged.target_ = staged.target_.parent_path();
+  OCTET_TRY(CheckTarget(staged.target_));
+  const fs::path stage = Neighbour(staged.target_, "partial");
+  fs::remove_all(stage, error);
+  if (!fs::create_directories(stage, error)) return SystemError(path, "can't be created", error);
+  staged.stage_ = stage;
+  OCTET_TRY(WriteFileAtomically(stage / kMark, "Made by octet, which may replace this directory.\n"));
+  return staged;
+}
+
+StagedDirectory::StagedDirectory(StagedDirectory&& other) noexcept
+    : target_(std::move(other.target_)), stage_(std::exchange(other.stage_, {})) {}
+
+StagedDirectory::~StagedDirectory() {
+  std::error_code error;
+  if (!stage_.empty()) fs::remove_all(stage_, error);
+}
+
+Status StagedDirectory::Commit() {
+  OCTET_TRY(CheckTarget(target_));
+  std::error_code error;
+  const fs::path old = Neighbour(target_, "old");
+  const bool replaces = fs::exists(target_, error);
+  if (replaces) {
+    fs::rename(target_, old, error);
+    if (error) return SystemError(target_, "can't be replaced", error);
+  }
+  fs::rename(stage_, target_, error);
+  if (error) {
+    std::error_code restoring;
+    if (replaces) fs::rename(old, target_, restoring);
+    return SystemError(target_, "can't be created", error);
+  }
+  stage_.clear();
+  if (replaces) fs::remove_all(old, error);
+  return {};
+}
+
+}  // namespace octet

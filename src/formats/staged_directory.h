@@ -1,0 +1,40 @@
+// Writing a directory so that readers see all of it or none: files go to a hidden neighbour, which takes the name at
+// Commit.
+//
+//   StagedDirectory stage = OCTET_TRY(StagedDirectory::Create("models/fp8"));
+//   OCTET_TRY(WriteFileAtomically(stage.path() / "config.json", text));
+//   OCTET_TRY(stage.Commit());
+//
+// What is there already is replaced only if Octet made it (it holds the file `.octet`) or if it is empty; anything else
+// is refused, since it might be the user's only copy.
+#pragma once
+
+#include <filesystem>
+
+#include "base/error.h"
+
+namespace octet {
+
+class StagedDirectory {
+ public:
+  // Fails with invalid_argument where `path` is a file, or a directory that isn't empty and wasn't made by Octet.
+  static Result<StagedDirectory> Create(const std::filesystem::path& path);
+
+  StagedDirectory(StagedDirectory&& other) noexcept;
+  StagedDirectory& operator=(StagedDirectory&&) = delete;
+  ~StagedDirectory();  // removes everything unless Commit was reached
+
+  // Where the files go until then.
+  const std::filesystem::path& path() const { return stage_; }
+
+  // Gives the directory its name, replacing what had it.
+  Status Commit();
+
+ private:
+  StagedDirectory() = default;
+
+  std::filesystem::path target_;
+  std::filesystem::path stage_;  // empty once committed
+};
+
+}  // namespace octet
