@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/options_help.h"
+#include "kernels/cpu.h"
 #include "version_info.h"
 
 namespace octet::cli {
@@ -65,7 +66,9 @@ std::string OptionTables(const std::vector<Verb>& verbs) {
 }
 
 std::string VersionText() {
-  return Cat("octet ", kVersion, " (commit ", kCommit, ", ", kCompiler, ", ", kBuildType, ")\n");
+  std::string tiers;
+  for (const kernels::TierSupport& tier : kernels::SupportedTiers()) tiers += Cat(tiers.empty() ? "" : ", ", tier.name);
+  return Cat("octet ", kVersion, " (commit ", kCommit, ", ", kCompiler, ", ", kBuildType, ")\ntiers: ", tiers, "\n");
 }
 
 }  // namespace octet::cli

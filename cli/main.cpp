@@ -9,6 +9,7 @@
 #include "cli/help.h"
 #include "cli/signals.h"
 #include "cli/verb.h"
+#include "kernels/kernel_table.h"
 
 extern char** environ;
 
@@ -51,6 +52,14 @@ Status CheckVariables(const std::map<std::string, std::string>& variables) {
     return Fail(ErrorCode::kInvalidArgument, "unknown variable ", name,
                 hint.empty() ? "; unset it, names with OCTET_ in front are options" : hint);
   }
+  return {};
+}
+
+// Forcing a CPU tier that can't run is an error of the call, whatever the verb.
+Status CheckTier(const std::map<std::string, std::string>& variables) {
+  const auto wish = variables.find("OCTET_CPU");
+  if (wish == variables.end()) return {};
+  OCTET_TRY(kernels::SelectKernels(wish->second));
   return {};
 }
 
@@ -134,6 +143,7 @@ int Run(const std::vector<std::string>& words) {
   OptionInput input{std::span(words).subspan(used), OctetVariables(), name + " --help"};
   bool gate_failed = false;
   Status outcome = CheckVariables(input.environment);
+  if (outcome) outcome = CheckTier(input.environment);
   if (outcome) outcome = (*verb)->run(input, cancel, gate_failed);
   if (!outcome) return Report(name, outcome.error());
   return gate_failed ? kFailed : kDone;

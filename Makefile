@@ -1,0 +1,76 @@
+# Each target sets the machine up by itself first (tools/setup), so that a bare Debian 12 with git and make can start with any.
+#   make demo       a real model: imported, quantised, measured, asked
+#   make test       all tests of the release build
+#   make test-all   also the sanitizer builds, the fuzz targets, formatting and lint
+#   make install    to PREFIX (/usr/local)
+PREFIX ?= /usr/local
+FUZZ_SECONDS ?= 30
+JOBS ?= $(shell nproc)
+
+sources = $(shell git ls-files 'src/*.h' 'src/*.cpp' 'src/*.inl' 'cli/*.h' 'cli/*.cpp' 'include/*.h' 'tests/*.h' 'tests/*.cpp' \
+            'bench/*.h' 'bench/*.cpp' 'fuzz/*.cpp' 'examples/*.cpp')
+
+.PHONY: all build demo test test-all test-dev test-tsan test-fuzz test-clang check-format tidy format docs bench install clean setup-all
+all: build
+
+build:
+	tools/setup
+	cmake --preset release
+	cmake --build --preset release
+
+demo:
+	tools/setup --demo
+	tools/demo
+
+test: build
+	ctest --preset release -j $(JOBS)
+
+test-all: test check-format test-dev test-tsan test-fuzz tidy
+
+setup-all:
+	tools/setup --all
+
+# AddressSanitizer and UndefinedBehaviorSanitizer on every test.
+test-dev: setup-all
+	cmake --preset dev
+	cmake --build --preset dev
+	ctest --preset dev -j $(JOBS)
+
+# ThreadSanitizer on the rooms that have threads.
+test-tsan: setup-all
+	cmake --preset tsan
+	cmake --build --preset tsan --target test_base test_engine
+	ctest --preset tsan
+
+test-fuzz: setup-all
+	cmake --preset fuzz
+	cmake --build --preset fuzz --target fuzzers
+	tools/fuzz $(FUZZ_SECONDS)
+
+# The second compiler; not part of test-all, which builds the fuzz targets and so the whole library with it.
+test-clang: setup-all
+	cmake --preset clang
+	cmake --build --preset clang
+	ctest --preset clang -j $(JOBS)
+
+check-format: setup-all
+	clang-format --dry-run --Werror $(sources)
+
+format: setup-all
+	clang-format -i $(sources)
+
+tidy: setup-all
+	cmake --preset release
+	tools/tidy
+
+docs: build
+	build/release/octet help --markdown > docs/options.md
+
+bench: build
+	cmake --build --preset release --target benchmarks
+
+install: build
+	cmake --install build/release --prefix $(PREFIX)
+
+clean:
+	rm -rf build/release build/dev build/tsan build/fuzz build/clang

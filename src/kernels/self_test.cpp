@@ -1,0 +1,212 @@
+#include "kernels/self_test.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "base/random.h"
+
+namespace octet::kernels {
+namespace {
+
+constexpr size_t kRows = 9;  // more than a block of 8
+constexpr size_t kDepth = 132;
+constexpr size_t kColumns = 40;  // more than a panel of 32
+constexpr size_t kHeadDim = 64;
+constexpr double kFunctionBound = 0x1p-19;
+constexpr double kSumBound = 2.0 * kDepth * 0x1p-24;
+
+using Floats = std::vector<float>;
+
+// Numbers in [-1, 1), others for every stream.
+Floats Numbers(size_t count, uint32_t stream) {
+  Floats out(count);
+  for (size_t i = 0; i < count; ++i) out[i] = 2 * CounterRandom{.seed = 1}.Uniform(stream, 0, i) - 1;
+  return out;
+}
+
+// Zeroed bytes on a cache line, as the kernels read them.
+class Packed {
+ public:
+  explicit Packed(size_t bytes) : lines_((bytes + sizeof(Line) - 1) / sizeof(Line)) {}
+  std::byte* data() { return lines_.data()->bytes; }
+
+ private:
+  struct alignas(64) Line {
+    std::byte bytes[64] = {};
+  };
+  std::vector<Line> lines_;
+};
+
+double Norm(const float* x, size_t count) {
+  double sum = 0;
+  for (size_t i = 0; i < count; ++i) sum += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+  return std::sqrt(sum);
+}
+
+double Largest(const Floats& x) {
+  double largest = 0;
+  for (const float value : x) largest = std::max(largest, std::abs(static_cast<double>(value)));
+  return largest;
+}
+
+// Largest difference over `scale`; NaN where one of the two has it.
+double Difference(const Floats& got, const Floats& want, double scale) {
+  double largest = 0;
+  for (size_t i = 0; i < want.size(); ++i) {
+    const double difference = std::abs(static_cast<double>(got[i]) - static_cast<double>(want[i]));
+    if (!(difference <= largest)) largest = difference;
+    if (std::isnan(difference)) return difference;
+  }
+  return largest / std::max(scale, 1e-30);
+}
+
+// E4M3 codes without the two of NaN.
+std::vector<uint8_t> Codes(size_t count) {
+  std::vector<uint8_t> codes(count);
+  for (size_t i = 0; i < count; ++i) {
+    const auto code = static_cast<uint8_t>(CounterRandom{.seed = 1}.Bits(2, 0, i));
+    codes[i] = (code & 0x7F) == 0x7F ? uint8_t{0} : code;
+  }
+  return codes;
+}
+
+void PackWeights(WeightFormat format, void* packed) {
+  const Floats weights = Numbers(kColumns * kDepth, 1);
+  if (format == WeightFormat::kF32) PackWeightsF32(weights.data(), kColumns, kDepth, packed);
+  if (format == WeightFormat::kBf16) PackWeightsBf16(weights.data(), kColumns, kDepth, packed);
+  if (format == WeightFormat::kE4M3) PackWeightsE4M3(Codes(kColumns * kDepth).data(), kColumns, kDepth, packed);
+}
+
+Floats Multiply(const KernelTable& tier, WeightFormat format, const Floats& x, const Floats& scales,
+                const void* weights) {
+  const size_t depth = PaddedDepth(format, kDepth);
+  Packed activations(ActivationBytes(ActivationsOf(format), kRows, depth));
+  const KernelTable::PackArgs pack = {.x = x.data(),
+                                      .stride = kDepth,
+                                      .rows = kRows,
+                                      .depth = kDepth,
+                                      .padded_depth = depth,
+                                      .packed = activations.data(),
+                                      .end_block = RowBlocks(kRows)};
+  (format == WeightFormat::kF32 ? tier.pack_activations_f32 : tier.pack_activations_bf16)(pack);
+  Floats out(kRows * kColumns);
+  tier.gemm[static_cast<size_t>(format)]({.weights = weights,
+                                          .column_scales = scales.data(),
+                                          .activations = activations.data(),
+                                          .out = out.data(),
+                                          .out_stride = kColumns,
+                                          .rows = kRows,
+                                          .depth = depth,
+                                          .columns = kColumns,
+                                          .end_panel = Panels(kColumns)});
+  return out;
+}
+
+SelfTestResult Gemm(const KernelTable& tier, WeightFormat format, const char* name) {
+  Packed weights(PackedBytes(format, kColumns, kDepth));
+  PackWeights(format, weights.data());
+  const Floats x = Numbers(kRows * kDepth, 3);
+  const Floats scales(kColumns,
+                      format == WeightFormat::kE4M3 ? 1.0f / 448 : 1.0f);  // so that |weight| <= 1 in all formats
+  const Floats want = Multiply(*AvailableTiers().front(), format, x, scales, weights.data());
+  const double largest_norm = Norm(x.data(), x.size()) * std::sqrt(static_cast<double>(kDepth));
+  return {name, Difference(Multiply(tier, format, x, scales, weights.data()), want, largest_norm), kSumBound};
+}
+
+using Function = Floats (*)(const KernelTable& tier);
+
+SelfTestResult Compare(const KernelTable& tier, const char* name, Function function) {
+  const Floats want = function(*AvailableTiers().front());
+  return {name, Difference(function(tier), want, Largest(want)), kFunctionBound};
+}
+
+Floats RmsNorm(const KernelTable& tier) {
+  const Floats x = Numbers(kDepth, 4), weight = Numbers(kDepth, 5);
+  Floats out(kDepth);
+  tier.rms_norm(x.data(), weight.data(), 1.0f, 1e-5f, kDepth, out.data());
+  return out;
+}
+
+Floats SiluMultiply(const KernelTable& tier) {
+  Floats out = Numbers(kDepth, 6);
+  for (float& value : out) value *= 20;
+  const Floats up = Numbers(kDepth, 7);
+  tier.silu_multiply(out.data(), up.data(), kDepth, out.data());
+  return out;
+}
+
+Floats GeluMultiply(const KernelTable& tier) {
+  Floats out = Numbers(kDepth, 6);
+  for (float& value : out) value *= 5;
+  const Floats up = Numbers(kDepth, 7);
+  tier.gelu_tanh_multiply(out.data(), up.data(), kDepth, out.data());
+  return out;
+}
+
+Floats Rope(const KernelTable& tier) {
+  Floats x = Numbers(kHeadDim, 8);
+  const Floats cosines = Numbers(kHeadDim / 2, 9), sines = Numbers(kHeadDim / 2, 10);
+  tier.rope(cosines.data(), sines.data(), kHeadDim / 2, x.data());
+  return x;
+}
+
+Floats Choose(const KernelTable& tier) {
+  const Floats x = Numbers(kDepth, 11);
+  return {static_cast<float>(tier.arg_max(x.data(), x.size())),
+          static_cast<float>(tier.sum_exp(x.data(), 1.0f, 4.0f, x.size()))};
+}
+
+// Two new tokens over 40 positions, two query heads on one key head.
+template <ActivationFormat format>
+Floats Attend(const KernelTable& tier) {
+  constexpr size_t kPositions = 40, kGroup = 2, kTokens = 2;
+  constexpr WeightFormat kStored = format == ActivationFormat::kF32 ? WeightFormat::kF32 : WeightFormat::kBf16;
+  const size_t value_offset = PackedBytes(kStored, kPagePositions, kHeadDim);
+  const size_t page_bytes = value_offset + PackedBytes(kStored, kHeadDim, kPagePositions);
+  Packed first(page_bytes), second(page_bytes);
+  for (size_t position = 0; position < kPositions; ++position) {
+    std::byte* page = (position < kPagePositions ? first : second).data();
+    const Floats key = Numbers(kHeadDim, static_cast<uint32_t>(100 + position)),
+                 value = Numbers(kHeadDim, static_cast<uint32_t>(200 + position));
+    tier.store_cache[static_cast<size_t>(format)](key.data(), value.data(), kHeadDim, kHeadDim,
+                                                  position % kPagePositions, page, page + value_offset);
+  }
+  const std::byte* const pages[] = {first.data(), second.data()};
+  const Floats query = Numbers(kTokens * kGroup * kHeadDim, 12);
+  Floats out(query.size());
+  tier.attend[static_cast<size_t>(format)]({.query = query.data(),
+                                            .query_token_stride = kGroup * kHeadDim,
+                                            .tokens = kTokens,
+                                            .group = kGroup,
+                                            .first_position = kPositions - kTokens,
+                                            .pages = pages,
+                                            .value_offset = value_offset,
+                                            .key_dim = kHeadDim,
+                                            .value_dim = kHeadDim,
+                                            .scale = 0.125f,
+                                            .out = out.data(),
+                                            .out_token_stride = kGroup * kHeadDim});
+  return out;
+}
+
+}  // namespace
+
+std::vector<SelfTestResult> SelfTest(const KernelTable& tier) {
+  SelfTestResult attention_bf16 = Compare(tier, "attention BF16", Attend<ActivationFormat::kBf16>);
+  attention_bf16.bound = 0x1p-8;  // a probability on the edge between two BF16 values may round to either
+  return {
+      Gemm(tier, WeightFormat::kF32, "product F32"),
+      Gemm(tier, WeightFormat::kBf16, "product BF16"),
+      Gemm(tier, WeightFormat::kE4M3, "product E4M3"),
+      Compare(tier, "RMS norm", RmsNorm),
+      Compare(tier, "SiLU", SiluMultiply),
+      Compare(tier, "GELU", GeluMultiply),
+      Compare(tier, "rotary embedding", Rope),
+      Compare(tier, "choice and exponential sum", Choose),
+      Compare(tier, "attention F32", Attend<ActivationFormat::kF32>),
+      std::move(attention_bf16),
+  };
+}
+
+}  // namespace octet::kernels

@@ -1,0 +1,193 @@
+#include "text/bpe.h"
+
+#include <algorithm>
+
+#include "text/byte_fallback.h"
+#include "text/byte_level.h"
+#include "text/utf8.h"
+
+namespace octet {
+namespace {
+
+// Up to here the scan for the best pair costs less than a heap.
+constexpr size_t kShortWord = 32;
+
+}  // namespace
+
+Result<BpeModel> BpeModel::Make(const TokenizerParts& parts, const Vocabulary& vocabulary, bool byte_level, std::string_view where) {
+  BpeModel model;
+  model.vocabulary_ = &vocabulary;
+  model.byte_level_ = byte_level && parts.subword_prefix.empty() && parts.word_suffix.empty();
+  model.byte_fallback_ = parts.byte_fallback;
+  model.fuse_unknown_ = parts.fuse_unknown;
+  model.ignore_merges_ = parts.ignore_merges;
+  model.subword_prefix_ = parts.subword_prefix;
+  model.word_suffix_ = parts.word_suffix;
+  model.unknown_ = parts.unknown.value_or(-1);
+  for (uint32_t byte = 0; byte < 256; ++byte) {
+    std::string spelled;
+    AppendUtf8(ByteLevelCodePoint(static_cast<uint8_t>(byte)), spelled);
+    model.byte_ids_[byte] = vocabulary.FindOr(spelled, -1);
+    model.fallback_ids_[byte] = vocabulary.FindOr(ByteFallbackToken(static_cast<uint8_t>(byte)), -1);
+  }
+  model.merges_ = MergeTable(parts.merges.size());
+  std::string merged;
+  for (size_t rank = 0; rank < parts.merges.size(); ++rank) {
+    const MergePair pair = parts.merges[rank];
+    merged = vocabulary.Text(pair.left);
+    merged += vocabulary.Text(pair.right).substr(std::min(parts.subword_prefix.size(), vocabulary.Text(pair.right).size()));
+    const int32_t id = vocabulary.FindOr(merged, -1);
+    if (id < 0) return Fail(ErrorCode::kCorrupt, where, ": merge ", rank, " makes `", merged, "`, which is not in the vocabulary");
+    model.merges_.Insert(pair.left, pair.right, {static_cast<uint32_t>(rank), id});
+  }
+  return model;
+}
+
+void BpeModel::EncodeWord(std::string_view word, BpeScratch& scratch, std::vector<int32_t>& ids) const {
+  if (word.size() > WordCache::kLongestWord) return EncodeUncached(word, scratch, ids);
+  const WordCache::Key key = WordCache::MakeKey(word);
+  WordCache::Entry& entry = scratch.cache.Find(key);
+  if (entry.Holds(key)) {
+    ids.insert(ids.end(), entry.ids, entry.ids + entry.count);
+    return;
+  }
+  const size_t before = ids.size();
+  EncodeUncached(word, scratch, ids);
+  WordCache::Store(key, std::span<const int32_t>(ids).subspan(before), entry);
+}
+
+void BpeModel::EncodeUncached(std::string_view word, BpeScratch& scratch, std::vector<int32_t>& ids) const {
+  if (ignore_merges_) {
+    scratch.spelled.clear();
+    if (byte_level_) AppendByteLevel(word, scratch.spelled);
+    const int32_t whole = vocabulary_->FindOr(byte_level_ ? std::string_view(scratch.spelled) : word, -1);
+    if (whole >= 0) {
+      ids.push_back(whole);
+      return;
+    }
+  }
+  scratch.ids.clear();
+  StartSymbols(word, scratch.ids);
+  if (scratch.ids.size() <= kShortWord) {
+    MergeShort(scratch);
+  } else {
+    MergeLong(scratch);
+  }
+  ids.insert(ids.end(), scratch.ids.begin(), scratch.ids.end());
+}
+
+void BpeModel::StartSymbols(std::string_view word, std::vector<int32_t>& ids) const {
+  bool pending_unknown = false;
+  if (byte_level_) {
+    for (const char byte : word) {
+      const int32_t id = byte_ids_[static_cast<uint8_t>(byte)];
+      if (id >= 0) {
+        ids.push_back(id);
+      } else if (unknown_ >= 0 && (ids.empty() || ids.back() != unknown_ || !fuse_unknown_)) {
+        ids.push_back(unknown_);
+      }
+    }
+    return;
+  }
+  for (size_t at = 0; at < word.size();) {
+    const size_t length = std::min<size_t>(Utf8Length(word[at]), word.size() - at);
+    StartCharacter(word.substr(at, length), at == 0, at + length == word.size(), ids, pending_unknown);
+    at += length;
+  }
+  if (pending_unknown) ids.push_back(unknown_);
+}
+
+void BpeModel::StartCharacter(std::string_view character, bool first, bool last, std::vector<int32_t>& ids, bool& pending_unknown) const {
+  int32_t id = -1;
+  if ((first || subword_prefix_.empty()) && (!last || word_suffix_.empty())) {
+    id = vocabulary_->FindOr(character, -1);
+  } else {
+    id = vocabulary_->FindOr(Cat(first ? "" : subword_prefix_, character, last ? word_suffix_ : ""), -1);
+  }
+  if (id >= 0) {
+    if (pending_unknown) ids.push_back(unknown_);
+    pending_unknown = false;
+    ids.push_back(id);
+    return;
+  }
+  if (byte_fallback_ && std::all_of(character.begin(), character.end(), [this](char c) { return fallback_ids_[static_cast<uint8_t>(c)] >= 0; })) {
+    for (const char c : character) ids.push_back(fallback_ids_[static_cast<uint8_t>(c)]);
+    return;
+  }
+  if (unknown_ < 0) return;
+  // An unknown token waits for its neighbour, to be one with it where fuse_unk says so.
+  if (pending_unknown && !fuse_unknown_) ids.push_back(unknown_);
+  pending_unknown = true;
+}
+
+void BpeModel::MergeShort(BpeScratch& scratch) const {
+  std::vector<int32_t>& ids = scratch.ids;
+  if (ids.size() < 2) return;
+  uint32_t ranks[kShortWord];
+  int32_t merged[kShortWord];
+  size_t count = ids.size();
+  const auto look = [&](size_t at) {
+    const MergeTable::Merge merge = merges_.Look(ids[at], ids[at + 1]);
+    ranks[at] = merge.rank;
+    merged[at] = merge.merged;
+  };
+  for (size_t at = 0; at + 1 < count; ++at) look(at);
+  while (count > 1) {
+    size_t best = 0;
+    for (size_t at = 1; at + 1 < count; ++at) best = ranks[at] < ranks[best] ? at : best;
+    if (ranks[best] == MergeTable::kNoRank) break;
+    ids[best] = merged[best];
+    for (size_t at = best + 1; at + 1 < count; ++at) {
+      ids[at] = ids[at + 1];
+      ranks[at] = ranks[at + 1];
+      merged[at] = merged[at + 1];
+    }
+    --count;
+    if (best + 1 < count) look(best);
+    if (best > 0) look(best - 1);
+  }
+  ids.resize(count);
+}
+
+void BpeModel::PushCandidate(BpeScratch& scratch, int32_t position) const {
+  const BpeScratch::Symbol& symbol = scratch.symbols[static_cast<size_t>(position)];
+  if (symbol.next < 0) return;
+  const int32_t right = scratch.symbols[static_cast<size_t>(symbol.next)].id;
+  const MergeTable::Merge merge = merges_.Look(symbol.id, right);
+  if (merge.rank == MergeTable::kNoRank) return;
+  scratch.candidates.push_back({merge.rank, position, symbol.id, right, merge.merged});
+  std::push_heap(scratch.candidates.begin(), scratch.candidates.end(), [](const auto& a, const auto& b) {
+    return a.rank != b.rank ? a.rank > b.rank : a.position > b.position;
+  });
+}
+
+void BpeModel::MergeLong(BpeScratch& scratch) const {
+  auto& symbols = scratch.symbols;
+  auto& candidates = scratch.candidates;
+  const auto count = static_cast<int32_t>(scratch.ids.size());
+  symbols.resize(scratch.ids.size());
+  candidates.clear();
+  for (int32_t i = 0; i < count; ++i) symbols[static_cast<size_t>(i)] = {scratch.ids[static_cast<size_t>(i)], i - 1, i + 1 < count ? i + 1 : -1};
+  for (int32_t i = 0; i + 1 < count; ++i) PushCandidate(scratch, i);
+  while (!candidates.empty()) {
+    std::pop_heap(candidates.begin(), candidates.end(), [](const auto& a, const auto& b) {
+      return a.rank != b.rank ? a.rank > b.rank : a.position > b.position;
+    });
+    const BpeScratch::Candidate candidate = candidates.back();
+    candidates.pop_back();
+    BpeScratch::Symbol& left = symbols[static_cast<size_t>(candidate.position)];
+    // A merged symbol has id -1, so that a pair from before a merge no longer fits.
+    if (left.id != candidate.left || left.next < 0 || symbols[static_cast<size_t>(left.next)].id != candidate.right) continue;
+    BpeScratch::Symbol& right = symbols[static_cast<size_t>(left.next)];
+    left.id = candidate.merged;
+    left.next = right.next;
+    right.id = -1;
+    if (left.next >= 0) symbols[static_cast<size_t>(left.next)].previous = candidate.position;
+    if (left.previous >= 0) PushCandidate(scratch, left.previous);
+    PushCandidate(scratch, candidate.position);
+  }
+  scratch.ids.clear();
+  for (int32_t i = 0; i >= 0; i = symbols[static_cast<size_t>(i)].next) scratch.ids.push_back(symbols[static_cast<size_t>(i)].id);
+}
+
+}  // namespace octet

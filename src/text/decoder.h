@@ -1,0 +1,71 @@
+// Turning tokens into text, one by one: `decoder` of tokenizer.json.
+//
+//   Decoder decoder = OCTET_TRY(Decoder::Make(parts.decoder, where));
+//   DecoderChain chain = decoder.Start();
+//   chain.Push("▁Hello", out);
+//   chain.Finish(out);
+//
+// Types: ByteLevel, ByteFallback, Fuse, Metaspace, Replace, Strip, WordPiece, BPEDecoder, Sequence. With no decoder, tokens are
+// joined by spaces. What reaches `out` is whole characters and stays.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "base/json.h"
+
+namespace octet {
+
+// One step at work on one text. Tokens come in by Push; what is ready goes on to `next`.
+class DecoderStage {
+ public:
+  virtual ~DecoderStage() = default;
+  virtual void Push(std::string token) = 0;
+  // The last token was pushed: lets go what was held.
+  virtual void Finish() {}
+
+  void set_next(std::function<void(std::string)> next) { next_ = std::move(next); }
+
+ protected:
+  std::function<void(std::string)> next_;
+};
+
+// The steps at work on one text.
+class DecoderChain {
+ public:
+  explicit DecoderChain(std::vector<std::unique_ptr<DecoderStage>> stages);
+
+  void Push(std::string_view token, std::string& out);
+  void Finish(std::string& out);
+
+ private:
+  std::vector<std::unique_ptr<DecoderStage>> stages_;
+  std::unique_ptr<std::string> ready_;
+};
+
+class Decoder {
+ public:
+  static Result<Decoder> Make(const Json& definition, std::string_view where);
+
+  DecoderChain Start() const;
+
+  // ByteLevel alone: the bytes of the tokens are the text.
+  bool only_byte_level() const { return only_byte_level_; }
+
+ private:
+  using StageMaker = std::function<std::unique_ptr<DecoderStage>()>;
+  Status Add(const Json& definition, std::string_view where, int depth);
+
+  std::vector<StageMaker> makers_;
+  bool fused_ = false;  // what leaves the steps so far is parts of one text, no more tokens
+  bool only_byte_level_ = false;
+};
+
+// Appends the bytes' text; a character not yet whole stays in `held`, a malformed sequence becomes U+FFFD.
+void AppendWholeUtf8(std::string_view bytes, std::string& held, std::string& out);
+
+}  // namespace octet

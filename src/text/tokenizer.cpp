@@ -1,0 +1,67 @@
+#include "text/tokenizer.h"
+
+#include "text/tokenizer_state.h"
+#include "text/utf8.h"
+
+namespace octet {
+
+Tokenizer::Tokenizer(std::unique_ptr<const State> state) : state_(std::move(state)) {}
+Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
+Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
+Tokenizer::~Tokenizer() = default;
+
+Result<Tokenizer> Tokenizer::FromParts(TokenizerParts parts, std::string_view where) {
+  return Tokenizer(OCTET_TRY(State::Make(std::move(parts), where)));
+}
+
+Result<Tokenizer> Tokenizer::FromJson(std::string_view tokenizer_json, const Json& tokenizer_config, std::string_view where) {
+  TokenizerParts parts = OCTET_TRY(ReadTokenizerJson(tokenizer_json, tokenizer_config, where));
+  return FromParts(std::move(parts), where);
+}
+
+std::vector<int32_t> Tokenizer::Encode(std::string_view text, const EncodeOptions& options) const {
+  const MarkedText marked{IsValidUtf8(text) ? std::string(text) : ReplaceInvalidUtf8(text), {}};
+  return state_->Encode(marked, options.add_special, options.parse_special);
+}
+
+std::vector<int32_t> Tokenizer::EncodeMarked(std::span<const TextPiece> pieces, bool add_special) const {
+  MarkedText marked;
+  for (const TextPiece& piece : pieces) {
+    // A character whose bytes lie in two pieces is malformed in both.
+    marked.text += IsValidUtf8(piece.text) ? piece.text : ReplaceInvalidUtf8(piece.text);
+    marked.trust.resize(marked.text.size(), piece.trusted ? '\1' : '\0');
+  }
+  return state_->Encode(marked, add_special, /*parse_special=*/true);
+}
+
+std::string Tokenizer::Decode(std::span<const int32_t> ids, bool skip_special) const {
+  std::string out;
+  if (state_->decoder.only_byte_level()) {
+    std::string bytes;
+    for (const int32_t id : ids) {
+      if (!skip_special || !state_->IsSpecial(id)) bytes += state_->BytesOf(id);
+    }
+    return IsValidUtf8(bytes) ? bytes : ReplaceInvalidUtf8(bytes);
+  }
+  DecoderChain chain = state_->decoder.Start();
+  for (const int32_t id : ids) {
+    const std::string_view token = state_->TextOf(id);
+    if (!token.empty() && !(skip_special && state_->IsSpecial(id))) chain.Push(token, out);
+  }
+  chain.Finish(out);
+  return out;
+}
+
+std::string_view Tokenizer::TokenText(int32_t id) const { return state_->TextOf(id); }
+
+std::optional<int32_t> Tokenizer::TokenId(std::string_view token_text) const {
+  if (const auto added = state_->added_index.Find(token_text)) return state_->added[static_cast<size_t>(*added)].id;
+  return state_->vocabulary.Find(token_text);
+}
+
+bool Tokenizer::IsSpecial(int32_t id) const { return state_->IsSpecial(id); }
+size_t Tokenizer::vocab_size() const { return state_->texts.size(); }
+std::optional<int32_t> Tokenizer::bos() const { return state_->bos; }
+std::optional<int32_t> Tokenizer::eos() const { return state_->eos; }
+
+}  // namespace octet

@@ -1,0 +1,150 @@
+#include "text/tokenizer_state.h"
+
+#include <algorithm>
+
+#include "text/byte_level.h"
+
+namespace octet {
+
+std::unique_ptr<EncodeScratch> ScratchPool::Take() {
+  const std::lock_guard lock(mutex_);
+  if (idle_.empty()) return std::make_unique<EncodeScratch>();
+  std::unique_ptr<EncodeScratch> scratch = std::move(idle_.back());
+  idle_.pop_back();
+  return scratch;
+}
+
+void ScratchPool::Return(std::unique_ptr<EncodeScratch> scratch) {
+  const std::lock_guard lock(mutex_);
+  idle_.push_back(std::move(scratch));
+}
+
+Result<std::unique_ptr<const Tokenizer::State>> Tokenizer::State::Make(TokenizerParts parts, std::string_view where) {
+  auto state = std::make_unique<State>();
+  state->normalizer = OCTET_TRY(Normalizer::Make(parts.normalizer, where));
+  state->pre_tokenizer = OCTET_TRY(PreTokenizer::Make(parts.pre_tokenizer, where));
+  state->frame = OCTET_TRY(ReadPostProcessor(parts.post_processor, where));
+  state->decoder = OCTET_TRY(Decoder::Make(parts.decoder, where));
+  state->vocabulary = Vocabulary(std::move(parts.tokens));
+  OCTET_TRY(state->MakeModel(parts, where));
+  state->added = std::move(parts.added_tokens);
+  state->bos = parts.bos;
+  state->eos = parts.eos;
+  state->MakeMatchers();
+  state->IndexIds();
+  if (state->decoder.only_byte_level()) state->IndexBytes();
+  return std::unique_ptr<const State>(std::move(state));
+}
+
+Status Tokenizer::State::MakeModel(const TokenizerParts& parts, std::string_view where) {
+  if (parts.model == TokenizerModel::kBpe) {
+    model = OCTET_TRY(BpeModel::Make(parts, vocabulary, pre_tokenizer.byte_level(), where));
+  } else if (parts.model == TokenizerModel::kUnigram) {
+    model = OCTET_TRY(UnigramModel::Make(parts, vocabulary, where));
+  } else {
+    model = WordPieceModel(parts, vocabulary);
+  }
+  return {};
+}
+
+void Tokenizer::State::MakeMatchers() {
+  std::vector<AddedToken> raw, normalized;
+  for (size_t place = 0; place < added.size(); ++place) {
+    added_index.Insert(added[place].content, static_cast<int32_t>(place));
+    if (!added[place].normalized) {
+      raw.push_back(added[place]);
+      continue;
+    }
+    MarkedText content{added[place].content, {}};
+    normalizer.Apply(content);
+    normalized.push_back(added[place]);
+    normalized.back().content = std::move(content.text);
+  }
+  raw_matcher = AddedTokenMatcher(std::move(raw));
+  normalized_matcher = AddedTokenMatcher(std::move(normalized));
+}
+
+void Tokenizer::State::IndexIds() {
+  size_t ids = vocabulary.size();
+  for (const AddedToken& token : added) ids = std::max(ids, static_cast<size_t>(token.id) + 1);
+  texts.resize(ids);
+  special.resize(ids);
+  for (size_t id = 0; id < vocabulary.size(); ++id) texts[id] = vocabulary.Text(static_cast<int32_t>(id));
+  for (const AddedToken& token : added) {
+    texts[static_cast<size_t>(token.id)] = token.content;
+    special[static_cast<size_t>(token.id)] = token.special;
+  }
+}
+
+void Tokenizer::State::IndexBytes() {
+  byte_offsets.reserve(texts.size() + 1);
+  for (const std::string_view token : texts) {
+    byte_offsets.push_back(static_cast<uint32_t>(byte_text.size()));
+    const std::optional<std::string> bytes = BytesOfByteLevel(token);
+    byte_text += bytes ? std::string_view(*bytes) : token;
+  }
+  byte_offsets.push_back(static_cast<uint32_t>(byte_text.size()));
+}
+
+std::string_view Tokenizer::State::TextOf(int32_t id) const {
+  return id >= 0 && static_cast<size_t>(id) < texts.size() ? texts[static_cast<size_t>(id)] : std::string_view();
+}
+
+std::string_view Tokenizer::State::BytesOf(int32_t id) const {
+  if (id < 0 || static_cast<size_t>(id) >= texts.size()) return {};
+  const uint32_t begin = byte_offsets[static_cast<size_t>(id)];
+  return std::string_view(byte_text).substr(begin, byte_offsets[static_cast<size_t>(id) + 1] - begin);
+}
+
+bool Tokenizer::State::IsSpecial(int32_t id) const { return id >= 0 && static_cast<size_t>(id) < special.size() && special[static_cast<size_t>(id)]; }
+
+std::vector<int32_t> Tokenizer::State::Encode(const MarkedText& text, bool add_special, bool parse_special) const {
+  std::unique_ptr<EncodeScratch> memory = scratch.Take();
+  std::vector<int32_t> ids;
+  ids.reserve(text.text.size() / 3 + 8);
+  if (add_special) ids = frame.before;
+  raw_matcher.Split(text.text, text.trust, parse_special, memory->sections);
+  for (const TextSection section : memory->sections) {
+    if (section.token >= 0) {
+      ids.push_back(section.token);
+      continue;
+    }
+    const MarkedText part{text.text.substr(section.begin, section.end - section.begin),
+                          text.marked() ? text.trust.substr(section.begin, section.end - section.begin) : std::string()};
+    EncodeSection(part, section.begin == 0, parse_special, *memory, ids);
+  }
+  if (add_special) ids.insert(ids.end(), frame.after.begin(), frame.after.end());
+  scratch.Return(std::move(memory));
+  return ids;
+}
+
+void Tokenizer::State::EncodeSection(const MarkedText& text, bool starts_input, bool parse_special, EncodeScratch& memory,
+                                     std::vector<int32_t>& ids) const {
+  MarkedText normalized = text;
+  normalizer.Apply(normalized);
+  normalized_matcher.Split(normalized.text, normalized.trust, parse_special, memory.inner_sections);
+  for (const TextSection section : memory.inner_sections) {
+    if (section.token >= 0) {
+      ids.push_back(section.token);
+    } else {
+      EncodePlain(std::string_view(normalized.text).substr(section.begin, section.end - section.begin), starts_input && section.begin == 0, memory, ids);
+    }
+  }
+}
+
+void Tokenizer::State::EncodePlain(std::string_view text, bool starts_input, EncodeScratch& memory, std::vector<int32_t>& ids) const {
+  Words& words = memory.words;
+  words.text = text;
+  words.starts_input = starts_input;
+  words.spans.assign(1, {0, text.size()});
+  pre_tokenizer.Apply(words);
+  if (const auto* bpe = std::get_if<BpeModel>(&model)) {
+    for (const WordSpan span : words.spans) bpe->EncodeWord(words.At(span), memory.bpe, ids);
+  } else if (const auto* unigram = std::get_if<UnigramModel>(&model)) {
+    for (const WordSpan span : words.spans) unigram->EncodeWord(words.At(span), memory.unigram, ids);
+  } else if (const auto* wordpiece = std::get_if<WordPieceModel>(&model)) {
+    for (const WordSpan span : words.spans) wordpiece->EncodeWord(words.At(span), ids);
+  }
+}
+
+}  // namespace octet

@@ -1,0 +1,75 @@
+// What a Tokenizer holds; for the files of text/ that implement it.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <variant>
+#include <vector>
+
+#include "text/added_tokens.h"
+#include "text/bpe.h"
+#include "text/decoder.h"
+#include "text/normalizer.h"
+#include "text/post_processor.h"
+#include "text/pretokenizer.h"
+#include "text/tokenizer.h"
+#include "text/unigram.h"
+#include "text/wordpiece.h"
+
+namespace octet {
+
+// Memory of one running Encode, kept for the next.
+struct EncodeScratch {
+  BpeScratch bpe;
+  UnigramScratch unigram;
+  Words words;
+  std::vector<TextSection> sections;
+  std::vector<TextSection> inner_sections;
+};
+
+// Lends each running call its own scratch; word caches stay warm between calls.
+class ScratchPool {
+ public:
+  std::unique_ptr<EncodeScratch> Take();
+  void Return(std::unique_ptr<EncodeScratch> scratch);
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<EncodeScratch>> idle_;
+};
+
+struct Tokenizer::State {
+  Vocabulary vocabulary;
+  std::vector<AddedToken> added;
+  Vocabulary added_index;  // content of added tokens -> place in `added`
+  AddedTokenMatcher raw_matcher;
+  AddedTokenMatcher normalized_matcher;
+  Normalizer normalizer;
+  PreTokenizer pre_tokenizer;
+  std::variant<std::monostate, BpeModel, UnigramModel, WordPieceModel> model;
+  SpecialFrame frame;
+  Decoder decoder;
+  std::vector<std::string_view> texts;  // by id, added tokens included
+  std::vector<bool> special;            // by id
+  std::string byte_text;                // of a byte-level decoder: the bytes of all tokens
+  std::vector<uint32_t> byte_offsets;   // where in byte_text each id's bytes begin; one more than ids
+  std::optional<int32_t> bos, eos;
+  mutable ScratchPool scratch;
+
+  static Result<std::unique_ptr<const State>> Make(TokenizerParts parts, std::string_view where);
+
+  std::vector<int32_t> Encode(const MarkedText& text, bool add_special, bool parse_special) const;
+  std::string_view TextOf(int32_t id) const;
+  std::string_view BytesOf(int32_t id) const;
+  bool IsSpecial(int32_t id) const;
+
+ private:
+  void MakeMatchers();
+  void IndexIds();
+  void IndexBytes();
+  Status MakeModel(const TokenizerParts& parts, std::string_view where);
+  void EncodeSection(const MarkedText& text, bool starts_input, bool parse_special, EncodeScratch& scratch, std::vector<int32_t>& ids) const;
+  void EncodePlain(std::string_view text, bool starts_input, EncodeScratch& scratch, std::vector<int32_t>& ids) const;
+};
+
+}  // namespace octet

@@ -1,0 +1,91 @@
+#include "text/tokenizer.h"
+
+#include <gtest/gtest.h>
+
+
+namespace octet {
+namespace {
+
+using Ids = std::vector<int32_t>;
+
+// A vocabulary small enough to follow by hand: bytes a..e and a space, and three merges.
+constexpr std::string_view kSmallBpe = R"({
+  "added_tokens": [{"id": 20, "content": "<|end|>", "special": true, "normalized": false},
+                   {"id": 21, "content": "<tool>", "special": false, "normalized": false}],
+  "normalizer": null,
+  "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "use_regex": true},
+  "post_processor": {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<|end|>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+                     "special_tokens": {"<|end|>": {"id": "<|end|>", "ids": [20], "tokens": ["<|end|>"]}}},
+  "decoder": {"type": "ByteLevel"},
+  "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "c": 2, "d": 3, "e": 4, "\u0120": 5, "ab": 6, "abc": 7, "\u0120abc": 8,
+                                     "\u00e2": 9, "\u0124": 10, "\u00ac": 11, "<": 12, ">": 13, "|": 14, "n": 15},
+            "merges": ["a b", ["ab", "c"], "\u0120 abc"]}
+})";
+
+Tokenizer Small() {
+  Result<Tokenizer> made = Tokenizer::FromJson(kSmallBpe, Json(nullptr), "small");
+  EXPECT_TRUE(made.has_value()) << made.error().message;
+  return std::move(*made);
+}
+
+TEST(Tokenizer, MergesFollowTheirRank) {
+  const Tokenizer tokenizer = Small();
+  EXPECT_EQ(tokenizer.Encode("abc abcd", {.add_special = false, .parse_special = true}), (Ids{7, 8, 3}));
+  EXPECT_EQ(tokenizer.Encode("abc", {.add_special = true, .parse_special = true}), (Ids{20, 7}));
+  EXPECT_EQ(tokenizer.vocab_size(), 22u);
+}
+
+TEST(Tokenizer, SpecialTokensStayTextUnlessAsked) {
+  const Tokenizer tokenizer = Small();
+  EXPECT_EQ(tokenizer.Encode("a<|end|>b", {.add_special = false, .parse_special = true}), (Ids{0, 20, 1}));
+  EXPECT_EQ(tokenizer.Encode("<|end|>", {.add_special = false, .parse_special = false}), (Ids{12, 14, 4, 15, 3, 14, 13}));
+  EXPECT_EQ(tokenizer.Encode("<tool>", {.add_special = false, .parse_special = false}), (Ids{21}));
+}
+
+TEST(Tokenizer, MarkedPiecesHideSpecialTokensOfTheUser) {
+  const Tokenizer tokenizer = Small();
+  const std::vector<TextPiece> pieces = {{"ab", true}, {"c<|end|>", false}, {"<|end|>", true}};
+  EXPECT_EQ(tokenizer.EncodeMarked(pieces, false), (Ids{7, 12, 14, 4, 15, 3, 14, 13, 20}));
+  const std::vector<TextPiece> torn = {{"<|en", true}, {"d|>", false}};
+  EXPECT_EQ(tokenizer.EncodeMarked(torn, false), (Ids{12, 14, 4, 15, 3, 14, 13}));
+}
+
+TEST(Tokenizer, StreamLetsOnlyWholeCharactersOut) {
+  const Tokenizer tokenizer = Small();
+  StreamDecoder stream(tokenizer, false);
+  EXPECT_EQ(stream.Push(9), "");
+  EXPECT_EQ(stream.Push(10), "");
+  EXPECT_EQ(stream.Push(11), "\u20AC");
+  EXPECT_EQ(stream.Push(9), "");
+  EXPECT_EQ(stream.Push(0), "\uFFFD" "a");
+  EXPECT_EQ(stream.Push(9), "");
+  EXPECT_EQ(stream.Finish(), "\uFFFD");
+  EXPECT_EQ(tokenizer.Decode(Ids{9, 10, 11, 9, 0, 9}), "\u20AC\uFFFD" "a\uFFFD");
+}
+
+TEST(Tokenizer, DecodeSkipsSpecialTokensWhenAskedAndUnknownIdsAlways) {
+  const Tokenizer tokenizer = Small();
+  EXPECT_EQ(tokenizer.Decode(Ids{7, 20, 8, 999, -1}), "abc<|end|> abc");
+  EXPECT_EQ(tokenizer.Decode(Ids{7, 20, 8}, true), "abc abc");
+}
+
+TEST(Tokenizer, UnknownPartsAreNamed) {
+  const auto refuse = [](std::string_view from, std::string_view to) {
+    std::string json(kSmallBpe);
+    json.replace(json.find(from), from.size(), to);
+    const Result<Tokenizer> made = Tokenizer::FromJson(json, Json(nullptr), "small");
+    return made ? "accepted" : made.error().message;
+  };
+  EXPECT_EQ(refuse("\"normalizer\": null", "\"normalizer\": {\"type\": \"Mirror\"}"), "small: normalizer: type `Mirror` is unknown to this build");
+  EXPECT_EQ(refuse("\"type\": \"BPE\"", "\"type\": \"WordLevel\""), "small: model type `WordLevel`; this build knows BPE, Unigram and WordPiece");
+  EXPECT_EQ(refuse("\"a b\"", "\"a x\""), "small: merge 0 names `x`, which is not in the vocabulary");
+  EXPECT_EQ(refuse("\"b\": 1", "\"b\": 99999999999"), "small: token `b` has id 99999999999, ids of 16 tokens must be in 0..65663");
+}
+
+TEST(Tokenizer, MalformedUtf8IsReadAsReplacementCharacters) {
+  const Tokenizer tokenizer = Small();
+  EXPECT_EQ(tokenizer.Encode("a\xFF" "b", {.add_special = false, .parse_special = true}), tokenizer.Encode("a\uFFFD" "b", {.add_special = false, .parse_special = true}));
+}
+
+}  // namespace
+}  // namespace octet
