@@ -21,6 +21,8 @@ inline void Multiply(size_t rows, size_t panels, const std::byte* activations, c
     WithRows(rows, [&](auto count) {
       AddProducts<format, Operand, count(), 1>(activations, weights, panel_bytes, depth, sums);
     });
+  } else if constexpr (kPairedRows == 0) {
+    __builtin_unreachable();
   } else if (rows == 1) {
     AddProducts<format, Operand, 1, 2>(activations, weights, panel_bytes, depth, sums);
   } else {

@@ -1,10 +1,52 @@
+// Kernels for CPUs with AVX2, FMA and F16C. Compiler flags: kernels/flags.cmake.
 #if defined(__x86_64__)
+
+#include <immintrin.h>
+
+#include <utility>
 
 #include "kernels/tiers.h"
 
 namespace octet::kernels {
+namespace {
 
-constinit const KernelTable kAvx2 = {.name = "avx2"};
+constexpr bool kMultipliesPairs = false;
+constexpr size_t kPairedRows = 0;
+
+// In the order of what needs what.
+// clang-format off
+#include "kernels/simd/vec_avx2.inl"
+#include "kernels/generic/operands.inl"
+#include "kernels/generic/math.inl"
+#include "kernels/generic/elementwise.inl"
+#include "kernels/simd/products_avx2.inl"
+#include "kernels/generic/multiply_widened.inl"
+#include "kernels/generic/gemm.inl"
+#include "kernels/generic/gemm_widened.inl"
+#include "kernels/generic/attention.inl"
+#include "kernels/generic/pack.inl"
+// clang-format on
+
+}  // namespace
+
+constinit const KernelTable kAvx2 = {
+    .name = "avx2",
+    .gemm = {GemmInPlace<WeightFormat::kF32>, GemmManyRows<WeightFormat::kBf16>, GemmManyRows<WeightFormat::kE4M3>},
+    .pack_activations_f32 = PackActivationsF32,
+    .pack_activations_bf16 = PackActivationsBf16,
+    .pack_activations_e4m3 = PackActivationsE4M3,
+    .rms_norm = RmsNorm,
+    .add = AddTo,
+    .scale = Scale,
+    .silu_multiply = ActivateMultiply<Silu>,
+    .gelu_tanh_multiply = ActivateMultiply<GeluTanh>,
+    .gelu_erf_multiply = ActivateMultiply<GeluErf>,
+    .softcap = Softcap,
+    .rope = Rope,
+    .attend = {Attend<ActivationFormat::kF32>, Attend<ActivationFormat::kBf16>},
+    .arg_max = ArgMax,
+    .sum_exp = SumExp,
+};
 
 }  // namespace octet::kernels
 

@@ -13,7 +13,8 @@ namespace {
 constexpr bool kMultipliesPairs = false;
 constexpr size_t kPairedRows = 2;
 
-// clang-format off: in the order of what needs what
+// In the order of what needs what.
+// clang-format off
 #include "kernels/simd/vec_avx512.inl"
 #include "kernels/generic/operands.inl"
 #include "kernels/generic/math.inl"

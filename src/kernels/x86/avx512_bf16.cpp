@@ -14,7 +14,8 @@ namespace {
 constexpr bool kMultipliesPairs = true;
 constexpr size_t kPairedRows = 2;
 
-// clang-format off: in the order of what needs what
+// In the order of what needs what.
+// clang-format off
 #include "kernels/simd/vec_avx512.inl"
 #include "kernels/generic/operands.inl"
 #include "kernels/generic/math.inl"
@@ -44,7 +45,8 @@ inline void MultiplyScratch(size_t rows, const std::byte* activations, const std
   });
 }
 
-// clang-format off: in the order of what needs what
+// In the order of what needs what.
+// clang-format off
 #include "kernels/generic/gemm.inl"
 #include "kernels/generic/attention.inl"
 // clang-format on

@@ -1,0 +1,161 @@
+// Micro-kernels with FP32 FMAs over eight lanes: sixteen registers hold three rows of a panel's 32 columns, so a block
+// of rows is taken in parts of up to three. BF16 weights become floats in registers, E4M3 weights once for all rows
+// (DecodePanel).
+
+template <size_t rows>
+struct Tile {
+  Float sum[rows][4];
+};
+
+inline void MultiplyAdd(Float& sum, Float weights, Float activation) {
+  asm("vfmadd231ps %1, %2, %0" : "+x"(sum) : "x"(weights), "x"(activation));
+}
+
+inline Float Broadcast(const std::byte* from) {
+  Float out;
+  asm("vbroadcastss %1, %0" : "=x"(out) : "m"(*reinterpret_cast<const Word*>(from)));
+  return out;
+}
+
+template <size_t rows, size_t... i>
+inline void LoadTile(Tile<rows>& tile, const float* sums, std::index_sequence<i...>) {
+  ((tile.sum[i / 4][i % 4] = Load(sums + 8 * i)), ...);
+}
+template <size_t rows, size_t... i>
+inline void StoreTile(const Tile<rows>& tile, float* sums, std::index_sequence<i...>) {
+  (Store(tile.sum[i / 4][i % 4], sums + 8 * i), ...);
+}
+
+inline void MultiplyAddRow(Float (&sums)[4], Float w0, Float w1, const std::byte* activation, Float w2, Float w3) {
+  const Float value = Broadcast(activation);
+  MultiplyAdd(sums[0], w0, value);
+  MultiplyAdd(sums[1], w1, value);
+  MultiplyAdd(sums[2], w2, value);
+  MultiplyAdd(sums[3], w3, value);
+}
+
+// One k of all rows.
+template <size_t kRow, size_t rows, size_t... r>
+inline void MultiplyAddRows(Tile<rows>& tile, Float w0, Float w1, Float w2, Float w3, const std::byte* activations,
+                            std::index_sequence<r...>) {
+  (MultiplyAddRow(tile.sum[r], w0, w1, activations + kRow * r, w2, w3), ...);
+}
+
+inline Float LoadFloats(const std::byte* from) { return Load(reinterpret_cast<const float*>(from)); }
+
+// One k: 32 floats of weights.
+template <size_t kRow, size_t rows>
+inline void AddRecord(Tile<rows>& tile, const std::byte* weights, const std::byte* activations) {
+  MultiplyAddRows<kRow>(tile, LoadFloats(weights), LoadFloats(weights + 32), LoadFloats(weights + 64),
+                        LoadFloats(weights + 96), activations, std::make_index_sequence<rows>());
+}
+
+template <class Operand, size_t rows>
+inline void AddF32(Tile<rows>& tile, const std::byte* activations, const std::byte* weights, size_t depth) {
+  for (size_t k = 0; k < depth; ++k, weights += kRecordBytes, activations += Operand::kStep) {
+    AddRecord<Operand::kRow>(tile, weights, activations);
+  }
+}
+
+// A pair in two steps, odd element first.
+template <class Operand, size_t rows>
+inline void AddBf16(Tile<rows>& tile, const std::byte* activations, const std::byte* weights, size_t depth) {
+  const auto each_row = std::make_index_sequence<rows>();
+  for (size_t k = 0; k < depth; k += 2, weights += kRecordBytes, activations += Operand::kPair) {
+    const std::byte* second = weights + 64;
+    MultiplyAddRows<Operand::kRow>(tile, OddOf(LoadWords(weights)), OddOf(LoadWords(weights + 32)),
+                                   OddOf(LoadWords(second)), OddOf(LoadWords(second + 32)), activations + Operand::kOdd,
+                                   each_row);
+    MultiplyAddRows<Operand::kRow>(tile, EvenOf(LoadWords(weights)), EvenOf(LoadWords(weights + 32)),
+                                   EvenOf(LoadWords(second)), EvenOf(LoadWords(second + 32)), activations, each_row);
+  }
+}
+
+// Weights that DecodePanel has written: [depth / 2][odd, even][32] floats.
+template <class Operand, size_t rows>
+inline void AddDecoded(Tile<rows>& tile, const std::byte* activations, const std::byte* weights, size_t depth) {
+  for (size_t k = 0; k < depth; k += 2, weights += 2 * kRecordBytes, activations += Operand::kPair) {
+    AddRecord<Operand::kRow>(tile, weights, activations + Operand::kOdd);
+    AddRecord<Operand::kRow>(tile, weights + kRecordBytes, activations);
+  }
+}
+
+// part(rows of the part as a constant, first row) for parts of three rows and what is left of them.
+template <size_t rows, size_t first = 0, class Part>
+inline void InParts(Part&& part) {
+  constexpr size_t kPart = rows - first < 3 ? rows - first : 3;
+  part(std::integral_constant<size_t, kPart>(), first);
+  if constexpr (first + kPart < rows) InParts<rows, first + kPart>(part);
+}
+
+// sums [rows][32] += activations x weights; one panel at a time.
+template <WeightFormat format, template <size_t> class Operand, size_t rows, size_t panels>
+[[gnu::noinline]] void AddProducts(const std::byte* activations, const std::byte* weights, size_t, size_t depth,
+                                   float* sums) {
+  static_assert(panels == 1 && format != WeightFormat::kE4M3);
+  InParts<rows>([&](auto count, size_t first) {
+    using Layout = Operand<rows>;
+    const auto each_sum = std::make_index_sequence<count() * 4>();
+    Tile<count()> tile;
+    LoadTile(tile, sums + first * kPanelColumns, each_sum);
+    const std::byte* from = activations + first * Layout::kRow;
+    if constexpr (format == WeightFormat::kF32) {
+      AddF32<Layout>(tile, from, weights, depth);
+    } else {
+      AddBf16<Layout>(tile, from, weights, depth);
+    }
+    StoreTile(tile, sums + first * kPanelColumns, each_sum);
+  });
+}
+
+template <size_t rows>
+[[gnu::noinline]] void AddDecodedProducts(const std::byte* activations, const float* weights, size_t depth,
+                                          float* sums) {
+  InParts<rows>([&](auto count, size_t first) {
+    using Layout = Planes<rows>;
+    const auto each_sum = std::make_index_sequence<count() * 4>();
+    Tile<count()> tile;
+    LoadTile(tile, sums + first * kPanelColumns, each_sum);
+    AddDecoded<Layout>(tile, activations + first * Layout::kRow, reinterpret_cast<const std::byte*>(weights), depth);
+    StoreTile(tile, sums + first * kPanelColumns, each_sum);
+  });
+}
+
+// Eight E4M3 codes in the upper bytes of 16-bit words, as floats: sign and magnitude moved to FP16's places are the
+// value divided by 256, subnormals included. NaN codes would become 480, so they are put back.
+inline Float DecodeWords(__m128i words) {
+  const __m128i sign = _mm_and_si128(words, _mm_set1_epi16(static_cast<short>(0x8000)));
+  const __m128i magnitude = _mm_srli_epi16(_mm_slli_epi16(words, 1), 2);
+  const __m128i nan = _mm_cmpeq_epi16(magnitude, _mm_set1_epi16(0x3F80));
+  const __m128i half = _mm_or_si128(_mm_or_si128(sign, magnitude), _mm_and_si128(nan, _mm_set1_epi16(0x7E00)));
+  return Mul(_mm256_cvtph_ps(half), Set(256.0f));
+}
+
+// One lane of 16 codes (layout.h) holds four columns: the even and odd elements of two pairs.
+inline void DecodeLane(const std::byte* lane, float* to) {
+  const __m128i codes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(lane));
+  const Float even = DecodeWords(_mm_slli_epi16(codes, 8));
+  const Float odd = DecodeWords(_mm_and_si128(codes, _mm_set1_epi16(static_cast<short>(0xFF00))));
+  _mm_storeu_ps(to, _mm256_castps256_ps128(odd));
+  _mm_storeu_ps(to + 32, _mm256_castps256_ps128(even));
+  _mm_storeu_ps(to + 64, _mm256_extractf128_ps(odd, 1));
+  _mm_storeu_ps(to + 96, _mm256_extractf128_ps(even, 1));
+}
+
+// `depth` positions of a panel as floats for AddDecodedProducts.
+template <WeightFormat format>
+void DecodePanel(const std::byte* weights, size_t depth, float* to) {
+  if constexpr (format == WeightFormat::kBf16) {
+    for (size_t k = 0; k < depth; k += 2, weights += kRecordBytes, to += 64) {
+      for (size_t c = 0; c < kPanelColumns; c += kLanes) {
+        const Int pairs = LoadWords(weights + 4 * c);
+        Store(OddOf(pairs), to + c);
+        Store(EvenOf(pairs), to + 32 + c);
+      }
+    }
+  } else {
+    for (size_t k = 0; k < depth; k += 4, weights += kRecordBytes, to += 128) {
+      for (size_t lane = 0; lane < 8; ++lane) DecodeLane(weights + 16 * lane, to + 4 * lane);
+    }
+  }
+}
