@@ -44,7 +44,7 @@ Status AddBert(const Json& definition, std::string_view where, std::vector<Step>
   if (OCTET_TRY(Flag(definition, "handle_chinese_chars", true, where))) steps.push_back(PerCharacter(SpaceChineseChar));
   if (OCTET_TRY(Flag(definition, "strip_accents", lowercase, where))) {
     steps.push_back(Form(NormalizationForm::kNfd));
-    steps.push_back(PerCharacter(DropNonspacingMark));
+    steps.push_back(PerCharacter(DropNonspacing));
   }
   if (lowercase) steps.push_back(PerCharacter(LowercaseChar));
   return {};
@@ -77,7 +77,7 @@ Status Normalizer::Add(const Json& definition, std::string_view where, int depth
   } else if (type == "Lowercase") {
     steps_.push_back(PerCharacter(LowercaseChar));
   } else if (type == "StripAccents") {
-    steps_.push_back(PerCharacter(DropNonspacingMark));
+    steps_.push_back(PerCharacter(DropMark));
   } else if (type == "Nmt") {
     steps_.push_back(PerCharacter(CleanNmtChar));
   } else if (type == "ByteLevel") {

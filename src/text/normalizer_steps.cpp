@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "text/byte_level.h"
+#include "text/older_unicode.h"
 #include "text/utf8.h"
 
 namespace octet {
@@ -155,8 +156,12 @@ void SpaceChineseChar(uint32_t code_point, std::string& out) {
   if (chinese) out += ' ';
 }
 
-void DropNonspacingMark(uint32_t code_point, std::string& out) {
-  if ((CharClassOf(code_point) & kNonspacing) == 0) AppendUtf8(code_point, out);
+void DropNonspacing(uint32_t code_point, std::string& out) {
+  if (!IsOlderNonspacing(code_point)) AppendUtf8(code_point, out);
+}
+
+void DropMark(uint32_t code_point, std::string& out) {
+  if (!IsOlderMark(code_point)) AppendUtf8(code_point, out);
 }
 
 void CleanNmtChar(uint32_t c, std::string& out) {

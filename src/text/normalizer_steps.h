@@ -78,7 +78,8 @@ class CharsmapStep : public NormalizerStep {
 void LowercaseChar(uint32_t code_point, std::string& out);
 void CleanBertChar(uint32_t code_point, std::string& out);
 void SpaceChineseChar(uint32_t code_point, std::string& out);
-void DropNonspacingMark(uint32_t code_point, std::string& out);
+void DropNonspacing(uint32_t code_point, std::string& out);
+void DropMark(uint32_t code_point, std::string& out);
 void CleanNmtChar(uint32_t code_point, std::string& out);
 void SpellChar(uint32_t code_point, std::string& out);
 

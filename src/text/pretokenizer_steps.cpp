@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "text/byte_level.h"
+#include "text/older_unicode.h"
 #include "text/utf8.h"
 
 namespace octet {
@@ -14,9 +15,9 @@ size_t ScanOne(std::string_view text, size_t at, const CharClasses& classes) {
   return classes(c.code_point) & kWanted ? at + c.bytes : at;
 }
 
-size_t ScanPunctuation(std::string_view text, size_t at, const CharClasses& classes) {
+size_t ScanPunctuation(std::string_view text, size_t at, const CharClasses&) {
   const Utf8Char c = DecodeUtf8(text, at);
-  return IsAsciiPunctuation(c.code_point) || (classes(c.code_point) & kPunctuation) != 0 ? at + c.bytes : at;
+  return IsAsciiPunctuation(c.code_point) || IsOlderPunctuation(c.code_point) ? at + c.bytes : at;
 }
 
 // Rust's \w has the two joiners besides.

@@ -13,9 +13,10 @@ constexpr std::string_view kSpaceRanges = "\\x09-\\x0d\\x20\\x{85}\\x{a0}\\x{168
 constexpr std::string_view kNotSpaceRanges =
     "\\x00-\\x08\\x0e-\\x1f\\x21-\\x{84}\\x{86}-\\x{9f}\\x{a1}-\\x{167f}\\x{1681}-\\x{1fff}\\x{200b}-\\x{2027}\\x{202a}-\\x{202e}"
     "\\x{2030}-\\x{205e}\\x{2060}-\\x{2fff}\\x{3001}-\\x{10ffff}";
-// Alphabetic, marks, decimal digits and connectors; circled letters are the symbols among the alphabetic.
+// Alphabetic, marks, decimal digits and connectors; circled letters are the symbols among the alphabetic,
+// and Oniguruma counts Latin-1's raised digits and fractions.
 constexpr std::string_view kWordRanges =
-    "\\p{L}\\p{M}\\p{Nl}\\p{Nd}\\p{Pc}\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}\\x{1f150}-\\x{1f169}\\x{1f170}-\\x{1f189}";
+    "\\p{L}\\p{M}\\p{Nl}\\p{Nd}\\p{Pc}\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}\\x{1f150}-\\x{1f169}\\x{1f170}-\\x{1f189}";
 
 std::string_view ClassRanges(char letter) {
   switch (letter) {

@@ -18,7 +18,7 @@ StreamDecoder::~StreamDecoder() = default;
 
 std::string StreamDecoder::Push(int32_t id) {
   std::string out;
-  const std::string_view token = state_->tokenizer->TextOf(id);
+  const std::string_view token = state_->tokenizer->DecodedTextOf(id);
   if (!token.empty() && !(state_->skip_special && state_->tokenizer->IsSpecial(id))) state_->chain.Push(token, out);
   return out;
 }

@@ -36,7 +36,7 @@ struct MergePair {
 
 struct TokenizerParts {
   TokenizerModel model = TokenizerModel::kBpe;
-  std::vector<std::string> tokens;  // by id, empty where unused; added tokens may lie beyond
+  std::vector<std::string> tokens;  // by id, empty where unused; added tokens may lie beyond. Tokenizer::FromParts takes them away
   std::vector<MergePair> merges;    // BPE, best first
   std::vector<double> scores;       // Unigram, by id
   std::vector<AddedToken> added_tokens;

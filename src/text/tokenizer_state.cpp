@@ -74,11 +74,22 @@ void Tokenizer::State::IndexIds() {
     texts[static_cast<size_t>(token.id)] = token.content;
     special[static_cast<size_t>(token.id)] = token.special;
   }
+  // The reference decodes a normalized token as the normalizer left it. Special ones keep their name here, so that they
+  // can still be skipped.
+  decoded_texts = texts;
+  normalized_contents.reserve(added.size());
+  for (const AddedToken& token : added) {
+    if (!token.normalized || token.special) continue;
+    MarkedText content{token.content, {}};
+    normalizer.Apply(content);
+    normalized_contents.push_back(std::move(content.text));
+    decoded_texts[static_cast<size_t>(token.id)] = normalized_contents.back();
+  }
 }
 
 void Tokenizer::State::IndexBytes() {
   byte_offsets.reserve(texts.size() + 1);
-  for (const std::string_view token : texts) {
+  for (const std::string_view token : decoded_texts) {
     byte_offsets.push_back(static_cast<uint32_t>(byte_text.size()));
     const std::optional<std::string> bytes = BytesOfByteLevel(token);
     byte_text += bytes ? std::string_view(*bytes) : token;
@@ -88,6 +99,10 @@ void Tokenizer::State::IndexBytes() {
 
 std::string_view Tokenizer::State::TextOf(int32_t id) const {
   return id >= 0 && static_cast<size_t>(id) < texts.size() ? texts[static_cast<size_t>(id)] : std::string_view();
+}
+
+std::string_view Tokenizer::State::DecodedTextOf(int32_t id) const {
+  return id >= 0 && static_cast<size_t>(id) < decoded_texts.size() ? decoded_texts[static_cast<size_t>(id)] : std::string_view();
 }
 
 std::string_view Tokenizer::State::BytesOf(int32_t id) const {

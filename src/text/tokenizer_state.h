@@ -50,6 +50,7 @@ struct Tokenizer::State {
   SpecialFrame frame;
   Decoder decoder;
   std::vector<std::string_view> texts;  // by id, added tokens included
+  std::vector<std::string_view> decoded_texts;  // by id, as the decoder gets them
   std::vector<bool> special;            // by id
   std::string byte_text;                // of a byte-level decoder: the bytes of all tokens
   std::vector<uint32_t> byte_offsets;   // where in byte_text each id's bytes begin; one more than ids
@@ -59,7 +60,10 @@ struct Tokenizer::State {
   static Result<std::unique_ptr<const State>> Make(TokenizerParts parts, std::string_view where);
 
   std::vector<int32_t> Encode(const MarkedText& text, bool add_special, bool parse_special) const;
+  std::vector<std::string> normalized_contents;  // of plain added tokens that are searched after the normalizer
+
   std::string_view TextOf(int32_t id) const;
+  std::string_view DecodedTextOf(int32_t id) const;
   std::string_view BytesOf(int32_t id) const;
   bool IsSpecial(int32_t id) const;
 

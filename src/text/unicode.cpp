@@ -37,6 +37,7 @@ uint16_t ClassOfCategory(utf8proc_category_t category) {
     case UTF8PROC_CATEGORY_ZS:
     case UTF8PROC_CATEGORY_ZL:
     case UTF8PROC_CATEGORY_ZP: return kSpace;
+    case UTF8PROC_CATEGORY_CN: return 0;
     default: return kOther;
   }
 }

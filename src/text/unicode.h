@@ -22,7 +22,7 @@ enum CharClass : uint16_t {
   kLowerish = 1 << 7,   // Ll Lm Lo M
   kNewline = 1 << 8,    // CR and LF alone
   kNonspacing = 1 << 9, // Mn
-  kOther = 1 << 10,     // Cc Cf Cn Co Cs
+  kOther = 1 << 10,     // Cc Cf Co Cs
   kWord = 1 << 11,      // \w of Unicode regular expressions
   kDecimal = 1 << 12,   // Nd
 };

@@ -14,8 +14,8 @@ constexpr double kUnknownPenalty = 10.0;
 }  // namespace
 
 Result<UnigramModel> UnigramModel::Make(const TokenizerParts& parts, const Vocabulary& vocabulary, std::string_view where) {
-  if (parts.scores.size() != parts.tokens.size() || parts.scores.empty()) {
-    return Fail(ErrorCode::kCorrupt, where, ": ", parts.scores.size(), " scores for ", parts.tokens.size(), " tokens");
+  if (parts.scores.size() != vocabulary.size() || parts.scores.empty()) {
+    return Fail(ErrorCode::kCorrupt, where, ": ", parts.scores.size(), " scores for ", vocabulary.size(), " tokens");
   }
   UnigramModel model;
   model.vocabulary_ = &vocabulary;
@@ -23,8 +23,8 @@ Result<UnigramModel> UnigramModel::Make(const TokenizerParts& parts, const Vocab
   model.unknown_ = parts.unknown.value_or(-1);
   model.byte_fallback_ = parts.byte_fallback;
   model.unknown_score_ = *std::min_element(parts.scores.begin(), parts.scores.end()) - kUnknownPenalty;
-  for (size_t id = 0; id < parts.tokens.size(); ++id) {
-    if (!parts.tokens[id].empty()) model.trie_.Insert(parts.tokens[id], static_cast<int32_t>(id));
+  for (size_t id = 0; id < vocabulary.size(); ++id) {
+    if (!vocabulary.tokens()[id].empty()) model.trie_.Insert(vocabulary.tokens()[id], static_cast<int32_t>(id));
   }
   for (uint32_t byte = 0; byte < 256; ++byte) {
     model.fallback_ids_[byte] = vocabulary.FindOr(ByteFallbackToken(static_cast<uint8_t>(byte)), -1);
