@@ -4,9 +4,9 @@
 //   Decoder::Run run{.tokens = prompt, .first_position = 0, .pages = pages, .logits_from = prompt.size() - 1};
 //   OCTET_TRY(decoder.Forward({&run, 1}, context, logits));     // one row of vocab floats
 //
-// The residual stream is FP32; inputs of BF16 and E4M3 matrices are rounded as they are packed. A token's result depends on its
-// sequence alone: not on what else is in the call, on the number of threads or on how the prompt was cut, bit for bit within a
-// CPU tier. Choosing tokens, owning pages, scheduling: engine/.
+// The residual stream is FP32; inputs of BF16 and E4M3 matrices are rounded as they are packed. A token's result
+// depends on its sequence alone: not on what else is in the call, on the number of threads or on how the prompt was
+// cut, bit for bit within a CPU tier. Choosing tokens, owning pages, scheduling: engine/.
 #pragma once
 
 #include <cstdint>
@@ -24,26 +24,29 @@ namespace octet {
 
 class Decoder {
  public:
+  struct Parts;  // models/decoder_parts.h
+
   // Consecutive tokens of one sequence.
   struct Run {
     std::span<const int32_t> tokens;
-    size_t first_position = 0;           // of tokens[0]; everything before must be in the pages
-    std::span<std::byte* const> pages;   // of the sequence, from position 0 on; at least KvLayout::PagesFor(end)
-    size_t logits_from = 0;              // logits are wanted for tokens logits_from .. ; tokens.size(): none
-    size_t prompt_length = 0;            // the whole prompt's, for rope rules that depend on it (nn/rope.h); 0: up to this run's end
+    size_t first_position = 0;          // of tokens[0]; everything before must be in the pages
+    std::span<std::byte* const> pages;  // of the sequence, from position 0 on; at least KvLayout::PagesFor(end)
+    size_t logits_from = 0;             // logits are wanted for tokens logits_from .. ; tokens.size(): none
+    size_t prompt_length =
+        0;  // the whole prompt's, for rope rules that depend on it (nn/rope.h); 0: up to this run's end
   };
 
   // Called after each step of a forward pass with the residual stream; for tests and calibration.
   class Observer {
    public:
     virtual ~Observer() = default;
-    // hidden [rows, spec.hidden]: step 0 is the scaled embedding, step i + 1 the output of layer i, the last the final norm
-    // (wanted rows only).
+    // hidden [rows, spec.hidden]: step 0 is the scaled embedding, step i + 1 the output of layer i, the last the final
+    // norm (wanted rows only).
     virtual void OnHidden(size_t step, const float* hidden, size_t rows) = 0;
   };
 
-  // Takes every weight from the provider, which may go afterwards; checks shapes. Fails as the provider does, and with corrupt
-  // where a weight doesn't fit the spec.
+  // Takes every weight from the provider, which may go afterwards; checks shapes. Fails as the provider does, and with
+  // corrupt where a weight doesn't fit the spec.
   static Result<Decoder> Load(ModelSpec spec, WeightProvider& weights);
 
   Decoder(Decoder&&) noexcept;
@@ -56,13 +59,14 @@ class Decoder {
   // Bytes of weights that a decode step reads.
   uint64_t bytes_per_token() const;
 
-  // logits [sum of wanted rows over the runs, vocab]: runs in order, tokens in order; may be null where no run wants any. Fails
-  // with invalid_argument for a token id outside the vocabulary or missing pages, before the cache is touched. Two runs
-  // of one call must not share pages that either writes. Allocates nothing once a step of this size has run in the context.
-  Status Forward(std::span<const Run> runs, nn::ExecutionContext& context, float* logits, Observer* observer = nullptr) const;
+  // logits [sum of wanted rows over the runs, vocab]: runs in order, tokens in order; may be null where no run wants
+  // any. Fails with invalid_argument for a token id outside the vocabulary or missing pages, before the cache is
+  // touched. Two runs of one call must not share pages that either writes. Allocates nothing once a step of this size
+  // has run in the context.
+  Status Forward(std::span<const Run> runs, nn::ExecutionContext& context, float* logits,
+                 Observer* observer = nullptr) const;
 
  private:
-  struct Parts;
   explicit Decoder(std::unique_ptr<Parts> parts);
   std::unique_ptr<Parts> parts_;
 };

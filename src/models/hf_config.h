@@ -2,8 +2,9 @@
 //
 //   ModelSpec spec = OCTET_TRY(ReadHfConfig(checkpoint.config, "models/SmolLM2/config.json"));
 //
-// Fields that a file leaves out take the defaults of its model_type's configuration class in transformers. A model_type, rope
-// rule or activation that isn't known, or a field that would change the computation, is an error that names it.
+// Fields that a file leaves out take the defaults of its model_type's configuration class in transformers. A
+// model_type, rope rule or activation that isn't known, or a field that would change the computation, is an error that
+// names it.
 #pragma once
 
 #include <string_view>

@@ -3,7 +3,8 @@
 //   ModelSpec spec = OCTET_TRY(ReadHfConfig(checkpoint.config));        // models/hf_config.h
 //   for (const WeightSlot& slot : WeightSlots(spec)) Print(slot.tensor, slot.rows, slot.columns);
 //
-// Running it: models/decoder.h. Its weights by slot name: models/weights.h. What each family's fields mean: docs/models.md.
+// Running it: models/decoder.h. Its weights by slot name: models/weights.h. What each family's fields mean:
+// docs/models.md.
 #pragma once
 
 #include <cstddef>
@@ -34,7 +35,7 @@ struct AttnSpec {
   float softcap = 0;     // 0: none
   size_t window = 0;     // 0: all; else key j is seen by query i iff i - j < window
   bool q_bias = false, k_bias = false, v_bias = false, out_bias = false;
-  std::optional<NormSpec> qk_norm;  // per head, before the rotation
+  std::optional<NormSpec> qk_norm = {};  // per head, before the rotation
 };
 
 enum class ActivationKind { kSilu, kGeluTanh, kGeluErf };
@@ -47,28 +48,28 @@ struct FfnSpec {
 };
 
 struct LayerSpec {
-  NormSpec pre_attn;
-  std::optional<NormSpec> post_attn;  // on the branch's output, before the residual addition
-  NormSpec pre_ffn;
-  std::optional<NormSpec> post_ffn;
-  AttnSpec attn;
-  FfnSpec ffn;
+  NormSpec pre_attn = {};
+  std::optional<NormSpec> post_attn = {};  // on the branch's output, before the residual addition
+  NormSpec pre_ffn = {};
+  std::optional<NormSpec> post_ffn = {};
+  AttnSpec attn = {};
+  FfnSpec ffn = {};
 };
 
 struct ModelSpec {
   std::string family;  // config.json's model_type: "llama", "qwen2", ...
   size_t vocab = 0;
   size_t hidden = 0;
-  float embed_scale = 1;     // embeddings are multiplied by it
-  bool tied = false;         // the head is the embedding table
-  float final_softcap = 0;   // of logits; 0: none
+  float embed_scale = 1;    // embeddings are multiplied by it
+  bool tied = false;        // the head is the embedding table
+  float final_softcap = 0;  // of logits; 0: none
   NormSpec final_norm;
   std::vector<nn::RopeSpec> ropes;
   std::vector<LayerSpec> layers;
   size_t max_positions = 0;
   std::vector<int32_t> eos_ids;  // empty where the configuration says none
   std::optional<int32_t> bos_id;
-  std::string dtype;             // the configuration's: "float32", "bfloat16", "float16", or empty
+  std::string dtype;  // the configuration's: "float32", "bfloat16", "float16", or empty
   // How the checkpoint stores it: Phi-3 keeps q, k, v and gate, up in one tensor each.
   bool fused_qkv = false;
   bool fused_gate_up = false;
@@ -91,15 +92,16 @@ enum class Sensitivity {
 
 // One weight as the forward pass names it and where a checkpoint holds it.
 // Matrices: "embedding", "head", "layers.3.attn.q|k|v|out", "layers.3.ffn.gate|up|down".
-// Vectors:  "final_norm", "layers.3.attn.norm|post_norm|q_norm|k_norm", "layers.3.ffn.norm|post_norm", and a matrix' name
+// Vectors:  "final_norm", "layers.3.attn.norm|post_norm|q_norm|k_norm", "layers.3.ffn.norm|post_norm", and a matrix'
+// name
 //           with ".bias".
 struct WeightSlot {
   std::string name;
-  std::string tensor;    // Hugging Face's name; several slots may share one tensor
+  std::string tensor;      // Hugging Face's name; several slots may share one tensor
   size_t tensor_rows = 0;  // of that whole tensor
-  size_t first_row = 0;  // of this slot in the tensor
-  size_t rows = 0;       // out features; the length of a vector
-  size_t columns = 0;    // in features; 0 for a vector
+  size_t first_row = 0;    // of this slot in the tensor
+  size_t rows = 0;         // out features; the length of a vector
+  size_t columns = 0;      // in features; 0 for a vector
   ParallelAxis axis = ParallelAxis::kReplicate;
   size_t granularity = 1;  // rows (kColumn) or columns (kRow) that must stay together: a head
   bool quantisable = false;

@@ -21,6 +21,7 @@ namespace octet {
 
 struct Checkpoint;
 class TensorSource;
+struct TensorInfo;
 
 class WeightProvider {
  public:
@@ -30,8 +31,8 @@ class WeightProvider {
     std::string name;
     bool is_matrix = false;
   };
-  // What Matrix and Vector serve, in the order of the forward pass. A fused matrix ("layers.3.attn.qkv") stands in place of its
-  // parts; a bias is part of its matrix and has no entry.
+  // What Matrix and Vector serve, in the order of the forward pass. A fused matrix ("layers.3.attn.qkv") stands in
+  // place of its parts; a bias is part of its matrix and has no entry.
   virtual const std::vector<Entry>& Entries() const = 0;
 
   // Fails with not_found for a name that has no entry, and as the source does.
@@ -44,12 +45,13 @@ class WeightProvider {
 // What a matrix that isn't quantised is computed in. kAuto: FP32 where the checkpoint stores FP32, else BF16.
 enum class ComputeType { kAuto, kBf16, kF32 };
 
-// Packs each matrix from the checkpoint when it is asked for, and keeps none: memory is bounded by what the caller holds and
-// some rows in flight. A tensor in F8_E4M3 with `<module>.weight_scale` beside it becomes an E4M3 matrix, whatever lists say.
+// Packs each matrix from the checkpoint when it is asked for, and keeps none: memory is bounded by what the caller
+// holds and some rows in flight. A tensor in F8_E4M3 with `<module>.weight_scale` beside it becomes an E4M3 matrix,
+// whatever lists say.
 class CheckpointWeights : public WeightProvider {
  public:
-  // Checks names and shapes of all tensors: fails with not_found or corrupt, naming the tensor and both shapes; with unsupported
-  // for a quantisation that isn't known. The pool must outlive the object.
+  // Checks names and shapes of all tensors: fails with not_found or corrupt, naming the tensor and both shapes; with
+  // unsupported for a quantisation that isn't known. The pool must outlive the object.
   static Result<CheckpointWeights> Open(const Checkpoint& checkpoint, const ModelSpec& spec, ComputeType compute,
                                         ThreadPool& pool);
 
@@ -70,10 +72,22 @@ class CheckpointWeights : public WeightProvider {
   };
 
   CheckpointWeights() = default;
-  Result<Source> Describe(const WeightSlot& slot, const ModelSpec& spec, ComputeType compute) const;
-  void AddEntries(std::vector<Source> sources);
+  // What matrices that aren't quantised are packed as.
+  Result<kernels::WeightFormat> DenseFormat(const std::vector<WeightSlot>& slots, ComputeType compute) const;
+  Status AddSlot(const WeightSlot& slot, kernels::WeightFormat dense);
+  Result<std::string> FindScale(const TensorInfo& weight) const;
+  void JoinFusedParts();
+
+  Result<const Source*> FindSource(std::string_view name, bool is_matrix) const;
+  Result<std::vector<float>> JoinScales(const Source& source) const;
+  Result<std::vector<float>> JoinBiases(const Source& source) const;
+  Status PackPanels(const Source& source, const PackedMatrix& matrix, std::byte* panels) const;
+  // Columns first .. first + count - 1 of the joined matrix into `packed`, their own place.
+  Status PackColumns(const Source& source, const PackedMatrix& matrix, size_t first, size_t count,
+                     std::vector<float>& scratch, std::byte* packed) const;
 
   std::string path_;
+  std::string hint_;  // ends messages about tensors
   std::shared_ptr<const TensorSource> tensors_;
   ThreadPool* pool_ = nullptr;
   std::vector<Entry> entries_;

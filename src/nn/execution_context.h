@@ -4,8 +4,8 @@
 //   nn::ExecutionContext context(pool, kernels::ActiveKernels());
 //   decoder.Forward(runs, context, logits);
 //
-// One context serves one call at a time. Scratch memory grows to the largest step seen and stays, so that a repeated step
-// allocates nothing.
+// One context serves one call at a time. Scratch memory grows to the largest step seen and stays, so that a repeated
+// step allocates nothing.
 #pragma once
 
 #include <cstddef>

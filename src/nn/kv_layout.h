@@ -4,9 +4,9 @@
 //   std::byte* page = pool.Take(layout.page_bytes());                  // 32 positions of every layer
 //   std::byte* keys = page + layout.KeyOffset(/*layer=*/3, /*head=*/1);
 //
-// A page holds positions 32p .. 32p + 31 of all layers and heads: one id per page and sequence is the whole page table. Pages
-// are 64-byte aligned and must be zero or hold earlier values when first used (what a position holds before it is stored doesn't
-// matter, but must be finite). Who owns pages and shares them between sequences: engine/cache.
+// A page holds positions 32p .. 32p + 31 of all layers and heads: one id per page and sequence is the whole page table.
+// Pages are 64-byte aligned and must be zero or hold earlier values when first used (what a position holds before it is
+// stored doesn't matter, but must be finite). Who owns pages and shares them between sequences: engine/cache.
 #pragma once
 
 #include <cstddef>
@@ -39,7 +39,9 @@ class KvLayout {
   size_t page_bytes() const { return page_bytes_; }
   // Of one position over all layers, rounded up: page_bytes() / 32.
   size_t bytes_per_token() const { return (page_bytes_ + kernels::kPagePositions - 1) / kernels::kPagePositions; }
-  static size_t PagesFor(size_t positions) { return (positions + kernels::kPagePositions - 1) / kernels::kPagePositions; }
+  static size_t PagesFor(size_t positions) {
+    return (positions + kernels::kPagePositions - 1) / kernels::kPagePositions;
+  }
 
   // From a page's start to the keys, the values of one head.
   size_t KeyOffset(size_t layer, size_t head) const { return layers_[layer].offset + head * layers_[layer].head_bytes; }

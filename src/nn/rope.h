@@ -3,13 +3,13 @@
 //   RopeTable table = OCTET_TRY(RopeTable::Make(spec));
 //   table.Fill(/*position=*/17, /*length=*/40, cosines, sines);   // table.half() values each
 //
-// Su et al. 2021 with half-split pairs (i, i + half): the first 2 * half numbers of a head rotate, the rest pass. Frequencies are
-// computed in double and rounded to float, angles in float, as models are trained.
+// Su et al. 2021 with half-split pairs (i, i + half): the first 2 * half numbers of a head rotate, the rest pass.
+// Frequencies are computed in double and rounded to float, angles in float, as models are trained.
 //
-// Two rules depend on how long the sequence is: `dynamic` stretches the base with it, `longrope` switches its factors where
-// it passes original_max. Length is max(position + 1, the length that the caller declares for the prompt), so that a prompt's
-// angles don't depend on how it is cut into chunks, while each generated token counts itself. Keys that are in the cache
-// already keep their angle. Applying the rotation: KernelTable::rope.
+// Two rules depend on how long the sequence is: `dynamic` stretches the base with it, `longrope` switches its factors
+// where it passes original_max. Length is max(position + 1, the length that the caller declares for the prompt), so
+// that a prompt's angles don't depend on how it is cut into chunks, while each generated token counts itself. Keys that
+// are in the cache already keep their angle. Applying the rotation: KernelTable::rope.
 #pragma once
 
 #include <cstddef>
@@ -27,17 +27,17 @@ struct RopeSpec {
   RopeKind kind = RopeKind::kDefault;
   size_t dim = 0;  // numbers of a head that rotate; even
   double theta = 10000;
-  double factor = 1;             // linear, dynamic, llama3, yarn
-  size_t max_positions = 0;      // dynamic: the length from which the base is stretched
-  size_t original_max = 0;       // llama3, yarn, longrope: the length in pre-training
-  double low_frequency = 1;      // llama3
-  double high_frequency = 4;     // llama3
-  double beta_fast = 32;         // yarn
-  double beta_slow = 1;          // yarn
-  bool truncate = true;          // yarn: the ramp's ends are rounded outward to whole indices
-  double attention_factor = 1;   // yarn, longrope: multiplies cosines and sines
-  std::vector<double> short_factors;  // longrope: dim / 2 each
-  std::vector<double> long_factors;
+  double factor = 1;                       // linear, dynamic, llama3, yarn
+  size_t max_positions = 0;                // dynamic: the length from which the base is stretched
+  size_t original_max = 0;                 // llama3, yarn, longrope: the length in pre-training
+  double low_frequency = 1;                // llama3
+  double high_frequency = 4;               // llama3
+  double beta_fast = 32;                   // yarn
+  double beta_slow = 1;                    // yarn
+  bool truncate = true;                    // yarn: the ramp's ends are rounded outward to whole indices
+  double attention_factor = 1;             // yarn, longrope: multiplies cosines and sines
+  std::vector<double> short_factors = {};  // longrope: dim / 2 each
+  std::vector<double> long_factors = {};
 
   bool operator==(const RopeSpec&) const = default;
 };
@@ -57,8 +57,6 @@ class RopeTable {
   void Fill(size_t position, size_t length, float* cosines, float* sines) const;
 
  private:
-  void FillWith(const float* frequencies, size_t position, float* cosines, float* sines) const;
-
   RopeSpec spec_;
   std::vector<float> frequencies_;       // [half]; longrope: for lengths up to original_max
   std::vector<float> long_frequencies_;  // [half]; longrope only

@@ -1,9 +1,11 @@
 // A weight matrix in the order that the kernels read, and the memory such matrices live in.
 //
-//   std::shared_ptr<AlignedBuffer> buffer = OCTET_TRY(AlignedBuffer::Allocate(kernels::PackedBytes(format, columns, depth)));
-//   PackedMatrix matrix{.format = format, .columns = columns, .depth = depth, .panels = buffer->bytes(), .owner = buffer};
+//   std::shared_ptr<AlignedBuffer> buffer = OCTET_TRY(AlignedBuffer::Allocate(kernels::PackedBytes(format, columns,
+//   depth))); PackedMatrix matrix{.format = format, .columns = columns, .depth = depth, .panels = buffer->bytes(),
+//   .owner = buffer};
 //
-// The layout itself: kernels/layout.h. Who fills it: models/weights.h from a checkpoint, engine/pack from a mapped file.
+// The layout itself: kernels/layout.h. Who fills it: models/weights.h from a checkpoint, engine/pack from a mapped
+// file.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +17,8 @@
 
 namespace octet {
 
-// Bytes on a 64-byte boundary, zero at first; blocks of 2 MB and more ask the system for huge pages. Freed with the last owner.
+// Bytes on a 64-byte boundary, zero at first; blocks of 2 MB and more ask the system for huge pages. Freed with the
+// last owner.
 class AlignedBuffer {
  public:
   // Fails with exhausted, saying how much was asked for. Zero bytes give a buffer that is empty.
@@ -36,8 +39,8 @@ class AlignedBuffer {
   size_t size_ = 0;
 };
 
-// Weights of one linear map [columns = out features, depth = in features], or of an embedding table [vocabulary, hidden].
-// A value: copying shares the memory, which `owner` keeps alive.
+// Weights of one linear map [columns = out features, depth = in features], or of an embedding table [vocabulary,
+// hidden]. A value: copying shares the memory, which `owner` keeps alive.
 struct PackedMatrix {
   kernels::WeightFormat format = kernels::WeightFormat::kF32;
   size_t columns = 0;

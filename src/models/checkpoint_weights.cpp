@@ -1,0 +1,278 @@
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <utility>
+
+#include "formats/checkpoint.h"
+#include "kernels/kernel_table.h"
+#include "models/weights.h"
+
+namespace octet {
+namespace {
+
+using kernels::WeightFormat;
+
+constexpr size_t kFloatsInFlight = size_t{1} << 18;  // a thread's rows on their way into panels: 1 MB
+
+// Quantised checkpoints carry their method's name here; used only to explain what is missing.
+std::string QuantisationHint(const Checkpoint& checkpoint) {
+  const Json* config = FindMember(checkpoint.config, "quantization_config");
+  const Json* method = config == nullptr ? nullptr : FindMember(*config, "quant_method");
+  if (method == nullptr || !method->is_string()) return "";
+  return "; the checkpoint is quantised by `" + method->get<std::string>() + "`";
+}
+
+Result<const TensorInfo*> FindShaped(const TensorSource& tensors, const std::string& name, const Shape& expected,
+                                     const std::string& path, const std::string& hint) {
+  const TensorInfo* info = tensors.Find(name);
+  if (info == nullptr) {
+    return Fail(ErrorCode::kNotFound, path, ": tensor ", name, " is missing, shape ", ToText(expected), " is expected",
+                hint);
+  }
+  if (info->shape != expected) {
+    return Fail(ErrorCode::kCorrupt, path, ": tensor ", name, " has shape ", ToText(info->shape),
+                ", config.json asks for ", ToText(expected), hint);
+  }
+  return info;
+}
+
+Shape ShapeOf(const WeightSlot& slot) {
+  return slot.IsMatrix() ? Shape{slot.tensor_rows, slot.columns} : Shape{slot.tensor_rows};
+}
+
+// The first error of several threads.
+class SharedStatus {
+ public:
+  void Set(Error error) {
+    const std::lock_guard lock(mutex_);
+    if (status_) status_ = tl::unexpected<Error>(std::move(error));
+  }
+  Status Take() { return std::move(status_); }
+
+ private:
+  std::mutex mutex_;
+  Status status_;
+};
+
+}  // namespace
+
+bool WeightProvider::Has(std::string_view name) const {
+  const std::vector<Entry>& entries = Entries();
+  return std::any_of(entries.begin(), entries.end(), [&](const Entry& entry) { return entry.name == name; });
+}
+
+Result<CheckpointWeights> CheckpointWeights::Open(const Checkpoint& checkpoint, const ModelSpec& spec,
+                                                  ComputeType compute, ThreadPool& pool) {
+  CheckpointWeights weights;
+  weights.path_ = checkpoint.path.string();
+  weights.hint_ = QuantisationHint(checkpoint);
+  weights.tensors_ = checkpoint.tensors;
+  weights.pool_ = &pool;
+  const std::vector<WeightSlot> slots = WeightSlots(spec);
+  const WeightFormat dense = OCTET_TRY(weights.DenseFormat(slots, compute));
+  for (const WeightSlot& slot : slots) OCTET_TRY(weights.AddSlot(slot, dense));
+  weights.JoinFusedParts();
+  return weights;
+}
+
+Result<WeightFormat> CheckpointWeights::DenseFormat(const std::vector<WeightSlot>& slots, ComputeType compute) const {
+  if (compute != ComputeType::kAuto) return compute == ComputeType::kF32 ? WeightFormat::kF32 : WeightFormat::kBf16;
+  for (const WeightSlot& slot : slots) {
+    if (!slot.IsMatrix()) continue;
+    const TensorInfo* info = OCTET_TRY(FindShaped(*tensors_, slot.tensor, ShapeOf(slot), path_, hint_));
+    if (info->stored_type != "F32") return WeightFormat::kBf16;
+  }
+  return WeightFormat::kF32;
+}
+
+Status CheckpointWeights::AddSlot(const WeightSlot& slot, WeightFormat dense) {
+  const TensorInfo* info = OCTET_TRY(FindShaped(*tensors_, slot.tensor, ShapeOf(slot), path_, hint_));
+  if (!IsFloat(info->dtype)) {
+    return Fail(ErrorCode::kUnsupported, path_, ": tensor ", slot.tensor, " holds ", info->stored_type,
+                ", which isn't known for a weight", hint_);
+  }
+  if (slot.name.ends_with(".bias")) {  // follows its matrix
+    sources_.back().parts.back().bias = slot.tensor;
+    return {};
+  }
+  Source source{.parts = {}, .format = dense};
+  source.parts.push_back({.slot = slot, .bias = {}, .scale = {}});
+  if (slot.IsMatrix() && (info->dtype == DType::kE4M3 || info->dtype == DType::kE5M2)) {
+    source.format = WeightFormat::kE4M3;
+    source.parts.back().scale = OCTET_TRY(FindScale(*info));
+  }
+  entries_.push_back({.name = slot.name, .is_matrix = slot.IsMatrix()});
+  sources_.push_back(std::move(source));
+  return {};
+}
+
+Result<std::string> CheckpointWeights::FindScale(const TensorInfo& weight) const {
+  if (weight.dtype != DType::kE4M3) {
+    return Fail(ErrorCode::kUnsupported, path_, ": tensor ", weight.name, " holds ", weight.stored_type,
+                "; of the 8-bit floats only F8_E4M3 is known for weights");
+  }
+  std::string name = weight.name + "_scale";
+  const TensorInfo* scale = tensors_->Find(name);
+  if (scale == nullptr) {
+    if (tensors_->Find(weight.name + "_scale_inv") != nullptr) {
+      return Fail(ErrorCode::kUnsupported, path_, ": tensor ", weight.name, " is scaled in blocks (", weight.name,
+                  "_scale_inv), which isn't known; one scale per row or tensor is");
+    }
+    return Fail(ErrorCode::kNotFound, path_, ": tensor ", weight.name, " is F8_E4M3, but its scale ", name,
+                " is missing");
+  }
+  const std::optional<uint64_t> count = ElementCount(scale->shape);
+  const uint64_t rows = weight.shape[0];
+  if (!IsFloat(scale->dtype) || (count != 1 && scale->shape != Shape{rows} && scale->shape != Shape{rows, 1})) {
+    return Fail(ErrorCode::kUnsupported, path_, ": scale ", name, " has shape ", ToText(scale->shape), " in ",
+                scale->stored_type, "; known are one number, [", rows, "] and [", rows, ", 1] of floats");
+  }
+  return name;
+}
+
+void CheckpointWeights::JoinFusedParts() {
+  std::vector<Entry> entries;
+  std::vector<Source> sources;
+  for (size_t i = 0; i < entries_.size(); ++i) {
+    const std::string& name = entries_[i].name;
+    std::string joined;
+    if (name.ends_with(".attn.q")) joined = name + "kv";
+    if (name.ends_with(".ffn.gate")) joined = name + "_up";
+    const size_t count = FusedParts(joined).size();
+    const bool alike =
+        count > 0 && std::all_of(sources_.begin() + i, sources_.begin() + i + count,
+                                 [&](const Source& source) { return source.format == sources_[i].format; });
+    entries.push_back(alike ? Entry{.name = joined, .is_matrix = true} : std::move(entries_[i]));
+    sources.push_back(std::move(sources_[i]));
+    for (size_t part = 1; alike && part < count; ++part)
+      sources.back().parts.push_back(std::move(sources_[++i].parts.front()));
+  }
+  entries_ = std::move(entries);
+  sources_ = std::move(sources);
+}
+
+Result<const CheckpointWeights::Source*> CheckpointWeights::FindSource(std::string_view name, bool is_matrix) const {
+  for (size_t i = 0; i < entries_.size(); ++i) {
+    if (entries_[i].name == name && entries_[i].is_matrix == is_matrix) return &sources_[i];
+  }
+  return Fail(ErrorCode::kNotFound, path_, ": no ", is_matrix ? "matrix " : "vector ", name);
+}
+
+Result<std::vector<float>> CheckpointWeights::Vector(std::string_view name) {
+  const Source* source = OCTET_TRY(FindSource(name, /*is_matrix=*/false));
+  const WeightSlot& slot = source->parts.front().slot;
+  std::vector<float> values(slot.rows);
+  OCTET_TRY(tensors_->ReadRows(slot.tensor, 0, 1, values.data()));
+  return values;
+}
+
+Result<PackedMatrix> CheckpointWeights::Matrix(std::string_view name) {
+  const Source* source = OCTET_TRY(FindSource(name, /*is_matrix=*/true));
+  struct Memory {
+    std::shared_ptr<AlignedBuffer> panels;
+    std::vector<float> scales;
+    std::vector<float> bias;
+  };
+  auto memory = std::make_shared<Memory>();
+  PackedMatrix matrix{.format = source->format,
+                      .columns = 0,
+                      .depth = source->parts.front().slot.columns,
+                      .panels = {},
+                      .column_scales = {},
+                      .bias = {},
+                      .owner = {}};
+  for (const Part& part : source->parts) matrix.columns += part.slot.rows;
+  memory->panels =
+      OCTET_TRY(AlignedBuffer::Allocate(kernels::PackedBytes(matrix.format, matrix.columns, matrix.depth)));
+  OCTET_TRY(PackPanels(*source, matrix, memory->panels->data()));
+  memory->scales = OCTET_TRY(JoinScales(*source));
+  memory->bias = OCTET_TRY(JoinBiases(*source));
+  matrix.panels = memory->panels->bytes();
+  matrix.column_scales = memory->scales;
+  matrix.bias = memory->bias;
+  matrix.owner = std::move(memory);
+  return matrix;
+}
+
+Result<std::vector<float>> CheckpointWeights::JoinScales(const Source& source) const {
+  std::vector<float> scales;
+  if (source.format != WeightFormat::kE4M3) return scales;
+  for (const Part& part : source.parts) {
+    const TensorInfo* info = tensors_->Find(part.scale);
+    const uint64_t count = *ElementCount(info->shape);
+    std::vector<float> all(count);
+    OCTET_TRY(tensors_->ReadRows(part.scale, 0, RowCount(info->shape), all.data()));
+    if (count == 1) all.assign(part.slot.tensor_rows, all.front());
+    const auto first = all.begin() + static_cast<std::ptrdiff_t>(part.slot.first_row);
+    scales.insert(scales.end(), first, first + static_cast<std::ptrdiff_t>(part.slot.rows));
+  }
+  return scales;
+}
+
+Result<std::vector<float>> CheckpointWeights::JoinBiases(const Source& source) const {
+  const bool any =
+      std::any_of(source.parts.begin(), source.parts.end(), [](const Part& part) { return !part.bias.empty(); });
+  std::vector<float> bias;
+  if (!any) return bias;
+  for (const Part& part : source.parts) {
+    std::vector<float> all(part.slot.tensor_rows, 0.0F);
+    if (!part.bias.empty()) OCTET_TRY(tensors_->ReadRows(part.bias, 0, 1, all.data()));
+    const auto first = all.begin() + static_cast<std::ptrdiff_t>(part.slot.first_row);
+    bias.insert(bias.end(), first, first + static_cast<std::ptrdiff_t>(part.slot.rows));
+  }
+  return bias;
+}
+
+Status CheckpointWeights::PackPanels(const Source& source, const PackedMatrix& matrix, std::byte* panels) const {
+  SharedStatus status;
+  const size_t group = std::max<size_t>(1, kFloatsInFlight / (kernels::kPanelColumns * matrix.depth));
+  const size_t groups = (kernels::Panels(matrix.columns) + group - 1) / group;
+  pool_->ForEachShare(groups, [&](size_t begin, size_t end) {
+    std::vector<float> scratch;
+    for (size_t index = begin; index < end; ++index) {
+      const size_t first = index * group * kernels::kPanelColumns;
+      const size_t count = std::min(group * kernels::kPanelColumns, matrix.columns - first);
+      std::byte* packed = panels + index * group * kernels::PanelBytes(matrix.format, matrix.depth);
+      if (Status done = PackColumns(source, matrix, first, count, scratch, packed); !done)
+        status.Set(std::move(done).error());
+    }
+  });
+  for (const Part& part : source.parts) tensors_->Release(part.slot.tensor);
+  return status.Take();
+}
+
+Status CheckpointWeights::PackColumns(const Source& source, const PackedMatrix& matrix, size_t first, size_t count,
+                                      std::vector<float>& scratch, std::byte* packed) const {
+  const bool is_codes = matrix.format == WeightFormat::kE4M3;
+  scratch.resize(is_codes ? (count * matrix.depth + 3) / 4 : count * matrix.depth);
+  auto* codes = reinterpret_cast<std::byte*>(scratch.data());
+  size_t part_begin = 0;
+  for (const Part& part : source.parts) {
+    const size_t begin = std::max(first, part_begin), end = std::min(first + count, part_begin + part.slot.rows);
+    if (begin < end) {
+      const size_t row = part.slot.first_row + begin - part_begin, at = (begin - first) * matrix.depth;
+      if (is_codes) {
+        const std::span<const std::byte> bytes = OCTET_TRY(tensors_->Bytes(part.slot.tensor));
+        std::memcpy(codes + at, bytes.data() + row * matrix.depth, (end - begin) * matrix.depth);
+      } else {
+        OCTET_TRY(tensors_->ReadRows(part.slot.tensor, row, end - begin, scratch.data() + at));
+      }
+    }
+    part_begin += part.slot.rows;
+  }
+  switch (matrix.format) {
+    case WeightFormat::kF32:
+      kernels::PackWeightsF32(scratch.data(), count, matrix.depth, packed);
+      break;
+    case WeightFormat::kBf16:
+      kernels::PackWeightsBf16(scratch.data(), count, matrix.depth, packed);
+      break;
+    case WeightFormat::kE4M3:
+      kernels::PackWeightsE4M3(reinterpret_cast<const uint8_t*>(codes), count, matrix.depth, packed);
+      break;
+  }
+  return {};
+}
+
+}  // namespace octet

@@ -1,0 +1,102 @@
+#include "models/decoder.h"
+
+#include <utility>
+
+#include "models/decoder_parts.h"
+
+namespace octet {
+namespace {
+
+bool IsF32(const PackedMatrix& matrix) { return matrix.format == kernels::WeightFormat::kF32; }
+
+// The cache is FP32 only where nothing is rounded anyway.
+kernels::ActivationFormat CacheFormat(const std::vector<LayerWeights>& layers) {
+  for (const LayerWeights& layer : layers) {
+    bool all = IsF32(layer.out) && IsF32(layer.down);
+    for (const PackedMatrix& matrix : layer.qkv) all = all && IsF32(matrix);
+    for (const PackedMatrix& matrix : layer.gate_up) all = all && IsF32(matrix);
+    if (!all) return kernels::ActivationFormat::kBf16;
+  }
+  return kernels::ActivationFormat::kF32;
+}
+
+Result<nn::KvLayout> MakeLayout(const ModelSpec& spec, kernels::ActivationFormat format) {
+  std::vector<nn::KvLayout::Layer> layers;
+  for (const LayerSpec& layer : spec.layers) {
+    layers.push_back(
+        {.kv_heads = layer.attn.kv_heads, .key_dim = layer.attn.key_dim, .value_dim = layer.attn.value_dim});
+  }
+  return nn::KvLayout::Make(layers, format);
+}
+
+uint64_t BytesPerToken(const Decoder::Parts& parts) {
+  uint64_t bytes = parts.head.panels.size();
+  const auto add = [&](const PackedMatrix& matrix) {
+    bytes += matrix.panels.size() + matrix.column_scales.size_bytes();
+  };
+  for (const LayerWeights& layer : parts.layers) {
+    for (const PackedMatrix& matrix : layer.qkv) add(matrix);
+    add(layer.out);
+    for (const PackedMatrix& matrix : layer.gate_up) add(matrix);
+    add(layer.down);
+  }
+  return bytes;
+}
+
+Status CheckRun(const Decoder::Run& run, size_t index, const ModelSpec& spec) {
+  for (const int32_t token : run.tokens) {
+    if (token < 0 || static_cast<size_t>(token) >= spec.vocab) {
+      return Fail(ErrorCode::kInvalidArgument, "run ", index, ": token id ", token, " is outside the vocabulary of ",
+                  spec.vocab);
+    }
+  }
+  if (run.logits_from > run.tokens.size()) {
+    return Fail(ErrorCode::kInvalidArgument, "run ", index, ": logits from token ", run.logits_from, " of ",
+                run.tokens.size());
+  }
+  const size_t end = run.first_position + run.tokens.size();
+  if (end < run.first_position || run.pages.size() < nn::KvLayout::PagesFor(end)) {
+    return Fail(ErrorCode::kInvalidArgument, "run ", index, ": ", run.pages.size(), " cache pages for positions up to ",
+                end, ", which need ", nn::KvLayout::PagesFor(end));
+  }
+  return {};
+}
+
+}  // namespace
+
+Decoder::Decoder(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Decoder::Decoder(Decoder&&) noexcept = default;
+Decoder& Decoder::operator=(Decoder&&) noexcept = default;
+Decoder::~Decoder() = default;
+
+const ModelSpec& Decoder::spec() const { return parts_->spec; }
+const nn::KvLayout& Decoder::kv_layout() const { return parts_->layout; }
+uint64_t Decoder::bytes_per_token() const { return parts_->bytes_per_token; }
+
+Result<Decoder> Decoder::Load(ModelSpec spec, WeightProvider& weights) {
+  auto parts = std::make_unique<Parts>();
+  for (const nn::RopeSpec& rope : spec.ropes) parts->ropes.push_back(OCTET_TRY(nn::RopeTable::Make(rope)));
+  parts->embedding = OCTET_TRY(LoadMatrix(weights, "embedding", spec.vocab, spec.hidden));
+  for (size_t index = 0; index < spec.layers.size(); ++index) {
+    parts->layers.push_back(OCTET_TRY(LoadLayer(spec, index, weights)));
+  }
+  parts->final_norm = OCTET_TRY(LoadNorm(spec.final_norm, spec.hidden, weights, "final_norm"));
+  parts->head = spec.tied ? parts->embedding : OCTET_TRY(LoadMatrix(weights, "head", spec.vocab, spec.hidden));
+  parts->layout = OCTET_TRY(MakeLayout(spec, CacheFormat(parts->layers)));
+  parts->bytes_per_token = BytesPerToken(*parts);
+  parts->spec = std::move(spec);
+  return Decoder(std::move(parts));
+}
+
+Status Decoder::Forward(std::span<const Run> runs, nn::ExecutionContext& context, float* logits,
+                        Observer* observer) const {
+  for (size_t index = 0; index < runs.size(); ++index) OCTET_TRY(CheckRun(runs[index], index, parts_->spec));
+  context.workspace.Reset();
+  ForwardPass pass(*parts_, runs, context, observer);
+  pass.Embed();
+  for (size_t index = 0; index < parts_->layers.size(); ++index) pass.Layer(index);
+  pass.Head(logits);
+  return {};
+}
+
+}  // namespace octet

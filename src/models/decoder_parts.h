@@ -1,0 +1,111 @@
+// What a loaded decoder holds, and one step's buffers; private to models/decoder*.cpp.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "models/decoder.h"
+#include "nn/attention.h"
+#include "nn/linear.h"
+
+namespace octet {
+
+// A norm's weights with its rule.
+struct NormWeights {
+  std::vector<float> weight = {};
+  float offset = 0;  // 1 for norms that multiply by 1 + w
+  float eps = 0;
+
+  void Apply(const kernels::KernelTable& table, const float* x, float* out) const {
+    table.rms_norm(x, weight.data(), offset, eps, weight.size(), out);
+  }
+};
+
+// One matrix, or several where a quantiser gave their parts different formats; columns joined in order.
+using JoinedMatrices = std::vector<PackedMatrix>;
+
+struct LayerWeights {
+  NormWeights attn_norm;
+  std::optional<NormWeights> attn_post_norm;
+  std::optional<NormWeights> query_norm, key_norm;
+  JoinedMatrices qkv;
+  PackedMatrix out;
+  NormWeights ffn_norm;
+  std::optional<NormWeights> ffn_post_norm;
+  JoinedMatrices gate_up;
+  PackedMatrix down;
+};
+
+struct Decoder::Parts {
+  ModelSpec spec;
+  nn::KvLayout layout;
+  std::vector<nn::RopeTable> ropes;
+  std::vector<LayerWeights> layers;
+  PackedMatrix embedding;
+  PackedMatrix head;
+  NormWeights final_norm;
+  uint64_t bytes_per_token = 0;
+};
+
+// Takes the weights of layer `index`; fails where one doesn't fit the spec.
+Result<LayerWeights> LoadLayer(const ModelSpec& spec, size_t index, WeightProvider& weights);
+Result<NormWeights> LoadNorm(const NormSpec& norm, size_t width, WeightProvider& weights, std::string_view name);
+Result<PackedMatrix> LoadMatrix(WeightProvider& weights, std::string_view name, size_t columns, size_t depth);
+
+// One call of Forward: buffers in the workspace, and the steps in order.
+class ForwardPass {
+ public:
+  ForwardPass(const Decoder::Parts& parts, std::span<const Decoder::Run> runs, nn::ExecutionContext& context,
+              Decoder::Observer* observer);
+
+  void Embed();
+  void Layer(size_t index);
+  void Head(float* logits);
+
+ private:
+  struct Range {
+    size_t begin = 0, end = 0;
+  };
+  struct Angles {
+    float* cosines = nullptr;  // [rows, half]
+    float* sines = nullptr;
+  };
+
+  void PlanSequences();
+  void FillAngles();
+  void TakeBuffers();
+  void Attention(size_t index);
+  void FeedForward(size_t index);
+  // Gate and up; where gate's columns were, activation(gate) * up comes to stand.
+  void GateUp(const FfnSpec& spec, const PackedMatrix& matrix, const nn::PackedRows& input);
+  void Activate(const FfnSpec& spec, Range rows, Range columns);
+  nn::AttentionShape ShapeOf(size_t index) const;
+  // Adds what is pending in branch_ to the stream's rows begin .. end - 1, through the norm behind it where there is
+  // one.
+  void AddBranch(size_t begin, size_t end);
+  // The same, then the norm of the sum into normed_.
+  void NormRows(const NormWeights& norm, size_t begin, size_t end);
+  // Rows whose logits are wanted, in order.
+  std::span<size_t> WantedRows();
+  void Observe(size_t step) const;
+
+  const Decoder::Parts& parts_;
+  std::span<const Decoder::Run> runs_;
+  nn::ExecutionContext& context_;
+  Decoder::Observer* observer_;
+  size_t rows_ = 0;
+  size_t wanted_ = 0;
+  nn::AttentionPlan plan_;
+  std::span<Angles> angles_;   // per rope
+  float* stream_ = nullptr;    // [rows, hidden], the residual
+  float* normed_ = nullptr;    // [rows, hidden]
+  float* branch_ = nullptr;    // [rows, hidden], output of the last attention or feed-forward
+  float* qkv_ = nullptr;       // [rows, widest layer's queries, keys and values]
+  float* attended_ = nullptr;  // [rows, widest layer's heads * value_dim]
+  float* gate_up_ = nullptr;   // [rows, 2 * widest layer's width]
+  bool is_pending_ = false;    // branch_ waits to be added to the stream
+  const NormWeights* pending_norm_ = nullptr;
+};
+
+}  // namespace octet

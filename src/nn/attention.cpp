@@ -1,0 +1,126 @@
+#include "nn/attention.h"
+
+#include <algorithm>
+
+namespace octet::nn {
+namespace {
+
+using kernels::kPagePositions;
+
+size_t BlocksOf(const SequenceRows& sequence) {
+  if (sequence.tokens == 0) return 0;
+  return (sequence.first_position + sequence.tokens - 1) / kPagePositions - sequence.first_position / kPagePositions +
+         1;
+}
+
+// The index-th block of a sequence.
+TokenBlock BlockAt(const SequenceRows& sequence, size_t index) {
+  const size_t page = sequence.first_position / kPagePositions + index;
+  const size_t begin = std::max(page * kPagePositions, sequence.first_position);
+  const size_t end = std::min((page + 1) * kPagePositions, sequence.first_position + sequence.tokens);
+  return {.sequence = &sequence, .first = begin - sequence.first_position, .count = end - begin};
+}
+
+// One layer's work on one (token block, key head).
+class HeadWork {
+ public:
+  HeadWork(const ExecutionContext& context, const AttentionShape& shape, const AttentionBuffers& buffers)
+      : kernels_(context.kernels),
+        shape_(shape),
+        buffers_(buffers),
+        group_(shape.heads / shape.kv_heads),
+        format_(static_cast<size_t>(shape.layout->format())),
+        row_stride_((shape.heads + shape.kv_heads) * shape.key_dim + shape.kv_heads * shape.value_dim) {}
+
+  // Norms and rotates the block's queries and keys, and stores its keys and values.
+  void Store(const TokenBlock& block, size_t head) const {
+    const size_t key_offset = shape_.layout->KeyOffset(shape_.layer, head);
+    const size_t value_offset = shape_.layout->ValueOffset(shape_.layer, head);
+    for (size_t token = block.first; token < block.first + block.count; ++token) {
+      const size_t row = block.sequence->first_row + token, position = block.sequence->first_position + token;
+      float* q = Queries(row, head);
+      for (size_t i = 0; i < group_; ++i) Rotate(row, shape_.query_norm, q + i * shape_.key_dim);
+      float* key = Row(row) + (shape_.heads + head) * shape_.key_dim;
+      Rotate(row, shape_.key_norm, key);
+      const float* value = Row(row) + (shape_.heads + shape_.kv_heads) * shape_.key_dim + head * shape_.value_dim;
+      std::byte* page = block.sequence->pages[position / kPagePositions];
+      kernels_.store_cache[format_](key, value, shape_.key_dim, shape_.value_dim, position % kPagePositions,
+                                    page + key_offset, page + value_offset);
+    }
+  }
+
+  void Attend(const TokenBlock& block, size_t head) const {
+    const size_t row = block.sequence->first_row + block.first;
+    kernels::AttendArgs args;
+    args.query = Queries(row, head);
+    args.query_token_stride = row_stride_;
+    args.tokens = block.count;
+    args.group = group_;
+    args.first_position = block.sequence->first_position + block.first;
+    args.window = shape_.window;
+    args.pages = block.sequence->pages.data();
+    args.key_offset = shape_.layout->KeyOffset(shape_.layer, head);
+    args.value_offset = shape_.layout->ValueOffset(shape_.layer, head);
+    args.key_dim = shape_.key_dim;
+    args.value_dim = shape_.value_dim;
+    args.scale = shape_.scale;
+    args.softcap = shape_.softcap;
+    args.out_token_stride = shape_.heads * shape_.value_dim;
+    args.out = buffers_.out + row * args.out_token_stride + head * group_ * shape_.value_dim;
+    kernels_.attend[format_](args);
+  }
+
+ private:
+  float* Row(size_t row) const { return buffers_.qkv + row * row_stride_; }
+  float* Queries(size_t row, size_t head) const { return Row(row) + head * group_ * shape_.key_dim; }
+
+  void Rotate(size_t row, const float* norm, float* x) const {
+    if (norm != nullptr) kernels_.rms_norm(x, norm, shape_.norm_offset, shape_.norm_eps, shape_.key_dim, x);
+    kernels_.rope(buffers_.cosines + row * shape_.rope_half, buffers_.sines + row * shape_.rope_half, shape_.rope_half,
+                  x);
+  }
+
+  const kernels::KernelTable& kernels_;
+  const AttentionShape& shape_;
+  const AttentionBuffers& buffers_;
+  size_t group_;
+  size_t format_;
+  size_t row_stride_;
+};
+
+}  // namespace
+
+AttentionPlan PlanAttention(ExecutionContext& context, std::span<const SequenceRows> sequences) {
+  size_t total = 0;
+  AttentionPlan plan{.blocks = {}, .one_block_each = true};
+  for (const SequenceRows& sequence : sequences) {
+    total += BlocksOf(sequence);
+    if (BlocksOf(sequence) > 1) plan.one_block_each = false;
+  }
+  auto* blocks = static_cast<TokenBlock*>(context.workspace.Bytes(total * sizeof(TokenBlock)));
+  plan.blocks = {blocks, total};
+  for (const SequenceRows& sequence : sequences) {
+    // Later blocks see more positions: first and last take turns, so that any contiguous share is a fair one.
+    const size_t count = BlocksOf(sequence);
+    for (size_t i = 0; i < count; ++i) *blocks++ = BlockAt(sequence, i % 2 == 0 ? i / 2 : count - 1 - i / 2);
+  }
+  return plan;
+}
+
+void Attend(ExecutionContext& context, const AttentionShape& shape, const AttentionPlan& plan,
+            const AttentionBuffers& buffers) {
+  const HeadWork work(context, shape, buffers);
+  const size_t blocks = plan.blocks.size();
+  context.pool.ForEachShare(blocks * shape.kv_heads, [&](size_t begin, size_t end) {
+    for (size_t item = begin; item < end; ++item) {
+      work.Store(plan.blocks[item % blocks], item / blocks);
+      if (plan.one_block_each) work.Attend(plan.blocks[item % blocks], item / blocks);
+    }
+  });
+  if (plan.one_block_each) return;
+  context.pool.ForEachShare(blocks * shape.kv_heads, [&](size_t begin, size_t end) {
+    for (size_t item = begin; item < end; ++item) work.Attend(plan.blocks[item % blocks], item / blocks);
+  });
+}
+
+}  // namespace octet::nn

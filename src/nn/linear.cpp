@@ -1,0 +1,64 @@
+#include "nn/linear.h"
+
+namespace octet::nn {
+namespace internal {
+
+using kernels::ActivationFormat;
+using kernels::WeightFormat;
+
+kernels::KernelTable::PackArgs PlanPacking(ExecutionContext& context, WeightFormat format, const Rows& rows) {
+  const size_t padded = kernels::PaddedDepth(format, rows.width);
+  kernels::KernelTable::PackArgs args;
+  args.x = rows.data;
+  args.stride = rows.stride;
+  args.rows = rows.count;
+  args.depth = rows.width;
+  args.padded_depth = padded;
+  args.packed = context.workspace.Bytes(kernels::ActivationBytes(kernels::ActivationsOf(format), rows.count, padded));
+  const bool is_rounded = format == WeightFormat::kE4M3 && context.activations == ActivationMode::kE4M3;
+  if (is_rounded) args.row_scales = context.workspace.Floats(rows.count);
+  return args;
+}
+
+void PackBlocks(const ExecutionContext& context, WeightFormat format, kernels::KernelTable::PackArgs args,
+                size_t first_block, size_t end_block) {
+  args.first_block = first_block;
+  args.end_block = end_block;
+  if (format == WeightFormat::kF32) {
+    context.kernels.pack_activations_f32(args);
+  } else if (args.row_scales != nullptr) {
+    context.kernels.pack_activations_e4m3(args);
+  } else {
+    context.kernels.pack_activations_bf16(args);
+  }
+}
+
+}  // namespace internal
+
+void MultiplyPanels(const ExecutionContext& context, const PackedMatrix& matrix, const PackedRows& input, float* out,
+                    size_t out_stride, std::pair<size_t, size_t> panels) {
+  kernels::GemmArgs args;
+  args.weights = matrix.panels.data();
+  args.column_scales = matrix.column_scales.empty() ? nullptr : matrix.column_scales.data();
+  args.bias = matrix.bias.empty() ? nullptr : matrix.bias.data();
+  args.activations = input.data;
+  args.row_scales = input.row_scales;
+  args.out = out;
+  args.out_stride = out_stride;
+  args.rows = input.count;
+  args.depth = input.padded_depth;
+  args.columns = matrix.columns;
+  args.first_panel = panels.first;
+  args.end_panel = panels.second;
+  context.kernels.gemm[static_cast<size_t>(matrix.format)](args);
+}
+
+void Multiply(ExecutionContext& context, const PackedMatrix& matrix, const PackedRows& input, float* out,
+              size_t out_stride) {
+  if (input.count == 0) return;
+  context.pool.ForEachShare(kernels::Panels(matrix.columns), [&](size_t begin, size_t end) {
+    MultiplyPanels(context, matrix, input, out, out_stride, {begin, end});
+  });
+}
+
+}  // namespace octet::nn

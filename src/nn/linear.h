@@ -1,0 +1,66 @@
+// Linear maps of many rows: rows packed once, products shared over the threads by columns.
+//
+//   PackedRows input = PackRows(context, matrix.format, {x, hidden, rows, hidden}, [&](size_t begin, size_t end) {
+//   Norm(...); }); Multiply(context, matrix, input, out, out_stride);
+//
+// An output element is computed by one thread in an order that depends on the weights alone. Layouts: kernels/layout.h.
+#pragma once
+
+#include <utility>
+
+#include "nn/execution_context.h"
+#include "tensor/packed_matrix.h"
+
+namespace octet::nn {
+
+// Rows of floats: row r at data + r * stride.
+struct Rows {
+  const float* data = nullptr;
+  size_t stride = 0;
+  size_t count = 0;
+  size_t width = 0;
+};
+
+// Rows as the products read them; memory of the context's workspace.
+struct PackedRows {
+  const void* data = nullptr;
+  const float* row_scales = nullptr;  // null for 1
+  size_t count = 0;
+  size_t padded_depth = 0;
+};
+
+namespace internal {
+kernels::KernelTable::PackArgs PlanPacking(ExecutionContext& context, kernels::WeightFormat format, const Rows& rows);
+void PackBlocks(const ExecutionContext& context, kernels::WeightFormat format, kernels::KernelTable::PackArgs args,
+                size_t first_block, size_t end_block);
+}  // namespace internal
+
+// Packs rows for products with matrices of this format. prepare(begin, end) is called first for each range of rows, on
+// the thread that packs them, to compute what `rows` points at: one parallel region for both, none where a single block
+// holds all rows.
+template <class Prepare>
+PackedRows PackRows(ExecutionContext& context, kernels::WeightFormat format, const Rows& rows, Prepare&& prepare) {
+  const kernels::KernelTable::PackArgs args = internal::PlanPacking(context, format, rows);
+  const auto pack = [&](size_t first_block, size_t end_block) {
+    prepare(kernels::RowBlockBegin(rows.count, first_block), kernels::RowBlockBegin(rows.count, end_block));
+    internal::PackBlocks(context, format, args, first_block, end_block);
+  };
+  const size_t blocks = kernels::RowBlocks(rows.count);
+  if (blocks <= 1) {
+    if (blocks == 1) pack(0, 1);
+  } else {
+    context.pool.ForEachShare(blocks, pack);
+  }
+  return {.data = args.packed, .row_scales = args.row_scales, .count = rows.count, .padded_depth = args.padded_depth};
+}
+
+// Panels first .. end - 1 of the matrix times the rows, on the calling thread. out [rows, out_stride] begins at the
+// matrix' column 0.
+void MultiplyPanels(const ExecutionContext& context, const PackedMatrix& matrix, const PackedRows& input, float* out,
+                    size_t out_stride, std::pair<size_t, size_t> panels);
+
+// The whole product, one parallel region.
+void Multiply(ExecutionContext& context, const PackedMatrix& matrix, const PackedRows& input, float* out,
+              size_t out_stride);
+
+}  // namespace octet::nn

@@ -1,0 +1,163 @@
+#include "models/decoder.h"
+
+#include <gtest/gtest.h>
+
+#include <tuple>
+
+#include "golden_model.h"
+#include "kernels/kernel_table.h"
+
+namespace octet {
+namespace {
+
+constexpr size_t kGoldenRows = 16;  // of hidden states
+
+// Keeps the last rows of every step's hidden states.
+class LastRows : public Decoder::Observer {
+ public:
+  explicit LastRows(size_t hidden) : hidden_(hidden) {}
+  void OnHidden(size_t step, const float* rows, size_t count) override {
+    ASSERT_EQ(step, steps.size());
+    steps.emplace_back(rows + (count - kGoldenRows) * hidden_, rows + count * hidden_);
+  }
+  std::vector<std::vector<float>> steps;
+
+ private:
+  size_t hidden_;
+};
+
+class EveryModelAndTier : public testing::TestWithParam<std::tuple<std::string, size_t>> {
+ protected:
+  std::string Name() const { return std::get<0>(GetParam()); }
+  const kernels::KernelTable& Tier() const { return *kernels::AvailableTiers()[std::get<1>(GetParam())]; }
+};
+
+std::string CaseName(const testing::TestParamInfo<std::tuple<std::string, size_t>>& test) {
+  return std::get<0>(test.param) + "_" + kernels::AvailableTiers()[std::get<1>(test.param)]->name;
+}
+
+auto EveryTier() { return testing::Range(size_t{0}, kernels::AvailableTiers().size()); }
+
+INSTANTIATE_TEST_SUITE_P(Models, EveryModelAndTier, testing::Combine(testing::ValuesIn(GoldenModels()), EveryTier()),
+                         CaseName);
+
+// Models that between them have every mechanism: groups, windows, biases, caps, two ropes, one that depends on length.
+class MechanismsAndTiers : public EveryModelAndTier {};
+INSTANTIATE_TEST_SUITE_P(Models, MechanismsAndTiers,
+                         testing::Combine(testing::Values("llama3", "qwen2", "phi3_long", "gemma3"), EveryTier()),
+                         CaseName);
+
+TEST_P(EveryModelAndTier, Fp32LogitsAndHiddenStatesEqualTheReference) {
+  const Golden golden = ReadGolden(Name());
+  TinyModel model(Name(), ComputeType::kF32, Tier());
+  const size_t hidden = model.decoder.spec().hidden, vocab = model.decoder.spec().vocab;
+  LastRows observer(hidden);
+  const std::vector<float> logits = model.Logits(golden.ids, golden.ids.size(), &observer);
+  ASSERT_EQ(observer.steps.size(), golden.hidden.size() / (kGoldenRows * hidden));
+  for (size_t step = 0; step < observer.steps.size(); ++step) {
+    const auto want = std::span(golden.hidden).subspan(step * kGoldenRows * hidden, kGoldenRows * hidden);
+    EXPECT_LT(RelativeError(observer.steps[step], want), 1e-4) << "step " << step;
+  }
+  for (size_t row = 0; row < golden.ids.size(); ++row) {
+    const auto want = std::span(golden.logits).subspan(row * vocab, vocab);
+    EXPECT_LT(RelativeError(std::span(logits).subspan(row * vocab, vocab), want), 1e-4) << "position " << row;
+  }
+}
+
+TEST_P(EveryModelAndTier, TheOldDialectGivesTheSameBits) {
+  const Golden golden = ReadGolden(Name());
+  TinyModel fresh(Name(), ComputeType::kF32, Tier()), old(Name(), ComputeType::kF32, Tier(), 1, "config_old.json");
+  EXPECT_EQ(fresh.Logits(golden.ids, golden.ids.size()), old.Logits(golden.ids, golden.ids.size()));
+}
+
+// Each layer rounds to BF16 in eight places one behind the other (inputs of four products, queries, keys, values,
+// probabilities), each by 2^-9 relative at most; the weights are exact.
+TEST_P(EveryModelAndTier, Bf16LogitsStayWithinANormBound) {
+  const Golden golden = ReadGolden(Name());
+  TinyModel model(Name(), ComputeType::kBf16, Tier());
+  const std::vector<float> logits = model.Logits(golden.ids, golden.ids.size());
+  EXPECT_LT(RelativeError(logits, golden.logits), static_cast<double>(8 * model.decoder.spec().layers.size()) / 512);
+}
+
+TEST_P(MechanismsAndTiers, ResultsDoNotDependOnHowThePromptIsCut) {
+  const Golden golden = ReadGolden(Name());
+  TinyModel model(Name(), ComputeType::kBf16, Tier()), exact(Name(), ComputeType::kF32, Tier());
+  const std::vector<float> whole = model.Logits(golden.ids, golden.ids.size());
+  for (const size_t chunk : {1, 7, 40}) EXPECT_EQ(model.Logits(golden.ids, chunk), whole) << "chunks of " << chunk;
+  EXPECT_EQ(exact.Logits(golden.ids, 3), exact.Logits(golden.ids, golden.ids.size()));
+}
+
+TEST_P(MechanismsAndTiers, ResultsDoNotDependOnTheNumberOfThreads) {
+  const Golden golden = ReadGolden(Name());
+  TinyModel one(Name(), ComputeType::kBf16, Tier(), 1), three(Name(), ComputeType::kBf16, Tier(), 3);
+  EXPECT_EQ(one.Logits(golden.ids, golden.ids.size()), three.Logits(golden.ids, golden.ids.size()));
+}
+
+TEST_P(MechanismsAndTiers, ASequenceInABatchEqualsItselfAlone) {
+  const Golden golden = ReadGolden(Name());
+  TinyModel model(Name(), ComputeType::kBf16, Tier());
+  const size_t vocab = model.decoder.spec().vocab;
+  const std::vector<int32_t> first(golden.ids.begin(), golden.ids.begin() + 41),
+      second(golden.ids.begin() + 5, golden.ids.end());
+  const std::vector<float> alone_first = model.Logits(first, first.size()),
+                           alone_second = model.Logits(second, second.size());
+
+  const std::vector<std::byte*> first_pages = model.Pages(first.size()), second_pages = model.Pages(second.size());
+  std::vector<float> logits((10 + second.size()) * vocab);
+  const Decoder::Run runs[] = {
+      {.tokens = first, .first_position = 0, .pages = first_pages, .logits_from = first.size() - 10},
+      {.tokens = second, .first_position = 0, .pages = second_pages, .logits_from = 0},
+  };
+  ASSERT_TRUE(model.decoder.Forward(runs, model.context, logits.data()).has_value());
+  EXPECT_TRUE(std::equal(logits.begin(), logits.begin() + 10 * vocab, alone_first.end() - 10 * vocab));
+  EXPECT_TRUE(std::equal(logits.begin() + 10 * vocab, logits.end(), alone_second.begin()));
+}
+
+TEST(Decoder, DecodeStepsDoNotDependOnTheNumberOfThreads) {
+  const Golden golden = ReadGolden("gemma3");
+  TinyModel one("gemma3", ComputeType::kBf16, kernels::ActiveKernels(), 1);
+  TinyModel two("gemma3", ComputeType::kBf16, kernels::ActiveKernels(), 2);
+  EXPECT_EQ(one.Logits(golden.ids, 1), two.Logits(golden.ids, 1));
+}
+
+TEST(Decoder, ARepeatedStepAllocatesNoWorkspace) {
+  const Golden golden = ReadGolden("llama3");
+  TinyModel model("llama3", ComputeType::kBf16, kernels::ActiveKernels());
+  model.Logits(golden.ids, 1);
+  const size_t capacity = model.context.workspace.capacity();
+  model.Logits(golden.ids, 1);
+  EXPECT_EQ(model.context.workspace.capacity(), capacity);
+}
+
+TEST(Decoder, TokenOutsideTheVocabularyIsRefusedWithBothNumbers) {
+  TinyModel model("smollm2", ComputeType::kBf16, kernels::ActiveKernels());
+  const std::vector<std::byte*> pages = model.Pages(2);
+  const std::vector<int32_t> ids = {3, 277};
+  const Decoder::Run run{.tokens = ids, .first_position = 0, .pages = pages, .logits_from = 2};
+  const Status status = model.decoder.Forward({&run, 1}, model.context, nullptr);
+  ASSERT_FALSE(status.has_value());
+  EXPECT_EQ(status.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(status.error().message, "run 0: token id 277 is outside the vocabulary of 277");
+}
+
+TEST(Decoder, MissingPagesAreRefusedWithBothNumbers) {
+  TinyModel model("smollm2", ComputeType::kBf16, kernels::ActiveKernels());
+  const std::vector<std::byte*> pages = model.Pages(32);
+  const std::vector<int32_t> ids = {3};
+  const Decoder::Run run{.tokens = ids, .first_position = 32, .pages = pages, .logits_from = 0};
+  const Status status = model.decoder.Forward({&run, 1}, model.context, nullptr);
+  ASSERT_FALSE(status.has_value());
+  EXPECT_EQ(status.error().message, "run 0: 1 cache pages for positions up to 33, which need 2");
+}
+
+TEST(Decoder, CacheIsFp32OnlyWhereWeightsAre) {
+  const auto format = [](ComputeType compute, const char* name) {
+    return TinyModel(name, compute, kernels::ActiveKernels()).decoder.kv_layout().format();
+  };
+  EXPECT_EQ(format(ComputeType::kAuto, "llama2"), kernels::ActivationFormat::kF32);  // stored in F32
+  EXPECT_EQ(format(ComputeType::kAuto, "llama3"), kernels::ActivationFormat::kBf16);
+  EXPECT_EQ(format(ComputeType::kF32, "llama3"), kernels::ActivationFormat::kF32);
+}
+
+}  // namespace
+}  // namespace octet
