@@ -1,4 +1,5 @@
-// The sampler against PyTorch's distributions (tests/golden/sampling, made by tools/golden/sampling.py), and its own rules.
+// The sampler against PyTorch's distributions (tests/golden/sampling, made by tools/golden/sampling.py), and its own
+// rules.
 #include "engine/sample/sampler.h"
 
 #include <gmock/gmock.h>
@@ -198,7 +199,10 @@ TEST(Sampler, OptionsOutsideTheirRangeAreRefusedByName) {
   EXPECT_THAT(message([](SamplingOptions& o) { o.top_p = 0; }), HasSubstr("top_p is 0"));
   EXPECT_THAT(message([](SamplingOptions& o) { o.top_k = -1; }), HasSubstr("top_k is -1"));
   EXPECT_THAT(message([](SamplingOptions& o) { o.repetition_penalty = 0; }), HasSubstr("repetition_penalty is 0"));
-  EXPECT_THAT(message([](SamplingOptions& o) { o.logit_bias = {{10, 1}}; }), HasSubstr("names token 10, the vocabulary has 0 to 9"));
+  EXPECT_THAT(message([](SamplingOptions& o) {
+                o.logit_bias = {{10, 1}};
+              }),
+              HasSubstr("names token 10, the vocabulary has 0 to 9"));
   EXPECT_THAT(message([](SamplingOptions& o) { o.banned_tokens = {-1}; }), HasSubstr("names token -1"));
 }
 

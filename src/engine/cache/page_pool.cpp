@@ -20,7 +20,8 @@ void PagePool::Unmap::operator()(std::byte* memory) const { ::munmap(memory, siz
 
 Result<PagePool> PagePool::Create(size_t page_bytes, size_t pages) {
   if (page_bytes == 0 || page_bytes % kAlignment != 0) {
-    return Fail(ErrorCode::kInvalidArgument, "a cache page of ", page_bytes, " bytes is not a multiple of ", kAlignment);
+    return Fail(ErrorCode::kInvalidArgument, "a cache page of ", page_bytes, " bytes is not a multiple of ",
+                kAlignment);
   }
   const std::optional<uint64_t> bytes = CheckedMultiply(page_bytes, pages);
   if (!bytes || *bytes > uint64_t{1} << 46 || pages == 0 || pages > std::numeric_limits<PageId>::max()) {

@@ -1,13 +1,14 @@
-// The memory of the key/value cache: pages of 32 positions (nn/kv_layout.h), handed out by number and counted by reference.
+// The memory of the key/value cache: pages of 32 positions (nn/kv_layout.h), handed out by number and counted by
+// reference.
 //
 //   PagePool pool = OCTET_TRY(PagePool::Create(layout.page_bytes(), /*pages=*/256));
 //   PageId page = OCTET_TRY(pool.Take());        // one reference
 //   pool.AddReference(page);                     // a second sequence shares it
 //   pool.Release(page);
 //
-// Addresses for all pages are reserved at once, memory comes with the first write to a page, so that what is resident follows
-// what is used. A page is zero at its first use; later it holds what its last owner left. One thread at a time uses a pool.
-// A sequence's own list of pages: engine/cache/page_table.h.
+// Addresses for all pages are reserved at once, memory comes with the first write to a page, so that what is resident
+// follows what is used. A page is zero at its first use; later it holds what its last owner left. One thread at a time
+// uses a pool. A sequence's own list of pages: engine/cache/page_table.h.
 #pragma once
 
 #include <cstddef>

@@ -17,6 +17,16 @@ PageTable::PageTable(PageTable&& other) noexcept
       ids_(std::exchange(other.ids_, {})),
       data_(std::exchange(other.data_, {})) {}
 
+PageTable& PageTable::operator=(PageTable&& other) noexcept {
+  if (this == &other) return *this;
+  Truncate(0);
+  pool_ = other.pool_;
+  most_positions_ = other.most_positions_;
+  ids_ = std::exchange(other.ids_, {});
+  data_ = std::exchange(other.data_, {});
+  return *this;
+}
+
 Status PageTable::Cover(size_t positions) {
   if (positions > most_positions_) {
     return Fail(ErrorCode::kExhausted, positions, " tokens don't fit the context of ", most_positions_);

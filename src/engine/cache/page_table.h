@@ -21,11 +21,11 @@ class PageTable {
   // Room for most_positions is set aside for the list itself, so that growing allocates nothing.
   PageTable(PagePool& pool, size_t most_positions);
   PageTable(PageTable&& other) noexcept;
-  PageTable& operator=(PageTable&&) = delete;
+  PageTable& operator=(PageTable&& other) noexcept;
   ~PageTable() { Truncate(0); }
 
-  // Takes pages until positions 0 .. positions - 1 have one. Fails with exhausted, keeping what it had, where the pool is empty
-  // and where most_positions would be passed; the message has both numbers.
+  // Takes pages until positions 0 .. positions - 1 have one. Fails with exhausted, keeping what it had, where the pool
+  // is empty and where most_positions would be passed; the message has both numbers.
   Status Cover(size_t positions);
   // Gives back the pages that hold no position below `positions`.
   void Truncate(size_t positions);

@@ -35,15 +35,18 @@ Status CheckSampling(const SamplingOptions& options, size_t vocab) {
   if (!(options.top_p > 0 && options.top_p <= 1)) {
     return Fail(ErrorCode::kInvalidArgument, "top_p is ", options.top_p, ", allowed is above 0, up to 1");
   }
-  if (options.top_k < 0) return Fail(ErrorCode::kInvalidArgument, "top_k is ", options.top_k, ", allowed is 0 (all) or more");
+  if (options.top_k < 0)
+    return Fail(ErrorCode::kInvalidArgument, "top_k is ", options.top_k, ", allowed is 0 (all) or more");
   OCTET_TRY(CheckRange("min_p", options.min_p, 0, 1));
   if (!(options.repetition_penalty > 0 && std::isfinite(options.repetition_penalty))) {
-    return Fail(ErrorCode::kInvalidArgument, "repetition_penalty is ", options.repetition_penalty, ", allowed is above 0");
+    return Fail(ErrorCode::kInvalidArgument, "repetition_penalty is ", options.repetition_penalty,
+                ", allowed is above 0");
   }
   OCTET_TRY(CheckRange("frequency_penalty", options.frequency_penalty, -100, 100));
   OCTET_TRY(CheckRange("presence_penalty", options.presence_penalty, -100, 100));
   if (options.logprobs < -1 || options.logprobs > kMostLogprobs) {
-    return Fail(ErrorCode::kInvalidArgument, "logprobs is ", options.logprobs, ", allowed is -1 (none) to ", kMostLogprobs);
+    return Fail(ErrorCode::kInvalidArgument, "logprobs is ", options.logprobs, ", allowed is -1 (none) to ",
+                kMostLogprobs);
   }
   return CheckTokens(options, vocab);
 }

@@ -27,8 +27,8 @@ void KeepFirst(size_t count, std::span<float> logits, std::vector<Candidate>& ca
   candidates.resize(count);
 }
 
-// How many of the candidates, most likely first, reach top_p of their sum. The kept ones end up in front. Sorting grows in
-// steps, since the answer is mostly a few dozen out of a hundred thousand.
+// How many of the candidates, most likely first, reach top_p of their sum. The kept ones end up in front. Sorting grows
+// in steps, since the answer is mostly a few dozen out of a hundred thousand.
 size_t CountTopP(float top_p, float largest, std::vector<Candidate>& candidates) {
   double total = 0;
   for (const Candidate& candidate : candidates) total += std::exp(candidate.logit - largest);

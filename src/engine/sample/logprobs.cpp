@@ -22,7 +22,8 @@ std::vector<TokenLogprob> LogSoftmax::Top(size_t count) const {
   std::vector<Candidate> candidates(logits_.size());
   for (size_t i = 0; i < logits_.size(); ++i) candidates[i] = {logits_[i], static_cast<int32_t>(i)};
   const size_t kept = std::min(count, candidates.size());
-  std::partial_sort(candidates.begin(), candidates.begin() + static_cast<std::ptrdiff_t>(kept), candidates.end(), MoreLikely);
+  std::partial_sort(candidates.begin(), candidates.begin() + static_cast<std::ptrdiff_t>(kept), candidates.end(),
+                    MoreLikely);
   std::vector<TokenLogprob> top(kept);
   for (size_t i = 0; i < kept; ++i) top[i] = {candidates[i].token, Of(candidates[i].logit)};
   return top;

@@ -21,12 +21,14 @@ Status CheckFinite(std::span<const float> logits, size_t step) {
   if (finite) return {};
   const auto bad = std::find_if(logits.begin(), logits.end(), [](float logit) { return !std::isfinite(logit); });
   return Fail(ErrorCode::kInternal, "the model's logit of token ", bad - logits.begin(), " at step ", step, " is ",
-              std::isnan(*bad) ? "NaN" : "infinite", "; the weights are damaged or a kernel is wrong, `octet doctor` tests the kernels");
+              std::isnan(*bad) ? "NaN" : "infinite",
+              "; the weights are damaged or a kernel is wrong, `octet doctor` tests the kernels");
 }
 
 }  // namespace
 
-Result<Sampler> Sampler::Create(SamplingOptions options, size_t vocab, std::span<const int32_t> end_tokens, uint32_t request) {
+Result<Sampler> Sampler::Create(SamplingOptions options, size_t vocab, std::span<const int32_t> end_tokens,
+                                uint32_t request) {
   OCTET_TRY(CheckSampling(options, vocab));
   Sampler sampler;
   sampler.end_tokens_.assign(end_tokens.begin(), end_tokens.end());

@@ -4,8 +4,8 @@
 //   sampler.AddPrompt(prompt);
 //   SampledToken next = OCTET_TRY(sampler.Next(logits));   // and again for each step
 //
-// The pieces: distribution.h (temperature to draw), token_history.h (penalties), logprobs.h. Ending a sequence is not decided
-// here: engine/sequence.h.
+// The pieces: distribution.h (temperature to draw), token_history.h (penalties), logprobs.h. Ending a sequence is not
+// decided here: engine/sequence.h.
 #pragma once
 
 #include <cstdint>
@@ -31,19 +31,21 @@ struct SampledToken {
 class Sampler {
  public:
   // `end_tokens` are the ids that min_tokens holds back. Fails as CheckSampling does. Takes all memory that Next needs.
-  static Result<Sampler> Create(SamplingOptions options, size_t vocab, std::span<const int32_t> end_tokens, uint32_t request);
+  static Result<Sampler> Create(SamplingOptions options, size_t vocab, std::span<const int32_t> end_tokens,
+                                uint32_t request);
 
   void AddPrompt(std::span<const int32_t> tokens);
   // A token that was chosen elsewhere; Next does it by itself.
   void AddOutput(int32_t token);
 
-  // Logits [vocab] of the last position; the chosen token counts as output from here on. Fails with internal, naming the
-  // token, where a logit isn't finite, and with invalid_argument where the options leave no token at all.
-  // Allocates only for log-probabilities.
+  // Logits [vocab] of the last position; the chosen token counts as output from here on. Fails with internal, naming
+  // the token, where a logit isn't finite, and with invalid_argument where the options leave no token at all. Allocates
+  // only for log-probabilities.
   Result<SampledToken> Next(std::span<const float> logits);
 
   // Tokens chosen so far.
   size_t step() const { return step_; }
+  size_t vocab() const { return logits_.size(); }
   // After a Next with a temperature: what the draw was made from, relative to the likeliest token's weight of 1.
   std::span<const float> weights() const { return logits_; }
 
@@ -59,8 +61,8 @@ class Sampler {
   CounterRandom random_;
   uint32_t request_ = 0;
   size_t step_ = 0;
-  std::vector<float> logits_;         // working copy
-  std::vector<bool> allowed_;         // empty: all
+  std::vector<float> logits_;  // working copy
+  std::vector<bool> allowed_;  // empty: all
   std::vector<Candidate> candidates_;
   std::optional<TokenHistory> history_;  // only where penalties are on
 };

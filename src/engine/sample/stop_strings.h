@@ -5,8 +5,8 @@
 //   if (stops.matched()) ...                   // nothing from the stop on was or will be shown
 //   shown += stops.Finish();                   // the end came otherwise: what was held back
 //
-// The stop that is complete first counts; the longer of two that are complete at once. So the text that leaves is the same
-// however it is cut into pushes.
+// The stop that is complete first counts; the longer of two that are complete at once. So the text that leaves is the
+// same however it is cut into pushes.
 #pragma once
 
 #include <cstddef>
@@ -19,6 +19,7 @@ namespace octet {
 
 class StopStrings {
  public:
+  StopStrings() = default;
   // Requires that no stop is empty.
   explicit StopStrings(std::vector<std::string> stops) : stops_(std::move(stops)) {}
 

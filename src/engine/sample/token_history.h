@@ -27,8 +27,8 @@ class TokenHistory {
   void AddPrompt(int32_t token) { Note(token); }
   void AddOutput(int32_t token);
 
-  // Repetition (prompt and output): a positive logit is divided, any other multiplied. Then frequency and presence (output
-  // alone) are subtracted. Work: number of different tokens seen.
+  // Repetition (prompt and output): a positive logit is divided, any other multiplied. Then frequency and presence
+  // (output alone) are subtracted. Work: number of different tokens seen.
   void ApplyPenalties(const SamplingOptions& options, std::span<float> logits) const;
 
  private:

@@ -1,0 +1,71 @@
+// A language model, opened and ready to run.
+//
+//   octet::Result<octet::Model> model = octet::Model::Open("build/models/fp8", {.threads = 2});
+//   if (!model) { std::puts(model.error().message.c_str()); return 1; }
+//   octet::Session session(*model);                      // octet/session.h
+//
+// A model is a Hugging Face directory, a .gguf or a .octet file. Weights are read once and shared by every copy of the
+// value.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "octet/error.h"
+#include "octet/generate.h"
+
+namespace octet {
+
+struct ModelOptions {
+  size_t threads = 0;  // 0: every core that this process may use
+  size_t context = 0;  // tokens of prompt and answer together; 0: what the model was made for
+  bool copy_weights =
+      false;  // of a .octet: into huge pages, slower to open, faster to run; else they stay in the mapped file
+  bool fp8_activations = false;  // inputs of FP8 weights are rounded to E4M3 per token; else to BF16
+};
+
+// What a model is, for display.
+struct ModelInfo {
+  std::string family;  // config.json's model_type: "llama", "qwen2", ...
+  std::string kind;    // "huggingface", "gguf" or "octet"
+  uint64_t parameters = 0;
+  size_t layers = 0;
+  size_t vocab = 0;
+  size_t context = 0;            // as opened
+  uint64_t bytes_per_token = 0;  // weights that a decode step reads
+  std::string tier;              // of the CPU: "avx512_bf16", ...
+  double load_seconds = 0;
+};
+
+class Model {
+ public:
+  // Fails with not_found, corrupt or unsupported as the files are; with exhausted where memory doesn't suffice.
+  static Result<Model> Open(const std::filesystem::path& path, const ModelOptions& options = {});
+
+  ModelInfo info() const;
+  // What generation_config says for this model; a good start for a request's options.
+  GenerateOptions default_options() const;
+  bool has_chat_template() const;
+
+  // Token ids of a text, with BOS and the like where `add_special`; special tokens in the text count as such.
+  // Fails with invalid_argument for text that is not UTF-8, naming the first bad byte, and for a model without a
+  // tokenizer.
+  Result<std::vector<int32_t>> Tokenize(std::string_view text, bool add_special = true) const;
+  // Fails with invalid_argument for a model without a tokenizer.
+  Result<std::string> Detokenize(std::span<const int32_t> tokens, bool skip_special = false) const;
+
+ private:
+  friend class Session;
+  struct State;
+  explicit Model(std::shared_ptr<State> state) : state_(std::move(state)) {}
+
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace octet

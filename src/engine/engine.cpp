@@ -1,0 +1,72 @@
+#include "engine/engine.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace octet {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+Result<size_t> ChooseContext(size_t wanted, const ModelSpec& spec) {
+  if (wanted == 0) return spec.max_positions;
+  if (wanted <= spec.max_positions) return wanted;
+  return Fail(ErrorCode::kInvalidArgument, "a context of ", wanted, " tokens is beyond the model's ",
+              spec.max_positions);
+}
+
+}  // namespace
+
+Engine::Engine(Decoder decoder, PagePool cache, std::unique_ptr<ThreadPool> pool, const EngineOptions& options)
+    : decoder_(std::move(decoder)),
+      cache_(std::move(cache)),
+      pool_(std::move(pool)),
+      execution_(*pool_, kernels::ActiveKernels()),
+      runner_(decoder_, execution_, options.chunk) {
+  execution_.activations = options.activations;
+}
+
+Result<std::unique_ptr<Engine>> Engine::Open(const std::filesystem::path& path, const EngineOptions& options) {
+  const Clock::time_point begin = Clock::now();
+  const size_t cores = ThreadPool::AvailableCores();
+  auto pool = std::make_unique<ThreadPool>(options.threads == 0 ? cores : options.threads);
+  ModelFiles files = OCTET_TRY(ModelFiles::Open(path, options.load, *pool));
+  std::unique_ptr<Engine> engine = OCTET_TRY(Create(std::move(files), std::move(pool), options));
+  engine->load_seconds_ = std::chrono::duration<double>(Clock::now() - begin).count();
+  return engine;
+}
+
+Result<std::unique_ptr<Engine>> Engine::Create(ModelFiles files, std::unique_ptr<ThreadPool> pool,
+                                               const EngineOptions& options) {
+  if (options.chunk == 0) return Fail(ErrorCode::kInvalidArgument, "the chunk is 0 tokens, at least 1 is needed");
+  // A wish in OCTET_CPU that can't be met is an error here rather than a silent choice of another tier.
+  const char* wish = std::getenv("OCTET_CPU");
+  OCTET_TRY(kernels::SelectKernels(wish == nullptr ? "" : wish));
+  const size_t context = OCTET_TRY(ChooseContext(options.context, files.spec));
+  GenerationDefaults defaults =
+      OCTET_TRY(ReadGenerationDefaults(files.generation_config, files.spec, files.path.native()));
+  Decoder decoder = OCTET_TRY(Decoder::Load(std::move(files.spec), *files.weights));
+  const size_t cache_tokens = std::max(options.cache_tokens, context);
+  PagePool cache = OCTET_TRY(PagePool::Create(decoder.kv_layout().page_bytes(), nn::KvLayout::PagesFor(cache_tokens)));
+
+  std::unique_ptr<Engine> engine(new Engine(std::move(decoder), std::move(cache), std::move(pool), options));
+  engine->tokenizer_ = std::move(files.tokenizer);
+  engine->chat_template_ = std::move(files.chat_template);
+  engine->tokenizer_config_ = std::move(files.tokenizer_config);
+  engine->context_ = context;
+  if (engine->tokenizer_ && engine->tokenizer_->eos()) {
+    const int32_t eos = *engine->tokenizer_->eos();
+    if (std::find(defaults.end_tokens.begin(), defaults.end_tokens.end(), eos) == defaults.end_tokens.end()) {
+      defaults.end_tokens.push_back(eos);
+    }
+  }
+  engine->defaults_ = std::move(defaults);
+  return engine;
+}
+
+SequenceLimits Engine::limits() const {
+  return {.context = context_, .vocab = spec().vocab, .end_tokens = defaults_.end_tokens, .tokenizer = tokenizer()};
+}
+
+}  // namespace octet

@@ -1,0 +1,82 @@
+// A model that is ready to run: weights, tokenizer, threads and the memory of the cache.
+//
+//   std::unique_ptr<Engine> engine = OCTET_TRY(Engine::Open("build/models/fp8.octet", {.threads = 2}));
+//   Session session(*engine);                                          // engine/session.h
+//
+// One thread at a time runs steps; everything constant may be read from any thread.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "base/error.h"
+#include "base/thread_pool.h"
+#include "engine/cache/page_pool.h"
+#include "engine/cache/page_table.h"
+#include "engine/generation_defaults.h"
+#include "engine/model_files.h"
+#include "engine/sequence.h"
+#include "engine/step.h"
+#include "models/decoder.h"
+#include "nn/execution_context.h"
+
+namespace octet {
+
+struct EngineOptions {
+  size_t threads = 0;       // 0: the cores that this process may use
+  size_t context = 0;       // tokens of prompt and answer; 0: what the model was made for
+  size_t cache_tokens = 0;  // of all sequences together; 0: one full context
+  size_t chunk = 512;       // most tokens in one forward pass
+  LoadOptions load;
+  nn::ActivationMode activations = nn::ActivationMode::kBf16;
+};
+
+class Engine {
+ public:
+  // Fails as the readers of the formats do; with invalid_argument for a context beyond the model's or options that
+  // can't be; with exhausted where memory for weights or cache can't be had.
+  static Result<std::unique_ptr<Engine>> Open(const std::filesystem::path& path, const EngineOptions& options);
+
+  // From parts that are open already. `pool` runs the forward passes.
+  static Result<std::unique_ptr<Engine>> Create(ModelFiles files, std::unique_ptr<ThreadPool> pool,
+                                                const EngineOptions& options);
+
+  const Decoder& decoder() const { return decoder_; }
+  const ModelSpec& spec() const { return decoder_.spec(); }
+  // Null where the model's files have none: only token ids go in and out then.
+  const Tokenizer* tokenizer() const { return tokenizer_ ? &*tokenizer_ : nullptr; }
+  // Jinja source; empty where there is none.
+  const std::string& chat_template() const { return chat_template_; }
+  const Json& tokenizer_config() const { return tokenizer_config_; }
+  const GenerationDefaults& defaults() const { return defaults_; }
+  size_t context() const { return context_; }
+  size_t threads() const { return pool_->threads(); }
+  const char* tier() const { return execution_.kernels.name; }
+  double load_seconds() const { return load_seconds_; }
+
+  SequenceLimits limits() const;
+  PageTable MakePages() { return PageTable(cache_, context_); }
+  const PagePool& cache() const { return cache_; }
+  StepRunner& runner() { return runner_; }
+
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+ private:
+  Engine(Decoder decoder, PagePool cache, std::unique_ptr<ThreadPool> pool, const EngineOptions& options);
+
+  Decoder decoder_;
+  PagePool cache_;
+  std::unique_ptr<ThreadPool> pool_;
+  nn::ExecutionContext execution_;
+  StepRunner runner_;
+  std::optional<Tokenizer> tokenizer_;
+  std::string chat_template_;
+  Json tokenizer_config_;
+  GenerationDefaults defaults_;
+  size_t context_ = 0;
+  double load_seconds_ = 0;
+};
+
+}  // namespace octet

@@ -1,0 +1,72 @@
+#include "engine/generation_defaults.h"
+
+#include <algorithm>
+#include <string>
+
+#include "engine/sample/check_sampling.h"
+
+namespace octet {
+namespace {
+
+constexpr int64_t kMostEndTokens = 1024;
+
+Status AddEndToken(const Json& token, size_t vocab, std::string_view where, std::vector<int32_t>& tokens) {
+  if (!token.is_number_integer()) {
+    return Fail(ErrorCode::kCorrupt, where, ": `eos_token_id` holds ", token.type_name(), ", integers are expected");
+  }
+  const int64_t id = token.get<int64_t>();
+  // Published files name ids of tokens that were cut off later; they can't be chosen, so they can't end anything.
+  if (id < 0 || static_cast<uint64_t>(id) >= vocab) return {};
+  const auto narrow = static_cast<int32_t>(id);
+  if (std::find(tokens.begin(), tokens.end(), narrow) == tokens.end()) tokens.push_back(narrow);
+  return {};
+}
+
+Status AddEndTokens(const Json& config, size_t vocab, std::string_view where, std::vector<int32_t>& tokens) {
+  const Json* member = FindMember(config, "eos_token_id");
+  if (member == nullptr) return {};
+  if (!member->is_array()) return AddEndToken(*member, vocab, where, tokens);
+  if (member->size() > kMostEndTokens) {
+    return Fail(ErrorCode::kCorrupt, where, ": `eos_token_id` lists ", member->size(), " tokens, at most ",
+                kMostEndTokens, " are read");
+  }
+  for (const Json& token : *member) OCTET_TRY(AddEndToken(token, vocab, where, tokens));
+  return {};
+}
+
+Status ReadFloat(const Json& config, std::string_view key, std::string_view where, float& out) {
+  if (FindMember(config, key) == nullptr) return {};
+  out = static_cast<float>(OCTET_TRY(GetNumber(config, key, where)));
+  return {};
+}
+
+Status ReadSampling(const Json& config, size_t vocab, std::string_view where, SamplingOptions& sampling) {
+  OCTET_TRY(ReadFloat(config, "temperature", where, sampling.temperature));
+  OCTET_TRY(ReadFloat(config, "top_p", where, sampling.top_p));
+  OCTET_TRY(ReadFloat(config, "min_p", where, sampling.min_p));
+  OCTET_TRY(ReadFloat(config, "repetition_penalty", where, sampling.repetition_penalty));
+  if (FindMember(config, "top_k") != nullptr) {
+    const int64_t top_k = OCTET_TRY(GetInteger(config, "top_k", where));
+    // -1 is a common spelling of "all".
+    sampling.top_k = static_cast<int32_t>(std::clamp<int64_t>(top_k, 0, INT32_MAX));
+  }
+  const bool may_sample = FindMember(config, "do_sample") == nullptr || OCTET_TRY(GetBool(config, "do_sample", where));
+  if (!may_sample) sampling.temperature = 0;
+  const Status checked = CheckSampling(sampling, vocab);
+  if (!checked) return Fail(ErrorCode::kCorrupt, where, ": ", checked.error().message);
+  return {};
+}
+
+}  // namespace
+
+Result<GenerationDefaults> ReadGenerationDefaults(const Json& generation_config, const ModelSpec& spec,
+                                                  std::string_view where) {
+  GenerationDefaults defaults;
+  OCTET_TRY(AddEndTokens(generation_config, spec.vocab, where, defaults.end_tokens));
+  for (const int32_t token : spec.eos_ids)
+    OCTET_TRY(AddEndToken(token, spec.vocab, "config.json", defaults.end_tokens));
+  OCTET_TRY(ReadSampling(generation_config, spec.vocab, where, defaults.sampling));
+  return defaults;
+}
+
+}  // namespace octet

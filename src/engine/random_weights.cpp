@@ -1,0 +1,162 @@
+#include "engine/random_weights.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstring>
+
+#include "base/json.h"
+#include "base/nearest.h"
+#include "models/hf_config.h"
+
+namespace octet {
+namespace {
+
+// What distinguishes published decoders; the rest follows from the model type's defaults.
+struct PublishedShape {
+  std::string_view name;
+  std::string_view model_type;
+  int layers, hidden, heads, kv_heads, head_dim, width, vocab;
+  bool tied;
+};
+
+constexpr std::array<PublishedShape, 15> kShapes = {{
+    {"smollm2-135m", "llama", 30, 576, 9, 3, 64, 1536, 49152, true},
+    {"smollm2-360m", "llama", 32, 960, 15, 5, 64, 2560, 49152, true},
+    {"smollm2-1.7b", "llama", 24, 2048, 32, 32, 64, 8192, 49152, true},
+    {"llama-3.2-1b", "llama", 16, 2048, 32, 8, 64, 8192, 128256, true},
+    {"llama-3.2-3b", "llama", 28, 3072, 24, 8, 128, 8192, 128256, true},
+    {"llama-3-8b", "llama", 32, 4096, 32, 8, 128, 14336, 128256, false},
+    {"qwen2.5-0.5b", "qwen2", 24, 896, 14, 2, 64, 4864, 151936, true},
+    {"qwen2.5-1.5b", "qwen2", 28, 1536, 12, 2, 128, 8960, 151936, true},
+    {"qwen2.5-3b", "qwen2", 36, 2048, 16, 2, 128, 11008, 151936, true},
+    {"qwen2.5-7b", "qwen2", 28, 3584, 28, 4, 128, 18944, 152064, false},
+    {"gemma-3-270m", "gemma3_text", 18, 640, 4, 1, 256, 2048, 262144, true},
+    {"gemma-3-1b", "gemma3_text", 26, 1152, 4, 1, 256, 6912, 262144, true},
+    {"gemma-2-2b", "gemma2", 26, 2304, 8, 4, 256, 9216, 256000, true},
+    {"phi-3-mini", "phi3", 32, 3072, 32, 32, 96, 8192, 32064, false},
+    {"mistral-7b", "mistral", 32, 4096, 32, 8, 128, 14336, 32000, false},
+}};
+
+// A stream of bits for filling memory; no statistics depend on it.
+class BitStream {
+ public:
+  explicit BitStream(std::string_view name) {
+    for (const char c : name) state_ = (state_ ^ static_cast<uint8_t>(c)) * 0x100000001B3;
+  }
+  uint64_t Next() {
+    state_ ^= state_ << 13;
+    state_ ^= state_ >> 7;
+    state_ ^= state_ << 17;
+    return state_;
+  }
+
+ private:
+  uint64_t state_ = 0xCBF29CE484222325;
+};
+
+// Fills with random signs and mantissas under one exponent, given as bits that every 64-bit word gets.
+void FillWords(std::byte* to, size_t bytes, uint64_t keep_random, uint64_t exponents, std::string_view seed) {
+  BitStream bits(seed);
+  for (size_t at = 0; at + 8 <= bytes; at += 8) {
+    const uint64_t word = (bits.Next() & keep_random) | exponents;
+    std::memcpy(to + at, &word, 8);
+  }
+}
+
+uint64_t Repeat16(uint16_t half) { return half * uint64_t{0x0001000100010001}; }
+
+// BF16 of magnitude 2^exponent .. 2^(exponent + 1).
+void FillBf16(std::byte* to, size_t bytes, int exponent, std::string_view seed) {
+  FillWords(to, bytes, Repeat16(0x807F), Repeat16(static_cast<uint16_t>((exponent + 127) << 7)), seed);
+}
+
+// E4M3 of magnitude 1 .. 2: exponent field 7.
+void FillE4M3(std::byte* to, size_t bytes, std::string_view seed) {
+  FillWords(to, bytes, Repeat16(0x8787), Repeat16(0x3838), seed);
+}
+
+}  // namespace
+
+std::vector<std::string> ShapeNames() {
+  std::vector<std::string> names;
+  for (const PublishedShape& shape : kShapes) names.emplace_back(shape.name);
+  return names;
+}
+
+Result<ModelSpec> ShapeSpec(std::string_view name) {
+  const auto shape =
+      std::find_if(kShapes.begin(), kShapes.end(), [&](const PublishedShape& s) { return s.name == name; });
+  if (shape == kShapes.end()) {
+    std::string all;
+    for (const std::string& known : ShapeNames()) all += (all.empty() ? "" : ", ") + known;
+    return Fail(ErrorCode::kNotFound, "no shape `", name, "`", DidYouMean(std::string(name), ShapeNames()),
+                "; there are ", all);
+  }
+  const Json config = {{"model_type", shape->model_type},
+                       {"num_hidden_layers", shape->layers},
+                       {"hidden_size", shape->hidden},
+                       {"num_attention_heads", shape->heads},
+                       {"num_key_value_heads", shape->kv_heads},
+                       {"head_dim", shape->head_dim},
+                       {"intermediate_size", shape->width},
+                       {"vocab_size", shape->vocab},
+                       {"tie_word_embeddings", shape->tied},
+                       {"max_position_embeddings", 8192},
+                       {"torch_dtype", "bfloat16"}};
+  return ReadHfConfig(config, Cat("shape ", name));
+}
+
+RandomWeights::RandomWeights(const ModelSpec& spec, kernels::WeightFormat format) : format_(format) {
+  for (const WeightSlot& slot : WeightSlots(spec)) {
+    if (slot.name.ends_with(".bias")) {
+      places_.back().bias = true;  // a bias comes right behind its matrix
+    } else if (slot.name.ends_with(".attn.k") || slot.name.ends_with(".attn.v") || slot.name.ends_with(".ffn.up")) {
+      places_.back().rows += slot.rows;
+    } else {
+      const bool is_query = slot.name.ends_with(".attn.q"), is_gate = slot.name.ends_with(".ffn.gate");
+      entries_.push_back({slot.name + (is_query ? "kv" : is_gate ? "_up" : ""), slot.IsMatrix()});
+      const bool quantised = slot.quantisable && slot.sensitivity != Sensitivity::kEmbedding;
+      places_.push_back({slot.rows, slot.columns, quantised, false});
+    }
+  }
+}
+
+Result<RandomWeights::Place> RandomWeights::Find(std::string_view name, bool is_matrix) const {
+  for (size_t i = 0; i < entries_.size(); ++i) {
+    if (entries_[i].name == name && entries_[i].is_matrix == is_matrix) return places_[i];
+  }
+  return Fail(ErrorCode::kNotFound, "the shape has no weight `", name, "`");
+}
+
+Result<PackedMatrix> RandomWeights::Matrix(std::string_view name) {
+  const Place place = OCTET_TRY(Find(name, true));
+  const kernels::WeightFormat format = place.quantised ? format_ : kernels::WeightFormat::kBf16;
+  const size_t bytes = kernels::PackedBytes(format, place.rows, place.columns);
+  const size_t scales = format == kernels::WeightFormat::kE4M3 ? place.rows : 0;
+  const size_t biases = place.bias ? place.rows : 0;
+  std::shared_ptr<AlignedBuffer> buffer = OCTET_TRY(AlignedBuffer::Allocate(bytes + (scales + biases) * sizeof(float)));
+  const int exponent = -static_cast<int>(std::bit_width(place.columns) + 1) / 2 - 1;
+  auto* floats = reinterpret_cast<float*>(buffer->data() + bytes);
+  if (format == kernels::WeightFormat::kE4M3) {
+    FillE4M3(buffer->data(), bytes, name);
+    std::fill_n(floats, scales, std::ldexp(1.0F, exponent));
+  } else {
+    FillBf16(buffer->data(), bytes, exponent, name);
+  }
+  return PackedMatrix{.format = format,
+                      .columns = place.rows,
+                      .depth = place.columns,
+                      .panels = buffer->bytes().first(bytes),
+                      .column_scales = {floats, scales},
+                      .bias = {floats + scales, biases},
+                      .owner = buffer};
+}
+
+Result<std::vector<float>> RandomWeights::Vector(std::string_view name) {
+  const Place place = OCTET_TRY(Find(name, false));
+  return std::vector<float>(place.rows, 1.0F);
+}
+
+}  // namespace octet

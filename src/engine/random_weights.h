@@ -1,0 +1,45 @@
+// Weights of a model that nobody has trained, to measure what a shape costs.
+//
+//   ModelSpec spec = OCTET_TRY(ShapeSpec("llama-3.2-1b"));
+//   RandomWeights weights(spec, kernels::WeightFormat::kE4M3);
+//   Decoder decoder = OCTET_TRY(Decoder::Load(spec, weights));
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "models/weights.h"
+
+namespace octet {
+
+// Published shapes by name. Fails with not_found naming the nearest and all.
+Result<ModelSpec> ShapeSpec(std::string_view name);
+std::vector<std::string> ShapeNames();
+
+// Linear layers in `format`, q, k, v and gate, up joined; embedding and head in BF16, as recipes leave them. Values are
+// bounded by 1/sqrt(depth), so that logits stay finite.
+class RandomWeights : public WeightProvider {
+ public:
+  RandomWeights(const ModelSpec& spec, kernels::WeightFormat format);
+
+  const std::vector<Entry>& Entries() const override { return entries_; }
+  Result<PackedMatrix> Matrix(std::string_view name) override;
+  Result<std::vector<float>> Vector(std::string_view name) override;
+
+ private:
+  struct Place {
+    size_t rows = 0;
+    size_t columns = 0;  // 0 for a vector
+    bool quantised = false;
+    bool bias = false;
+  };
+
+  Result<Place> Find(std::string_view name, bool is_matrix) const;
+
+  kernels::WeightFormat format_;
+  std::vector<Entry> entries_;
+  std::vector<Place> places_;  // parallel to entries_
+};
+
+}  // namespace octet

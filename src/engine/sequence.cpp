@@ -1,0 +1,118 @@
+#include "engine/sequence.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace octet {
+namespace {
+
+Status CheckRequest(const Request& request, const SequenceLimits& limits) {
+  const size_t size = request.prompt.size();
+  if (size == 0)
+    return Fail(ErrorCode::kInvalidArgument, "the prompt has no tokens; a model needs at least one to go on from");
+  if (size >= limits.context) {
+    return Fail(ErrorCode::kInvalidArgument, "the prompt has ", size, " tokens, the context has room for ",
+                limits.context, " with the answer; shorten the prompt or open the model with a larger context");
+  }
+  for (size_t i = 0; i < size; ++i) {
+    if (request.prompt[i] >= 0 && static_cast<size_t>(request.prompt[i]) < limits.vocab) continue;
+    return Fail(ErrorCode::kInvalidArgument, "token ", i, " of the prompt is ", request.prompt[i],
+                ", the vocabulary has 0 to ", limits.vocab - 1);
+  }
+  for (const int32_t token : request.options.stop_tokens) {
+    if (token >= 0 && static_cast<size_t>(token) < limits.vocab) continue;
+    return Fail(ErrorCode::kInvalidArgument, "stop_tokens names token ", token, ", the vocabulary has 0 to ",
+                limits.vocab - 1);
+  }
+  for (const std::string& stop : request.options.stop) {
+    if (stop.empty()) return Fail(ErrorCode::kInvalidArgument, "a stop string is empty; leave it out to never stop");
+  }
+  if (!request.options.stop.empty() && limits.tokenizer == nullptr) {
+    return Fail(ErrorCode::kInvalidArgument, "stop strings need a tokenizer, this model has none");
+  }
+  return {};
+}
+
+std::vector<int32_t> EndTokens(const GenerateOptions& options, const SequenceLimits& limits) {
+  std::vector<int32_t> tokens = options.stop_tokens;
+  if (options.ignore_eos) return tokens;
+  for (const int32_t token : limits.end_tokens) {
+    if (token >= 0 && static_cast<size_t>(token) < limits.vocab) tokens.push_back(token);
+  }
+  return tokens;
+}
+
+}  // namespace
+
+Result<Sequence> Sequence::Create(Request request, const SequenceLimits& limits, PageTable pages, size_t cached) {
+  OCTET_TRY(CheckRequest(request, limits));
+  OCTET_CHECK(cached < request.prompt.size() && cached <= pages.covered());
+  std::vector<int32_t> end_tokens = EndTokens(request.options, limits);
+  Sampler sampler = OCTET_TRY(Sampler::Create(request.options.sampling, limits.vocab, end_tokens, request.number));
+  sampler.AddPrompt(request.prompt);
+
+  Sequence sequence(std::move(sampler), std::move(pages));
+  sequence.prompt_size_ = request.prompt.size();
+  sequence.cached_ = cached;
+  sequence.most_output_ = limits.context - request.prompt.size();
+  if (request.options.max_tokens) sequence.most_output_ = std::min(sequence.most_output_, *request.options.max_tokens);
+  sequence.tokens_ = std::move(request.prompt);
+  sequence.tokens_.reserve(sequence.prompt_size_ + sequence.most_output_);
+  sequence.generated_.reserve(sequence.most_output_);
+  sequence.end_tokens_ = std::move(end_tokens);
+  if (limits.tokenizer != nullptr) sequence.decoder_.emplace(*limits.tokenizer, !request.options.show_special);
+  sequence.stops_ = StopStrings(std::move(request.options.stop));
+  if (sequence.most_output_ == 0) sequence.Finish(FinishReason::kLength);
+  return sequence;
+}
+
+Result<Decoder::Run> Sequence::NextRun(size_t most_tokens) {
+  const size_t count = std::min(most_tokens, tokens_.size() - cached_);
+  OCTET_TRY(pages_.Cover(cached_ + count));
+  const bool reaches_end = cached_ + count == tokens_.size();
+  return Decoder::Run{.tokens = std::span(tokens_).subspan(cached_, count),
+                      .first_position = cached_,
+                      .pages = pages_.pages(),
+                      .logits_from = reaches_end ? count - 1 : count,
+                      .prompt_length = prompt_size_};
+}
+
+Status Sequence::Advance(const Decoder::Run& run, const float* logits) {
+  cached_ += run.tokens.size();
+  if (run.logits_from == run.tokens.size()) return {};
+  SampledToken next = OCTET_TRY(sampler_.Next({logits, sampler_.vocab()}));
+  tokens_.push_back(next.token);
+  generated_.push_back({next.token, next.logprob, std::move(next.top)});
+  if (IsEndToken(next.token)) {
+    Finish(FinishReason::kStop);
+    return {};
+  }
+  AddText(next.token);
+  if (!finished() && generated_.size() == most_output_) Finish(FinishReason::kLength);
+  return {};
+}
+
+void Sequence::AddText(int32_t token) {
+  if (!decoder_) return;
+  text_ += stops_.Push(decoder_->Push(token));
+  if (stops_.matched()) Finish(FinishReason::kStop);
+}
+
+void Sequence::Finish(FinishReason reason) {
+  if (finished()) return;
+  if (decoder_ && !stops_.matched()) {
+    text_ += stops_.Push(decoder_->Finish());
+    // The last characters can still complete a stop string.
+    if (stops_.matched()) reason = FinishReason::kStop;
+    text_ += stops_.Finish();
+  }
+  finish_reason_ = reason;
+}
+
+bool Sequence::IsEndToken(int32_t token) const {
+  return std::find(end_tokens_.begin(), end_tokens_.end(), token) != end_tokens_.end();
+}
+
+std::string Sequence::TakeText() { return std::exchange(text_, {}); }
+
+}  // namespace octet

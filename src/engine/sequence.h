@@ -1,0 +1,95 @@
+// One sequence of tokens in the engine: a prompt that becomes an answer, with its own place in the cache, its own
+// sampling state and its own text.
+//
+//   Sequence sequence = OCTET_TRY(Sequence::Create(request, limits, std::move(pages)));
+//   while (!sequence.finished()) {
+//     Decoder::Run run = OCTET_TRY(sequence.NextRun(/*most_tokens=*/512));
+//     ... Decoder::Forward over the runs of many sequences ...
+//     OCTET_TRY(sequence.Advance(run, logits));
+//     Show(sequence.TakeText());
+//   }
+//
+// It makes no difference whether the tokens to compute are a prompt or one generated token. Who runs sequences
+// together: engine/step.h; one request from start to end: engine/stream.h.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "engine/cache/page_table.h"
+#include "engine/request.h"
+#include "engine/sample/sampler.h"
+#include "engine/sample/stop_strings.h"
+#include "models/decoder.h"
+#include "text/tokenizer.h"
+
+namespace octet {
+
+// What a request is held against; the pointers outlive the sequence.
+struct SequenceLimits {
+  size_t context = 0;  // prompt and answer together
+  size_t vocab = 0;
+  std::span<const int32_t> end_tokens;   // the model's own
+  const Tokenizer* tokenizer = nullptr;  // null: no text, and no stop strings
+};
+
+class Sequence {
+ public:
+  // `cached`: tokens of the prompt whose keys and values are in `pages` already, fewer than the prompt has. Fails with
+  // invalid_argument for an empty prompt, one that leaves no room in the context (with both numbers), a token outside
+  // the vocabulary, and options that can't work.
+  static Result<Sequence> Create(Request request, const SequenceLimits& limits, PageTable pages, size_t cached = 0);
+
+  Sequence(Sequence&&) = default;
+
+  // The next tokens to compute, at most most_tokens; their pages are taken. Fails with exhausted where the cache is
+  // full. Requires !finished() and most_tokens > 0.
+  Result<Decoder::Run> NextRun(size_t most_tokens);
+
+  // After the forward pass of that run: `logits` [vocab] of its last token where the run wanted them, which then give
+  // the next token. Fails as Sampler::Next does.
+  Status Advance(const Decoder::Run& run, const float* logits);
+
+  bool finished() const { return finish_reason_.has_value(); }
+  std::optional<FinishReason> finish_reason() const { return finish_reason_; }
+  // Ends it where it stands.
+  void Cancel() { Finish(FinishReason::kCancelled); }
+
+  // Text that became certain since the last call.
+  std::string TakeText();
+
+  size_t prompt_size() const { return prompt_size_; }
+  // Prompt and answer.
+  const std::vector<int32_t>& tokens() const { return tokens_; }
+  // Tokens whose keys and values are in the pages.
+  size_t cached() const { return cached_; }
+  const std::vector<GeneratedToken>& generated() const { return generated_; }
+  // The pages, for whoever goes on where this sequence ended.
+  PageTable TakePages() && { return std::move(pages_); }
+
+ private:
+  Sequence(Sampler sampler, PageTable pages) : sampler_(std::move(sampler)), pages_(std::move(pages)) {}
+
+  void AddText(int32_t token);
+  void Finish(FinishReason reason);
+  bool IsEndToken(int32_t token) const;
+
+  Sampler sampler_;
+  PageTable pages_;
+  std::vector<int32_t> tokens_;
+  size_t prompt_size_ = 0;
+  size_t cached_ = 0;
+  size_t most_output_ = 0;
+  std::vector<int32_t> end_tokens_;
+  std::vector<GeneratedToken> generated_;
+  std::optional<StreamDecoder> decoder_;
+  StopStrings stops_;
+  std::string text_;
+  std::optional<FinishReason> finish_reason_;
+};
+
+}  // namespace octet

@@ -1,0 +1,80 @@
+#include "engine/session.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace octet {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double SecondsBetween(Clock::time_point begin, Clock::time_point end) {
+  return std::chrono::duration<double>(end - begin).count();
+}
+
+// Rope rules that look at the sequence's length give a longer prompt other angles.
+bool KeysDependOnLength(const ModelSpec& spec) {
+  return std::any_of(spec.ropes.begin(), spec.ropes.end(), [](const nn::RopeSpec& rope) {
+    return rope.kind == nn::RopeKind::kDynamic || rope.kind == nn::RopeKind::kLongrope;
+  });
+}
+
+// Runs steps until the sequence has ended, handing its text on.
+Status RunToEnd(Engine& engine, Sequence& sequence, const OnText& on_text, const CancelFlag* cancel,
+                GenerateResult& result) {
+  const Clock::time_point begin = Clock::now();
+  Clock::time_point first_token = begin;
+  Sequence* const one = &sequence;
+  while (!sequence.finished()) {
+    if (cancel != nullptr && cancel->requested())
+      sequence.Cancel();
+    else
+      OCTET_TRY(engine.runner().Step({&one, 1}));
+    if (sequence.generated().size() <= 1) first_token = Clock::now();
+    const std::string piece = sequence.TakeText();
+    if (piece.empty()) continue;
+    result.text += piece;
+    if (on_text && !on_text(piece)) sequence.Cancel();
+  }
+  result.timings.prompt_seconds = SecondsBetween(begin, first_token);
+  result.timings.decode_seconds = SecondsBetween(first_token, Clock::now());
+  return {};
+}
+
+}  // namespace
+
+EngineSession::EngineSession(Engine& engine) : engine_(engine), pages_(engine.MakePages()) {}
+
+size_t EngineSession::CommonPrefix(const std::vector<int32_t>& prompt) const {
+  if (prompt.empty() || KeysDependOnLength(engine_.spec())) return 0;
+  const auto [held, wanted] = std::mismatch(held_.begin(), held_.end(), prompt.begin(), prompt.end());
+  static_cast<void>(wanted);
+  // The last token is computed in any case, since its logits are wanted.
+  return std::min(static_cast<size_t>(held - held_.begin()), prompt.size() - 1);
+}
+
+Result<GenerateResult> EngineSession::Generate(Request request, const OnText& on_text, const CancelFlag* cancel) {
+  const size_t cached = CommonPrefix(request.prompt);
+  PageTable pages = std::exchange(pages_, engine_.MakePages());
+  held_.clear();
+  pages.Truncate(cached);
+  Sequence sequence = OCTET_TRY(Sequence::Create(std::move(request), engine_.limits(), std::move(pages), cached));
+  GenerateResult result;
+  OCTET_TRY(RunToEnd(engine_, sequence, on_text, cancel, result));
+  result.text += sequence.TakeText();
+  result.tokens = sequence.generated();
+  result.finish_reason = *sequence.finish_reason();
+  result.timings.prompt_tokens = sequence.prompt_size();
+  result.timings.cached_tokens = cached;
+  result.timings.generated_tokens = result.tokens.size();
+  Keep(std::move(sequence));
+  return result;
+}
+
+void EngineSession::Keep(Sequence sequence) {
+  held_.assign(sequence.tokens().begin(), sequence.tokens().begin() + static_cast<std::ptrdiff_t>(sequence.cached()));
+  pages_ = std::move(sequence).TakePages();
+}
+
+}  // namespace octet

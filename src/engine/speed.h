@@ -1,0 +1,39 @@
+// How many tokens a second a decoder reads and writes, without sampling and text.
+//
+//   SpeedTest test{.kind = SpeedTest::kPrompt, .tokens = 512, .batch = 1, .repetitions = 5};
+//   Speed speed = OCTET_TRY(MeasureSpeed(decoder, context, test, cancel));
+//   Print(speed.median, " tokens/s");
+#pragma once
+
+#include <cstddef>
+
+#include "base/cancel.h"
+#include "base/error.h"
+#include "models/decoder.h"
+#include "nn/execution_context.h"
+
+namespace octet {
+
+struct SpeedTest {
+  enum Kind { kPrompt, kDecode };
+  Kind kind = kPrompt;
+  size_t tokens = 512;     // of each sequence
+  size_t batch = 1;        // sequences computed together
+  size_t repetitions = 5;  // after one that isn't counted
+  size_t chunk = 512;      // most tokens in one forward pass
+};
+
+// Tokens of all sequences together in a second.
+struct Speed {
+  double median = 0;
+  double min = 0;
+  double max = 0;
+};
+
+// Every sequence starts empty, with the same arbitrary tokens. kPrompt computes all its tokens in chunks and the logits
+// of the last; kDecode one token of each sequence at a time, each with its logits. Fails as Decoder::Forward does; with
+// internal where logits come out that are no numbers; with invalid_argument for sizes of 0.
+Result<Speed> MeasureSpeed(const Decoder& decoder, nn::ExecutionContext& context, const SpeedTest& test,
+                           const CancelFlag& cancel);
+
+}  // namespace octet

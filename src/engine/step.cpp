@@ -1,0 +1,37 @@
+#include "engine/step.h"
+
+namespace octet {
+
+Status StepRunner::Plan(std::span<Sequence* const> sequences) {
+  planned_.clear();
+  runs_.clear();
+  size_t left = most_tokens_;
+  for (const bool prompts : {false, true}) {
+    for (Sequence* sequence : sequences) {
+      const bool is_prompt = sequence->tokens().size() - sequence->cached() > 1;
+      if (sequence->finished() || is_prompt != prompts || left == 0) continue;
+      const Decoder::Run run = OCTET_TRY(sequence->NextRun(left));
+      left -= run.tokens.size();
+      planned_.push_back(sequence);
+      runs_.push_back(run);
+    }
+  }
+  return {};
+}
+
+Status StepRunner::Step(std::span<Sequence* const> sequences) {
+  OCTET_TRY(Plan(sequences));
+  const size_t vocab = decoder_.spec().vocab;
+  size_t rows = 0;
+  for (const Decoder::Run& run : runs_) rows += run.tokens.size() - run.logits_from;
+  if (logits_.size() < rows * vocab) logits_.resize(rows * vocab);
+  OCTET_TRY(decoder_.Forward(runs_, context_, logits_.data()));
+  const float* logits = logits_.data();
+  for (size_t i = 0; i < runs_.size(); ++i) {
+    OCTET_TRY(planned_[i]->Advance(runs_[i], logits));
+    logits += (runs_[i].tokens.size() - runs_[i].logits_from) * vocab;
+  }
+  return {};
+}
+
+}  // namespace octet

@@ -1,0 +1,40 @@
+// One step of the engine: a single forward pass over what every given sequence needs next.
+//
+//   StepRunner runner(decoder, context, /*most_tokens=*/512);
+//   OCTET_TRY(runner.Step(sequences));
+//
+// Sequences that wait for one token go first, then prompts in their order fill the step up to its size. The result of a
+// sequence does not depend on what else is in the step. Deciding which sequences take part is the caller's.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "base/error.h"
+#include "engine/sequence.h"
+#include "nn/execution_context.h"
+
+namespace octet {
+
+class StepRunner {
+ public:
+  // Keeps references to both. Requires most_tokens > 0.
+  StepRunner(const Decoder& decoder, nn::ExecutionContext& context, size_t most_tokens)
+      : decoder_(decoder), context_(context), most_tokens_(most_tokens) {}
+
+  // Finished sequences are passed over. Fails as the forward pass, the cache or the sampler does; sequences that came
+  // before the one at fault have advanced. Allocates nothing once a step of this size has run.
+  Status Step(std::span<Sequence* const> sequences);
+
+ private:
+  Status Plan(std::span<Sequence* const> sequences);
+
+  const Decoder& decoder_;
+  nn::ExecutionContext& context_;
+  size_t most_tokens_;
+  std::vector<Sequence*> planned_;
+  std::vector<Decoder::Run> runs_;  // parallel to planned_
+  std::vector<float> logits_;
+};
+
+}  // namespace octet
