@@ -1,0 +1,58 @@
+// A UTF-8 string that remembers, for every byte, whether the template or some data wrote it.
+//
+//   MarkedString line("<|im_start|>", /*trusted=*/true);
+//   line.Append(user_text, /*trusted=*/false);
+//   line.ForEachRun([](std::string_view text, bool trusted) { ... });
+//
+// Marks are kept as run lengths, so a string from one source costs one run. Offsets are bytes; those who cut at characters
+// find the offsets with characters.h.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace octet::jinja {
+
+class MarkedString {
+ public:
+  MarkedString() = default;
+  MarkedString(std::string text, bool trusted);
+
+  std::string_view text() const { return text_; }
+  size_t size() const { return text_.size(); }
+  bool empty() const { return text_.empty(); }
+  // Whether no byte came from data; true for the empty string.
+  bool trusted() const;
+  bool TrustedAt(size_t offset) const;
+
+  void Append(std::string_view text, bool trusted);
+  void Append(const MarkedString& other) { AppendSlice(other, 0, other.size()); }
+  void AppendSlice(const MarkedString& other, size_t begin, size_t end);
+  // The bytes begin .. end - 1. Requires begin <= end <= size().
+  MarkedString Slice(size_t begin, size_t end) const;
+
+  // Calls visit(text, trusted) for each maximal run, in order.
+  template <class Visit>
+  void ForEachRun(Visit&& visit) const {
+    size_t begin = 0;
+    for (const Run& run : runs_) {
+      visit(text().substr(begin, run.end - begin), run.trusted);
+      begin = run.end;
+    }
+  }
+
+ private:
+  struct Run {
+    size_t end;
+    bool trusted;
+  };
+
+  size_t RunAt(size_t offset) const;
+
+  std::string text_;
+  std::vector<Run> runs_;  // ends ascend; the last is the size
+};
+
+}  // namespace octet::jinja

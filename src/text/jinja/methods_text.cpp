@@ -1,0 +1,187 @@
+// Methods of strings that yield other strings (natives.h).
+#include <algorithm>
+
+#include "text/jinja/characters.h"
+#include "text/jinja/evaluator.h"
+#include "text/jinja/format.h"
+#include "text/jinja/natives.h"
+#include "text/jinja/text_form.h"
+#include "text/jinja/text_tools.h"
+
+namespace octet::jinja {
+namespace {
+
+Value Text(Evaluator& evaluator, MarkedString text, const Value& like) {
+  return MakeString(evaluator.budget(), std::move(text), like.string().markup);
+}
+
+template <MarkedString (*transform)(const MarkedString&)>
+Result<Value> Apply(Evaluator& evaluator, const Value& self, Bound&) {
+  OCTET_TRY(evaluator.budget().Allow(self.string().marked.size() * 2));
+  return Text(evaluator, transform(self.string().marked), self);
+}
+
+// str.title: a letter behind a character without case is upper-case, all others are lower-case.
+MarkedString TitleText(const MarkedString& text) {
+  MarkedString titled;
+  bool inside = false;
+  for (size_t at = 0; at < text.size();) {
+    const size_t begin = at;
+    const char32_t character = DecodeCharacter(text.text(), at);
+    titled.Append(inside ? LowerOf(character) : TitleOf(character), text.TrustedAt(begin));
+    inside = IsUpper(character) || IsLower(character) || IsTitle(character);
+  }
+  return titled;
+}
+
+MarkedString SwapCase(const MarkedString& text) {
+  MarkedString swapped;
+  for (size_t at = 0; at < text.size();) {
+    const size_t begin = at;
+    const char32_t character = DecodeCharacter(text.text(), at);
+    swapped.Append(IsUpper(character) ? LowerOf(character) : IsLower(character) ? UpperOf(character) : std::string(text.text().substr(begin, at - begin)), text.TrustedAt(begin));
+  }
+  return swapped;
+}
+
+template <Side side>
+Result<Value> Strip(Evaluator& evaluator, const Value& self, Bound& arguments) {
+  std::optional<std::string_view> set;
+  if (!arguments[0].missing() && !arguments[0].Is(Kind::kNone)) set = OCTET_TRY(StringArgument(arguments[0]))->text();
+  OCTET_TRY(evaluator.budget().Allow(self.string().marked.size() * (set ? 1 + set->size() / 16 : 1)));
+  return Text(evaluator, StripText(self.string().marked, set, side), self);
+}
+
+Result<Value> Replace(Evaluator& evaluator, const Value& self, Bound& arguments) {
+  const std::string_view old = OCTET_TRY(StringArgument(arguments[0]))->text();
+  const MarkedString& with = OCTET_TRY(StringArgument(arguments[1]))->marked;
+  const Integer count = OCTET_TRY(IntegerArgument(arguments[2], -1));
+  return Text(evaluator, OCTET_TRY(ReplaceText(evaluator.budget(), self.string().marked, old, with, count)), self);
+}
+
+template <bool prefix>
+Result<Value> Remove(Evaluator& evaluator, const Value& self, Bound& arguments) {
+  const MarkedString& text = self.string().marked;
+  const std::string_view part = OCTET_TRY(StringArgument(arguments[0]))->text();
+  OCTET_TRY(evaluator.budget().Allow(text.size()));
+  const bool found = prefix ? text.text().starts_with(part) : text.text().ends_with(part);
+  if (!found) return self;
+  return Text(evaluator, prefix ? text.Slice(part.size(), text.size()) : text.Slice(0, text.size() - part.size()), self);
+}
+
+Result<std::string_view> FillCharacter(const Value& fill) {
+  if (fill.missing()) return std::string_view(" ");
+  const StringObject& character = *OCTET_TRY(StringArgument(fill));
+  if (character.characters != 1) return Refuse("The fill character must be exactly one character long");
+  return character.text();
+}
+
+bool FillTrust(const Value& self, const Value& fill) {
+  return self.string().marked.trusted() && (fill.missing() || fill.string().marked.trusted());
+}
+
+Result<Value> Center(Evaluator& evaluator, const Value& self, Bound& arguments) {
+  const Integer width = OCTET_TRY(IntegerArgument(arguments[0], 0));
+  const std::string_view fill = OCTET_TRY(FillCharacter(arguments[1]));
+  return Text(evaluator, OCTET_TRY(CenterText(evaluator.budget(), self.string().marked, self.string().characters, width, fill, FillTrust(self, arguments[1]))), self);
+}
+
+template <bool left>
+Result<Value> Justify(Evaluator& evaluator, const Value& self, Bound& arguments) {
+  const Integer width = OCTET_TRY(IntegerArgument(arguments[0], 0));
+  const std::string_view fill = OCTET_TRY(FillCharacter(arguments[1]));
+  const Integer missing = width - static_cast<Integer>(self.string().characters);
+  MarkedString padding = OCTET_TRY(Padding(evaluator.budget(), missing, fill, FillTrust(self, arguments[1])));
+  MarkedString text = left ? self.string().marked : padding;
+  text.Append(left ? padding : self.string().marked);
+  return Text(evaluator, std::move(text), self);
+}
+
+Result<Value> ZeroFill(Evaluator& evaluator, const Value& self, Bound& arguments) {
+  const MarkedString& text = self.string().marked;
+  const Integer missing = OCTET_TRY(IntegerArgument(arguments[0], 0)) - static_cast<Integer>(self.string().characters);
+  const size_t sign = !text.empty() && (text.text()[0] == '-' || text.text()[0] == '+') ? 1 : 0;
+  MarkedString filled = text.Slice(0, sign);
+  filled.Append(OCTET_TRY(Padding(evaluator.budget(), missing, "0", text.trusted())));
+  filled.AppendSlice(text, sign, text.size());
+  return Text(evaluator, std::move(filled), self);
+}
+
+Result<Value> ExpandTabs(Evaluator& evaluator, const Value& self, Bound& arguments) {
+  const MarkedString& text = self.string().marked;
+  const Integer asked_width = OCTET_TRY(IntegerArgument(arguments[0], 8));
+  const size_t width = OCTET_TRY(SizeArgument(evaluator.budget(), asked_width));
+  MarkedString out;
+  size_t column = 0;
+  for (size_t at = 0; at < text.size();) {
+    const size_t begin = at;
+    const char32_t character = DecodeCharacter(text.text(), at);
+    if (character != '\t') {
+      out.AppendSlice(text, begin, at);
+      column = character == '\n' || character == '\r' ? 0 : column + 1;
+    } else if (width > 0) {
+      const size_t spaces = width - column % width;
+      out.Append(OCTET_TRY(Padding(evaluator.budget(), static_cast<Integer>(spaces), " ", text.TrustedAt(begin))));
+      column += spaces;
+      if (out.size() > evaluator.budget().limits().memory_bytes) OCTET_TRY(evaluator.budget().Allow(out.size()));
+    }
+  }
+  return Text(evaluator, std::move(out), self);
+}
+
+Result<Value> Join(Evaluator& evaluator, const Value& self, Bound& arguments) {
+  Budget& budget = evaluator.budget();
+  MarkedString text;
+  size_t index = 0;
+  for (const Value& item : OCTET_TRY(Iterate(budget, arguments[0]))) {
+    if (!item.Is(Kind::kString)) return Refuse("sequence item ", index, ": expected str instance, ", TypeName(item), " found");
+    if (index++ > 0) text.Append(self.string().marked);
+    OCTET_TRY(budget.SpendBytes(self.string().marked.size()));
+    text.Append(item.string().marked);
+    if (text.size() > budget.limits().memory_bytes) OCTET_TRY(budget.Allow(text.size()));
+  }
+  return Text(evaluator, std::move(text), self);
+}
+
+Result<Value> Format(Evaluator& evaluator, const Value& self, Arguments& arguments) {
+  return FormatBraces(evaluator, self.string(), arguments);
+}
+
+Result<Value> FormatMap(Evaluator& evaluator, const Value& self, Bound& arguments) {
+  if (!arguments[0].Is(Kind::kDict)) return Refuse("format_map() takes a mapping, not ", TypeName(arguments[0]));
+  Arguments named;
+  OCTET_TRY(evaluator.budget().Spend(arguments[0].dict().entries.size()));
+  for (const auto& [key, value] : arguments[0].dict().entries) {
+    if (key.Is(Kind::kString)) named.named.emplace_back(key.string().text(), value);
+  }
+  return FormatBraces(evaluator, self.string(), named);
+}
+
+constexpr Native kTextMethods[] = {
+    {"capitalize", "", Apply<CapitalizeText>},
+    {"casefold", "", Apply<FoldText>},
+    {"center", "/ width fillchar?", Center},
+    {"expandtabs", "tabsize?", ExpandTabs},
+    {"format", "", nullptr, Format},
+    {"format_map", "/ mapping", FormatMap},
+    {"join", "/ iterable", Join},
+    {"ljust", "/ width fillchar?", Justify<true>},
+    {"lower", "", Apply<LowerText>},
+    {"lstrip", "/ chars?", Strip<Side::kLeft>},
+    {"removeprefix", "/ prefix", Remove<true>},
+    {"removesuffix", "/ suffix", Remove<false>},
+    {"replace", "/ old new count?", Replace},
+    {"rjust", "/ width fillchar?", Justify<false>},
+    {"rstrip", "/ chars?", Strip<Side::kRight>},
+    {"strip", "/ chars?", Strip<Side::kBoth>},
+    {"swapcase", "", Apply<SwapCase>},
+    {"title", "", Apply<TitleText>},
+    {"upper", "", Apply<UpperText>},
+    {"zfill", "/ width", ZeroFill},
+};
+
+}  // namespace
+
+std::span<const Native> TextMethods() { return kTextMethods; }
+
+}  // namespace octet::jinja
