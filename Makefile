@@ -11,6 +11,7 @@ sources = $(shell git ls-files 'src/*.h' 'src/*.cpp' 'src/*.inl' 'cli/*.h' 'cli/
             'bench/*.h' 'bench/*.cpp' 'fuzz/*.cpp' 'examples/*.cpp')
 
 .PHONY: all build demo test test-all test-dev test-tsan test-fuzz test-clang check-format tidy format docs bench install clean setup-all
+.NOTPARALLEL:
 all: build
 
 build:

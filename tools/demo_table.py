@@ -26,7 +26,7 @@ def measure(octet, model):
     """One column: rows of (what, value)."""
     # The second call finds the file in the page cache: what a user waits for from then on.
     run(octet, "run", model, "--prompt", "Hello", "--max-tokens", "1")
-    _, memory, seconds = run(octet, "run", model, "--prompt", "Hello", "--max-tokens", "1")
+    answer, memory, seconds = run(octet, "run", model, "--prompt", "Hello", "--max-tokens", "1")
     quality, _, _ = run(octet, "eval", "perplexity", model, "--text", TEXT)
     speeds, _, _ = run(octet, "bench", model, "--prompt-tokens", "512", "--gen-tokens", "128")
     best = {}
@@ -35,6 +35,7 @@ def measure(octet, model):
     return [
         ("file size", f"{os.path.getsize(model) / 1e6:.1f} MB"),
         ("resident memory", f"{memory / 1e6:.1f} MB"),
+        ("load time", f"{answer['timings']['load_seconds']:.3f} s"),
         ("start to first token", f"{seconds:.2f} s"),
         ("perplexity", f"{quality['perplexity']:.3f}"),
         ("reading a prompt", f"{best['pp512']:.1f} tokens/s"),
