@@ -26,7 +26,8 @@ class ScoringModel {
   virtual size_t vocab_size() const = 0;
   // Forgets what was read before. `logits_from`: logits of earlier positions won't be asked for.
   virtual Status Read(std::span<const int32_t> tokens, size_t logits_from) = 0;
-  // logits [count, vocab_size] after tokens first .. first + count - 1 of what was read last.
+  // logits [count, vocab_size] after tokens first .. first + count - 1 of what was read last. Calls go on where the one before
+  // ended, the first at logits_from.
   virtual Status Logits(size_t first, size_t count, float* logits) = 0;
 };
 
@@ -45,6 +46,6 @@ struct EvaluationRun {
 };
 
 // Positions whose logits are in memory at a time.
-inline constexpr size_t kScoredRows = 32;
+inline constexpr size_t kScoredRows = 64;
 
 }  // namespace octet

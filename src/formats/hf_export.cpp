@@ -120,6 +120,12 @@ Result<std::map<std::string, std::string>> SmallFiles(const Checkpoint& from, co
   return contents;
 }
 
+Status WriteFiles(const TensorSource& tensors, const std::map<std::string, std::string>& contents,
+                  const std::filesystem::path& directory, const ExportOptions& options) {
+  for (const auto& [name, content] : contents) OCTET_TRY(WriteFileAtomically(directory / name, content));
+  return Exporter(tensors, options).Write(directory);
+}
+
 }  // namespace
 
 Status ExportHuggingFace(const Checkpoint& from, const std::vector<ExportFile>& files,
@@ -134,8 +140,8 @@ Status ExportHuggingFace(const Checkpoint& from, const std::vector<ExportFile>& 
   }
   const auto contents = OCTET_TRY(SmallFiles(from, files, options.dtype));
   StagedDirectory stage = OCTET_TRY(StagedDirectory::Create(directory));
-  for (const auto& [name, content] : contents) OCTET_TRY(WriteFileAtomically(stage.path() / name, content));
-  OCTET_TRY(Exporter(*from.tensors, options).Write(stage.path()));
+  const Status written = WriteFiles(*from.tensors, contents, stage.path(), options);
+  if (!written) return tl::unexpected<Error>(stage.WithTargetName(written.error()));
   return stage.Commit();
 }
 

@@ -78,4 +78,14 @@ Status StagedDirectory::Commit() {
   return {};
 }
 
+Error StagedDirectory::WithTargetName(Error error) const {
+  const std::string& hidden = stage_.native();
+  if (hidden.empty()) return error;
+  for (size_t at = error.message.find(hidden); at != std::string::npos; at = error.message.find(hidden, at)) {
+    error.message.replace(at, hidden.size(), target_.native());
+    at += target_.native().size();
+  }
+  return error;
+}
+
 }  // namespace octet

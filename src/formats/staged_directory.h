@@ -30,6 +30,9 @@ class StagedDirectory {
   // Gives the directory its name, replacing what had it.
   Status Commit();
 
+  // An error about a file in here, with the name that the user gave in place of the neighbour's.
+  Error WithTargetName(Error error) const;
+
  private:
   StagedDirectory() = default;
 

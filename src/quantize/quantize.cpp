@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "base/atomic_directory.h"
 #include "base/atomic_file.h"
+#include "formats/staged_directory.h"
 #include "models/hf_config.h"
 #include "quantize/companion_files.h"
 #include "quantize/compressed_tensors.h"
@@ -115,7 +115,7 @@ Result<QuantizePlan> PlanQuantization(const Checkpoint& checkpoint, const Recipe
 
 Result<QuantizeReport> QuantizeCheckpoint(const Checkpoint& checkpoint, const QuantizePlan& plan,
                                           const std::filesystem::path& directory, const QuantizeRun& run) {
-  AtomicDirectory out = OCTET_TRY(AtomicDirectory::Create(directory));
+  StagedDirectory out = OCTET_TRY(StagedDirectory::Create(directory));
   Result<QuantizeReport> report = WriteAll(checkpoint, plan, out.path(), run);
   if (!report) return tl::unexpected<Error>(out.WithTargetName(std::move(report).error()));
   OCTET_TRY(out.Commit());

@@ -59,7 +59,7 @@ Json ToJson(const QuantizeReport& report);
 Result<QuantizePlan> PlanQuantization(const Checkpoint& checkpoint, const Recipe& recipe, PrecisionChoices choices);
 
 // Fails as the source does; with exhausted where the disk is full, corrupt for a weight that is no number, invalid_argument where
-// the directory exists and holds something, cancelled. Nothing is left behind then.
+// the directory may not be replaced (formats/staged_directory.h), cancelled. Nothing is left behind then.
 Result<QuantizeReport> QuantizeCheckpoint(const Checkpoint& checkpoint, const QuantizePlan& plan,
                                           const std::filesystem::path& directory, const QuantizeRun& run);
 

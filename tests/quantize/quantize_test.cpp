@@ -1,0 +1,135 @@
+#include "quantize/quantize.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/mapped_file.h"
+#include "formats/safetensors.h"
+#include "numeric/fp8.h"
+
+namespace octet {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+class QuantizeTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    root_ = fs::temp_directory_path() / Cat("octet-quantize-", ::getpid());
+    fs::remove_all(root_);
+    fs::create_directories(root_);
+  }
+  void TearDown() override { fs::remove_all(root_); }
+
+  static Checkpoint Golden(const std::string& name) {
+    return Checkpoint::Open(fs::path(OCTET_SOURCE_DIR "/tests/golden/models") / name).value();
+  }
+
+  Result<QuantizeReport> Quantize(const Checkpoint& checkpoint, const PrecisionChoices& choices, const fs::path& out) {
+    const QuantizePlan plan = OCTET_TRY(PlanQuantization(checkpoint, **FindRecipe("fp8"), choices));
+    return QuantizeCheckpoint(checkpoint, plan, out, {pool_, progress_, cancel_});
+  }
+
+  static std::vector<float> Read(const TensorSource& source, std::string_view name) {
+    const TensorInfo* info = source.Find(name);
+    EXPECT_NE(info, nullptr) << name;
+    std::vector<float> values(*ElementCount(info->shape));
+    EXPECT_TRUE(source.ReadRows(name, 0, RowCount(info->shape), values.data()).has_value());
+    return values;
+  }
+
+  fs::path root_;
+  ThreadPool pool_{2};
+  Progress progress_;
+  CancelFlag cancel_;
+};
+
+// Every family's linear layers, biases, norms, fused tensors and tied or own heads.
+class EveryFamily : public QuantizeTest, public testing::WithParamInterface<const char*> {};
+
+TEST_P(EveryFamily, EachWeightIsWithinHalfAStepOfItsOriginalAndTheRestIsUnchanged) {
+  const Checkpoint original = Golden(GetParam());
+  const QuantizeReport report = Quantize(original, {}, root_ / "out").value();
+  const std::shared_ptr<const TensorSource> written = OpenSafetensors(root_ / "out").value();
+  size_t quantised = 0;
+  for (const QuantizedTensor& tensor : report.tensors) {
+    const std::string& name = tensor.precision.name;
+    const std::vector<float> before = Read(*original.tensors, name), after = Read(*written, name);
+    ASSERT_EQ(before.size(), after.size());
+    if (!tensor.precision.quantised) {
+      // The golden weights are exact in BF16, whatever they are stored in.
+      EXPECT_EQ(before, after) << name;
+      continue;
+    }
+    ++quantised;
+    const std::vector<float> scales = Read(*written, Cat(name, "_scale"));
+    const size_t columns = before.size() / scales.size();
+    for (size_t i = 0; i < before.size(); ++i) {
+      const float scale = scales[i / columns];
+      // Half a step of three mantissa bits, or of the subnormals; the product rounds once more.
+      const float bound = std::max(std::fabs(before[i]) / 16, kE4M3MinSubnormal / 2 * scale) * 1.0001f;
+      ASSERT_LE(std::fabs(after[i] * scale - before[i]), bound) << name << " element " << i;
+    }
+  }
+  EXPECT_GT(quantised, 0u);
+  EXPECT_GT(report.mean_decibels, 30);
+}
+
+INSTANTIATE_TEST_SUITE_P(Golden, EveryFamily,
+                         testing::Values("llama2", "llama31", "llama_linear", "smollm2", "mistral", "qwen2", "qwen3", "phi3_short",
+                                         "gemma2", "gemma3"),
+                         [](const auto& family) { return std::string(family.param); });
+
+TEST_F(QuantizeTest, TheConfigurationNamesTheQuantisationAndKeepsTheRest) {
+  ASSERT_TRUE(Quantize(Golden("llama2"), {.keep = {"*.down_proj"}}, root_ / "out").has_value());
+  const Checkpoint written = Checkpoint::Open(root_ / "out").value();
+  EXPECT_EQ(written.config["quantization_config"]["quant_method"], "compressed-tensors");
+  EXPECT_EQ(written.config["quantization_config"]["ignore"].size(), 4u) << "three layers' down_proj, and lm_head";
+  EXPECT_EQ(written.config["dtype"], "bfloat16") << "FP32 that stays is written as BF16";
+  EXPECT_EQ(written.config["model_type"], "llama");
+}
+
+TEST_F(QuantizeTest, TheReportIsStoredBesideTheTensors) {
+  const QuantizeReport report = Quantize(Golden("smollm2"), {}, root_ / "out").value();
+  const Json stored = ParseJson(*ReadTextFile(root_ / "out" / "quantization_report.json"), "report").value();
+  EXPECT_EQ(stored, ToJson(report));
+  EXPECT_EQ(stored["tensors"].size(), report.tensors.size());
+  EXPECT_LT(report.ratio(), 0.62);
+  uint64_t bytes = 0;
+  const std::shared_ptr<const TensorSource> written = OpenSafetensors(root_ / "out").value();
+  for (const TensorInfo& info : written->tensors()) bytes += info.stored_bytes;
+  EXPECT_EQ(report.weight_bytes, bytes);
+}
+
+TEST_F(QuantizeTest, AQuantisedHeadOfATiedModelComesFromItsEmbedding) {
+  const Checkpoint original = Golden("smollm2");
+  ASSERT_TRUE(Quantize(original, {.quantise_head = true}, root_ / "out").has_value());
+  const Checkpoint written = Checkpoint::Open(root_ / "out").value();
+  EXPECT_EQ(written.config["tie_word_embeddings"], false);
+  EXPECT_EQ(Read(*written.tensors, "model.embed_tokens.weight"), Read(*original.tensors, "model.embed_tokens.weight"));
+  EXPECT_EQ(written.tensors->Find("lm_head.weight")->dtype, DType::kE4M3);
+  EXPECT_NE(written.tensors->Find("lm_head.weight_scale"), nullptr);
+}
+
+TEST_F(QuantizeTest, AQuantisedCheckpointIsRefused) {
+  ASSERT_TRUE(Quantize(Golden("smollm2"), {}, root_ / "out").has_value());
+  const Result<QuantizeReport> again = Quantize(Checkpoint::Open(root_ / "out").value(), {}, root_ / "twice");
+  ASSERT_FALSE(again.has_value());
+  EXPECT_THAT(again.error().message, HasSubstr("is quantised already (compressed-tensors)"));
+}
+
+TEST_F(QuantizeTest, StoppingLeavesNothingBehind) {
+  cancel_.Request();
+  const Result<QuantizeReport> stopped = Quantize(Golden("smollm2"), {}, root_ / "out");
+  ASSERT_FALSE(stopped.has_value());
+  EXPECT_EQ(stopped.error().code, ErrorCode::kCancelled);
+  EXPECT_TRUE(fs::is_empty(root_));
+}
+
+}  // namespace
+}  // namespace octet
