@@ -32,6 +32,11 @@ uint64_t SavedRegisters(const Leaf& one) {
   return uint64_t{high} << 32 | low;
 }
 
+bool IsIntel() {
+  const Leaf zero = ReadLeaf(0);
+  return zero.ebx == signature_INTEL_ebx && zero.edx == signature_INTEL_edx && zero.ecx == signature_INTEL_ecx;
+}
+
 CpuFeatures Detect() {
   const Leaf one = ReadLeaf(1), seven = ReadLeaf(7), seven_one = ReadLeaf(7, 1);
   const uint64_t saved = SavedRegisters(one);
@@ -47,6 +52,7 @@ CpuFeatures Detect() {
   out.avx512vbmi = zmm && Bit(seven.ecx, 1);
   out.avx512vnni = zmm && Bit(seven.ecx, 11);
   out.avx512bf16 = zmm && Bit(seven_one.eax, 5);
+  out.bf16_dot_pays = out.avx512bf16 && !IsIntel();
   out.amx_bf16 = tiles && Bit(seven.edx, 22);
   out.amx_tile = tiles && Bit(seven.edx, 24);
   out.amx_int8 = tiles && Bit(seven.edx, 25);

@@ -17,6 +17,9 @@ struct CpuFeatures {
   bool avx2 = false, fma = false, f16c = false;
   bool avx512f = false, avx512bw = false, avx512dq = false, avx512vl = false, avx512vnni = false, avx512vbmi = false;
   bool avx512bf16 = false;
+  // Whether vdpbf16ps multiplies more in a cycle than FP32 FMAs do. Sapphire Rapids starts one in two cycles (half the
+  // FMAs' rate), Zen 4 one a cycle (twice the FMAs' rate): taken by vendor.
+  bool bf16_dot_pays = false;
   bool amx_tile = false, amx_bf16 = false, amx_int8 = false;
 };
 

@@ -113,7 +113,8 @@ struct KernelTable {
   double (*sum_exp)(const float* x, float shift, float factor, size_t count) = nullptr;
 };
 
-// The tier that OCTET_CPU names, or the best of this CPU where `wish` is empty. A wish that isn't a tier, or that this
+// The tier that OCTET_CPU names, or the quickest of this CPU where `wish` is empty: the last one that runs, but avx512
+// on Intel, whose BF16 instruction is slower than FMAs (the bits are the same). A wish that isn't a tier, or that this
 // CPU can't run, is an invalid_argument that lists what it can.
 Result<const KernelTable*> SelectKernels(std::string_view wish);
 

@@ -63,6 +63,13 @@ struct Tiers {
   size_t count = 0;
 };
 
+// The last tier, or the one below where its BF16 instructions are the slower way to the same bits.
+const KernelTable* BestTier() {
+  const auto available = AvailableTiers();
+  const bool skip = std::string_view(available.back()->name) == "avx512_bf16" && !ThisCpu().bf16_dot_pays;
+  return available[available.size() - (skip ? 2 : 1)];
+}
+
 }  // namespace
 
 std::span<const KernelTable* const> AvailableTiers() {
@@ -72,7 +79,7 @@ std::span<const KernelTable* const> AvailableTiers() {
 
 Result<const KernelTable*> SelectKernels(std::string_view wish) {
   const auto available = AvailableTiers();
-  if (wish.empty()) return available.back();
+  if (wish.empty()) return BestTier();
   std::string names;
   for (const KernelTable* table : available) {
     if (wish == table->name) return table;
@@ -90,7 +97,7 @@ Result<const KernelTable*> SelectKernels(std::string_view wish) {
 const KernelTable& ActiveKernels() {
   static const KernelTable* const active = [] {
     const char* wish = std::getenv("OCTET_CPU");
-    return SelectKernels(wish == nullptr ? "" : wish).value_or(AvailableTiers().back());
+    return SelectKernels(wish == nullptr ? "" : wish).value_or(BestTier());
   }();
   return *active;
 }

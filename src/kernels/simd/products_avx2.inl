@@ -7,13 +7,14 @@ struct Tile {
   Float sum[rows][4];
 };
 
+// Volatile keeps the order as written: with sixteen registers g++ would load too far ahead and spill.
 inline void MultiplyAdd(Float& sum, Float weights, Float activation) {
-  asm("vfmadd231ps %1, %2, %0" : "+x"(sum) : "x"(weights), "x"(activation));
+  asm volatile("vfmadd231ps %1, %2, %0" : "+x"(sum) : "x"(weights), "x"(activation));
 }
 
 inline Float Broadcast(const std::byte* from) {
   Float out;
-  asm("vbroadcastss %1, %0" : "=x"(out) : "m"(*reinterpret_cast<const Word*>(from)));
+  asm volatile("vbroadcastss %1, %0" : "=x"(out) : "m"(*reinterpret_cast<const Word*>(from)));
   return out;
 }
 
@@ -26,19 +27,18 @@ inline void StoreTile(const Tile<rows>& tile, float* sums, std::index_sequence<i
   (Store(tile.sum[i / 4][i % 4], sums + 8 * i), ...);
 }
 
-inline void MultiplyAddRow(Float (&sums)[4], Float w0, Float w1, const std::byte* activation, Float w2, Float w3) {
+inline void MultiplyAddRow(Float& first, Float& second, Float w0, Float w1, const std::byte* activation) {
   const Float value = Broadcast(activation);
-  MultiplyAdd(sums[0], w0, value);
-  MultiplyAdd(sums[1], w1, value);
-  MultiplyAdd(sums[2], w2, value);
-  MultiplyAdd(sums[3], w3, value);
+  MultiplyAdd(first, w0, value);
+  MultiplyAdd(second, w1, value);
 }
 
-// One k of all rows.
-template <size_t kRow, size_t rows, size_t... r>
-inline void MultiplyAddRows(Tile<rows>& tile, Float w0, Float w1, Float w2, Float w3, const std::byte* activations,
+// One k of all rows, half of the columns: columns 0 .. 15 are sums 0 and 1. With all four weights at once, the twelve
+// sums and a broadcast would need seventeen registers.
+template <size_t half, size_t kRow, size_t rows, size_t... r>
+inline void MultiplyAddRows(Tile<rows>& tile, Float w0, Float w1, const std::byte* activations,
                             std::index_sequence<r...>) {
-  (MultiplyAddRow(tile.sum[r], w0, w1, activations + kRow * r, w2, w3), ...);
+  (MultiplyAddRow(tile.sum[r][2 * half], tile.sum[r][2 * half + 1], w0, w1, activations + kRow * r), ...);
 }
 
 inline Float LoadFloats(const std::byte* from) { return Load(reinterpret_cast<const float*>(from)); }
@@ -46,8 +46,18 @@ inline Float LoadFloats(const std::byte* from) { return Load(reinterpret_cast<co
 // One k: 32 floats of weights.
 template <size_t kRow, size_t rows>
 inline void AddRecord(Tile<rows>& tile, const std::byte* weights, const std::byte* activations) {
-  MultiplyAddRows<kRow>(tile, LoadFloats(weights), LoadFloats(weights + 32), LoadFloats(weights + 64),
-                        LoadFloats(weights + 96), activations, std::make_index_sequence<rows>());
+  const auto each_row = std::make_index_sequence<rows>();
+  MultiplyAddRows<0, kRow>(tile, LoadFloats(weights), LoadFloats(weights + 32), activations, each_row);
+  MultiplyAddRows<1, kRow>(tile, LoadFloats(weights + 64), LoadFloats(weights + 96), activations, each_row);
+}
+
+// A pair of elements in two steps, odd element first, half of the columns.
+template <size_t half, class Operand, size_t rows>
+inline void AddPair(Tile<rows>& tile, const std::byte* weights, const std::byte* activations) {
+  const auto each_row = std::make_index_sequence<rows>();
+  const Int first = LoadWords(weights + 64 * half), second = LoadWords(weights + 64 * half + 32);
+  MultiplyAddRows<half, Operand::kRow>(tile, OddOf(first), OddOf(second), activations + Operand::kOdd, each_row);
+  MultiplyAddRows<half, Operand::kRow>(tile, EvenOf(first), EvenOf(second), activations, each_row);
 }
 
 template <class Operand, size_t rows>
@@ -57,17 +67,11 @@ inline void AddF32(Tile<rows>& tile, const std::byte* activations, const std::by
   }
 }
 
-// A pair in two steps, odd element first.
 template <class Operand, size_t rows>
 inline void AddBf16(Tile<rows>& tile, const std::byte* activations, const std::byte* weights, size_t depth) {
-  const auto each_row = std::make_index_sequence<rows>();
   for (size_t k = 0; k < depth; k += 2, weights += kRecordBytes, activations += Operand::kPair) {
-    const std::byte* second = weights + 64;
-    MultiplyAddRows<Operand::kRow>(tile, OddOf(LoadWords(weights)), OddOf(LoadWords(weights + 32)),
-                                   OddOf(LoadWords(second)), OddOf(LoadWords(second + 32)), activations + Operand::kOdd,
-                                   each_row);
-    MultiplyAddRows<Operand::kRow>(tile, EvenOf(LoadWords(weights)), EvenOf(LoadWords(weights + 32)),
-                                   EvenOf(LoadWords(second)), EvenOf(LoadWords(second + 32)), activations, each_row);
+    AddPair<0, Operand>(tile, weights, activations);
+    AddPair<1, Operand>(tile, weights, activations);
   }
 }
 
@@ -80,12 +84,12 @@ inline void AddDecoded(Tile<rows>& tile, const std::byte* activations, const std
   }
 }
 
-// part(rows of the part as a constant, first row) for parts of three rows and what is left of them.
-template <size_t rows, size_t first = 0, class Part>
+// part(rows of the part as a constant, first row) for parts of `most` rows and what is left of them.
+template <size_t rows, size_t most, size_t first = 0, class Part>
 inline void InParts(Part&& part) {
-  constexpr size_t kPart = rows - first < 3 ? rows - first : 3;
+  constexpr size_t kPart = rows - first < most ? rows - first : most;
   part(std::integral_constant<size_t, kPart>(), first);
-  if constexpr (first + kPart < rows) InParts<rows, first + kPart>(part);
+  if constexpr (first + kPart < rows) InParts<rows, most, first + kPart>(part);
 }
 
 // sums [rows][32] += activations x weights; one panel at a time.
@@ -93,7 +97,8 @@ template <WeightFormat format, template <size_t> class Operand, size_t rows, siz
 [[gnu::noinline]] void AddProducts(const std::byte* activations, const std::byte* weights, size_t, size_t depth,
                                    float* sums) {
   static_assert(panels == 1 && format != WeightFormat::kE4M3);
-  InParts<rows>([&](auto count, size_t first) {
+  // Widening BF16 takes registers for the pairs and the mask.
+  InParts<rows, format == WeightFormat::kF32 ? 3 : 2>([&](auto count, size_t first) {
     using Layout = Operand<rows>;
     const auto each_sum = std::make_index_sequence<count() * 4>();
     Tile<count()> tile;
@@ -111,7 +116,7 @@ template <WeightFormat format, template <size_t> class Operand, size_t rows, siz
 template <size_t rows>
 [[gnu::noinline]] void AddDecodedProducts(const std::byte* activations, const float* weights, size_t depth,
                                           float* sums) {
-  InParts<rows>([&](auto count, size_t first) {
+  InParts<rows, 3>([&](auto count, size_t first) {
     using Layout = Planes<rows>;
     const auto each_sum = std::make_index_sequence<count() * 4>();
     Tile<count()> tile;
