@@ -1,0 +1,211 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+
+#include "golden_model.h"
+#include "kernels/kernel_table.h"
+#include "models/weights.h"
+#include "numeric/fp8.h"
+
+namespace octet {
+namespace {
+
+// Tensors in memory: those of a golden checkpoint, which a test then changes.
+class EditableSource : public TensorSource {
+ public:
+  explicit EditableSource(const TensorSource& from) {
+    for (const TensorInfo& info : from.tensors()) Set(info.name, info.dtype, info.shape, ReadTensor(from, info.name));
+  }
+
+  void Set(const std::string& name, DType dtype, Shape shape, std::vector<float> values) {
+    Remove(name);
+    std::vector<std::byte> codes;
+    if (dtype == DType::kE4M3) {
+      for (const float value : values) codes.push_back(static_cast<std::byte>(ToE4M3(value).bits));
+    }
+    data_[name] = {std::move(values), std::move(codes)};
+    infos_.push_back(
+        {.name = name, .dtype = dtype, .shape = std::move(shape), .stored_type = std::string(Name(dtype))});
+    std::sort(infos_.begin(), infos_.end(), [](const TensorInfo& a, const TensorInfo& b) { return a.name < b.name; });
+  }
+  void Remove(const std::string& name) {
+    std::erase_if(infos_, [&](const TensorInfo& info) { return info.name == name; });
+    data_.erase(name);
+  }
+  // Stores the tensor as E4M3 codes with a scale per row, [rows, 1]; what it holds becomes what they decode to.
+  void Quantise(const std::string& name) {
+    const Shape shape = Find(name)->shape;
+    std::vector<float> values = data_[name].first, scales;
+    for (size_t row = 0; row < shape[0]; ++row) {
+      const std::span<float> one(values.data() + row * shape[1], shape[1]);
+      float largest = 0;
+      for (const float value : one) largest = std::max(largest, std::abs(value));
+      scales.push_back(largest / 448);
+      for (float& value : one) value = ToFloat(ToE4M3(value / scales.back()));
+    }
+    Set(name, DType::kE4M3, shape, std::move(values));
+    Set(name + "_scale", DType::kF32, {shape[0], 1}, std::move(scales));
+  }
+
+  const std::vector<TensorInfo>& tensors() const override { return infos_; }
+  Status ReadRows(std::string_view name, uint64_t first, uint64_t count, float* out) const override {
+    const TensorInfo* info = OCTET_TRY(RequireRows(name, first, count));
+    const std::vector<float>& values = data_.at(std::string(name)).first;
+    std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(first * RowSize(info->shape)),
+                count * RowSize(info->shape), out);
+    return {};
+  }
+  Result<std::span<const std::byte>> Bytes(std::string_view name) const override {
+    return std::span<const std::byte>(data_.at(std::string(name)).second);
+  }
+
+ private:
+  std::vector<TensorInfo> infos_;
+  std::map<std::string, std::pair<std::vector<float>, std::vector<std::byte>>> data_;
+};
+
+class Weights : public testing::Test {
+ protected:
+  void Use(const std::string& name) {
+    checkpoint = Must(Checkpoint::Open(GoldenModel(name)));
+    checkpoint.path = "model";
+    source = std::make_shared<EditableSource>(*checkpoint.tensors);
+    checkpoint.tensors = source;
+    spec = Must(ReadHfConfig(checkpoint.config, name));
+  }
+  Result<CheckpointWeights> Open(ComputeType compute = ComputeType::kAuto) {
+    return CheckpointWeights::Open(checkpoint, spec, compute, pool);
+  }
+  std::string MessageOf(ErrorCode code) {
+    const Result<CheckpointWeights> weights = Open();
+    if (weights) return "accepted";
+    EXPECT_EQ(ErrorCodeName(weights.error().code), ErrorCodeName(code));
+    return weights.error().message;
+  }
+  // The matrix' column as floats, scaled.
+  std::vector<float> Column(const PackedMatrix& matrix, size_t column) {
+    std::vector<float> values(matrix.depth);
+    kernels::ActiveKernels().unpack_column[static_cast<size_t>(matrix.format)](
+        matrix.panels.data(), matrix.column_scales.empty() ? nullptr : matrix.column_scales.data(), matrix.depth,
+        column, values.data());
+    return values;
+  }
+  std::vector<float> Row(const std::string& tensor, size_t row) {
+    std::vector<float> values(RowSize(source->Find(tensor)->shape));
+    EXPECT_TRUE(source->ReadRows(tensor, row, 1, values.data()).has_value());
+    return values;
+  }
+
+  ThreadPool pool{2};
+  Checkpoint checkpoint;
+  std::shared_ptr<EditableSource> source;
+  ModelSpec spec;
+};
+
+TEST_F(Weights, QueriesKeysAndValuesComeJoinedInOrder) {
+  Use("qwen2");
+  CheckpointWeights weights = Must(Open(ComputeType::kF32));
+  const PackedMatrix qkv = Must(weights.Matrix("layers.1.attn.qkv"));
+  ASSERT_EQ(qkv.columns, 128u);
+  const std::string module = "model.layers.1.self_attn.";
+  EXPECT_EQ(Column(qkv, 5), Row(module + "q_proj.weight", 5));
+  EXPECT_EQ(Column(qkv, 64), Row(module + "k_proj.weight", 0));
+  EXPECT_EQ(Column(qkv, 127), Row(module + "v_proj.weight", 31));
+  const std::vector<float> key_bias = Row(module + "k_proj.bias", 0);
+  EXPECT_TRUE(std::equal(key_bias.begin(), key_bias.end(), qkv.bias.begin() + 64));
+}
+
+TEST_F(Weights, FusedTensorsOfPhiAreTakenApartAndJoinedAgain) {
+  Use("phi3_short");
+  CheckpointWeights weights = Must(Open(ComputeType::kF32));
+  const PackedMatrix qkv = Must(weights.Matrix("layers.0.attn.qkv"));
+  for (const size_t row : {0, 63, 64, 127})
+    EXPECT_EQ(Column(qkv, row), Row("model.layers.0.self_attn.qkv_proj.weight", row));
+  const PackedMatrix gate_up = Must(weights.Matrix("layers.0.ffn.gate_up"));
+  EXPECT_EQ(Column(gate_up, 96), Row("model.layers.0.mlp.gate_up_proj.weight", 96));
+}
+
+TEST_F(Weights, AnE4M3TensorWithRowScalesIsKeptAsCodes) {
+  Use("llama3");
+  source->Quantise("model.layers.0.mlp.down_proj.weight");
+  CheckpointWeights weights = Must(Open());
+  const PackedMatrix down = Must(weights.Matrix("layers.0.ffn.down"));
+  EXPECT_EQ(down.format, kernels::WeightFormat::kE4M3);
+  ASSERT_EQ(down.column_scales.size(), 64u);
+  std::vector<float> want = Row("model.layers.0.mlp.down_proj.weight", 33);
+  for (float& value : want) value *= down.column_scales[33];
+  EXPECT_EQ(Column(down, 33), want);
+  EXPECT_EQ(Must(weights.Matrix("layers.1.ffn.down")).format, kernels::WeightFormat::kBf16);
+}
+
+TEST_F(Weights, OneScaleForAWholeTensorIsSpreadOverItsRows) {
+  Use("llama3");
+  source->Quantise("model.layers.0.mlp.down_proj.weight");
+  source->Set("model.layers.0.mlp.down_proj.weight_scale", DType::kF32, {}, {0.25F});
+  CheckpointWeights weights = Must(Open());
+  const PackedMatrix down = Must(weights.Matrix("layers.0.ffn.down"));
+  EXPECT_THAT(down.column_scales, testing::Each(0.25F));
+  EXPECT_EQ(down.column_scales.size(), 64u);
+}
+
+TEST_F(Weights, PartsOfDifferentFormatsStayApartAndGiveTheSameLogits) {
+  Use("qwen2");
+  source->Quantise("model.layers.1.self_attn.k_proj.weight");
+  source->Quantise("model.layers.1.mlp.up_proj.weight");
+  CheckpointWeights weights = Must(Open());
+  EXPECT_FALSE(weights.Has("layers.1.attn.qkv"));
+  EXPECT_TRUE(weights.Has("layers.1.attn.k") && weights.Has("layers.1.ffn.gate") && weights.Has("layers.0.attn.qkv"));
+  EXPECT_EQ(Must(weights.Matrix("layers.1.attn.k")).format, kernels::WeightFormat::kE4M3);
+  EXPECT_TRUE(Decoder::Load(spec, weights).has_value());
+}
+
+TEST_F(Weights, AMissingTensorIsNamedWithTheShapeThatIsExpected) {
+  Use("llama3");
+  source->Remove("model.layers.2.mlp.up_proj.weight");
+  EXPECT_EQ(MessageOf(ErrorCode::kNotFound),
+            "model: tensor model.layers.2.mlp.up_proj.weight is missing, shape [96, 64] is expected");
+}
+
+TEST_F(Weights, AWrongShapeIsNamedWithBothShapes) {
+  Use("llama3");
+  source->Set("model.norm.weight", DType::kF32, {65}, std::vector<float>(65));
+  EXPECT_EQ(MessageOf(ErrorCode::kCorrupt),
+            "model: tensor model.norm.weight has shape [65], config.json asks for [64]");
+}
+
+TEST_F(Weights, QuantisationsThatAreNotKnownAreNamed) {
+  Use("llama3");
+  const std::string name = "model.layers.0.mlp.down_proj.weight";
+  source->Quantise(name);
+  source->Remove(name + "_scale");
+  EXPECT_EQ(MessageOf(ErrorCode::kNotFound),
+            "model: tensor " + name + " is F8_E4M3, but its scale " + name + "_scale is missing");
+  source->Set(name + "_scale_inv", DType::kF32, {1, 1}, {1});
+  EXPECT_THAT(MessageOf(ErrorCode::kUnsupported), testing::HasSubstr("is scaled in blocks"));
+  source->Set(name + "_scale", DType::kF32, {2, 32}, std::vector<float>(64));
+  EXPECT_THAT(MessageOf(ErrorCode::kUnsupported),
+              testing::HasSubstr("has shape [2, 32] in F32; known are one number, [64]"));
+  source->Set(name, DType::kI32, {64, 96}, std::vector<float>(64 * 96));
+  checkpoint.config["quantization_config"] = {{"quant_method", "gptq"}};
+  EXPECT_EQ(MessageOf(ErrorCode::kUnsupported), "model: tensor " + name +
+                                                    " holds I32, which isn't known for a weight; the checkpoint is "
+                                                    "quantised by `gptq`");
+}
+
+TEST_F(Weights, EveryEntryCanBeAskedForAndOthersAreNotFound) {
+  Use("gemma3");
+  CheckpointWeights weights = Must(Open());
+  for (const WeightProvider::Entry& entry : weights.Entries()) {
+    const bool is_there =
+        entry.is_matrix ? weights.Matrix(entry.name).has_value() : weights.Vector(entry.name).has_value();
+    EXPECT_TRUE(is_there) << entry.name;
+  }
+  EXPECT_EQ(weights.Matrix("head").error().code, ErrorCode::kNotFound);  // tied
+  EXPECT_EQ(weights.Vector("embedding").error().message, "model: no vector embedding");
+}
+
+}  // namespace
+}  // namespace octet

@@ -1,0 +1,38 @@
+#include "nn/kv_layout.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace octet::nn {
+namespace {
+
+TEST(KvLayout, HeadsAndLayersFollowEachOtherWithoutOverlap) {
+  const KvLayout::Layer layers[] = {{.kv_heads = 2, .key_dim = 64, .value_dim = 64},
+                                    {.kv_heads = 1, .key_dim = 24, .value_dim = 40}};
+  const Result<KvLayout> layout = KvLayout::Make(layers, kernels::ActivationFormat::kBf16);
+  ASSERT_TRUE(layout.has_value());
+  EXPECT_EQ(layout->KeyOffset(0, 0), 0u);
+  EXPECT_EQ(layout->ValueOffset(0, 0), 32u * 64 * 2);
+  EXPECT_EQ(layout->KeyOffset(0, 1), 2u * 32 * 64 * 2);
+  EXPECT_EQ(layout->KeyOffset(1, 0), 4u * 32 * 64 * 2);
+  // Values of 40 numbers take two panels of 32 columns.
+  EXPECT_EQ(layout->page_bytes(), 4u * 32 * 64 * 2 + 32 * 24 * 2 + 64 * 32 * 2);
+  EXPECT_EQ(layout->page_bytes() % 64, 0u);
+}
+
+TEST(KvLayout, PagesCoverPositions) {
+  EXPECT_EQ(KvLayout::PagesFor(0), 0u);
+  EXPECT_EQ(KvLayout::PagesFor(32), 1u);
+  EXPECT_EQ(KvLayout::PagesFor(33), 2u);
+}
+
+TEST(KvLayout, WidthsThatCannotBeAreRefused) {
+  const KvLayout::Layer none[] = {{.kv_heads = 0, .key_dim = 64, .value_dim = 64}};
+  const Result<KvLayout> layout = KvLayout::Make(none, kernels::ActivationFormat::kF32);
+  EXPECT_THAT(layout.error().message, testing::HasSubstr("layer 0: a cache of 0 heads"));
+  const KvLayout::Layer huge[] = {{.kv_heads = size_t{1} << 20, .key_dim = size_t{1} << 20, .value_dim = 1}};
+  EXPECT_FALSE(KvLayout::Make(huge, kernels::ActivationFormat::kF32).has_value());
+}
+
+}  // namespace
+}  // namespace octet::nn
