@@ -140,7 +140,7 @@ void CleanBertChar(uint32_t code_point, std::string& out) {
   const uint16_t classes = CharClassOf(code_point);
   if (code_point == '\t' || code_point == '\n' || code_point == '\r') {
     out += ' ';
-  } else if (code_point == 0 || code_point == 0xFFFD || (classes & kOther) != 0) {
+  } else if (code_point == 0 || code_point == 0xFFFD || IsOlderFormat(code_point)) {
     return;
   } else if (classes & kSpace) {
     out += ' ';

@@ -54,6 +54,12 @@ constexpr Range kNewerNonspacing[] = {
     {0x1E944, 0x1E94A},
 };
 
+constexpr Range kNewerFormats[] = {{0x890, 0x891}, {0x8E2, 0x8E2}, {0x110CD, 0x110CD}, {0x13430, 0x13438}};
+
+constexpr Range kNewerComposites[] = {
+    {0x32FF, 0x32FF}, {0xA7F2, 0xA7F4}, {0xAB69, 0xAB69}, {0x10781, 0x107BA}, {0x11938, 0x11938}, {0x1F16C, 0x1F16C}, {0x1FBF0, 0x1FBF9},
+};
+
 bool Holds(std::span<const Range> ranges, uint32_t c) {
   const auto after = std::upper_bound(ranges.begin(), ranges.end(), c, [](uint32_t value, const Range& range) { return value < range.first; });
   return after != ranges.begin() && c <= std::prev(after)->last;
@@ -66,7 +72,11 @@ bool IsOlderPunctuation(uint32_t c) {
   return once_punctuation || ((CharClassOf(c) & kPunctuation) != 0 && !Holds(kNewerPunctuation, c));
 }
 
-bool IsOlderMark(uint32_t c) { return (CharClassOf(c) & kMark) != 0 && !Holds(kNewerMarks, c); }
+bool IsNewerMark(uint32_t c) { return c >= kNewerMarks[0].first && Holds(kNewerMarks, c); }
+bool IsNewerComposite(uint32_t c) { return c >= kNewerComposites[0].first && Holds(kNewerComposites, c); }
+
+bool IsOlderMark(uint32_t c) { return (CharClassOf(c) & kMark) != 0 && !IsNewerMark(c); }
+bool IsOlderFormat(uint32_t c) { return (CharClassOf(c) & kOther) != 0 && !Holds(kNewerFormats, c); }
 
 bool IsOlderNonspacing(uint32_t c) { return c == 0x1734 || ((CharClassOf(c) & kNonspacing) != 0 && !Holds(kNewerNonspacing, c)); }
 

@@ -3,8 +3,10 @@
 #include <utf8proc.h>
 
 #include <algorithm>
+#include <span>
 #include <vector>
 
+#include "text/older_unicode.h"
 #include "text/utf8.h"
 
 namespace octet {
@@ -57,6 +59,8 @@ utf8proc_option_t DecomposeOptions(NormalizationForm form) {
 constexpr int kLongestDecomposition = 32;
 
 int Decompose(uint32_t code_point, NormalizationForm form, int32_t* to) {
+  to[0] = static_cast<int32_t>(code_point);
+  if (IsNewerComposite(code_point)) return 1;
   int last_boundary_class = 0;
   const auto count = utf8proc_decompose_char(static_cast<int32_t>(code_point), to, kLongestDecomposition,
                                              DecomposeOptions(form), &last_boundary_class);
@@ -65,29 +69,40 @@ int Decompose(uint32_t code_point, NormalizationForm form, int32_t* to) {
   return 1;
 }
 
+int CombiningClass(int32_t c) {
+  return IsNewerMark(static_cast<uint32_t>(c)) ? 0 : utf8proc_get_property(c)->combining_class;
+}
+
 // A character that never joins what stands before it: no mark, and no vowel or final consonant of Hangul.
 bool StartsSegment(uint32_t code_point, NormalizationForm form) {
   if (code_point < 0x300) return true;
   int32_t parts[kLongestDecomposition];
   Decompose(code_point, form, parts);
   const auto first = static_cast<uint32_t>(parts[0]);
-  return utf8proc_get_property(parts[0])->combining_class == 0 && (CharClassOf(first) & kMark) == 0 &&
-         !(first >= 0x1160 && first <= 0x11FF);
+  return !IsOlderMark(first) && CombiningClass(parts[0]) == 0 && !(first >= 0x1160 && first <= 0x11FF);
 }
 
 void SortMarks(std::vector<int32_t>& characters) {
-  const auto combining_class = [](int32_t c) { return utf8proc_get_property(c)->combining_class; };
   for (size_t begin = 0; begin < characters.size();) {
-    if (combining_class(characters[begin]) == 0) {
+    if (CombiningClass(characters[begin]) == 0) {
       ++begin;
       continue;
     }
     size_t end = begin + 1;
-    while (end < characters.size() && combining_class(characters[end]) != 0) ++end;
+    while (end < characters.size() && CombiningClass(characters[end]) != 0) ++end;
     std::stable_sort(characters.begin() + static_cast<std::ptrdiff_t>(begin), characters.begin() + static_cast<std::ptrdiff_t>(end),
-                     [&](int32_t a, int32_t b) { return combining_class(a) < combining_class(b); });
+                     [&](int32_t a, int32_t b) { return CombiningClass(a) < CombiningClass(b); });
     begin = end;
   }
+}
+
+void AppendComposed(std::span<int32_t> characters, bool composes, std::string& out) {
+  auto count = static_cast<utf8proc_ssize_t>(characters.size());
+  if (composes) {
+    constexpr auto kCompose = static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+    count = utf8proc_normalize_utf32(characters.data(), count, kCompose);
+  }
+  for (utf8proc_ssize_t i = 0; i < count; ++i) AppendUtf8(static_cast<uint32_t>(characters[static_cast<size_t>(i)]), out);
 }
 
 }  // namespace
@@ -151,12 +166,14 @@ void AppendNormalized(std::string_view text, NormalizationForm form, std::string
     at += c.bytes;
   }
   SortMarks(characters);
-  auto count = static_cast<utf8proc_ssize_t>(characters.size());
-  if (form == NormalizationForm::kNfc || form == NormalizationForm::kNfkc) {
-    count = utf8proc_normalize_utf32(characters.data(), count,
-                                     static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
+  const bool composes = form == NormalizationForm::kNfc || form == NormalizationForm::kNfkc;
+  for (size_t begin = 0; begin < characters.size();) {
+    // A newer mark neither combines nor lets others combine over it.
+    size_t end = begin + 1;
+    while (end < characters.size() && !IsNewerMark(static_cast<uint32_t>(characters[end]))) ++end;
+    AppendComposed(std::span(characters).subspan(begin, end - begin), composes, out);
+    begin = end;
   }
-  for (utf8proc_ssize_t i = 0; i < count; ++i) AppendUtf8(static_cast<uint32_t>(characters[static_cast<size_t>(i)]), out);
 }
 
 }  // namespace octet
