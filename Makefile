@@ -1,7 +1,8 @@
 # Each target sets the machine up by itself first (tools/setup), so that a bare Debian 12 with git and make can start with any.
 #   make demo       a real model: imported, quantised, measured, asked
 #   make test       all tests of the release build
-#   make test-all   also the sanitizer builds, the fuzz targets, formatting and lint
+#   make test-all   also the sanitizer builds, the fuzz targets and the formatting
+#   make tidy       lint by clang-tidy, some minutes a core
 #   make install    to PREFIX (/usr/local)
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 30
@@ -26,12 +27,12 @@ demo:
 test: build
 	ctest --preset release -j $(JOBS)
 
-test-all: test check-format test-dev test-tsan test-fuzz tidy
+test-all: test check-format test-dev test-tsan test-fuzz
 
 setup-all:
 	tools/setup --all
 
-# AddressSanitizer and UndefinedBehaviorSanitizer on every test.
+# AddressSanitizer and UndefinedBehaviorSanitizer on every test, built by clang as release is by g++.
 test-dev: setup-all
 	cmake --preset dev
 	cmake --build --preset dev
@@ -44,11 +45,11 @@ test-tsan: setup-all
 	ctest --preset tsan
 
 test-fuzz: setup-all
-	cmake --preset fuzz
-	cmake --build --preset fuzz --target fuzzers
+	cmake --preset dev
+	cmake --build --preset dev --target fuzzers
 	tools/fuzz $(FUZZ_SECONDS)
 
-# The second compiler; not part of test-all, which builds the fuzz targets and so the whole library with it.
+# The second compiler at full speed; test-all builds everything with it for the sanitizers.
 test-clang: setup-all
 	cmake --preset clang
 	cmake --build --preset clang
@@ -74,4 +75,4 @@ install: build
 	cmake --install build/release --prefix $(PREFIX)
 
 clean:
-	rm -rf build/release build/dev build/tsan build/fuzz build/clang
+	rm -rf build/release build/dev build/tsan build/clang
