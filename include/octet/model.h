@@ -23,11 +23,13 @@
 namespace octet {
 
 struct ModelOptions {
-  size_t threads = 0;  // 0: every core that this process may use
-  size_t context = 0;  // tokens of prompt and answer together; 0: what the model was made for
-  bool copy_weights =
-      false;  // of a .octet: into huge pages, slower to open, faster to run; else they stay in the mapped file
-  bool fp8_activations = false;  // inputs of FP8 weights are rounded to E4M3 per token; else to BF16
+  size_t threads = 0;   // 0: every core that this process may use
+  size_t context = 0;   // tokens of prompt and answer together; 0: what the model was made for
+  size_t sessions = 4;  // conversations that the cache has room for at the same time; memory follows use
+  // Of a .octet: into huge pages, slower to open, faster to run; else they stay in the mapped file.
+  bool copy_weights = false;
+  // Inputs of FP8 weights are rounded to E4M3 per token; else to BF16.
+  bool fp8_activations = false;
 };
 
 // What a model is, for display.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <utility>
 
 namespace octet {
@@ -47,13 +48,16 @@ Result<std::unique_ptr<Engine>> Engine::Create(ModelFiles files, std::unique_ptr
   GenerationDefaults defaults =
       OCTET_TRY(ReadGenerationDefaults(files.generation_config, files.spec, files.path.native()));
   Decoder decoder = OCTET_TRY(Decoder::Load(std::move(files.spec), *files.weights));
-  const size_t cache_tokens = std::max(options.cache_tokens, context);
-  PagePool cache = OCTET_TRY(PagePool::Create(decoder.kv_layout().page_bytes(), nn::KvLayout::PagesFor(cache_tokens)));
+  const size_t pages = nn::KvLayout::PagesFor(context) * std::max<size_t>(options.sessions, 1);
+  PagePool cache = OCTET_TRY(PagePool::Create(decoder.kv_layout().page_bytes(), pages));
 
   std::unique_ptr<Engine> engine(new Engine(std::move(decoder), std::move(cache), std::move(pool), options));
   engine->tokenizer_ = std::move(files.tokenizer);
-  engine->chat_template_ = std::move(files.chat_template);
-  engine->tokenizer_config_ = std::move(files.tokenizer_config);
+  engine->kind_ = std::move(files.kind);
+  if (!files.chat_template.empty()) {
+    engine->chat_template_ =
+        OCTET_TRY(ChatTemplate::Parse(std::move(files.chat_template), Cat(files.path, ": chat template")));
+  }
   engine->context_ = context;
   if (engine->tokenizer_ && engine->tokenizer_->eos()) {
     const int32_t eos = *engine->tokenizer_->eos();

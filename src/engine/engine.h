@@ -20,15 +20,16 @@
 #include "engine/step.h"
 #include "models/decoder.h"
 #include "nn/execution_context.h"
+#include "text/chat_template.h"
 
 namespace octet {
 
 struct EngineOptions {
-  size_t threads = 0;       // 0: the cores that this process may use
-  size_t context = 0;       // tokens of prompt and answer; 0: what the model was made for
-  size_t cache_tokens = 0;  // of all sequences together; 0: one full context
-  size_t chunk = 512;       // most tokens in one forward pass
-  LoadOptions load;
+  size_t threads = 0;   // 0: the cores that this process may use
+  size_t context = 0;   // tokens of prompt and answer; 0: what the model was made for
+  size_t sessions = 1;  // full contexts that the cache has room for
+  size_t chunk = 512;   // most tokens in one forward pass
+  LoadOptions load = {};
   nn::ActivationMode activations = nn::ActivationMode::kBf16;
 };
 
@@ -46,9 +47,10 @@ class Engine {
   const ModelSpec& spec() const { return decoder_.spec(); }
   // Null where the model's files have none: only token ids go in and out then.
   const Tokenizer* tokenizer() const { return tokenizer_ ? &*tokenizer_ : nullptr; }
-  // Jinja source; empty where there is none.
-  const std::string& chat_template() const { return chat_template_; }
-  const Json& tokenizer_config() const { return tokenizer_config_; }
+  // Null where there is none.
+  const ChatTemplate* chat_template() const { return chat_template_ ? &*chat_template_ : nullptr; }
+  // "huggingface", "gguf" or "octet".
+  const std::string& kind() const { return kind_; }
   const GenerationDefaults& defaults() const { return defaults_; }
   size_t context() const { return context_; }
   size_t threads() const { return pool_->threads(); }
@@ -72,8 +74,8 @@ class Engine {
   nn::ExecutionContext execution_;
   StepRunner runner_;
   std::optional<Tokenizer> tokenizer_;
-  std::string chat_template_;
-  Json tokenizer_config_;
+  std::optional<ChatTemplate> chat_template_;
+  std::string kind_;
   GenerationDefaults defaults_;
   size_t context_ = 0;
   double load_seconds_ = 0;

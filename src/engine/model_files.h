@@ -41,6 +41,8 @@ struct ModelFiles {
   ModelSpec spec;
   std::unique_ptr<WeightProvider> weights;
   std::optional<Tokenizer> tokenizer;
+  uint64_t weight_bytes = 0;  // of all weights, as the kernels read them
+  bool all_f32 = false;       // every matrix is FP32; the cache is then, too
 
   // Reads everything but the weights, which are read as they are asked for. The pool must outlive the weights. Fails as
   // the readers of the formats do.

@@ -18,6 +18,9 @@ namespace octet {
 // Fails with invalid_argument, naming `what` and the offset of the first byte at fault.
 Status CheckUtf8(std::string_view text, std::string_view what);
 
+// Fails with invalid_argument where the model's files have none.
+Result<const Tokenizer*> RequireTokenizer(const Engine& engine);
+
 // The text as it stands, with the special tokens that the tokenizer puts around it.
 Result<std::vector<int32_t>> TextPrompt(const Engine& engine, std::string_view text);
 

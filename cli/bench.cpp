@@ -1,0 +1,139 @@
+// `octet bench`: tokens a second that a model reads and writes, as llama-bench measures them.
+#include <fmt/format.h>
+
+#include <cstdlib>
+
+#include "cli/model_flags.h"
+#include "cli/verb.h"
+#include "engine/random_weights.h"
+#include "engine/speed.h"
+
+namespace octet::cli {
+namespace {
+
+struct BenchOptions {
+  std::string shape;
+  std::string to = "bf16";
+  std::string activations = "bf16";
+  std::string load = "map";
+  std::vector<size_t> prompt_tokens = {512};
+  std::vector<size_t> gen_tokens = {128};
+  std::vector<size_t> threads;
+  std::vector<size_t> batch = {1};
+  size_t repetitions = 5;
+
+  template <class Visit>
+  static void Describe(Visit&& visit) {
+    using B = BenchOptions;
+    visit(&B::shape, "shape", "instead of MODEL: random weights of a published shape, as in llama-3.2-1b",
+          Takes{"NAME"});
+    visit(&B::to, "to", "precision of a --shape's linear layers", OneOf{{"bf16", "fp8"}});
+    visit(&B::activations, "activations", "rounding of the inputs of FP8 weights", OneOf{{"bf16", "fp8"}});
+    visit(&B::load, "load", "a pack's weights stay in the mapped file, or are copied into huge pages",
+          OneOf{{"map", "copy"}});
+    visit(&B::prompt_tokens, "prompt-tokens", "lengths of the prompts to read; 0 leaves that test out",
+          Between{0, 1 << 20});
+    visit(&B::gen_tokens, "gen-tokens", "numbers of tokens to write, one at a time; 0 leaves that test out",
+          Between{0, 1 << 20});
+    visit(&B::threads, "threads", "numbers of threads to measure with; not given: every core that this process may use",
+          Between{1, 1024});
+    visit(&B::batch, "batch", "numbers of sequences computed together", Between{1, 4096});
+    visit(&B::repetitions, "repetitions", "runs of each test after one that isn't counted", Between{1, 1000});
+  }
+};
+
+struct Row {
+  std::string test;
+  size_t threads = 0;
+  size_t batch = 0;
+  Speed speed;
+};
+
+Result<Decoder> LoadShape(const BenchOptions& options) {
+  const ModelSpec spec = OCTET_TRY(ShapeSpec(options.shape));
+  RandomWeights weights(spec, options.to == "fp8" ? kernels::WeightFormat::kE4M3 : kernels::WeightFormat::kBf16);
+  return Decoder::Load(spec, weights);
+}
+
+Result<Decoder> LoadDecoder(const BenchOptions& options, const Invocation& call) {
+  if (call.words().empty() == options.shape.empty()) {
+    return Fail(ErrorCode::kInvalidArgument, "give either MODEL or --shape NAME; `octet bench --help` explains both");
+  }
+  if (!options.shape.empty()) return LoadShape(options);
+  ThreadPool pool(ThreadPool::AvailableCores());
+  LoadOptions load;
+  if (options.load == "copy") load.mode = LoadMode::kCopy;
+  ModelFiles files = OCTET_TRY(ModelFiles::Open(call.word(0), load, pool));
+  return Decoder::Load(std::move(files.spec), *files.weights);
+}
+
+// All tests with one number of threads.
+Status Measure(const BenchOptions& options, const Decoder& decoder, size_t threads, Invocation& call,
+               std::vector<Row>& rows) {
+  ThreadPool pool(threads);
+  nn::ExecutionContext context(pool, kernels::ActiveKernels());
+  if (options.activations == "fp8") context.activations = nn::ActivationMode::kE4M3;
+  for (const size_t batch : options.batch) {
+    for (const SpeedTest::Kind kind : {SpeedTest::kPrompt, SpeedTest::kDecode}) {
+      for (const size_t tokens : kind == SpeedTest::kPrompt ? options.prompt_tokens : options.gen_tokens) {
+        if (tokens == 0) continue;
+        const SpeedTest test{.kind = kind, .tokens = tokens, .batch = batch, .repetitions = options.repetitions};
+        const Speed speed = OCTET_TRY(MeasureSpeed(decoder, context, test, call.cancel()));
+        rows.push_back({Cat(kind == SpeedTest::kPrompt ? "pp" : "tg", tokens), threads, batch, speed});
+      }
+    }
+  }
+  return {};
+}
+
+Json ToJson(const std::vector<Row>& rows, const Decoder& decoder) {
+  Json list = Json::array();
+  for (const Row& row : rows) {
+    list.push_back(
+        {{"test", row.test},
+         {"threads", row.threads},
+         {"batch", row.batch},
+         {"tokens_per_second", {{"median", row.speed.median}, {"min", row.speed.min}, {"max", row.speed.max}}},
+         {"bytes_per_token", decoder.bytes_per_token()},
+         {"tier", kernels::ActiveKernels().name}});
+  }
+  return list;
+}
+
+// Weights are read once per step, whatever the batch; of a prompt the rate of bytes says nothing.
+std::string BytesRate(const Row& row, const Decoder& decoder) {
+  if (!row.test.starts_with("tg")) return "-";
+  const double steps = row.speed.median / static_cast<double>(row.batch);
+  return fmt::format("{:.1f}", steps * static_cast<double>(decoder.bytes_per_token()) / 1e9);
+}
+
+std::string ToTable(const std::vector<Row>& rows, const Decoder& decoder) {
+  std::string table =
+      "| test | threads | batch | tokens/s | min | max | GB/s | tier |\n|---|---|---|---|---|---|---|---|\n";
+  for (const Row& row : rows) {
+    table += fmt::format("| {} | {} | {} | {:.1f} | {:.1f} | {:.1f} | {} | {} |\n", row.test, row.threads, row.batch,
+                         row.speed.median, row.speed.min, row.speed.max, BytesRate(row, decoder),
+                         kernels::ActiveKernels().name);
+  }
+  return table;
+}
+
+Status Bench(const BenchOptions& options, Invocation& call) {
+  const char* wish = std::getenv("OCTET_CPU");
+  OCTET_TRY(kernels::SelectKernels(wish == nullptr ? "" : wish));
+  const Decoder decoder = OCTET_TRY(LoadDecoder(options, call));
+  std::vector<size_t> threads = options.threads;
+  if (threads.empty()) threads.push_back(ThreadPool::AvailableCores());
+  std::vector<Row> rows;
+  for (const size_t count : threads) OCTET_TRY(Measure(options, decoder, count, call, rows));
+  return call.json() ? call.PrintJson(ToJson(rows, decoder)) : call.Print(ToTable(rows, decoder));
+}
+
+const RegisterVerb kBench(MakeVerb<BenchOptions>({.name = "bench",
+                                                  .words = "[MODEL]",
+                                                  .summary = "tokens a second that a model reads and writes",
+                                                  .example = "octet bench build/models/fp8.octet --threads 1,2"},
+                                                 Bench));
+
+}  // namespace
+}  // namespace octet::cli

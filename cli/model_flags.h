@@ -1,0 +1,42 @@
+// The flags of every verb that runs a model, and the engine that they open.
+//
+//   struct RunOptions { ModelFlags model; ... visit(&RunOptions::model); };
+//   std::unique_ptr<Engine> engine = OCTET_TRY(OpenEngine(call.word(0), options.model));
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/options.h"
+#include "engine/engine.h"
+
+namespace octet::cli {
+
+struct ModelFlags {
+  size_t threads = 0;
+  size_t context = 0;
+  std::string load = "map";
+  std::string compute = "auto";
+  std::string activations = "bf16";
+
+  template <class Visit>
+  static void Describe(Visit&& visit) {
+    visit(&ModelFlags::threads, "threads", "threads that compute; 0: every core that this process may use",
+          Between{0, 1024});
+    visit(&ModelFlags::context, "context", "tokens of prompt and answer together; 0: what the model was made for",
+          Between{0, 1 << 26});
+    visit(&ModelFlags::load, "load",
+          "a pack's weights stay in the mapped file, or are copied into huge pages: slower to open, faster to run",
+          OneOf{{"map", "copy"}});
+    visit(&ModelFlags::compute, "compute",
+          "type of matrices that aren't quantised; auto: f32 where the model's files have it, else bf16",
+          OneOf{{"auto", "bf16", "f32"}});
+    visit(&ModelFlags::activations, "activations",
+          "rounding of the inputs of FP8 weights; fp8 is E4M3 with a scale per token", OneOf{{"bf16", "fp8"}});
+  }
+};
+
+EngineOptions ToEngineOptions(const ModelFlags& flags);
+Result<std::unique_ptr<Engine>> OpenEngine(const std::string& model, const ModelFlags& flags);
+
+}  // namespace octet::cli

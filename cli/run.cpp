@@ -1,0 +1,174 @@
+// `octet run`: one prompt, one answer, printed as it is made.
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+
+#include "base/mapped_file.h"
+#include "cli/model_flags.h"
+#include "cli/sampling_flags.h"
+#include "cli/verb.h"
+#include "engine/prompt.h"
+#include "engine/session.h"
+
+namespace octet::cli {
+namespace {
+
+constexpr size_t kMostPromptBytes = size_t{256} << 20;
+
+struct RunOptions {
+  std::optional<std::string> prompt;
+  std::filesystem::path prompt_file;
+  std::string ids;
+  std::optional<std::string> system;
+  bool raw = false;
+  bool show_special = false;
+  SamplingFlags sampling;
+  ModelFlags model;
+
+  template <class Visit>
+  static void Describe(Visit&& visit) {
+    visit(&RunOptions::prompt, "prompt", "what to answer; without it and the two below: standard input");
+    visit(&RunOptions::prompt_file, "prompt-file", "file with the prompt");
+    visit(&RunOptions::ids, "ids", "prompt as token ids, 1,2,3 or a file of them; nothing is put around them",
+          Takes{"IDS|FILE"});
+    visit(&RunOptions::system, "system", "system message that goes before the prompt");
+    visit(&RunOptions::raw, "raw", "no chat template: the model goes on from the prompt as it stands");
+    visit(&RunOptions::show_special, "show-special", "special tokens appear in the text");
+    visit(&RunOptions::sampling);
+    visit(&RunOptions::model);
+  }
+};
+
+Result<std::vector<int32_t>> ParseIds(std::string_view text, std::string_view where) {
+  std::vector<int32_t> ids;
+  constexpr std::string_view kBetween = ", \t\r\n[]";
+  for (size_t at = text.find_first_not_of(kBetween); at != std::string_view::npos;) {
+    const size_t end = std::min(text.find_first_of(kBetween, at), text.size());
+    OCTET_TRY(internal::ParseValue(text.substr(at, end - at), where, ids.emplace_back()));
+    at = text.find_first_not_of(kBetween, end);
+  }
+  return ids;
+}
+
+Result<std::vector<int32_t>> ReadIds(const std::string& ids) {
+  const bool is_list = ids.find_first_not_of("0123456789-, []") == std::string::npos;
+  if (is_list) return ParseIds(ids, "--ids");
+  const std::string text = OCTET_TRY(ReadTextFile(ids, kMostPromptBytes));
+  return ParseIds(text, ids);
+}
+
+Result<std::string> ReadStandardInput() {
+  if (::isatty(STDIN_FILENO) != 0) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "no prompt: give --prompt TEXT, --prompt-file FILE, --ids IDS, or pipe a text in");
+  }
+  std::string text;
+  char block[65536];
+  for (size_t got = 0; (got = std::fread(block, 1, sizeof block, stdin)) > 0;) {
+    text.append(block, got);
+    if (text.size() > kMostPromptBytes) {
+      return Fail(ErrorCode::kInvalidArgument, "standard input is longer than ", kMostPromptBytes, " bytes");
+    }
+  }
+  return text;
+}
+
+Status CheckOneSource(const RunOptions& options) {
+  const int sources = (options.prompt ? 1 : 0) + (options.prompt_file.empty() ? 0 : 1) + (options.ids.empty() ? 0 : 1);
+  if (sources > 1)
+    return Fail(ErrorCode::kInvalidArgument, "--prompt, --prompt-file and --ids exclude each other; ", sources,
+                " were given");
+  if (options.system && (options.raw || !options.ids.empty())) {
+    return Fail(ErrorCode::kInvalidArgument, "--system needs the chat template, which --raw and --ids leave out");
+  }
+  return {};
+}
+
+Result<std::string> ReadPromptText(const RunOptions& options) {
+  if (options.prompt) return *options.prompt;
+  if (options.prompt_file.empty()) return ReadStandardInput();
+  return ReadTextFile(options.prompt_file, kMostPromptBytes);
+}
+
+Result<std::vector<int32_t>> PromptTokens(const RunOptions& options, const Engine& engine, const std::string& text) {
+  if (!options.ids.empty()) return ReadIds(options.ids);
+  if (options.raw || (engine.chat_template() == nullptr && !options.system)) return TextPrompt(engine, text);
+  std::vector<ChatMessage> messages;
+  if (options.system) messages.push_back({"system", *options.system});
+  messages.push_back({"user", text});
+  return ChatPrompt(engine, messages);
+}
+
+Json LogprobsJson(const GeneratedToken& token) {
+  Json entry = {{"token", token.token}, {"logprob", *token.logprob}, {"top", Json::array()}};
+  for (const TokenLogprob& top : token.top) entry["top"].push_back({{"token", top.token}, {"logprob", top.logprob}});
+  return entry;
+}
+
+Json ResultJson(const GenerateResult& result, const Engine& engine) {
+  Json tokens = Json::array();
+  Json logprobs = Json::array();
+  for (const GeneratedToken& token : result.tokens) {
+    tokens.push_back(token.token);
+    if (token.logprob) logprobs.push_back(LogprobsJson(token));
+  }
+  const Timings& times = result.timings;
+  Json json = {
+      {"text", result.text}, {"tokens", std::move(tokens)}, {"finish_reason", FinishReasonName(result.finish_reason)}};
+  if (!logprobs.empty()) json["logprobs"] = std::move(logprobs);
+  json["timings"] = {{"load_seconds", engine.load_seconds()},         {"prompt_tokens", times.prompt_tokens},
+                     {"prompt_seconds", times.prompt_seconds},        {"prompt_tokens_per_second", times.PromptRate()},
+                     {"generated_tokens", times.generated_tokens},    {"decode_seconds", times.decode_seconds},
+                     {"decode_tokens_per_second", times.DecodeRate()}};
+  return json;
+}
+
+std::string SpeedLine(const Timings& times, double load_seconds) {
+  char line[200];
+  std::snprintf(line, sizeof line,
+                "load %.2f s | prompt %zu tokens, %.2f s, %.1f tokens/s | answer %zu tokens, %.2f s, %.1f tokens/s",
+                load_seconds, times.prompt_tokens, times.prompt_seconds, times.PromptRate(), times.generated_tokens,
+                times.decode_seconds, times.DecodeRate());
+  return line;
+}
+
+Status Run(const RunOptions& options, Invocation& call) {
+  OCTET_TRY(CheckOneSource(options));
+  // Before the model is opened, so that a wrong prompt fails at once.
+  std::string text;
+  if (options.ids.empty()) {
+    text = OCTET_TRY(ReadPromptText(options));
+    OCTET_TRY(CheckUtf8(text, "the prompt"));
+  }
+  const std::unique_ptr<Engine> engine = OCTET_TRY(OpenEngine(call.word(0), options.model));
+  Request request;
+  request.options = OCTET_TRY(ToGenerateOptions(options.sampling, engine->defaults()));
+  request.options.show_special = options.show_special;
+  request.prompt = OCTET_TRY(PromptTokens(options, *engine, text));
+
+  EngineSession session(*engine);
+  Status printed;
+  const auto print = [&](std::string_view piece) {
+    if (!call.json()) printed = call.Print(piece);
+    return printed.has_value();
+  };
+  const GenerateResult result = OCTET_TRY(session.Generate(std::move(request), print, &call.cancel()));
+  OCTET_TRY(std::move(printed));
+  if (call.json())
+    OCTET_TRY(call.PrintJson(ResultJson(result, *engine)));
+  else if (!result.text.ends_with('\n'))
+    OCTET_TRY(call.Print("\n"));
+  if (!call.json()) call.Note(SpeedLine(result.timings, engine->load_seconds()));
+  return call.cancel().Check();
+}
+
+const RegisterVerb kRun(
+    MakeVerb<RunOptions>({.name = "run",
+                          .words = "MODEL",
+                          .summary = "answer one prompt",
+                          .example = "octet run build/models/fp8 --prompt \"What is the capital of France?\""},
+                         Run));
+
+}  // namespace
+}  // namespace octet::cli

@@ -1,0 +1,33 @@
+// Writing and opening Octet packs: a model's parts in one file, its matrices in the order that the kernels read.
+//
+//   ModelFiles files = OCTET_TRY(ModelFiles::Open("build/models/fp8", {}, pool));
+//   PackSummary made = OCTET_TRY(BuildPack(files, "fp8.octet", progress, cancel));
+//   ModelFiles pack = OCTET_TRY(OpenPack("fp8.octet", LoadMode::kMap));
+//
+// A pack is a cache of its source: nothing needs it. Its sections: docs/formats/octet_pack.md.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+
+#include "base/cancel.h"
+#include "base/error.h"
+#include "base/progress.h"
+#include "engine/model_files.h"
+
+namespace octet {
+
+struct PackSummary {
+  uint64_t weight_bytes = 0;
+  size_t matrices = 0;
+  size_t vectors = 0;
+};
+
+// Holds one matrix in memory at a time; the file appears whole or not at all. Fails as reading the weights and writing
+// do, and with cancelled.
+Result<PackSummary> BuildPack(const ModelFiles& files, const std::filesystem::path& path, Progress& progress,
+                              const CancelFlag& cancel);
+
+Result<ModelFiles> OpenPack(const std::filesystem::path& path, LoadMode mode);
+
+}  // namespace octet

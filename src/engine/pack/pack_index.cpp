@@ -1,0 +1,115 @@
+#include "engine/pack/pack_index.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+#include "base/checked.h"
+#include "base/json.h"
+
+namespace octet {
+namespace {
+
+using kernels::WeightFormat;
+
+constexpr std::array<std::string_view, kernels::kWeightFormats> kFormatNames = {"f32", "bf16", "e4m3"};
+constexpr uint64_t kLargestAxis = uint64_t{1} << 40;  // padding it stays within 64 bits
+
+Result<size_t> GetSize(const Json& object, std::string_view key, std::string_view where) {
+  const int64_t value = OCTET_TRY(GetInteger(object, key, where));
+  if (value >= 1 && static_cast<uint64_t>(value) <= kLargestAxis) return static_cast<size_t>(value);
+  return Fail(ErrorCode::kCorrupt, where, ": `", key, "` is ", value, ", allowed is 1 to ", kLargestAxis);
+}
+
+Result<std::span<const float>> FloatSection(const OctetPack& pack, const std::string& section, size_t count,
+                                            std::string_view where) {
+  const std::span<const std::byte> bytes = OCTET_TRY(pack.Section(section));
+  if (bytes.size() != count * sizeof(float)) {
+    return Fail(ErrorCode::kCorrupt, where, ": section ", section, " has ", bytes.size(), " bytes for ", count,
+                " numbers of 4");
+  }
+  return std::span(reinterpret_cast<const float*>(bytes.data()), count);
+}
+
+// PackedBytes for sizes that a file claims.
+std::optional<uint64_t> CheckedPackedBytes(WeightFormat format, uint64_t columns, uint64_t depth) {
+  const uint64_t records = kernels::PaddedDepth(format, depth) / kernels::RecordDepth(format);
+  const std::optional<uint64_t> all = CheckedMultiply(kernels::Panels(columns), records);
+  return all ? CheckedMultiply(*all, kernels::kRecordBytes) : std::nullopt;
+}
+
+Result<WeightFormat> GetFormat(const Json& object, std::string_view where) {
+  const std::string name = OCTET_TRY(GetString(object, "format", where));
+  const auto found = std::find(kFormatNames.begin(), kFormatNames.end(), name);
+  if (found == kFormatNames.end()) {
+    return Fail(ErrorCode::kUnsupported, where, ": weight format `", name,
+                "` isn't known; make the pack again with `octet build`");
+  }
+  return static_cast<WeightFormat>(found - kFormatNames.begin());
+}
+
+Status ReadMatrix(const OctetPack& pack, const Json& object, std::string_view where, PackEntry& entry) {
+  entry.format = OCTET_TRY(GetFormat(object, where));
+  entry.depth = OCTET_TRY(GetSize(object, "depth", where));
+  entry.data = OCTET_TRY(pack.Section(DataSection(entry.name)));
+  const std::optional<uint64_t> expected = CheckedPackedBytes(entry.format, entry.columns, entry.depth);
+  if (expected != entry.data.size()) {
+    return Fail(ErrorCode::kCorrupt, where, ": its section has ", entry.data.size(), " bytes, ", entry.columns,
+                " columns of depth ", entry.depth, " take ", expected ? Cat(*expected) : std::string("more than 2^64"));
+  }
+  const std::string scales = ScalesSection(entry.name), bias = BiasSection(entry.name);
+  if (pack.Find(scales) != nullptr) entry.scales = OCTET_TRY(FloatSection(pack, scales, entry.columns, where));
+  if (pack.Find(bias) != nullptr) entry.bias = OCTET_TRY(FloatSection(pack, bias, entry.columns, where));
+  return {};
+}
+
+Result<PackEntry> ReadEntry(const OctetPack& pack, const Json& object) {
+  PackEntry entry;
+  entry.name = OCTET_TRY(GetString(object, "name", Cat(pack.path(), ": weights.json")));
+  const std::string where = Cat(pack.path(), ": weight ", entry.name);
+  entry.is_matrix = FindMember(object, "depth") != nullptr;
+  entry.columns = OCTET_TRY(GetSize(object, "columns", where));
+  if (entry.is_matrix) {
+    OCTET_TRY(ReadMatrix(pack, object, where, entry));
+  } else {
+    entry.data = std::as_bytes(OCTET_TRY(FloatSection(pack, DataSection(entry.name), entry.columns, where)));
+  }
+  return entry;
+}
+
+}  // namespace
+
+std::string DataSection(std::string_view name) { return Cat("weights/", name); }
+std::string ScalesSection(std::string_view name) { return Cat("scales/", name); }
+std::string BiasSection(std::string_view name) { return Cat("bias/", name); }
+
+Result<std::vector<PackEntry>> ReadPackIndex(const OctetPack& pack) {
+  const std::string where = Cat(pack.path(), ": ", kPackIndexSection);
+  const std::string_view text = OCTET_TRY(pack.Text(kPackIndexSection));
+  const Json index = OCTET_TRY(ParseJson(text, where));
+  const int64_t layout = OCTET_TRY(GetInteger(index, "layout", where));
+  if (layout != kPackLayout) {
+    return Fail(ErrorCode::kUnsupported, pack.path(), ": its matrices have layout ", layout,
+                ", this build reads layout ", kPackLayout, "; make the pack again with `octet build`");
+  }
+  const Json* weights = FindMember(index, "weights");
+  if (weights == nullptr || !weights->is_array()) return Fail(ErrorCode::kCorrupt, where, ": has no list `weights`");
+  std::vector<PackEntry> entries;
+  for (const Json& object : *weights) entries.push_back(OCTET_TRY(ReadEntry(pack, object)));
+  return entries;
+}
+
+std::string WritePackIndex(std::span<const PackEntry> entries) {
+  Json weights = Json::array();
+  for (const PackEntry& entry : entries) {
+    Json json = {{"name", entry.name}, {"columns", entry.columns}};
+    if (entry.is_matrix) {
+      json["depth"] = entry.depth;
+      json["format"] = kFormatNames[static_cast<size_t>(entry.format)];
+    }
+    weights.push_back(std::move(json));
+  }
+  return Json({{"layout", kPackLayout}, {"weights", std::move(weights)}}).dump();
+}
+
+}  // namespace octet

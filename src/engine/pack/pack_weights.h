@@ -1,0 +1,39 @@
+// The weights of an Octet pack, as a decoder takes them.
+//
+//   PackWeights weights(pack, OCTET_TRY(ReadPackIndex(*pack)), LoadMode::kMap);
+//   Decoder decoder = OCTET_TRY(Decoder::Load(spec, weights));
+//
+// kMap: matrices point into the mapped file, which lives as long as any of them; nothing is read before it is used.
+// kCopy: each matrix is copied into memory of huge pages, and its mapped pages are let go, so that one matrix at a time
+// stands in memory twice.
+#pragma once
+
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "engine/model_files.h"
+#include "engine/pack/pack_index.h"
+#include "models/weights.h"
+
+namespace octet {
+
+class PackWeights : public WeightProvider {
+ public:
+  PackWeights(std::shared_ptr<const OctetPack> pack, std::vector<PackEntry> places, LoadMode mode);
+
+  const std::vector<Entry>& Entries() const override { return entries_; }
+  Result<PackedMatrix> Matrix(std::string_view name) override;
+  Result<std::vector<float>> Vector(std::string_view name) override;
+
+ private:
+  Result<const PackEntry*> Find(std::string_view name, bool is_matrix) const;
+  Status CopyIntoMemory(const PackEntry& place, PackedMatrix& matrix) const;
+
+  std::shared_ptr<const OctetPack> pack_;
+  std::vector<PackEntry> places_;
+  std::vector<Entry> entries_;  // parallel to places_
+  LoadMode mode_;
+};
+
+}  // namespace octet

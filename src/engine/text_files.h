@@ -1,0 +1,14 @@
+// The tokenizer and chat template of a checkpoint, as a pack keeps them.
+#pragma once
+
+#include "base/error.h"
+#include "engine/model_files.h"
+#include "formats/checkpoint.h"
+
+namespace octet {
+
+// Fills tokenizer, tokenizer_json and chat_template where the checkpoint has them. A directory's chat_template.jinja
+// goes before tokenizer_config's template; of a list of templates, the one named `default`. Fails as reading them does.
+Status ReadTextFiles(const Checkpoint& checkpoint, ModelFiles& files);
+
+}  // namespace octet

@@ -1,0 +1,216 @@
+// The engine on the tiny checkpoints of tests/golden/models: the same tokens however the work is cut, batched or
+// stored.
+#include "engine/engine.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "engine/memory_plan.h"
+#include "engine/pack/build_pack.h"
+#include "engine/session.h"
+#include "octet/model.h"
+#include "octet/session.h"
+#include "tests/engine/count_allocations.h"
+
+namespace octet {
+namespace {
+
+using testing::HasSubstr;
+
+std::filesystem::path GoldenModel(const std::string& name) {
+  return std::filesystem::path(OCTET_SOURCE_DIR) / "tests/golden/models" / name;
+}
+
+std::unique_ptr<Engine> OpenGolden(const std::filesystem::path& path, EngineOptions options = {}) {
+  if (options.threads == 0) options.threads = 2;
+  Result<std::unique_ptr<Engine>> engine = Engine::Open(path, options);
+  EXPECT_TRUE(engine.has_value()) << engine.error().message;
+  return std::move(*engine);
+}
+
+Request MakeRequest(size_t prompt, size_t answer, int32_t first = 1) {
+  Request request;
+  for (size_t i = 0; i < prompt; ++i) request.prompt.push_back((first + static_cast<int32_t>(i) * 7) % 50);
+  request.options.max_tokens = answer;
+  request.options.ignore_eos = true;
+  request.options.sampling.logprobs = 0;
+  return request;
+}
+
+// Tokens and exact log-probabilities, so that equal means equal bits of logits.
+using Answer = std::vector<std::pair<int32_t, float>>;
+
+Answer Generate(EngineSession& session, Request request) {
+  const Result<GenerateResult> result = session.Generate(std::move(request), {}, nullptr);
+  EXPECT_TRUE(result.has_value()) << result.error().message;
+  Answer answer;
+  for (const GeneratedToken& token : result->tokens) answer.emplace_back(token.token, *token.logprob);
+  return answer;
+}
+
+Answer GenerateAlone(const std::filesystem::path& path, const Request& request, EngineOptions options = {}) {
+  const std::unique_ptr<Engine> engine = OpenGolden(path, options);
+  EngineSession session(*engine);
+  return Generate(session, request);
+}
+
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory() {
+    std::string name = (std::filesystem::temp_directory_path() / "octet-engine-XXXXXX").native();
+    path_ = ::mkdtemp(name.data());
+  }
+  ~TemporaryDirectory() {
+    std::error_code error;
+    std::filesystem::remove_all(path_, error);
+  }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+std::filesystem::path Pack(const std::filesystem::path& model, const std::filesystem::path& directory) {
+  ThreadPool pool(1);
+  const Result<ModelFiles> files = ModelFiles::Open(model, {}, pool);
+  EXPECT_TRUE(files.has_value()) << files.error().message;
+  Progress progress;
+  const CancelFlag cancel;
+  const Result<PackSummary> made = BuildPack(*files, directory / "model.octet", progress, cancel);
+  EXPECT_TRUE(made.has_value()) << made.error().message;
+  return directory / "model.octet";
+}
+
+TEST(Engine, AnswerIsTheSameForEveryChunkAndNumberOfThreads) {
+  for (const char* name : {"smollm2", "gemma3", "qwen2"}) {
+    const Request request = MakeRequest(70, 8);
+    const Answer whole = GenerateAlone(GoldenModel(name), request);
+    ASSERT_EQ(whole.size(), 8u);
+    for (const size_t chunk : {size_t{1}, size_t{7}, size_t{32}, size_t{69}}) {
+      EXPECT_EQ(GenerateAlone(GoldenModel(name), request, {.chunk = chunk}), whole) << name << ", chunk " << chunk;
+    }
+    EXPECT_EQ(GenerateAlone(GoldenModel(name), request, {.threads = 1}), whole) << name;
+  }
+}
+
+TEST(Engine, APackGivesTheAnswerOfItsSourceMappedOrCopied) {
+  const TemporaryDirectory directory;
+  for (const char* name : {"smollm2", "qwen2"}) {
+    const Request request = MakeRequest(40, 8);
+    const Answer source = GenerateAlone(GoldenModel(name), request);
+    const std::filesystem::path pack = Pack(GoldenModel(name), directory.path());
+    EXPECT_EQ(GenerateAlone(pack, request), source) << name;
+    EngineOptions copy;
+    copy.load.mode = LoadMode::kCopy;
+    EXPECT_EQ(GenerateAlone(pack, request, copy), source) << name;
+  }
+}
+
+TEST(Engine, ASessionGoesOnFromItsCacheWithTheSameAnswer) {
+  const std::unique_ptr<Engine> engine = OpenGolden(GoldenModel("smollm2"));
+  EngineSession session(*engine);
+  Request first = MakeRequest(40, 6);
+  Generate(session, first);
+  Request second = first;
+  second.prompt.insert(second.prompt.end(), {3, 9, 27, 31});
+  const Result<GenerateResult> result = session.Generate(second, {}, nullptr);
+  ASSERT_TRUE(result.has_value());
+  EXPECT_EQ(result->timings.cached_tokens, 40u);
+  EngineSession fresh(*engine);
+  EXPECT_EQ(Generate(session, second), Generate(fresh, second));
+}
+
+TEST(Engine, SequencesThatRunTogetherAnswerAsTheyDoAlone) {
+  const std::unique_ptr<Engine> engine = OpenGolden(GoldenModel("smollm2"), {.sessions = 3, .chunk = 48});
+  std::vector<Sequence> sequences;
+  std::vector<Request> requests = {MakeRequest(50, 9), MakeRequest(3, 12, 5), MakeRequest(33, 4, 11)};
+  requests[1].options.sampling.temperature = 1;
+  for (const Request& request : requests)
+    sequences.push_back(*Sequence::Create(request, engine->limits(), engine->MakePages()));
+  std::vector<Sequence*> running;
+  for (Sequence& sequence : sequences) running.push_back(&sequence);
+  const auto unfinished = [](const Sequence& sequence) { return !sequence.finished(); };
+  while (std::any_of(sequences.begin(), sequences.end(), unfinished)) {
+    const Status step = engine->runner().Step(running);
+    ASSERT_TRUE(step.has_value()) << step.error().message;
+  }
+  for (size_t i = 0; i < requests.size(); ++i) {
+    Answer together;
+    for (const GeneratedToken& token : sequences[i].generated()) together.emplace_back(token.token, *token.logprob);
+    EXPECT_EQ(together, GenerateAlone(GoldenModel("smollm2"), requests[i])) << "sequence " << i;
+  }
+}
+
+TEST(Engine, ADecodeStepTakesNoMemory) {
+  const std::unique_ptr<Engine> engine = OpenGolden(GoldenModel("smollm2"));
+  Request request = MakeRequest(20, 30);
+  request.options.sampling.logprobs = -1;
+  request.options.sampling.temperature = 0.5F;
+  request.options.sampling.top_p = 0.9F;
+  Sequence sequence = *Sequence::Create(request, engine->limits(), engine->MakePages());
+  Sequence* const one = &sequence;
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(engine->runner().Step({&one, 1}).has_value());
+  sequence.TakeText();
+  const size_t before = AllocationCount();
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_TRUE(engine->runner().Step({&one, 1}).has_value());
+    sequence.TakeText();
+  }
+  EXPECT_EQ(AllocationCount() - before, 0u);
+}
+
+TEST(Engine, CancellingKeepsWhatWasSaid) {
+  const std::unique_ptr<Engine> engine = OpenGolden(GoldenModel("smollm2"));
+  EngineSession session(*engine);
+  CancelFlag cancel;
+  cancel.Request();
+  const Result<GenerateResult> result = session.Generate(MakeRequest(20, 30), {}, &cancel);
+  ASSERT_TRUE(result.has_value());
+  EXPECT_EQ(result->finish_reason, FinishReason::kCancelled);
+  EXPECT_TRUE(result->tokens.empty());
+}
+
+TEST(Engine, AContextBeyondTheModelsIsRefusedWithBothNumbers) {
+  const Result<std::unique_ptr<Engine>> engine =
+      Engine::Open(GoldenModel("smollm2"), {.threads = 1, .context = 1 << 20});
+  ASSERT_FALSE(engine.has_value());
+  EXPECT_EQ(engine.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_THAT(engine.error().message, HasSubstr("a context of 1048576 tokens is beyond the model's"));
+}
+
+TEST(MemoryPlan, AgreesWithWhatThePackHoldsAndTheCacheTakes) {
+  const TemporaryDirectory directory;
+  ThreadPool pool(1);
+  for (const char* name : {"smollm2", "gemma3", "phi3_short"}) {
+    const Result<ModelFiles> source = ModelFiles::Open(GoldenModel(name), {}, pool);
+    const Result<ModelFiles> pack = ModelFiles::Open(Pack(GoldenModel(name), directory.path()), {}, pool);
+    ASSERT_TRUE(source.has_value() && pack.has_value());
+    const Result<MemoryPlan> planned = PlanMemory(*source, {.context = 64, .users = 2});
+    const Result<MemoryPlan> packed = PlanMemory(*pack, {.context = 64, .users = 2});
+    EXPECT_NEAR(static_cast<double>(planned->weights), static_cast<double>(packed->weights),
+                0.05 * static_cast<double>(packed->weights))
+        << name;
+    const std::unique_ptr<Engine> engine = OpenGolden(GoldenModel(name), {.context = 64});
+    EXPECT_EQ(planned->cache, engine->cache().page_bytes() * engine->cache().pages() * 2) << name;
+  }
+}
+
+TEST(PublicApi, AModelOpensAndASessionGoesOnFromTokens) {
+  const Result<Model> model = Model::Open(GoldenModel("smollm2"), {.threads = 1});
+  ASSERT_TRUE(model.has_value()) << model.error().message;
+  EXPECT_EQ(model->info().family, "llama");
+  const Result<std::vector<int32_t>> ids = model->Tokenize("bread", false);
+  ASSERT_TRUE(ids.has_value());
+  EXPECT_EQ(*model->Detokenize(*ids), "bread");
+  Session session(*model);
+  const Result<GenerateResult> result = session.GenerateFromTokens({1, 2, 3}, {.max_tokens = 4, .ignore_eos = true});
+  ASSERT_TRUE(result.has_value()) << result.error().message;
+  EXPECT_EQ(result->tokens.size(), 4u);
+  EXPECT_THAT(session.Generate("\xFF", {}).error().message, HasSubstr("is not UTF-8: byte 0 of 1"));
+}
+
+}  // namespace
+}  // namespace octet

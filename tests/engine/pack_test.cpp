@@ -1,0 +1,90 @@
+// What a pack says of its weights is held against what it has.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "engine/pack/pack_index.h"
+#include "engine/pack/pack_weights.h"
+
+namespace octet {
+namespace {
+
+using testing::HasSubstr;
+
+class PackIndex : public testing::Test {
+ protected:
+  PackIndex() {
+    std::string name = (std::filesystem::temp_directory_path() / "octet-pack-XXXXXX").native();
+    directory_ = ::mkdtemp(name.data());
+  }
+  ~PackIndex() override { std::filesystem::remove_all(directory_); }
+
+  // A pack with this index, a section of `bytes` zeros for the weight `w`, and scales of `scales` bytes if any.
+  std::shared_ptr<const OctetPack> Make(std::string_view index, size_t bytes, size_t scales = 0) {
+    const std::filesystem::path path = directory_ / "test.octet";
+    Result<OctetPackWriter> writer = OctetPackWriter::Create(path);
+    EXPECT_TRUE(writer->Add(kPackIndexSection, index).has_value());
+    EXPECT_TRUE(writer->Add(DataSection("w"), std::string(bytes, '\0')).has_value());
+    if (scales > 0) {
+      EXPECT_TRUE(writer->Add(ScalesSection("w"), std::string(scales, '\0')).has_value());
+    }
+    EXPECT_TRUE(writer->Commit().has_value());
+    Result<std::shared_ptr<const OctetPack>> pack = OctetPack::Open(path);
+    EXPECT_TRUE(pack.has_value()) << pack.error().message;
+    return *pack;
+  }
+
+  std::string Message(std::string_view index, size_t bytes, size_t scales = 0) {
+    const auto entries = ReadPackIndex(*Make(index, bytes, scales));
+    return entries ? "accepted" : std::string(ErrorCodeName(entries.error().code)) + ": " + entries.error().message;
+  }
+
+  std::filesystem::path directory_;
+};
+
+TEST_F(PackIndex, MatrixAndVectorAreServedInPlace) {
+  const auto pack = Make(R"({"layout":1,"weights":[{"name":"w","columns":33,"depth":5,"format":"e4m3"}]})",
+                         kernels::PackedBytes(kernels::WeightFormat::kE4M3, 33, 5), 33 * 4);
+  PackWeights weights(pack, *ReadPackIndex(*pack), LoadMode::kMap);
+  const Result<PackedMatrix> matrix = weights.Matrix("w");
+  ASSERT_TRUE(matrix.has_value()) << matrix.error().message;
+  EXPECT_EQ(matrix->panels.data(), pack->Section(DataSection("w"))->data());
+  EXPECT_EQ(matrix->column_scales.size(), 33u);
+  EXPECT_TRUE(matrix->bias.empty());
+  EXPECT_EQ(weights.Vector("w").error().code, ErrorCode::kNotFound);
+}
+
+TEST_F(PackIndex, SizesThatDontFitTheSectionAreCorrupt) {
+  EXPECT_THAT(Message(R"({"layout":1,"weights":[{"name":"w","columns":33,"depth":5,"format":"bf16"}]})", 100),
+              HasSubstr("corrupt"));
+  EXPECT_THAT(Message(R"({"layout":1,"weights":[{"name":"w","columns":3}]})", 16),
+              HasSubstr("has 16 bytes for 3 numbers of 4"));
+  EXPECT_THAT(Message(R"({"layout":1,"weights":[{"name":"v","columns":3}]})", 12), HasSubstr("weights/v"));
+  EXPECT_THAT(Message(R"({"layout":1,"weights":[{"name":"w","columns":32,"depth":1,"format":"f32"}]})", 128, 4),
+              HasSubstr("has 4 bytes for 32 numbers"));
+  EXPECT_EQ(Message(R"({"layout":1,"weights":[{"name":"w","columns":3}]})", 12), "accepted");
+}
+
+TEST_F(PackIndex, CountsNearTheLimitsOverflowNothing) {
+  for (const char* columns : {"0", "-1", "9223372036854775807", "1099511627777"}) {
+    EXPECT_THAT(Message(Cat(R"({"layout":1,"weights":[{"name":"w","columns":)", columns, "}]}"), 12),
+                HasSubstr("`columns` is"));
+  }
+  EXPECT_THAT(
+      Message(R"({"layout":1,"weights":[{"name":"w","columns":1099511627776,"depth":1099511627776,"format":"f32"}]})",
+              12),
+      HasSubstr("more than 2^64"));
+}
+
+TEST_F(PackIndex, AnotherLayoutOrFormatSaysHowToMakeItAgain) {
+  const std::string layout = Message(R"({"layout":2,"weights":[]})", 12);
+  EXPECT_THAT(layout, HasSubstr("unsupported"));
+  EXPECT_THAT(layout, HasSubstr("layout 2, this build reads layout 1; make the pack again with `octet build`"));
+  EXPECT_THAT(Message(R"({"layout":1,"weights":[{"name":"w","columns":3,"depth":3,"format":"q9"}]})", 12),
+              HasSubstr("weight format `q9`"));
+}
+
+}  // namespace
+}  // namespace octet
