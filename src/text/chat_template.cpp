@@ -50,6 +50,7 @@ class Prober {
     // A probe needs few steps; a template that loops for ever must not hold up loading.
     RenderLimits limits;
     limits.steps = 500'000;
+    limits.memory_bytes = size_t{16} << 20;
     const auto text = RenderBody(body_, inputs, limits, where_);
     return text ? std::string(text->text()) : std::string();
   }

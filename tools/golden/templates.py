@@ -325,8 +325,73 @@ def goldens():
     (out / "values.json").write_text(json.dumps({"inputs": VALUES}, ensure_ascii=False, indent=1) + "\n")
 
 
+
+class RandomExpressions:
+    """Small expressions over VALUES, of all kinds that the language has."""
+
+    NAMES = list(VALUES) + ["undefined_thing"]
+    FILTERS = ["upper", "lower", "title", "capitalize", "trim", "length", "list", "first", "last", "join('-')", "reverse|list", "sort", "unique|list", "min", "max", "sum",
+               "int", "float", "round(1)", "abs", "string", "tojson", "tojson(indent=1)", "default('d')", "default('d', true)", "replace('a', 'b')", "e", "batch(2)|list", "slice(2)|list",
+               "dictsort", "items|list", "map('string')|list", "select|list", "reject('none')|list", "map('length')|list", "truncate(6)", "center(9)", "indent(1)", "wordcount", "urlencode",
+               "striptags", "map(attribute='name')|list", "selectattr('age')|list", "groupby('age')|list", "wordwrap(5)", "format(1)", "count", "string|length", "tojson|length"]
+    TESTS = ["defined", "none", "string", "number", "integer", "float", "boolean", "mapping", "sequence", "iterable", "odd", "even", "lower", "upper", "true", "false", "callable", "in list", "eq 1", "divisibleby 3"]
+    METHODS = ["upper()", "strip()", "split()", "split('a')", "split(' ', 1)", "rsplit(none, 1)", "splitlines()", "title()", "startswith('H')", "endswith('a')", "find('l')", "rfind('a')", "count('a')", "replace('l', 'LL')",
+               "lstrip('H ')", "rstrip()", "isdigit()", "isalpha()", "isupper()", "zfill(5)", "partition(',')", "join(words)", "get('a')", "keys()|list", "values()|list", "items()|list", "index(1)", "count(1)",
+               "name", "a", "b", "0", "x.y", "format(1, 2)", "casefold()", "swapcase()", "center(7)", "capitalize()", "removeprefix('a')", "copy()", "append(1)", "expandtabs(3)"]
+    LITERALS = ["0", "1", "-1", "2", "3", "10", "0.5", "2.0", "1e3", "'a'", "'Hello'", "''", "' x '", "'äß'", "true", "false", "none", "[]", "[1, 'a']", "{}", "{'a': 1}", "(1, 2)", "'%s|%s'", "'{}-{}'"]
+    OPERATORS = ["+", "-", "*", "/", "//", "%", "**", "~", "==", "!=", "<", "<=", ">", ">=", "in", "not in", "and", "or"]
+
+    def __init__(self, seed):
+        self.random = random.Random(seed)
+
+    def make(self, depth):
+        pick, choice = self.random.random(), self.random.choice
+        if depth == 0 or pick < 0.12:
+            return choice(self.NAMES + self.LITERALS)
+        one = self.make(depth - 1)
+        if pick < 0.32:
+            right = self.make(depth - 1)
+            operator = choice(self.OPERATORS)
+            if operator in ("**", "*"):
+                right = choice(["0", "1", "2", "-1", "0.5", "true", "'a'"])
+            return f"({one} {operator} {right})"
+        if pick < 0.52:
+            return f"{one}|{choice(self.FILTERS)}" if one[0] not in "-" else f"({one})|{choice(self.FILTERS)}"
+        if pick < 0.60:
+            return f"({one} is {choice(['', 'not '])}{choice(self.TESTS)})"
+        if pick < 0.74:
+            return f"({one}).{choice(self.METHODS)}"
+        if pick < 0.84:
+            if not any(name in one for name in self.NAMES):
+                one = choice(self.NAMES)  # jinja2 folds constants at compile time, where a slice of a number is undefined
+            bounds = [choice(["", "0", "1", "-1", "2", "-3", "9"]) for _ in range(3)]
+            return f"({one})[{':'.join(bounds[:self.random.randint(2, 3)])}]"
+        if pick < 0.90:
+            return f"({one})[{choice(['0', '-1', '5', repr('a'), repr('name'), 'number'])}]"
+        if pick < 0.95:
+            return f"({one} if {self.make(depth - 1)} else {self.make(depth - 1)})"
+        return f"(not {one})" if pick < 0.97 else f"[{one}, {self.make(depth - 1)}]"
+
+
+def random_cases(count, seed, out):
+    maker = RandomExpressions(seed)
+    out = pathlib.Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    cases = []
+    while len(cases) < count:
+        template = "{{ " + maker.make(maker.random.randint(1, 4)) + " }}"
+        one = {**case(template, VALUES), "template": template}
+        del one["inputs"]
+        if " at 0x" not in one.get("text", "") and len(one.get("text", "")) < 20000:
+            cases.append(one)
+    write(out, "random", cases)
+    (out / "values.json").write_text(json.dumps({"inputs": VALUES}, ensure_ascii=False))
+
+
 if __name__ == "__main__":
     if sys.argv[1] == "published":
         published(sys.argv[2], sys.argv[3])
     elif sys.argv[1] == "goldens":
         goldens()
+    elif sys.argv[1] == "random":
+        random_cases(int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])

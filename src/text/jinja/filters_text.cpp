@@ -88,14 +88,15 @@ Result<Value> Indent(Evaluator& evaluator, const Value& subject, Bound& argument
 
 Result<Value> Truncate(Evaluator& evaluator, const Value& subject, Bound& arguments) {
   Budget& budget = evaluator.budget();
-  const StringObject& text = *OCTET_TRY(StringArgument(subject));
   const Integer length = OCTET_TRY(IntegerArgument(arguments[0], 255));
   const MarkedString end = arguments[2].missing() ? MarkedString("...", true) : OCTET_TRY(StringArgument(arguments[2]))->marked;
   const Integer leeway = arguments[3].Is(Kind::kNone) ? 5 : OCTET_TRY(IntegerArgument(arguments[3], 5));
   const Integer end_characters = static_cast<Integer>(CharactersIn(end.text()));
   if (length < end_characters) return Refuse("expected length >= ", IntegerText(end_characters), ", got ", IntegerText(length));
   if (leeway < 0) return Refuse("expected leeway >= 0, got ", IntegerText(leeway));
-  if (static_cast<Integer>(text.characters) <= length + leeway) return subject;
+  // Anything with a length that is short enough passes, as in Python.
+  if (static_cast<Integer>(OCTET_TRY(LengthOf(subject))) <= length + leeway) return subject;
+  const StringObject& text = *OCTET_TRY(StringArgument(subject));
   OCTET_TRY(budget.Allow(text.marked.size()));
   size_t kept = OffsetOfCharacter(text.text(), static_cast<size_t>(length - end_characters));
   if (!BoolArgument(arguments[1], false)) {

@@ -184,7 +184,7 @@ Result<Value> Partition(Evaluator& evaluator, const Value& self, Bound& argument
   if (separator.empty()) return Refuse("empty separator");
   OCTET_TRY(evaluator.budget().Allow(text.size() * 2));
   const size_t at = from_right ? FindLastPart(text.text(), separator) : FindPart(text.text(), separator, 0);
-  std::vector<Value> parts(3, MakeText(evaluator.budget(), ""));
+  std::vector<Value> parts(3, Text(evaluator, MarkedString(), self));
   if (at == kNowhere) {
     parts[from_right ? 2 : 0] = self;
   } else {

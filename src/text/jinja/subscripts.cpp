@@ -14,7 +14,7 @@ Result<std::vector<Value>> CharactersOf(Budget& budget, const StringObject& stri
   for (size_t at = 0; at < string.marked.size();) {
     const size_t begin = at;
     DecodeCharacter(string.text(), at);
-    characters.push_back(MakeString(budget, string.marked.Slice(begin, at), string.markup));
+    characters.push_back(MakeString(budget, string.marked.Slice(begin, at)));
   }
   return characters;
 }

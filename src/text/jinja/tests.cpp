@@ -31,7 +31,7 @@ Result<Value> DivisibleBy(Evaluator& evaluator, const Value& subject, Bound& arg
 
 Result<Value> Sequential(Evaluator&, const Value& subject, Bound&) {
   const bool indexed = subject.Is(Kind::kSequence) && subject.sequence().IsIndexed();
-  return Value::FromBool(indexed || subject.Is(Kind::kString) || subject.Is(Kind::kDict));
+  return Value::FromBool(indexed || subject.Is(Kind::kString) || subject.Is(Kind::kDict) || subject.Is(Kind::kUndefined));
 }
 
 Result<Value> Iterable(Evaluator&, const Value& subject, Bound&) {
