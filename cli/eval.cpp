@@ -1,0 +1,123 @@
+// `octet eval perplexity` and `octet eval compare`: how well a model predicts a text, and what a quantisation costs.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/mapped_file.h"
+#include "cli/verb.h"
+#include "eval/compare.h"
+#include "eval/decoder_model.h"
+
+namespace octet::cli {
+namespace {
+
+struct EvalOptions {
+  std::filesystem::path text;
+  int context = 512;
+  int score_from = 0;
+  int chunks = 0;
+  std::string activations = "bf16";
+  std::string dtype = "auto";
+  int threads = 0;
+
+  template <class Visit>
+  static void Describe(Visit&& visit) {
+    visit(&EvalOptions::text, "text", "text to predict; tokenised as one string", Required{});
+    visit(&EvalOptions::context, "context", "tokens of a window", Between{2, 1 << 20}, Short{'c'});
+    visit(&EvalOptions::score_from, "score-from", "first token of a window that counts; 0: context / 2 + 1",
+          Between{0, 1 << 20});
+    visit(&EvalOptions::chunks, "chunks", "at most so many windows; 0: all", Between{0, 1 << 30});
+    visit(&EvalOptions::activations, "activations", "inputs of FP8 weights; fp8 rounds each token's to E4M3", OneOf{{"bf16", "fp8"}});
+    visit(&EvalOptions::dtype, "dtype", "what weights that aren't quantised are computed in; auto: as stored",
+          OneOf{{"auto", "bf16", "f32"}});
+    visit(&EvalOptions::threads, "threads", "threads to use; 0: one a core", Between{0, 1024});
+  }
+};
+
+WindowOptions Windows(const EvalOptions& options) {
+  return {.context = static_cast<size_t>(options.context),
+          .score_from = static_cast<size_t>(options.score_from),
+          .chunks = static_cast<size_t>(options.chunks)};
+}
+
+DecoderModelOptions ModelOptions(const EvalOptions& options) {
+  return {.context = static_cast<size_t>(options.context),
+          .compute = options.dtype == "bf16"  ? ComputeType::kBf16
+                     : options.dtype == "f32" ? ComputeType::kF32
+                                              : ComputeType::kAuto,
+          .activations = options.activations == "fp8" ? nn::ActivationMode::kE4M3 : nn::ActivationMode::kBf16};
+}
+
+size_t Threads(const EvalOptions& options) {
+  return options.threads > 0 ? static_cast<size_t>(options.threads) : ThreadPool::AvailableCores();
+}
+
+Json ToJson(const Perplexity& result) {
+  return {{"perplexity", result.perplexity},
+          {"stderr", result.standard_error},
+          {"tokens", result.tokens},
+          {"chunks", result.windows},
+          {"nll", result.nll}};
+}
+
+std::string ToText(const Perplexity& result) {
+  return fmt::format("perplexity {:.4f} +/- {:.4f} over {} tokens in {} windows", result.perplexity, result.standard_error,
+                     result.tokens, result.windows);
+}
+
+Status RunPerplexity(const EvalOptions& options, Invocation& call) {
+  const std::string content = OCTET_TRY(ReadTextFile(options.text));
+  ThreadPool pool(Threads(options));
+  const std::unique_ptr<DecoderModel> model = OCTET_TRY(DecoderModel::Open(call.word(0), ModelOptions(options), pool));
+  const EvaluationText text = OCTET_TRY(model->Tokenize(content, Windows(options)));
+  const Perplexity result = OCTET_TRY(MeasurePerplexity(*model, text, {pool, call.progress(), call.cancel()}));
+  if (!call.json()) return call.Print(ToText(result) + "\n");
+  Json json = ToJson(result);
+  json["tier"] = model->tier();
+  return call.PrintJson(json);
+}
+
+// Ids by two tokenizers mean the same only where they are the same.
+Status CheckSameTokens(const EvaluationText& a, const EvaluationText& b) {
+  if (a.ids == b.ids && a.bos == b.bos) return {};
+  const auto place = std::mismatch(a.ids.begin(), a.ids.end(), b.ids.begin(), b.ids.end());
+  return Fail(ErrorCode::kInvalidArgument, "the models' tokenizers disagree at token ", place.first - a.ids.begin(),
+              "; a comparison needs two versions of one model");
+}
+
+Status RunCompare(const EvalOptions& options, Invocation& call) {
+  const std::string content = OCTET_TRY(ReadTextFile(options.text));
+  ThreadPool pool(Threads(options));
+  const std::unique_ptr<DecoderModel> a = OCTET_TRY(DecoderModel::Open(call.word(0), ModelOptions(options), pool));
+  const std::unique_ptr<DecoderModel> b = OCTET_TRY(DecoderModel::Open(call.word(1), ModelOptions(options), pool));
+  const EvaluationText text = OCTET_TRY(a->Tokenize(content, Windows(options)));
+  const EvaluationText same = OCTET_TRY(b->Tokenize(content, Windows(options)));
+  OCTET_TRY(CheckSameTokens(text, same));
+  const Comparison result = OCTET_TRY(CompareModels(*a, *b, text, {pool, call.progress(), call.cancel()}));
+  if (call.json()) {
+    return call.PrintJson({{"kl_mean", result.kl_mean},
+                           {"kl_p99", result.kl_p99},
+                           {"kl_max", result.kl_max},
+                           {"top1", result.top1},
+                           {"tokens", result.a.tokens},
+                           {"a", ToJson(result.a)},
+                           {"b", ToJson(result.b)}});
+  }
+  return call.Print(fmt::format("KL divergence mean {:.6f}, 99th percentile {:.6f}, largest {:.4f}\nsame first choice {:.2f} %\n"
+                                "A: {}\nB: {}\n",
+                                result.kl_mean, result.kl_p99, result.kl_max, 100 * result.top1, ToText(result.a), ToText(result.b)));
+}
+
+const RegisterVerb kPerplexity(MakeVerb<EvalOptions>({.name = "eval perplexity",
+                                                      .words = "MODEL",
+                                                      .summary = "how well a model predicts a text",
+                                                      .example = "octet eval perplexity build/models/fp8 --text test.txt --chunks 40"},
+                                                     RunPerplexity));
+const RegisterVerb kCompare(MakeVerb<EvalOptions>({.name = "eval compare",
+                                                   .words = "A B",
+                                                   .summary = "how far model B's predictions are from model A's on a text",
+                                                   .example = "octet eval compare build/models/bf16 build/models/fp8 --text test.txt"},
+                                                  RunCompare));
+
+}  // namespace
+}  // namespace octet::cli
