@@ -1,13 +1,9 @@
 // `octet import`: a GGUF file or a checkpoint as a Hugging Face directory.
 #include <fmt/format.h>
 
-#include <algorithm>
-
-#include "base/mapped_file.h"
 #include "cli/verb.h"
-#include "formats/gguf.h"
 #include "formats/hf_export.h"
-#include "text/gguf_tokenizer.h"
+#include "text/companion_files.h"
 
 namespace octet::cli {
 namespace {
@@ -25,38 +21,11 @@ struct ImportOptions {
   }
 };
 
-constexpr const char* kTokenizerFiles[] = {"tokenizer.json", "tokenizer.model",     "special_tokens_map.json", "added_tokens.json",
-                                           "vocab.json",     "chat_template.jinja", "chat_template.json",      "merges.txt"};
-
 DType TypeOf(std::string_view name) { return name == "f32" ? DType::kF32 : name == "f16" ? DType::kF16 : DType::kBf16; }
-
-// What lies beside the tensors of a directory, byte for byte.
-Result<std::vector<ExportFile>> FilesOfDirectory(const std::filesystem::path& directory) {
-  std::vector<ExportFile> files;
-  for (const char* name : kTokenizerFiles) {
-    std::error_code error;
-    if (!std::filesystem::is_regular_file(directory / name, error)) continue;
-    files.push_back({name, OCTET_TRY(ReadTextFile(directory / name))});
-  }
-  return files;
-}
-
-// Made from the metadata.
-Result<std::vector<ExportFile>> FilesOfGguf(const GgufFile& gguf) {
-  std::vector<ExportFile> files;
-  if (!gguf.Has("tokenizer.ggml.model")) return files;
-  files.push_back({"tokenizer.json", OCTET_TRY(TokenizerJsonFromGguf(gguf))});
-  files.push_back({"tokenizer_config.json", TokenizerConfigFromGguf(gguf).dump(2) + "\n"});
-  if (gguf.Has("tokenizer.chat_template")) {
-    files.push_back({"chat_template.jinja", std::string(OCTET_TRY(gguf.GetString("tokenizer.chat_template")))});
-  }
-  return files;
-}
 
 Status Import(const ImportOptions& options, Invocation& call) {
   const Checkpoint checkpoint = OCTET_TRY(Checkpoint::Open(call.word(0)));
-  const std::vector<ExportFile> files =
-      OCTET_TRY(checkpoint.gguf ? FilesOfGguf(*checkpoint.gguf) : FilesOfDirectory(checkpoint.path));
+  const std::vector<ExportFile> files = OCTET_TRY(CompanionFiles(checkpoint));
   uint64_t written = 0;
   ExportOptions exporting{.dtype = TypeOf(options.dtype)};
   exporting.progress = [&](uint64_t done, uint64_t total) {

@@ -1,9 +1,13 @@
 // `octet quantize`: a checkpoint in fewer bits, as a Hugging Face directory that other programs read too.
 #include <fmt/format.h>
 
+#include <charconv>
 #include <map>
 
+#include "base/mapped_file.h"
 #include "cli/verb.h"
+#include "eval/compare.h"
+#include "eval/decoder_model.h"
 #include "quantize/quantize.h"
 
 namespace octet::cli {
@@ -14,6 +18,8 @@ struct QuantizeOptions {
   std::filesystem::path output;
   std::string head = "bf16";
   std::vector<std::string> keep;
+  std::filesystem::path calibrate;
+  std::string gate;
   int threads = 0;
   bool list = false;
 
@@ -25,6 +31,9 @@ struct QuantizeOptions {
           OneOf{{"bf16", "fp8"}});
     visit(&QuantizeOptions::keep, "keep", "tensors or modules that stay as they are, with * and ?; may be repeated",
           Takes{"PATTERNS"}, SplitAtCommas{});
+    visit(&QuantizeOptions::calibrate, "calibrate", "text that --gate measures on; its first 20 windows of 512 tokens");
+    visit(&QuantizeOptions::gate, "gate", "exit with 1 where the mean KL divergence from the original is above X, in nats",
+          Takes{"kl=X"});
     visit(&QuantizeOptions::threads, "threads", "threads to use; 0: one a core", Between{0, 1024});
     visit(&QuantizeOptions::list, "list", "show the recipes and stop");
   }
@@ -72,6 +81,38 @@ std::string ReportTable(const QuantizeReport& report) {
   return text;
 }
 
+// The limit of `kl=X`.
+Result<std::optional<double>> GateLimit(const QuantizeOptions& options) {
+  if (options.gate.empty() != options.calibrate.empty()) {
+    return Fail(ErrorCode::kInvalidArgument, options.gate.empty()
+                                                 ? "recipe fp8 needs no calibration; --calibrate is read together with --gate only"
+                                                 : "--gate needs a text to measure on: --calibrate FILE");
+  }
+  if (options.gate.empty()) return std::nullopt;
+  constexpr std::string_view kKind = "kl=";
+  double limit = 0;
+  const char* end = options.gate.data() + options.gate.size();
+  const bool known = options.gate.starts_with(kKind);
+  const std::from_chars_result parsed = std::from_chars(options.gate.data() + (known ? kKind.size() : 0), end, limit);
+  if (!known || parsed.ec != std::errc() || parsed.ptr != end || !(limit >= 0)) {
+    return Fail(ErrorCode::kInvalidArgument, "--gate: `", options.gate, "` is not kl=X with X a divergence in nats, as in kl=0.05");
+  }
+  return limit;
+}
+
+constexpr size_t kGateContext = 512, kGateWindows = 20;
+
+// How far the result's predictions are from the original's, activations as the recipe has them.
+Result<Comparison> Measure(const std::string& original, const QuantizeOptions& options, ThreadPool& pool, Invocation& call) {
+  const std::string content = OCTET_TRY(ReadTextFile(options.calibrate));
+  DecoderModelOptions model{.context = kGateContext};
+  const std::unique_ptr<DecoderModel> a = OCTET_TRY(DecoderModel::Open(original, model, pool));
+  model.activations = nn::ActivationMode::kE4M3;
+  const std::unique_ptr<DecoderModel> b = OCTET_TRY(DecoderModel::Open(options.output, model, pool));
+  const EvaluationText text = OCTET_TRY(a->Tokenize(content, {.context = kGateContext, .chunks = kGateWindows}));
+  return CompareModels(*a, *b, text, {pool, call.progress(), call.cancel()});
+}
+
 Status CheckGiven(const QuantizeOptions& options, const Invocation& call) {
   const char* missing = call.words().empty() ? "MODEL" : options.to.empty() ? "--to RECIPE" : options.output.empty() ? "-o DIR" : nullptr;
   if (missing == nullptr) return {};
@@ -82,13 +123,22 @@ Status Quantize(const QuantizeOptions& options, Invocation& call) {
   if (options.list) return call.json() ? call.PrintJson(RecipeList()) : call.Print(RecipeTable());
   OCTET_TRY(CheckGiven(options, call));
   const Recipe* recipe = OCTET_TRY(FindRecipe(options.to));
+  const std::optional<double> gate = OCTET_TRY(GateLimit(options));
   const Checkpoint checkpoint = OCTET_TRY(Checkpoint::Open(call.word(0)));
   const QuantizePlan plan =
       OCTET_TRY(PlanQuantization(checkpoint, *recipe, {.quantise_head = options.head == "fp8", .keep = options.keep}));
   ThreadPool pool(options.threads > 0 ? static_cast<size_t>(options.threads) : ThreadPool::AvailableCores());
   const QuantizeReport report =
       OCTET_TRY(QuantizeCheckpoint(checkpoint, plan, options.output, {pool, call.progress(), call.cancel()}));
-  return call.json() ? call.PrintJson(ToJson(report)) : call.Print(ReportTable(report));
+  Json json = ToJson(report);
+  std::string text = ReportTable(report);
+  if (gate) {
+    const Comparison measured = OCTET_TRY(Measure(call.word(0), options, pool, call));
+    json["gate"] = {{"kl_mean", measured.kl_mean}, {"limit", *gate}, {"top1", measured.top1}};
+    text += fmt::format("KL divergence {:.6f}, limit {}\n", measured.kl_mean, *gate);
+    if (measured.kl_mean > *gate) call.FailGate(fmt::format("octet quantize: KL divergence {:.6f} is above the limit {}", measured.kl_mean, *gate));
+  }
+  return call.json() ? call.PrintJson(json) : call.Print(text);
 }
 
 const RegisterVerb kQuantize(MakeVerb<QuantizeOptions>({.name = "quantize",

@@ -5,9 +5,9 @@
 #include "base/atomic_file.h"
 #include "formats/staged_directory.h"
 #include "models/hf_config.h"
-#include "quantize/companion_files.h"
 #include "quantize/compressed_tensors.h"
 #include "quantize/tensor_output.h"
+#include "text/companion_files.h"
 
 namespace octet {
 namespace {
@@ -72,7 +72,13 @@ Result<QuantizeReport> WriteAll(const Checkpoint& checkpoint, const QuantizePlan
                                 const QuantizeRun& run) {
   std::vector<QuantizedTensor> tensors = OCTET_TRY(WriteTensors(*checkpoint.tensors, plan.map, directory, run));
   QuantizeReport report = OCTET_TRY(MakeReport(checkpoint, plan, std::move(tensors)));
-  OCTET_TRY(WriteCompanionFiles(checkpoint, OutputConfig(checkpoint, plan.map), directory));
+  OCTET_TRY(WriteFileAtomically(directory / "config.json", OutputConfig(checkpoint, plan.map).dump(2) + "\n"));
+  if (!checkpoint.generation_config.is_null()) {
+    OCTET_TRY(WriteFileAtomically(directory / "generation_config.json", checkpoint.generation_config.dump(2) + "\n"));
+  }
+  for (const ExportFile& file : OCTET_TRY(CompanionFiles(checkpoint))) {
+    OCTET_TRY(WriteFileAtomically(directory / file.name, file.content));
+  }
   OCTET_TRY(WriteFileAtomically(directory / "quantization_report.json", ToJson(report).dump(2) + "\n"));
   return report;
 }

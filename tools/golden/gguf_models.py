@@ -18,6 +18,7 @@ import ml_dtypes
 import numpy as np
 
 HIDDEN, HEADS, KEY_HEADS, HEAD_DIM, FFN, VOCAB = 32, 4, 2, 8, 16, 20
+MODELS = ["smollm", "llama3", "fused", "qwen2", "qwen3", "phi3", "gemma2", "gemma3"]
 ARCHITECTURES = {"smollm": "llama", "llama3": "llama", "fused": "llama"}  # model -> architecture where they differ
 
 
@@ -61,6 +62,8 @@ def original_tensors(name, random):
             out[f"{layer}mlp.{part}_proj.weight"] = bf16(random, FFN, HIDDEN)
     out[f"{layer}self_attn.o_proj.weight"] = bf16(random, HIDDEN, HEADS * HEAD_DIM)
     out[f"{layer}mlp.down_proj.weight"] = bf16(random, HIDDEN, FFN)
+    if name == "llama3":
+        out[f"{layer}self_attn.o_proj.bias"] = bf16(random, HIDDEN)
     if name in ("llama3", "qwen2", "phi3"):
         out["lm_head.weight"] = bf16(random, VOCAB, HIDDEN)
     return out
@@ -193,8 +196,9 @@ def write_model(name, folder, seed):
 def main():
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
-    for seed, name in enumerate(["smollm", "llama3", "fused", "qwen2", "qwen3", "phi3", "gemma2", "gemma3"]):
+    for seed, name in enumerate(MODELS):
         write_model(name, folder, seed)
 
 
-main()
+if __name__ == "__main__":
+    main()
