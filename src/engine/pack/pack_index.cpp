@@ -21,15 +21,26 @@ Result<size_t> GetSize(const Json& object, std::string_view key, std::string_vie
   return Fail(ErrorCode::kCorrupt, where, ": `", key, "` is ", value, ", allowed is 1 to ", kLargestAxis);
 }
 
-Result<std::span<const float>> FloatSection(const OctetPack& pack, const std::string& section, size_t count,
-                                            std::string_view where) {
-  const std::span<const std::byte> bytes = OCTET_TRY(pack.Section(section));
-  if (bytes.size() != count * sizeof(float)) {
-    return Fail(ErrorCode::kCorrupt, where, ": section ", section, " has ", bytes.size(), " bytes for ", count,
-                " numbers of 4");
+// What entries are read against.
+struct Source {
+  const SectionLookup& find;
+  std::string_view where;
+
+  Result<std::span<const std::byte>> Section(const std::string& name) const {
+    const std::optional<std::span<const std::byte>> bytes = find(name);
+    if (!bytes) return Fail(ErrorCode::kCorrupt, where, ": section ", name, " is missing");
+    return *bytes;
   }
-  return std::span(reinterpret_cast<const float*>(bytes.data()), count);
-}
+
+  Result<std::span<const float>> Floats(const std::string& name, size_t count) const {
+    const std::span<const std::byte> bytes = OCTET_TRY(Section(name));
+    if (bytes.size() != count * sizeof(float)) {
+      return Fail(ErrorCode::kCorrupt, where, ": section ", name, " has ", bytes.size(), " bytes for ", count,
+                  " numbers of 4");
+    }
+    return std::span(reinterpret_cast<const float*>(bytes.data()), count);
+  }
+};
 
 // PackedBytes for sizes that a file claims.
 std::optional<uint64_t> CheckedPackedBytes(WeightFormat format, uint64_t columns, uint64_t depth) {
@@ -48,31 +59,32 @@ Result<WeightFormat> GetFormat(const Json& object, std::string_view where) {
   return static_cast<WeightFormat>(found - kFormatNames.begin());
 }
 
-Status ReadMatrix(const OctetPack& pack, const Json& object, std::string_view where, PackEntry& entry) {
-  entry.format = OCTET_TRY(GetFormat(object, where));
-  entry.depth = OCTET_TRY(GetSize(object, "depth", where));
-  entry.data = OCTET_TRY(pack.Section(DataSection(entry.name)));
+Status ReadMatrix(const Source& source, const Json& object, PackEntry& entry) {
+  entry.format = OCTET_TRY(GetFormat(object, source.where));
+  entry.depth = OCTET_TRY(GetSize(object, "depth", source.where));
+  entry.data = OCTET_TRY(source.Section(DataSection(entry.name)));
   const std::optional<uint64_t> expected = CheckedPackedBytes(entry.format, entry.columns, entry.depth);
   if (expected != entry.data.size()) {
-    return Fail(ErrorCode::kCorrupt, where, ": its section has ", entry.data.size(), " bytes, ", entry.columns,
+    return Fail(ErrorCode::kCorrupt, source.where, ": its section has ", entry.data.size(), " bytes, ", entry.columns,
                 " columns of depth ", entry.depth, " take ", expected ? Cat(*expected) : std::string("more than 2^64"));
   }
   const std::string scales = ScalesSection(entry.name), bias = BiasSection(entry.name);
-  if (pack.Find(scales) != nullptr) entry.scales = OCTET_TRY(FloatSection(pack, scales, entry.columns, where));
-  if (pack.Find(bias) != nullptr) entry.bias = OCTET_TRY(FloatSection(pack, bias, entry.columns, where));
+  if (source.find(scales)) entry.scales = OCTET_TRY(source.Floats(scales, entry.columns));
+  if (source.find(bias)) entry.bias = OCTET_TRY(source.Floats(bias, entry.columns));
   return {};
 }
 
-Result<PackEntry> ReadEntry(const OctetPack& pack, const Json& object) {
+Result<PackEntry> ReadEntry(const Json& object, const SectionLookup& find, std::string_view file) {
   PackEntry entry;
-  entry.name = OCTET_TRY(GetString(object, "name", Cat(pack.path(), ": weights.json")));
-  const std::string where = Cat(pack.path(), ": weight ", entry.name);
+  entry.name = OCTET_TRY(GetString(object, "name", file));
+  const std::string where = Cat(file, ": weight ", entry.name);
+  const Source source{find, where};
   entry.is_matrix = FindMember(object, "depth") != nullptr;
   entry.columns = OCTET_TRY(GetSize(object, "columns", where));
   if (entry.is_matrix) {
-    OCTET_TRY(ReadMatrix(pack, object, where, entry));
+    OCTET_TRY(ReadMatrix(source, object, entry));
   } else {
-    entry.data = std::as_bytes(OCTET_TRY(FloatSection(pack, DataSection(entry.name), entry.columns, where)));
+    entry.data = std::as_bytes(OCTET_TRY(source.Floats(DataSection(entry.name), entry.columns)));
   }
   return entry;
 }
@@ -83,20 +95,29 @@ std::string DataSection(std::string_view name) { return Cat("weights/", name); }
 std::string ScalesSection(std::string_view name) { return Cat("scales/", name); }
 std::string BiasSection(std::string_view name) { return Cat("bias/", name); }
 
-Result<std::vector<PackEntry>> ReadPackIndex(const OctetPack& pack) {
-  const std::string where = Cat(pack.path(), ": ", kPackIndexSection);
-  const std::string_view text = OCTET_TRY(pack.Text(kPackIndexSection));
+Result<std::vector<PackEntry>> ReadPackIndex(std::string_view text, const SectionLookup& find, std::string_view where) {
   const Json index = OCTET_TRY(ParseJson(text, where));
   const int64_t layout = OCTET_TRY(GetInteger(index, "layout", where));
   if (layout != kPackLayout) {
-    return Fail(ErrorCode::kUnsupported, pack.path(), ": its matrices have layout ", layout,
-                ", this build reads layout ", kPackLayout, "; make the pack again with `octet build`");
+    return Fail(ErrorCode::kUnsupported, where, ": the matrices have layout ", layout, ", this build reads layout ",
+                kPackLayout, "; make the pack again with `octet build`");
   }
   const Json* weights = FindMember(index, "weights");
-  if (weights == nullptr || !weights->is_array()) return Fail(ErrorCode::kCorrupt, where, ": has no list `weights`");
+  if (weights == nullptr || !weights->is_array()) {
+    return Fail(ErrorCode::kCorrupt, where, ": has no list `weights`");
+  }
   std::vector<PackEntry> entries;
-  for (const Json& object : *weights) entries.push_back(OCTET_TRY(ReadEntry(pack, object)));
+  for (const Json& object : *weights) entries.push_back(OCTET_TRY(ReadEntry(object, find, where)));
   return entries;
+}
+
+Result<std::vector<PackEntry>> ReadPackIndex(const OctetPack& pack) {
+  const std::string_view text = OCTET_TRY(pack.Text(kPackIndexSection));
+  const SectionLookup find = [&pack](const std::string& name) -> std::optional<std::span<const std::byte>> {
+    const Result<std::span<const std::byte>> bytes = pack.Section(name);
+    return bytes ? std::optional(*bytes) : std::nullopt;
+  };
+  return ReadPackIndex(text, find, Cat(pack.path(), ": ", kPackIndexSection));
 }
 
 std::string WritePackIndex(std::span<const PackEntry> entries) {

@@ -8,6 +8,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -38,9 +40,14 @@ std::string DataSection(std::string_view name);
 std::string ScalesSection(std::string_view name);
 std::string BiasSection(std::string_view name);
 
+// The bytes of a named section, or nothing where there is none.
+using SectionLookup = std::function<std::optional<std::span<const std::byte>>(const std::string& name)>;
+
 // The spans point into the pack. Fails with corrupt where an entry's sizes and its sections disagree; with unsupported
 // for another layout, saying how to make the pack again.
 Result<std::vector<PackEntry>> ReadPackIndex(const OctetPack& pack);
+// The same from the section's text; `where` opens every message. Requires sections that begin at multiples of 4.
+Result<std::vector<PackEntry>> ReadPackIndex(std::string_view text, const SectionLookup& find, std::string_view where);
 
 // The section's text; `data` and the like are not looked at, only which of them there are.
 std::string WritePackIndex(std::span<const PackEntry> entries);
