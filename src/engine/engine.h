@@ -1,7 +1,7 @@
 // A model that is ready to run: weights, tokenizer, threads and the memory of the cache.
 //
 //   std::unique_ptr<Engine> engine = OCTET_TRY(Engine::Open("build/models/fp8.octet", {.threads = 2}));
-//   Session session(*engine);                                          // engine/session.h
+//   EngineSession session(*engine);                                    // engine/session.h
 //
 // One thread at a time runs steps; everything constant may be read from any thread.
 #pragma once

@@ -10,7 +10,7 @@
 //   }
 //
 // It makes no difference whether the tokens to compute are a prompt or one generated token. Who runs sequences
-// together: engine/step.h; one request from start to end: engine/stream.h.
+// together: engine/step.h; one request from start to end: engine/session.h.
 #pragma once
 
 #include <memory>

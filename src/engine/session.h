@@ -1,9 +1,8 @@
 // One stream of requests to an engine, each run from start to end; what two prompts begin with in common is computed
 // once.
 //
-//   Session session(*engine);
-//   GenerateResult answer = OCTET_TRY(session.Generate(request, [](std::string_view piece) { Show(piece); return true;
-//   }, &cancel));
+//   EngineSession session(*engine);
+//   GenerateResult answer = OCTET_TRY(session.Generate(request, on_text, &cancel));
 //
 // The next request may repeat this one with more behind it, as a chat does: its keys and values are still in the cache.
 // The answer is the same as without. Text to ids: engine/prompt.h.
