@@ -2,10 +2,11 @@
 
     python tools/golden/greedy_check.py build/release/octet MODEL.gguf IMPORTED_DIRECTORY
 
-IMPORTED_DIRECTORY is what `octet import MODEL.gguf -o IMPORTED_DIRECTORY --dtype f32` wrote. Both sides start from the same
-weights: transformers decodes the GGUF to FP32 itself. Prompts go in raw, without a chat template; their ids are compared too.
+IMPORTED_DIRECTORY is what `octet import MODEL.gguf -o IMPORTED_DIRECTORY --dtype f32` wrote. The reference starts from the GGUF
+itself, decoded to FP32 by the `gguf` package and put back into the order of transformers here (llama architecture only).
+Prompts go in raw, without a chat template.
 Where the answers part, the step is shown with the gap between the two best logits: below 1e-3 it is a near-tie, which rounding
-may turn either way. Exits with 1 where they part at a larger gap. Needs torch, gguf, transformers 5.23.
+may turn either way. Exits with 1 where they part at a larger gap. Needs torch, gguf, tokenizers, transformers 5.23.
 """
 
 import json
@@ -13,8 +14,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+# A neighbour of this file is called as the package `tokenizers` is: its folder must not be searched.
+sys.path = [folder for folder in sys.path if Path(folder or ".").resolve() != Path(__file__).resolve().parent]
+
+import gguf
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from tokenizers import Tokenizer
+from transformers import LlamaConfig, LlamaForCausalLM
 
 NEAR_TIE = 1e-3
 TOKENS = 64
@@ -23,6 +29,51 @@ PROMPTS = [
     "In 1969, the first humans", "The three primary colours are", "My favourite recipe begins with",
     "To sort a list in Python,", "The speed of light in a vacuum is", "Dear Sir or Madam,\n\n",
 ]
+
+
+NAMES = {"attn_norm": "input_layernorm", "ffn_norm": "post_attention_layernorm", "attn_q": "self_attn.q_proj",
+         "attn_k": "self_attn.k_proj", "attn_v": "self_attn.v_proj", "attn_output": "self_attn.o_proj",
+         "ffn_gate": "mlp.gate_proj", "ffn_up": "mlp.up_proj", "ffn_down": "mlp.down_proj"}
+
+
+def hugging_face_name(name):
+    fixed = {"token_embd.weight": "model.embed_tokens.weight", "output_norm.weight": "model.norm.weight",
+             "output.weight": "lm_head.weight"}
+    if name in fixed:
+        return fixed[name]
+    block, layer, part, kind = name.split(".")
+    assert block == "blk" and kind == "weight", name
+    return f"model.layers.{layer}.{NAMES[part]}.weight"
+
+
+def halves_from_pairs(weight, heads):
+    """Rows of q and k stand as rotated pairs in a GGUF; transformers wants the two halves of a head behind each other."""
+    rows, columns = weight.shape
+    return weight.reshape(heads, rows // heads // 2, 2, columns).swapaxes(1, 2).reshape(rows, columns)
+
+
+def load_gguf(path):
+    reader = gguf.GGUFReader(path)
+    field = lambda name: reader.fields["llama." + name].contents()
+    heads, kv_heads = field("attention.head_count"), field("attention.head_count_kv")
+    weights = {}
+    for tensor in reader.tensors:
+        value = torch.from_numpy(gguf.quants.dequantize(tensor.data, tensor.tensor_type).astype("float32"))
+        if tensor.name.endswith(("attn_q.weight", "attn_k.weight")):
+            value = halves_from_pairs(value, heads if "attn_q" in tensor.name else kv_heads)
+        weights[hugging_face_name(tensor.name)] = value
+    tied = "lm_head.weight" not in weights
+    config = LlamaConfig(
+        vocab_size=weights["model.embed_tokens.weight"].shape[0], hidden_size=field("embedding_length"),
+        intermediate_size=field("feed_forward_length"), num_hidden_layers=field("block_count"), num_attention_heads=heads,
+        num_key_value_heads=kv_heads, rms_norm_eps=field("attention.layer_norm_rms_epsilon"), rope_theta=field("rope.freq_base"),
+        max_position_embeddings=field("context_length"), tie_word_embeddings=tied)
+    model = LlamaForCausalLM(config).eval()
+    missing, unexpected = model.load_state_dict(weights, strict=False)
+    assert not unexpected and missing == (["lm_head.weight"] if tied else []), (missing, unexpected)
+    model.tie_weights()
+    model.stop_ids = {reader.fields["tokenizer.ggml.eos_token_id"].contents()}
+    return model
 
 
 def reference(model, ids):
@@ -46,15 +97,12 @@ def octet(program, directory, prompt):
 
 
 def main():
-    program, gguf, directory = sys.argv[1:4]
-    where = dict(pretrained_model_name_or_path=str(Path(gguf).parent), gguf_file=Path(gguf).name)
-    tokenizer = AutoTokenizer.from_pretrained(**where)
-    model = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32, attn_implementation="eager").eval()
-    stop = model.generation_config.eos_token_id or model.config.eos_token_id
-    model.stop_ids = set(stop if isinstance(stop, list) else [stop])
+    program, gguf_file, directory = sys.argv[1:4]
+    tokenizer = Tokenizer.from_file(str(Path(directory) / "tokenizer.json"))
+    model = load_gguf(gguf_file)
     failures = 0
     for prompt in PROMPTS:
-        want, gaps = reference(model, tokenizer(prompt)["input_ids"])
+        want, gaps = reference(model, tokenizer.encode(prompt).ids)
         got = octet(program, directory, prompt)["tokens"]
         # The program leaves the stop token out of its answer.
         want = [token for token in want if token not in model.stop_ids]

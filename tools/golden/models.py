@@ -20,6 +20,9 @@ import json
 import sys
 from pathlib import Path
 
+# A neighbour of this file is called as the package `tokenizers` is: its folder must not be searched.
+sys.path = [folder for folder in sys.path if Path(folder or ".").resolve() != Path(__file__).resolve().parent]
+
 import torch
 from safetensors.torch import save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
