@@ -1,6 +1,7 @@
 # Which instructions each tier's file may use; every other file keeps to the compiler's base, since it runs on any CPU.
 # Features are named one by one: g++ 12 and clang 14 don't know the newer -march names.
-set(OCTET_AVX2_FLAGS -mavx2 -mfma -mf16c)
+# Without exceptions no personality symbol is left to be shared.
+set(OCTET_AVX2_FLAGS -mavx2 -mfma -mf16c -fno-exceptions)
 set(OCTET_AVX512_FLAGS ${OCTET_AVX2_FLAGS} -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512vbmi
                        -mprefer-vector-width=512)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")

@@ -1,8 +1,10 @@
 // What the compiler made of the tiers' files: no symbols that other files could pick up, no spills in the hot loops.
 #include <array>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <sstream>
+#include <string_view>
 
 #include "tests/kernels/testing.h"
 
@@ -55,8 +57,31 @@ INSTANTIATE_TEST_SUITE_P(, TierObject, testing::Values("avx2", "avx512", "avx512
 struct HotLoop {
   const char* object;
   const char* instruction;
-  int least;  // multiplications of 8 rows x 2 tiles in a straight piece of code
+  int least;  // multiplications of one round of the loop over the depth
 };
+
+struct Instruction {
+  uint64_t address = 0;
+  std::string text;
+
+  bool Has(std::string_view part) const { return text.find(part) != std::string::npos; }
+  // Where a jump goes, or the highest address.
+  uint64_t Target() const {
+    const size_t at = text.find_first_of(' ');
+    return text[0] == 'j' && at != std::string::npos ? std::strtoull(text.c_str() + at, nullptr, 16) : UINT64_MAX;
+  }
+};
+
+// Lines of objdump: blanks, the address in hex, a colon, a tab, the instruction.
+std::vector<Instruction> Instructions(const std::string& disassembly) {
+  std::vector<Instruction> out;
+  std::istringstream lines(disassembly);
+  for (std::string line; std::getline(lines, line);) {
+    const size_t tab = line.find(":\t");
+    if (tab != std::string::npos) out.push_back({std::strtoull(line.c_str(), nullptr, 16), line.substr(tab + 2)});
+  }
+  return out;
+}
 
 class Disassembly : public testing::TestWithParam<HotLoop> {};
 
@@ -64,25 +89,28 @@ TEST_P(Disassembly, HotLoopsTouchNoStack) {
 #if !defined(__x86_64__)
   GTEST_SKIP() << "the tiers of this test are for x86-64";
 #endif
-  const HotLoop& loop = GetParam();
-  const std::string text = Output("objdump -d --no-show-raw-insn " + kObjects + loop.object + ".cpp.o");
+  const HotLoop& hot = GetParam();
+  const std::string text = Output("objdump -d --no-show-raw-insn " + kObjects + hot.object + ".cpp.o");
   if (text.empty()) GTEST_SKIP() << "objdump is missing, or the library was built elsewhere";
   if (IsSanitized()) GTEST_SKIP() << "sanitized code is not the code that users run";
-  std::istringstream lines(text);
-  int multiplications = 0, stack = 0, found = 0;
-  for (std::string line; std::getline(lines, line);) {
-    multiplications += line.find(loop.instruction) != std::string::npos;
-    // Spills are full vectors; a row count or pointer on the stack outside costs nothing.
-    stack += line.find("(%rsp") != std::string::npos || line.find("(%rbp") != std::string::npos;
-    const bool ends = line.find("\tj") != std::string::npos || line.find("\tret") != std::string::npos;
-    if (!ends) continue;
-    if (multiplications >= loop.least) {
-      ++found;
-      EXPECT_EQ(stack, 0) << loop.object << ": " << multiplications << " multiplications before" << line;
+  const std::vector<Instruction> code = Instructions(text);
+  int found = 0;
+  for (size_t end = 0; end < code.size(); ++end) {
+    const uint64_t target = code[end].Target();
+    if (target > code[end].address) continue;
+    // An innermost loop: back from the jump to its target, without another jump or a call between.
+    int multiplications = 0, stack = 0, branches = 0;
+    for (size_t i = end; i > 0 && code[i - 1].address >= target; --i) {
+      multiplications += code[i - 1].Has(hot.instruction);
+      // Below a frame pointer, or from the stack pointer; %rbp may be an ordinary pointer otherwise.
+      stack += code[i - 1].Has("(%rsp") || (code[i - 1].Has("(%rbp") && code[i - 1].Has("-0x"));
+      branches += code[i - 1].text[0] == 'j' || code[i - 1].Has("call");
     }
-    multiplications = stack = 0;
+    if (branches > 0 || multiplications < hot.least) continue;
+    ++found;
+    EXPECT_EQ(stack, 0) << hot.object << ": a loop of " << multiplications << " multiplications, " << code[end].text;
   }
-  EXPECT_GE(found, 1) << "no loop of " << loop.least << " " << loop.instruction;
+  EXPECT_GE(found, 1) << "no loop of " << hot.least << " " << hot.instruction;
 }
 
 INSTANTIATE_TEST_SUITE_P(, Disassembly,
