@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <map>
 
+#include "base/mapped_file.h"
 #include "cli/verb.h"
+#include "engine/pack/pack_index.h"
 #include "formats/checkpoint.h"
 #include "models/hf_config.h"
 
@@ -27,10 +29,19 @@ struct TypeTotal {
   uint64_t bytes = 0;
 };
 
+// A model of any kind, as far as it is shown.
+struct ShownModel {
+  std::filesystem::path path;
+  std::string kind;
+  std::string quantisation;        // empty for none
+  std::optional<ModelSpec> spec;   // none for a vocabulary
+  std::vector<TensorInfo> tensors;
+};
+
 // By the file's own name of the type, in the order of first appearance.
-std::vector<std::pair<std::string, TypeTotal>> PrecisionMapOf(const TensorSource& source) {
+std::vector<std::pair<std::string, TypeTotal>> PrecisionMapOf(const std::vector<TensorInfo>& tensors) {
   std::vector<std::pair<std::string, TypeTotal>> types;
-  for (const TensorInfo& info : source.tensors()) {
+  for (const TensorInfo& info : tensors) {
     auto type = std::find_if(types.begin(), types.end(), [&](const auto& entry) { return entry.first == info.stored_type; });
     if (type == types.end()) type = types.insert(types.end(), {info.stored_type, {}});
     ++type->second.tensors;
@@ -40,16 +51,55 @@ std::vector<std::pair<std::string, TypeTotal>> PrecisionMapOf(const TensorSource
   return types;
 }
 
-uint64_t StoredBytes(const TensorSource& source) {
+uint64_t StoredBytes(const std::vector<TensorInfo>& tensors) {
   uint64_t bytes = 0;
-  for (const TensorInfo& info : source.tensors()) bytes += info.stored_bytes;
+  for (const TensorInfo& info : tensors) bytes += info.stored_bytes;
   return bytes;
 }
 
-std::string_view QuantisationOf(const Checkpoint& checkpoint) {
-  const Json* config = FindMember(checkpoint.config, "quantization_config");
-  const Json* method = config != nullptr && config->is_object() ? FindMember(*config, "quant_method") : nullptr;
-  return method != nullptr && method->is_string() ? std::string_view(method->get_ref<const std::string&>()) : std::string_view();
+std::string QuantisationOf(const Json& config) {
+  const Json* quantisation = FindMember(config, "quantization_config");
+  const Json* method = quantisation != nullptr && quantisation->is_object() ? FindMember(*quantisation, "quant_method") : nullptr;
+  return method != nullptr && method->is_string() ? method->get<std::string>() : std::string();
+}
+
+Result<ShownModel> OfCheckpoint(const std::filesystem::path& path) {
+  const Checkpoint checkpoint = OCTET_TRY(Checkpoint::Open(path));
+  ShownModel model{.path = path, .kind = checkpoint.kind, .quantisation = QuantisationOf(checkpoint.config),
+                   .spec = std::nullopt, .tensors = checkpoint.tensors->tensors()};
+  if (model.tensors.empty()) return model;
+  model.spec = OCTET_TRY(ReadHfConfig(checkpoint.config, (checkpoint.gguf ? path : path / "config.json").native()));
+  return model;
+}
+
+// Columns of a packed matrix are the rows of the tensor that it was made from.
+TensorInfo OfEntry(const PackEntry& entry) {
+  constexpr std::string_view kTypes[] = {"F32", "BF16", "F8_E4M3"};
+  TensorInfo info;
+  info.name = entry.name;
+  info.stored_type = kTypes[static_cast<size_t>(entry.format)];
+  info.shape = entry.is_matrix ? Shape{entry.columns, entry.depth} : Shape{entry.columns};
+  info.stored_bytes = entry.data.size() + entry.scales.size_bytes() + entry.bias.size_bytes();
+  return info;
+}
+
+Result<ShownModel> OfPack(const std::filesystem::path& path) {
+  const std::shared_ptr<const OctetPack> pack = OCTET_TRY(OctetPack::Open(path));
+  const std::string_view text = OCTET_TRY(pack->Text("config.json"));
+  const Json config = OCTET_TRY(ParseJson(text, path.native()));
+  ShownModel model{.path = path, .kind = "octet", .quantisation = QuantisationOf(config), .spec = std::nullopt, .tensors = {}};
+  model.spec = OCTET_TRY(ReadHfConfig(config, path.native()));
+  for (const PackEntry& entry : OCTET_TRY(ReadPackIndex(*pack))) model.tensors.push_back(OfEntry(entry));
+  return model;
+}
+
+Result<ShownModel> OpenShown(const std::filesystem::path& path) {
+  std::error_code error;
+  if (std::filesystem::is_regular_file(path, error)) {
+    const MappedFile file = OCTET_TRY(MappedFile::Open(path));
+    if (OctetPack::HasMagic(file.bytes())) return OfPack(path);
+  }
+  return OfCheckpoint(path);
 }
 
 Json SpecJson(const ModelSpec& spec) {
@@ -67,20 +117,19 @@ Json SpecJson(const ModelSpec& spec) {
           {"parameters", spec.Parameters()}};
 }
 
-Json ModelJson(const Checkpoint& checkpoint, const std::optional<ModelSpec>& spec) {
+Json ModelJson(const ShownModel& model) {
   Json precision = Json::array(), tensors = Json::array();
-  for (const auto& [type, total] : PrecisionMapOf(*checkpoint.tensors)) {
+  for (const auto& [type, total] : PrecisionMapOf(model.tensors)) {
     precision.push_back({{"type", type}, {"tensors", total.tensors}, {"weights", total.weights}, {"bytes", total.bytes}});
   }
-  for (const TensorInfo& info : checkpoint.tensors->tensors()) {
+  for (const TensorInfo& info : model.tensors) {
     tensors.push_back({{"name", info.name}, {"type", info.stored_type}, {"shape", info.shape}, {"bytes", info.stored_bytes}});
   }
-  const std::string_view quantisation = QuantisationOf(checkpoint);
-  return {{"path", checkpoint.path.native()},
-          {"kind", checkpoint.kind},
-          {"spec", spec ? SpecJson(*spec) : Json(nullptr)},
-          {"quantisation", quantisation.empty() ? Json(nullptr) : Json(quantisation)},
-          {"bytes", StoredBytes(*checkpoint.tensors)},
+  return {{"path", model.path.native()},
+          {"kind", model.kind},
+          {"spec", model.spec ? SpecJson(*model.spec) : Json(nullptr)},
+          {"quantisation", model.quantisation.empty() ? Json(nullptr) : Json(model.quantisation)},
+          {"bytes", StoredBytes(model.tensors)},
           {"precision", std::move(precision)},
           {"tensors", std::move(tensors)}};
 }
@@ -94,35 +143,30 @@ std::string SpecText(const ModelSpec& spec) {
       spec.tied ? " (tied head)" : "", spec.max_positions, static_cast<double>(spec.Parameters()) / 1e6);
 }
 
-std::string TensorText(const TensorSource& source) {
+std::string TensorText(const std::vector<TensorInfo>& tensors) {
   std::string text = fmt::format("\n{:<56}{:<9}{:<16}{:>13}\n", "tensor", "type", "shape", "bytes");
-  for (const TensorInfo& info : source.tensors()) {
+  for (const TensorInfo& info : tensors) {
     text += fmt::format("{:<56}{:<9}{:<16}{:>13}\n", info.name, info.stored_type, ToText(info.shape), info.stored_bytes);
   }
   return text;
 }
 
-std::string ModelText(const Checkpoint& checkpoint, const std::optional<ModelSpec>& spec) {
-  const std::string_view quantisation = QuantisationOf(checkpoint);
-  std::string text = fmt::format("{}: {}{}{}\n", checkpoint.path.native(), checkpoint.kind, spec ? ", " + spec->family : "",
-                                 quantisation.empty() ? "" : fmt::format(", quantised ({})", quantisation));
-  if (!spec) return text + "a vocabulary without tensors\n";
-  text += SpecText(*spec);
+std::string ModelText(const ShownModel& model) {
+  std::string text = fmt::format("{}: {}{}{}\n", model.path.native(), model.kind, model.spec ? ", " + model.spec->family : "",
+                                 model.quantisation.empty() ? "" : fmt::format(", quantised ({})", model.quantisation));
+  if (!model.spec) return text + "a vocabulary without tensors\n";
+  text += SpecText(*model.spec);
   text += fmt::format("\n{:<9}{:>9}{:>15}{:>13}\n", "type", "tensors", "weights", "bytes");
-  for (const auto& [type, total] : PrecisionMapOf(*checkpoint.tensors)) {
+  for (const auto& [type, total] : PrecisionMapOf(model.tensors)) {
     text += fmt::format("{:<9}{:>9}{:>15}{:>13}\n", type, total.tensors, total.weights, total.bytes);
   }
-  return text + fmt::format("{:.1f} MB of weights\n", static_cast<double>(StoredBytes(*checkpoint.tensors)) / 1e6);
+  return text + fmt::format("{:.1f} MB of weights\n", static_cast<double>(StoredBytes(model.tensors)) / 1e6);
 }
 
 Status Show(const ShowOptions& options, Invocation& call) {
-  const Checkpoint checkpoint = OCTET_TRY(Checkpoint::Open(call.word(0)));
-  std::optional<ModelSpec> spec;
-  if (!checkpoint.tensors->tensors().empty()) {
-    spec = OCTET_TRY(ReadHfConfig(checkpoint.config, Cat(checkpoint.path, checkpoint.gguf ? "" : "/config.json")));
-  }
-  if (call.json()) return call.PrintJson(ModelJson(checkpoint, spec));
-  return call.Print(ModelText(checkpoint, spec) + (options.tensors ? TensorText(*checkpoint.tensors) : ""));
+  const ShownModel model = OCTET_TRY(OpenShown(call.word(0)));
+  if (call.json()) return call.PrintJson(ModelJson(model));
+  return call.Print(ModelText(model) + (options.tensors ? TensorText(model.tensors) : ""));
 }
 
 const RegisterVerb kShow(MakeVerb<ShowOptions>({.name = "show",

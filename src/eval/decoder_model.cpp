@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "formats/checkpoint.h"
-#include "models/hf_config.h"
-#include "text/open_tokenizer.h"
+#include "engine/model_files.h"
 
 namespace octet {
 namespace {
@@ -13,10 +11,18 @@ namespace {
 // Tokens in one forward pass where no logits are wanted.
 constexpr size_t kPrefillTokens = 512;
 
-Status CheckContext(const ModelSpec& spec, size_t context, const std::filesystem::path& path) {
-  if (context <= spec.max_positions) return {};
-  return Fail(ErrorCode::kInvalidArgument, path, ": windows of ", context, " tokens are longer than the model's context of ",
-              spec.max_positions, "; take a smaller --context");
+Status CheckFiles(const ModelFiles& files, const DecoderModelOptions& options) {
+  if (options.context > files.spec.max_positions) {
+    return Fail(ErrorCode::kInvalidArgument, files.path, ": windows of ", options.context,
+                " tokens are longer than the model's context of ", files.spec.max_positions, "; take a smaller --context");
+  }
+  if (!files.tokenizer) {
+    return Fail(ErrorCode::kNotFound, files.path, ": has no tokenizer, so a text can't be cut into tokens; put tokenizer.json there");
+  }
+  if (files.kind == "octet" && options.compute != ComputeType::kAuto) {
+    return Fail(ErrorCode::kInvalidArgument, files.path, ": a pack's weights have their type already; leave --dtype at auto");
+  }
+  return {};
 }
 
 // BOS where a text's ids begin with it by themselves.
@@ -32,13 +38,10 @@ Result<std::unique_ptr<DecoderModel>> DecoderModel::Open(const std::filesystem::
                                                          ThreadPool& pool) {
   const char* wish = std::getenv("OCTET_CPU");
   const kernels::KernelTable* kernels = OCTET_TRY(kernels::SelectKernels(wish == nullptr ? "" : wish));
-  const Checkpoint checkpoint = OCTET_TRY(Checkpoint::Open(path));
-  ModelSpec spec = OCTET_TRY(ReadHfConfig(checkpoint.config, path.native()));
-  OCTET_TRY(CheckContext(spec, options.context, path));
-  Tokenizer tokenizer = OCTET_TRY(OpenTokenizer(path));
-  CheckpointWeights weights = OCTET_TRY(CheckpointWeights::Open(checkpoint, spec, options.compute, pool));
-  Decoder decoder = OCTET_TRY(Decoder::Load(std::move(spec), weights));
-  std::unique_ptr<DecoderModel> model(new DecoderModel(std::move(decoder), std::move(tokenizer), *kernels, pool));
+  ModelFiles files = OCTET_TRY(ModelFiles::Open(path, {.compute = options.compute}, pool));
+  OCTET_TRY(CheckFiles(files, options));
+  Decoder decoder = OCTET_TRY(Decoder::Load(std::move(files.spec), *files.weights));
+  std::unique_ptr<DecoderModel> model(new DecoderModel(std::move(decoder), std::move(*files.tokenizer), *kernels, pool));
   model->execution_.activations = options.activations;
   OCTET_TRY(model->AllocatePages(options.context));
   return model;

@@ -24,7 +24,7 @@ struct DecoderModelOptions {
 
 class DecoderModel : public ScoringModel {
  public:
-  // `path` is a Hugging Face directory or a .gguf. The pool must outlive the model. Fails as the readers of the formats do; with
+  // `path` is a Hugging Face directory, a .gguf or a .octet. The pool must outlive the model. Fails as the readers of the formats do; with
   // invalid_argument where the context is longer than what the model was made for, naming both, or where this CPU can't run the
   // tier that OCTET_CPU names.
   static Result<std::unique_ptr<DecoderModel>> Open(const std::filesystem::path& path, const DecoderModelOptions& options,
