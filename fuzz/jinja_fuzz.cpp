@@ -9,7 +9,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto chat = octet::ChatTemplate::Parse(std::string(reinterpret_cast<const char*>(data), size), "fuzz");
   if (!chat) return 0;
   const octet::Json inputs = {
-      {"messages", octet::Json::array({{{"role", "system"}, {"content", "s \xC3\xA9"}}, {{"role", "user"}, {"content", "a<b>"}}})},
+      {"messages",
+       octet::Json::array({{{"role", "system"}, {"content", "s \xC3\xA9"}}, {{"role", "user"}, {"content", "a<b>"}}})},
       {"tools", octet::Json::array({{{"name", "f"}, {"parameters", {{"n", 1.5}, {"z", nullptr}}}}})},
       {"bos_token", "<s>"},
       {"add_generation_prompt", true}};

@@ -11,8 +11,9 @@ using jinja::Budget;
 using jinja::Value;
 
 // Roles that may be a part of a special token, as in '<|' + message.role + '|>'. Others count as data.
-constexpr std::string_view kRoles[] = {"system", "user", "assistant", "tool", "developer", "function", "ipython", "model",
-                                       "tool_results", "observation", "documents", "control", "environment"};
+constexpr std::string_view kRoles[] = {"system",    "user",    "assistant",  "tool",         "developer",
+                                       "function",  "ipython", "model",      "tool_results", "observation",
+                                       "documents", "control", "environment"};
 
 Result<Value> ToValue(Budget& budget, const Json& json, bool trusted, int depth);
 
@@ -24,7 +25,9 @@ Result<Value> TextValue(Budget& budget, const std::string& text, bool trusted) {
 Result<Value> DictValue(Budget& budget, const Json& json, int depth) {
   auto dict = std::make_shared<jinja::Dict>();
   for (const auto& [key, member] : json.items()) {
-    const bool known_role = key == "role" && member.is_string() && std::find(std::begin(kRoles), std::end(kRoles), member.get_ref<const std::string&>()) != std::end(kRoles);
+    const bool known_role =
+        key == "role" && member.is_string() &&
+        std::find(std::begin(kRoles), std::end(kRoles), member.get_ref<const std::string&>()) != std::end(kRoles);
     Value name = OCTET_TRY(TextValue(budget, key, false));
     dict->Insert(std::move(name), OCTET_TRY(ToValue(budget, member, known_role, depth + 1)));
   }
@@ -33,24 +36,33 @@ Result<Value> DictValue(Budget& budget, const Json& json, int depth) {
 
 Result<Value> ToValue(Budget& budget, const Json& json, bool trusted, int depth) {
   if (depth > jinja::kMaximumValueDepth) {
-    return Fail(ErrorCode::kInvalidArgument, "the conversation is nested deeper than ", jinja::kMaximumValueDepth, " levels");
+    return Fail(ErrorCode::kInvalidArgument, "the conversation is nested deeper than ", jinja::kMaximumValueDepth,
+                " levels");
   }
   OCTET_TRY(budget.Spend(1));
   switch (json.type()) {
-    case Json::value_t::null: return Value::None(trusted);
-    case Json::value_t::boolean: return Value::FromBool(json.get<bool>(), trusted);
-    case Json::value_t::number_integer: return Value::FromInteger(json.get<int64_t>(), trusted);
-    case Json::value_t::number_unsigned: return Value::FromInteger(static_cast<jinja::Integer>(json.get<uint64_t>()), trusted);
-    case Json::value_t::number_float: return Value::FromFloat(json.get<double>(), trusted);
-    case Json::value_t::string: return TextValue(budget, json.get_ref<const std::string&>(), trusted);
-    case Json::value_t::object: return DictValue(budget, json, depth);
+    case Json::value_t::null:
+      return Value::None(trusted);
+    case Json::value_t::boolean:
+      return Value::FromBool(json.get<bool>(), trusted);
+    case Json::value_t::number_integer:
+      return Value::FromInteger(json.get<int64_t>(), trusted);
+    case Json::value_t::number_unsigned:
+      return Value::FromInteger(static_cast<jinja::Integer>(json.get<uint64_t>()), trusted);
+    case Json::value_t::number_float:
+      return Value::FromFloat(json.get<double>(), trusted);
+    case Json::value_t::string:
+      return TextValue(budget, json.get_ref<const std::string&>(), trusted);
+    case Json::value_t::object:
+      return DictValue(budget, json, depth);
     case Json::value_t::array: {
       std::vector<Value> items;
       items.reserve(json.size());
       for (const Json& item : json) items.push_back(OCTET_TRY(ToValue(budget, item, false, depth + 1)));
       return MakeSequence(budget, jinja::SequenceKind::kList, std::move(items));
     }
-    default: return Fail(ErrorCode::kInvalidArgument, "the conversation holds binary data");
+    default:
+      return Fail(ErrorCode::kInvalidArgument, "the conversation holds binary data");
   }
 }
 
@@ -70,8 +82,9 @@ Json WithReasoning(const Json& message) {
 }
 
 bool IsTyped(const Json& content) {
-  return content.is_array() && !content.empty() &&
-         std::all_of(content.begin(), content.end(), [](const Json& part) { return part.is_object() && part.contains("type"); });
+  return content.is_array() && !content.empty() && std::all_of(content.begin(), content.end(), [](const Json& part) {
+           return part.is_object() && part.contains("type");
+         });
 }
 
 Result<Json> JoinParts(const Json& parts) {
@@ -80,7 +93,8 @@ Result<Json> JoinParts(const Json& parts) {
   for (const Json& part : parts) {
     const Json* inner = FindMember(part, "text");
     if (inner == nullptr || !inner->is_string()) {
-      return Fail(ErrorCode::kInvalidArgument, "a message has a part of the type ", part["type"].dump(-1, ' ', false, Json::error_handler_t::replace),
+      return Fail(ErrorCode::kInvalidArgument, "a message has a part of the type ",
+                  part["type"].dump(-1, ' ', false, Json::error_handler_t::replace),
                   ", but the model's chat template takes text alone");
     }
     if (!first) text += "\n";
@@ -93,12 +107,15 @@ Result<Json> JoinParts(const Json& parts) {
 }  // namespace
 
 Result<Json> FitContent(const Json& inputs, const TemplateAbilities& abilities) {
-  if (!inputs.is_object()) return Fail(ErrorCode::kInvalidArgument, "the template's inputs are ", inputs.type_name(), ", an object is expected");
+  if (!inputs.is_object())
+    return Fail(ErrorCode::kInvalidArgument, "the template's inputs are ", inputs.type_name(),
+                ", an object is expected");
   Json fitted = inputs;
   const auto messages = fitted.find("messages");
   if (messages == fitted.end() || !messages->is_array()) return fitted;
   for (Json& message : *messages) {
-    if (!message.is_object()) return Fail(ErrorCode::kInvalidArgument, "a message is ", message.type_name(), ", an object is expected");
+    if (!message.is_object())
+      return Fail(ErrorCode::kInvalidArgument, "a message is ", message.type_name(), ", an object is expected");
     const auto content = message.find("content");
     if (content == message.end()) continue;
     if (IsTyped(*content) && !abilities.typed_content && abilities.text_content) {

@@ -12,8 +12,9 @@ namespace octet {
 // Fails with invalid_argument for parts that can't become text.
 Result<Json> FitContent(const Json& inputs, const TemplateAbilities& abilities);
 
-// The variables, with the marks of who wrote them. `messages`, `tools`, `documents` and `add_generation_prompt` are always
-// there; a message's reasoning stands under all the names that templates look for. Fails for text that is not UTF-8.
+// The variables, with the marks of who wrote them. `messages`, `tools`, `documents` and `add_generation_prompt` are
+// always there; a message's reasoning stands under all the names that templates look for. Fails for text that is not
+// UTF-8.
 Result<jinja::Inputs> ChatVariables(jinja::Budget& budget, const Json& inputs);
 
 }  // namespace octet

@@ -22,7 +22,8 @@ std::vector<TextPiece> PiecesOf(const jinja::MarkedString& text) {
   return pieces;
 }
 
-Result<jinja::MarkedString> RenderBody(const jinja::Block& body, const Json& inputs, const RenderLimits& limits, std::string_view where) {
+Result<jinja::MarkedString> RenderBody(const jinja::Block& body, const Json& inputs, const RenderLimits& limits,
+                                       std::string_view where) {
   const jinja::Limits inner{limits.steps, limits.depth, limits.output_bytes, limits.memory_bytes};
   jinja::Evaluator evaluator(inner, limits.now ? *limits.now : LocalTime());
   const jinja::Inputs variables = OCTET_TRY(ChatVariables(evaluator.budget(), inputs));
@@ -75,14 +76,18 @@ TemplateAbilities Prober::Run() const {
   abilities.text_content = Reaches(kUserNeedle, Json::array({user}));
   const std::string typed_text = Render({{"messages", Json::array({typed})}});
   // A template that knows nothing of parts prints the list as Python or JSON writes it.
-  abilities.typed_content = typed_text.find(kUserNeedle) != std::string::npos && typed_text.find("'type'") == std::string::npos &&
+  abilities.typed_content = typed_text.find(kUserNeedle) != std::string::npos &&
+                            typed_text.find("'type'") == std::string::npos &&
                             typed_text.find("\"type\"") == std::string::npos;
   const Json& question = abilities.text_content ? user : typed;
-  abilities.system_role = Reaches(kSystemNeedle, Json::array({Message("system", std::string(kSystemNeedle)), question}));
+  abilities.system_role =
+      Reaches(kSystemNeedle, Json::array({Message("system", std::string(kSystemNeedle)), question}));
 
-  const Json parameters = {{"type", "object"}, {"properties", {{"value", {{"type", "string"}, {"description", "a value"}}}}}};
+  const Json parameters = {{"type", "object"},
+                           {"properties", {{"value", {{"type", "string"}, {"description", "a value"}}}}}};
   const Json function = {{"name", kToolNeedle}, {"description", "a tool"}, {"parameters", parameters}};
-  abilities.tools = Reaches(kToolNeedle, Json::array({question}), {{"tools", Json::array({{{"type", "function"}, {"function", function}}})}});
+  abilities.tools = Reaches(kToolNeedle, Json::array({question}),
+                            {{"tools", Json::array({{{"type", "function"}, {"function", function}}})}});
 
   Json call = Message("assistant", "");
   call["tool_calls"] = ToolCalls();
@@ -93,7 +98,8 @@ TemplateAbilities Prober::Run() const {
   abilities.tool_results = Reaches(kResultNeedle, Json::array({question, call, result}));
 
   const auto thinks = [&](bool enabled) {
-    return Render({{"messages", Json::array({question})}, {"add_generation_prompt", true}, {"enable_thinking", enabled}});
+    return Render(
+        {{"messages", Json::array({question})}, {"add_generation_prompt", true}, {"enable_thinking", enabled}});
   };
   abilities.thinking = thinks(true) != thinks(false);
   return abilities;

@@ -3,9 +3,9 @@
 //   ChatTemplate chat = OCTET_TRY(ChatTemplate::Parse(source, "chat_template.jinja"));
 //   std::vector<TextPiece> prompt = OCTET_TRY(chat.Render({{"messages", messages}, {"add_generation_prompt", true}}));
 //
-// Output equals that of transformers' apply_chat_template, byte for byte, and also tells which of it the template wrote and
-// which came from messages, tools and documents. What templates may do: docs/formats/chat_template.md. Where a checkpoint
-// keeps its template: text/find_template.h. The language itself: text/jinja.
+// Output equals that of transformers' apply_chat_template, byte for byte, and also tells which of it the template wrote
+// and which came from messages, tools and documents. What templates may do: docs/formats/chat_template.md. Where a
+// checkpoint keeps its template: text/find_template.h. The language itself: text/jinja.
 #pragma once
 
 #include <cstdint>
@@ -25,10 +25,10 @@ namespace octet {
 // What rendering may use up before it fails with exhausted, naming the limit.
 struct RenderLimits {
   uint64_t steps = 20'000'000;
-  size_t depth = 400;                        // expressions and macro calls inside each other
+  size_t depth = 400;  // expressions and macro calls inside each other
   size_t output_bytes = size_t{64} << 20;
-  size_t memory_bytes = size_t{512} << 20;   // values alive at once
-  std::optional<std::tm> now;                // what strftime_now prints; the local time where it is not set
+  size_t memory_bytes = size_t{512} << 20;  // values alive at once
+  std::optional<std::tm> now;               // what strftime_now prints; the local time where it is not set
 };
 
 // Found out by rendering short conversations when the template is parsed.
@@ -52,10 +52,10 @@ class ChatTemplate {
   ChatTemplate& operator=(ChatTemplate&&) noexcept;
   ~ChatTemplate();
 
-  // `inputs` is an object: messages, tools, documents, add_generation_prompt, bos_token, eos_token and whatever else the
-  // template reads. Special tokens and well-known role names count as the template's own text, all other strings as data.
-  // Lists of typed parts become text where the template can't take them, and text becomes a list where it takes nothing
-  // else. Fails with invalid_argument where the template refuses the input, naming the line.
+  // `inputs` is an object: messages, tools, documents, add_generation_prompt, bos_token, eos_token and whatever else
+  // the template reads. Special tokens and well-known role names count as the template's own text, all other strings as
+  // data. Lists of typed parts become text where the template can't take them, and text becomes a list where it takes
+  // nothing else. Fails with invalid_argument where the template refuses the input, naming the line.
   Result<std::vector<TextPiece>> Render(const Json& inputs, const RenderLimits& limits = {}) const;
 
   const TemplateAbilities& abilities() const;

@@ -13,7 +13,9 @@ Result<ChatTemplateSources> ReadChatTemplates(const Json& tokenizer_config, std:
     sources.text = entry->get<std::string>();
     return sources;
   }
-  if (!entry->is_array()) return Fail(ErrorCode::kCorrupt, where, ": `chat_template` is ", entry->type_name(), ", a string or a list is expected");
+  if (!entry->is_array())
+    return Fail(ErrorCode::kCorrupt, where, ": `chat_template` is ", entry->type_name(),
+                ", a string or a list is expected");
   for (const Json& named : *entry) {
     const std::string name = OCTET_TRY(GetString(named, "name", where));
     std::string text = OCTET_TRY(GetString(named, "template", where));

@@ -1,4 +1,5 @@
-// Templates rendered by Python's jinja2 as transformers configures it (tools/golden/templates.py) against Octet's engine.
+// Templates rendered by Python's jinja2 as transformers configures it (tools/golden/templates.py) against Octet's
+// engine.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -15,13 +16,15 @@ namespace {
 // Another folder with such cases may be named, for a wider comparison than the files of the project.
 std::filesystem::path CaseFolder() {
   const char* folder = std::getenv("OCTET_TEMPLATE_CASES");
-  return folder != nullptr ? std::filesystem::path(folder) : std::filesystem::path(OCTET_SOURCE_DIR) / "tests/golden/templates";
+  return folder != nullptr ? std::filesystem::path(folder)
+                           : std::filesystem::path(OCTET_SOURCE_DIR) / "tests/golden/templates";
 }
 
 // The clock of the goldens: Thursday, 5 March 2026, 07:08:09.
 std::tm GoldenTime() {
   std::tm now{};
-  now.tm_year = 126, now.tm_mon = 2, now.tm_mday = 5, now.tm_hour = 7, now.tm_min = 8, now.tm_sec = 9, now.tm_wday = 4, now.tm_yday = 63;
+  now.tm_year = 126, now.tm_mon = 2, now.tm_mday = 5, now.tm_hour = 7, now.tm_min = 8, now.tm_sec = 9, now.tm_wday = 4,
+  now.tm_yday = 63;
   return now;
 }
 
@@ -39,11 +42,13 @@ void CompareFile(const std::filesystem::path& path) {
   ASSERT_TRUE(golden.has_value()) << golden.error().message;
   size_t index = 0;
   Json shared;  // cases without inputs of their own share those of values.json
-  if (const auto values = ReadTextFile(path.parent_path() / "values.json")) shared = ParseJson(*values, "values.json").value_or(Json());
+  if (const auto values = ReadTextFile(path.parent_path() / "values.json"))
+    shared = ParseJson(*values, "values.json").value_or(Json());
   std::string source = golden->value("template", "");
   auto chat = ChatTemplate::Parse(source, "case.jinja");
   for (const Json& one : (*golden)["cases"]) {
-    const std::string name = path.filename().string() + " case " + std::to_string(index++) + " " + one.value("name", "");
+    const std::string name =
+        path.filename().string() + " case " + std::to_string(index++) + " " + one.value("name", "");
     if (one.contains("template")) {
       source = one["template"].get<std::string>();
       chat = ChatTemplate::Parse(source, "case.jinja");
@@ -53,7 +58,9 @@ void CompareFile(const std::filesystem::path& path) {
       EXPECT_TRUE(got.has_value()) << name << "\n" << source.substr(0, 300) << "\n" << (got ? "" : got.error().message);
       EXPECT_EQ(got.value_or(""), one["text"].get<std::string>()) << name << "\n" << source.substr(0, 300);
     } else {
-      EXPECT_FALSE(got.has_value()) << name << ": Python fails with " << one.value("error", "") << ", here it is `" << got.value_or("") << "`\n" << source.substr(0, 300);
+      EXPECT_FALSE(got.has_value()) << name << ": Python fails with " << one.value("error", "") << ", here it is `"
+                                    << got.value_or("") << "`\n"
+                                    << source.substr(0, 300);
     }
   }
   EXPECT_GT(index, 0u) << path;

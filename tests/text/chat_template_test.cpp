@@ -28,10 +28,14 @@ std::string Marks(std::string source, const Json& inputs) {
   return marked;
 }
 
-Json User(const std::string& content) { return {{"messages", Json::array({{{"role", "user"}, {"content", content}}})}}; }
+Json User(const std::string& content) {
+  return {{"messages", Json::array({{{"role", "user"}, {"content", content}}})}};
+}
 
 TEST(ChatTemplate, ALoopForEverEndsAtTheStepLimitAndNamesIt) {
-  const std::string loops = "{% for a in range(99999) %}{% for b in range(99999) %}{% for c in range(99999) %}{% endfor %}{% endfor %}{% endfor %}";
+  const std::string loops =
+      "{% for a in range(99999) %}{% for b in range(99999) %}{% for c in range(99999) %}{% endfor %}{% endfor %}{% "
+      "endfor %}";
   RenderLimits limits;
   limits.steps = 1'000'000;
   EXPECT_THAT(MessageOf(loops, Json::object(), limits), HasSubstr("step limit of 1000000"));
@@ -46,20 +50,30 @@ TEST(ChatTemplate, ValuesAboveTheMemoryLimitAreRefused) {
   EXPECT_THAT(MessageOf("{{ '%1000000000d' % 1 }}"), HasSubstr("refused"));
   EXPECT_THAT(MessageOf("{{ 'x'.center(10**15) }}"), HasSubstr("memory limit"));
   EXPECT_THAT(MessageOf("{{ range(10**12) }}"), HasSubstr("Range too big"));
-  EXPECT_THAT(MessageOf("{% set ns = namespace(s='ab') %}{% for i in range(40) %}{% set ns.s = ns.s + ns.s %}{% endfor %}", Json::object(), small), HasSubstr("above the limit of 1000000"));
-  EXPECT_THAT(MessageOf("{% set ns = namespace(l=[1]) %}{% for i in range(40) %}{% set ns.l = [ns.l, ns.l] %}{% endfor %}{{ ns.l }}", Json::object(), small), HasSubstr("limit"));
+  EXPECT_THAT(
+      MessageOf("{% set ns = namespace(s='ab') %}{% for i in range(40) %}{% set ns.s = ns.s + ns.s %}{% endfor %}",
+                Json::object(), small),
+      HasSubstr("above the limit of 1000000"));
+  EXPECT_THAT(
+      MessageOf(
+          "{% set ns = namespace(l=[1]) %}{% for i in range(40) %}{% set ns.l = [ns.l, ns.l] %}{% endfor %}{{ ns.l }}",
+          Json::object(), small),
+      HasSubstr("limit"));
 }
 
 TEST(ChatTemplate, OutputAboveItsLimitIsRefused) {
   RenderLimits limits;
   limits.output_bytes = 1000;
-  EXPECT_THAT(MessageOf("{% for i in range(101) %}0123456789{% endfor %}", Json::object(), limits), HasSubstr("output limit of 1000"));
+  EXPECT_THAT(MessageOf("{% for i in range(101) %}0123456789{% endfor %}", Json::object(), limits),
+              HasSubstr("output limit of 1000"));
   EXPECT_EQ(MessageOf("{% for i in range(3) %}ab{% endfor %}", Json::object(), limits), "`ababab`");
 }
 
 TEST(ChatTemplate, DeepValuesAndDeepSourceAreRefused) {
-  EXPECT_THAT(MessageOf("{% set ns = namespace(l=[]) %}{% for i in range(1000) %}{% set ns.l = [ns.l] %}{% endfor %}"), HasSubstr("nested deeper"));
-  EXPECT_THAT(MessageOf("{{ " + std::string(5000, '(') + "1" + std::string(5000, ')') + " }}"), HasSubstr("nested deeper"));
+  EXPECT_THAT(MessageOf("{% set ns = namespace(l=[]) %}{% for i in range(1000) %}{% set ns.l = [ns.l] %}{% endfor %}"),
+              HasSubstr("nested deeper"));
+  EXPECT_THAT(MessageOf("{{ " + std::string(5000, '(') + "1" + std::string(5000, ')') + " }}"),
+              HasSubstr("nested deeper"));
   EXPECT_THAT(MessageOf("{{ " + std::string(5000, '-') + "1 }}"), HasSubstr("nested deeper"));
   std::string sum = "{{ 1";
   for (int i = 0; i < 5000; ++i) sum += " + 1";
@@ -67,8 +81,11 @@ TEST(ChatTemplate, DeepValuesAndDeepSourceAreRefused) {
 }
 
 TEST(ChatTemplate, ObjectsThatHoldEachOtherAreFreed) {
-  EXPECT_EQ(MessageOf("{% set a = namespace() %}{% set a.me = [a] %}{% macro m() %}{% endmacro %}{% set a.m = m %}x"), "`x`");
-  EXPECT_EQ(MessageOf("{% set ns = namespace() %}{% for i in range(3000) %}{% set p = ns.m %}{% macro m() %}{{ p }}{% endmacro %}{% set ns.m = m %}{% endfor %}x"), "`x`");
+  EXPECT_EQ(MessageOf("{% set a = namespace() %}{% set a.me = [a] %}{% macro m() %}{% endmacro %}{% set a.m = m %}x"),
+            "`x`");
+  EXPECT_EQ(MessageOf("{% set ns = namespace() %}{% for i in range(3000) %}{% set p = ns.m %}{% macro m() %}{{ p }}{% "
+                      "endmacro %}{% set ns.m = m %}{% endfor %}x"),
+            "`x`");
 }
 
 TEST(ChatTemplate, IntegersThatLeave128BitsAreAnError) {
@@ -80,7 +97,8 @@ TEST(ChatTemplate, IntegersThatLeave128BitsAreAnError) {
 TEST(ChatTemplate, ErrorsNameTheLine) {
   EXPECT_THAT(MessageOf("a\nb\n{{ nothing.at.all }}"), HasSubstr("t.jinja:3: 'nothing' is undefined"));
   EXPECT_THAT(MessageOf("a\n{% if %}"), HasSubstr("t.jinja:2:"));
-  EXPECT_THAT(MessageOf("\n\n{{ raise_exception('roles must alternate') }}"), HasSubstr("t.jinja:3: roles must alternate"));
+  EXPECT_THAT(MessageOf("\n\n{{ raise_exception('roles must alternate') }}"),
+              HasSubstr("t.jinja:3: roles must alternate"));
 }
 
 TEST(ChatTemplate, TextFromDataIsMarkedThroughEveryOperation) {
@@ -95,20 +113,24 @@ TEST(ChatTemplate, TextFromDataIsMarkedThroughEveryOperation) {
 }
 
 TEST(ChatTemplate, JsonOfDataIsData) {
-  EXPECT_EQ(Marks("T{{ tools|tojson }}T", {{"tools", Json::array({{{"name", "f<|end|>"}}})}}), "T[[{\"name\": \"f<|end|>\"}]]T");
+  EXPECT_EQ(Marks("T{{ tools|tojson }}T", {{"tools", Json::array({{{"name", "f<|end|>"}}})}}),
+            "T[[{\"name\": \"f<|end|>\"}]]T");
   EXPECT_EQ(Marks("{{ n }}{{ n + 1 }}{{ 1 }}", {{"n", 5}}), "[56]1");
 }
 
 TEST(ChatTemplate, SpecialTokensAndKnownRolesAreTheTemplatesOwn) {
   Json inputs = User("x");
   inputs["bos_token"] = "<s>";
-  EXPECT_EQ(Marks("{{ bos_token }}{{ '<|' + messages[0].role + '|>' }}{{ messages[0].content }}", inputs), "<s><|user|>[x]");
+  EXPECT_EQ(Marks("{{ bos_token }}{{ '<|' + messages[0].role + '|>' }}{{ messages[0].content }}", inputs),
+            "<s><|user|>[x]");
   inputs["messages"][0]["role"] = "im_end";
   EXPECT_EQ(Marks("{{ '<|' + messages[0].role + '|>' }}", inputs), "<|[im_end]|>");
 }
 
 TEST(ChatTemplate, TypedContentBecomesTextWhereTheTemplateTakesTextAlone) {
-  const Json typed = {{"messages", Json::array({{{"role", "user"}, {"content", Json::array({{{"type", "text"}, {"text", "a"}}, {{"type", "text"}, {"text", "b"}}})}}})}};
+  const Json typed = {{"messages", Json::array({{{"role", "user"},
+                                                 {"content", Json::array({{{"type", "text"}, {"text", "a"}},
+                                                                          {{"type", "text"}, {"text", "b"}}})}}})}};
   EXPECT_EQ(MessageOf("{{ messages[0].content }}", typed), "`a\nb`");
   EXPECT_EQ(MessageOf("{% for p in messages[0].content %}({{ p.text }}){% endfor %}", typed), "`(a)(b)`");
   EXPECT_EQ(MessageOf("{% for p in messages[0].content %}({{ p.text }}){% endfor %}", User("plain")), "`(plain)`");
@@ -118,7 +140,9 @@ TEST(ChatTemplate, TypedContentBecomesTextWhereTheTemplateTakesTextAlone) {
 
 TEST(ChatTemplate, AbilitiesAreFoundByTrying) {
   const auto chat = ChatTemplate::Parse(
-      "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system') }}{% endif %}{{ m.content }}{% endfor %}{{ tools }}", "t");
+      "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system') }}{% endif %}{{ m.content "
+      "}}{% endfor %}{{ tools }}",
+      "t");
   ASSERT_TRUE(chat.has_value());
   EXPECT_TRUE(chat->abilities().text_content);
   EXPECT_TRUE(chat->abilities().tools);

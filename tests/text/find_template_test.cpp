@@ -14,7 +14,8 @@ class FindTemplate : public testing::Test {
   void TearDown() override { std::filesystem::remove_all(folder_); }
   void Write(const char* name, std::string_view text) { std::ofstream(folder_ / name) << text; }
 
-  std::filesystem::path folder_ = std::filesystem::temp_directory_path() / ("octet_find_template_" + std::to_string(getpid()));
+  std::filesystem::path folder_ =
+      std::filesystem::temp_directory_path() / ("octet_find_template_" + std::to_string(getpid()));
 };
 
 TEST_F(FindTemplate, AFileOfItsOwnBeatsTheTokenizersConfig) {
@@ -31,7 +32,9 @@ TEST_F(FindTemplate, ADirectoryWithoutOneYieldsNone) {
 }
 
 TEST_F(FindTemplate, AListOfNamedOnesHasADefaultAndOneForTools) {
-  Write("tokenizer_config.json", R"({"chat_template": [{"name": "rag", "template": "r"}, {"name": "default", "template": "d"}, {"name": "tool_use", "template": "t"}]})");
+  Write(
+      "tokenizer_config.json",
+      R"({"chat_template": [{"name": "rag", "template": "r"}, {"name": "default", "template": "d"}, {"name": "tool_use", "template": "t"}]})");
   const auto sources = FindChatTemplates(folder_);
   EXPECT_EQ(sources->text, "d");
   EXPECT_EQ(sources->tool_use_text, "t");

@@ -61,9 +61,12 @@ Result<Value> WholePower(Integer base, Integer exponent, bool trusted) {
 
 Result<Value> FloatArithmetic(Operator operation, double a, double b, bool trusted) {
   switch (operation) {
-    case Operator::kAdd: return Value::FromFloat(a + b, trusted);
-    case Operator::kSubtract: return Value::FromFloat(a - b, trusted);
-    case Operator::kMultiply: return Value::FromFloat(a * b, trusted);
+    case Operator::kAdd:
+      return Value::FromFloat(a + b, trusted);
+    case Operator::kSubtract:
+      return Value::FromFloat(a - b, trusted);
+    case Operator::kMultiply:
+      return Value::FromFloat(a * b, trusted);
     case Operator::kPower: {
       if (a == 0 && b < 0) return Refuse("0.0 cannot be raised to a negative power");
       const double power = std::pow(a, b);
@@ -71,7 +74,8 @@ Result<Value> FloatArithmetic(Operator operation, double a, double b, bool trust
       if (std::isinf(power) && std::isfinite(a) && std::isfinite(b)) return Refuse("Numerical result out of range");
       return Value::FromFloat(power, trusted);
     }
-    default: break;
+    default:
+      break;
   }
   if (b == 0) return Refuse("division by zero");
   if (operation == Operator::kDivide) return Value::FromFloat(a / b, trusted);
@@ -86,8 +90,8 @@ Result<Value> RepeatSequence(Budget& budget, const Value& value, Integer count) 
   if (size != 0 && count > static_cast<Integer>(budget.limits().memory_bytes)) count = budget.limits().memory_bytes;
   const size_t repeats = size == 0 ? 0 : static_cast<size_t>(count);
   if (repeats != 0 && size > budget.limits().memory_bytes / repeats) {
-    return Fail(ErrorCode::kExhausted, "a list of ", size, " items repeated ", repeats, " times is above the memory limit of ",
-                budget.limits().memory_bytes, " bytes");
+    return Fail(ErrorCode::kExhausted, "a list of ", size, " items repeated ", repeats,
+                " times is above the memory limit of ", budget.limits().memory_bytes, " bytes");
   }
   OCTET_TRY(budget.Allow(size * repeats * sizeof(Value)));
   std::vector<Value> items;
@@ -144,8 +148,10 @@ Result<Value> WholeArithmetic(Operator operation, const Value& a, const Value& b
     case Operator::kMultiply:
       if (__builtin_mul_overflow(x, y, &result)) return Overflow();
       return Value::FromInteger(result, trusted);
-    case Operator::kPower: return WholePower(x, y, trusted);
-    default: break;
+    case Operator::kPower:
+      return WholePower(x, y, trusted);
+    default:
+      break;
   }
   if (y == 0) return Refuse(operation == Operator::kDivide ? "division by zero" : "integer division or modulo by zero");
   if (operation == Operator::kDivide) {
@@ -160,7 +166,8 @@ Result<Value> Negate(const Value& value) {
   if (value.Is(Kind::kUndefined)) return RefuseUndefined(value);
   if (value.Is(Kind::kFloat)) return Value::FromFloat(-value.real(), value.trusted());
   if (!value.IsWhole()) return Refuse("bad operand type for unary -: '", TypeName(value), "'");
-  return WholeArithmetic(Operator::kSubtract, Value::FromInteger(0), Value::FromInteger(value.integer(), value.trusted()));
+  return WholeArithmetic(Operator::kSubtract, Value::FromInteger(0),
+                         Value::FromInteger(value.integer(), value.trusted()));
 }
 
 Result<Value> Arithmetic(Budget& budget, Operator operation, const Value& a, const Value& b) {
@@ -175,7 +182,8 @@ Result<Value> Arithmetic(Budget& budget, Operator operation, const Value& a, con
   if (operation == Operator::kAdd) {
     if (a.Is(Kind::kString) && b.Is(Kind::kString)) return AddTexts(budget, a, b);
     if (a.Is(Kind::kString)) return Refuse("can only concatenate str (not \"", TypeName(b), "\") to str");
-    if (IsListOrTuple(a) && IsListOrTuple(b) && a.sequence().type == b.sequence().type) return AddSequences(budget, a, b);
+    if (IsListOrTuple(a) && IsListOrTuple(b) && a.sequence().type == b.sequence().type)
+      return AddSequences(budget, a, b);
   }
   if (operation == Operator::kMultiply) {
     if (a.Is(Kind::kString) && b.IsWhole()) return RepeatText(budget, a.string(), b.integer());

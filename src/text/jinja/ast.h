@@ -21,21 +21,21 @@ enum class ExpressionKind : uint8_t {
   kAttributeTarget,  // ns.name on the left of `set`; children: none, name and attribute
   kList,             // children: items
   kTuple,
-  kDict,             // children: key, value, key, value ...
+  kDict,  // children: key, value, key, value ...
   kNot,
   kNegate,
   kPositive,
-  kArithmetic,       // children: left, right
+  kArithmetic,  // children: left, right
   kAnd,
   kOr,
-  kConcat,           // children: parts of ~
-  kCompare,          // children: first operand, then one for each of `operators`
-  kConditional,      // children: condition, then, else (may be null)
-  kAttribute,        // children: object
-  kItem,             // children: object, key or kSlice
-  kSlice,            // children: start, stop, step; each may be null
-  kCall,             // children: callee, then positional arguments
-  kFilter,           // children: subject (null in a filter block), then positional arguments
+  kConcat,       // children: parts of ~
+  kCompare,      // children: first operand, then one for each of `operators`
+  kConditional,  // children: condition, then, else (may be null)
+  kAttribute,    // children: object
+  kItem,         // children: object, key or kSlice
+  kSlice,        // children: start, stop, step; each may be null
+  kCall,         // children: callee, then positional arguments
+  kFilter,       // children: subject (null in a filter block), then positional arguments
   kTest
 };
 
@@ -43,9 +43,9 @@ struct Expression {
   ExpressionKind kind = ExpressionKind::kConstant;
   Operator operation = Operator::kAdd;
   int line = 0;
-  int height = 1;         // longest way down to a leaf
-  std::string name;       // variable, attribute, filter or test
-  std::string attribute;  // of kAttributeTarget
+  int height = 1;                  // longest way down to a leaf
+  std::string name;                // variable, attribute, filter or test
+  std::string attribute;           // of kAttributeTarget
   const Native* native = nullptr;  // of kFilter and kTest; null where nothing has the name
   Value constant;
   std::vector<ExpressionPointer> children;
@@ -72,7 +72,7 @@ enum class StatementKind : uint8_t {
   kScope,        // a body of its own: block, generation, autoescape
   kBreak,
   kContinue,
-  kUnsupported   // include, import, extends: fails where it is reached
+  kUnsupported  // include, import, extends: fails where it is reached
 };
 
 struct Parameter {

@@ -9,15 +9,16 @@ Status Budget::Spend(uint64_t steps) {
   }
   spent_ += steps;
   if (alive_ > limits_.memory_bytes) {
-    return Fail(ErrorCode::kExhausted, "the template's values take ", alive_, " bytes, the limit is ", limits_.memory_bytes);
+    return Fail(ErrorCode::kExhausted, "the template's values take ", alive_, " bytes, the limit is ",
+                limits_.memory_bytes);
   }
   return {};
 }
 
 Status Budget::Allow(size_t bytes) {
   if (alive_ > limits_.memory_bytes || bytes > limits_.memory_bytes - alive_) {
-    return Fail(ErrorCode::kExhausted, "a value of ", bytes, " bytes beside ", alive_, " bytes of others is above the limit of ",
-                limits_.memory_bytes);
+    return Fail(ErrorCode::kExhausted, "a value of ", bytes, " bytes beside ", alive_,
+                " bytes of others is above the limit of ", limits_.memory_bytes);
   }
   return SpendBytes(bytes);
 }

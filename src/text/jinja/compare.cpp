@@ -40,10 +40,14 @@ Result<bool> EqualDicts(Budget& budget, const Dict& a, const Dict& b) {
 
 std::string_view Symbol(Operator comparison) {
   switch (comparison) {
-    case Operator::kLess: return "<";
-    case Operator::kLessEqual: return "<=";
-    case Operator::kGreater: return ">";
-    default: return ">=";
+    case Operator::kLess:
+      return "<";
+    case Operator::kLessEqual:
+      return "<=";
+    case Operator::kGreater:
+      return ">";
+    default:
+      return ">=";
   }
 }
 
@@ -59,10 +63,14 @@ Result<bool> CompareSequences(Budget& budget, Operator comparison, const Sequenc
 
 bool Holds(Operator comparison, Order order) {
   switch (comparison) {
-    case Operator::kLess: return order == Order::kLess;
-    case Operator::kLessEqual: return order == Order::kLess || order == Order::kEqual;
-    case Operator::kGreater: return order == Order::kGreater;
-    default: return order == Order::kGreater || order == Order::kEqual;
+    case Operator::kLess:
+      return order == Order::kLess;
+    case Operator::kLessEqual:
+      return order == Order::kLess || order == Order::kEqual;
+    case Operator::kGreater:
+      return order == Order::kGreater;
+    default:
+      return order == Order::kGreater || order == Order::kEqual;
   }
 }
 
@@ -74,14 +82,21 @@ bool IsTrue(const Value& value) {
   switch (value.kind()) {
     case Kind::kMissing:
     case Kind::kUndefined:
-    case Kind::kNone: return false;
+    case Kind::kNone:
+      return false;
     case Kind::kBool:
-    case Kind::kInteger: return value.integer() != 0;
-    case Kind::kFloat: return value.real() != 0;
-    case Kind::kString: return !value.string().marked.empty();
-    case Kind::kSequence: return value.sequence().type == SequenceKind::kIterator || !value.sequence().items.empty();
-    case Kind::kDict: return !value.dict().entries.empty();
-    case Kind::kObject: return true;
+    case Kind::kInteger:
+      return value.integer() != 0;
+    case Kind::kFloat:
+      return value.real() != 0;
+    case Kind::kString:
+      return !value.string().marked.empty();
+    case Kind::kSequence:
+      return value.sequence().type == SequenceKind::kIterator || !value.sequence().items.empty();
+    case Kind::kDict:
+      return !value.dict().entries.empty();
+    case Kind::kObject:
+      return true;
   }
   return false;
 }
@@ -97,21 +112,30 @@ Result<bool> Equal(Budget& budget, const Value& a, const Value& b) {
       if (a.string().marked.size() != b.string().marked.size()) return false;
       OCTET_TRY(budget.SpendBytes(a.string().marked.size()));
       return a.string().text() == b.string().text();
-    case Kind::kSequence: return EqualSequences(budget, a.sequence(), b.sequence());
-    case Kind::kDict: return EqualDicts(budget, a.dict(), b.dict());
-    case Kind::kObject: return a.heap() == b.heap();
-    default: return true;
+    case Kind::kSequence:
+      return EqualSequences(budget, a.sequence(), b.sequence());
+    case Kind::kDict:
+      return EqualDicts(budget, a.dict(), b.dict());
+    case Kind::kObject:
+      return a.heap() == b.heap();
+    default:
+      return true;
   }
 }
 
 Result<bool> Compare(Budget& budget, Operator comparison, const Value& a, const Value& b) {
   OCTET_TRY(budget.Spend(1));
   switch (comparison) {
-    case Operator::kEqual: return Equal(budget, a, b);
-    case Operator::kNotEqual: return !OCTET_TRY(Equal(budget, a, b));
-    case Operator::kIn: return IsContained(budget, a, b);
-    case Operator::kNotIn: return !OCTET_TRY(IsContained(budget, a, b));
-    default: break;
+    case Operator::kEqual:
+      return Equal(budget, a, b);
+    case Operator::kNotEqual:
+      return !OCTET_TRY(Equal(budget, a, b));
+    case Operator::kIn:
+      return IsContained(budget, a, b);
+    case Operator::kNotIn:
+      return !OCTET_TRY(IsContained(budget, a, b));
+    default:
+      break;
   }
   if (a.Is(Kind::kUndefined)) return RefuseUndefined(a);
   if (b.Is(Kind::kUndefined)) return RefuseUndefined(b);
@@ -126,7 +150,8 @@ Result<bool> Compare(Budget& budget, Operator comparison, const Value& a, const 
       (a.sequence().type == SequenceKind::kList || a.sequence().type == SequenceKind::kTuple)) {
     return CompareSequences(budget, comparison, a.sequence(), b.sequence());
   }
-  return Refuse("'", Symbol(comparison), "' not supported between instances of '", TypeName(a), "' and '", TypeName(b), "'");
+  return Refuse("'", Symbol(comparison), "' not supported between instances of '", TypeName(a), "' and '", TypeName(b),
+                "'");
 }
 
 Result<bool> Less(Budget& budget, const Value& a, const Value& b) { return Compare(budget, Operator::kLess, a, b); }
@@ -144,15 +169,18 @@ Result<bool> IsContained(Budget& budget, const Value& item, const Value& contain
     case Kind::kDict:
       if (!IsHashable(item)) return Refuse("unhashable type: '", TypeName(item), "'");
       return container.dict().Find(item) != nullptr;
-    case Kind::kUndefined: return false;
+    case Kind::kUndefined:
+      return false;
     case Kind::kSequence: {
       const std::vector<Value> items = OCTET_TRY(Iterate(budget, container));
       for (const Value& other : items) {
-        if ((item.heap() != nullptr && item.heap() == other.heap()) || OCTET_TRY(Equal(budget, item, other))) return true;
+        if ((item.heap() != nullptr && item.heap() == other.heap()) || OCTET_TRY(Equal(budget, item, other)))
+          return true;
       }
       return false;
     }
-    default: return Refuse("argument of type '", TypeName(container), "' is not iterable");
+    default:
+      return Refuse("argument of type '", TypeName(container), "' is not iterable");
   }
 }
 

@@ -20,9 +20,12 @@ Value Unsafe(const Value& object, std::string_view name) {
 
 // Methods that would change their value exist in Python, but the sandbox hides them.
 bool IsMutating(const Value& value, std::string_view name) {
-  static constexpr std::string_view kList[] = {"append", "clear", "pop", "reverse", "insert", "sort", "extend", "remove"};
+  static constexpr std::string_view kList[] = {"append", "clear", "pop",    "reverse",
+                                               "insert", "sort",  "extend", "remove"};
   static constexpr std::string_view kDict[] = {"clear", "pop", "popitem", "setdefault", "update"};
-  const auto in = [&](const auto& names) { return std::find(std::begin(names), std::end(names), name) != std::end(names); };
+  const auto in = [&](const auto& names) {
+    return std::find(std::begin(names), std::end(names), name) != std::end(names);
+  };
   if (value.Is(Kind::kDict)) return in(kDict);
   return value.Is(Kind::kSequence) && value.sequence().type == SequenceKind::kList && in(kList);
 }
@@ -106,7 +109,8 @@ Result<Value> Evaluator::EvaluateOptional(const ExpressionPointer& expression) {
 Result<std::vector<Value>> Evaluator::EvaluateChildren(const Expression& expression, size_t first) {
   std::vector<Value> values;
   values.reserve(expression.children.size() - first);
-  for (size_t i = first; i < expression.children.size(); ++i) values.push_back(OCTET_TRY(Evaluate(*expression.children[i])));
+  for (size_t i = first; i < expression.children.size(); ++i)
+    values.push_back(OCTET_TRY(Evaluate(*expression.children[i])));
   line_ = expression.line;
   return values;
 }
@@ -117,9 +121,12 @@ Result<Value> Evaluator::EvaluateInner(const Expression& expression) {
       return MakeSequence(budget_, SequenceKind::kList, OCTET_TRY(EvaluateChildren(expression, 0)));
     case ExpressionKind::kTuple:
       return MakeSequence(budget_, SequenceKind::kTuple, OCTET_TRY(EvaluateChildren(expression, 0)));
-    case ExpressionKind::kDict: return EvaluateDict(expression);
-    case ExpressionKind::kNot: return Value::FromBool(!IsTrue(OCTET_TRY(Evaluate(*expression.children[0]))));
-    case ExpressionKind::kNegate: return Negate(OCTET_TRY(Evaluate(*expression.children[0])));
+    case ExpressionKind::kDict:
+      return EvaluateDict(expression);
+    case ExpressionKind::kNot:
+      return Value::FromBool(!IsTrue(OCTET_TRY(Evaluate(*expression.children[0]))));
+    case ExpressionKind::kNegate:
+      return Negate(OCTET_TRY(Evaluate(*expression.children[0])));
     case ExpressionKind::kPositive: {
       const Value value = OCTET_TRY(Evaluate(*expression.children[0]));
       return Negate(OCTET_TRY(Negate(value)));
@@ -134,19 +141,27 @@ Result<Value> Evaluator::EvaluateInner(const Expression& expression) {
       if (IsTrue(left) == (expression.kind == ExpressionKind::kOr)) return left;
       return Evaluate(*expression.children[1]);
     }
-    case ExpressionKind::kConcat: return EvaluateConcat(expression);
-    case ExpressionKind::kCompare: return EvaluateCompare(expression);
-    case ExpressionKind::kConditional: return EvaluateConditional(expression);
+    case ExpressionKind::kConcat:
+      return EvaluateConcat(expression);
+    case ExpressionKind::kCompare:
+      return EvaluateCompare(expression);
+    case ExpressionKind::kConditional:
+      return EvaluateConditional(expression);
     case ExpressionKind::kAttribute: {
       const Value object = OCTET_TRY(Evaluate(*expression.children[0]));
       line_ = expression.line;
       return GetAttribute(object, expression.name);
     }
-    case ExpressionKind::kItem: return EvaluateItem(expression);
-    case ExpressionKind::kCall: return EvaluateCall(expression, Value());
-    case ExpressionKind::kFilter: return EvaluateFilter(expression, OCTET_TRY(Evaluate(*expression.children[0])));
-    case ExpressionKind::kTest: return EvaluateTest(expression);
-    default: return Refuse("a slice is only possible on its own: value[start:stop:step]");
+    case ExpressionKind::kItem:
+      return EvaluateItem(expression);
+    case ExpressionKind::kCall:
+      return EvaluateCall(expression, Value());
+    case ExpressionKind::kFilter:
+      return EvaluateFilter(expression, OCTET_TRY(Evaluate(*expression.children[0])));
+    case ExpressionKind::kTest:
+      return EvaluateTest(expression);
+    default:
+      return Refuse("a slice is only possible on its own: value[start:stop:step]");
   }
 }
 

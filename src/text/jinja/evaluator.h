@@ -53,7 +53,8 @@ class Evaluator {
   // What a macro's or call block's body prints.
   Result<Value> RunMacro(const Statement& macro, const std::shared_ptr<Frame>& scope, Arguments arguments);
   // The body of a recursive loop over other items, one level further down.
-  Result<Value> RunLoopAgain(const Statement& loop, const std::shared_ptr<Frame>& scope, const Value& items, size_t depth);
+  Result<Value> RunLoopAgain(const Statement& loop, const std::shared_ptr<Frame>& scope, const Value& items,
+                             size_t depth);
   // Holds an object to the end, since it can become part of itself.
   void Keep(std::shared_ptr<Object> object) { kept_objects_.push_back(std::move(object)); }
 

@@ -59,7 +59,8 @@ Result<MarkedString> Evaluator::Render(const Block& body, const Inputs& inputs) 
 Status Evaluator::Output(const MarkedString& text) {
   open_output_ += text.size();
   if (open_output_ > budget_.limits().output_bytes) {
-    return Fail(ErrorCode::kExhausted, "the template prints more than the output limit of ", budget_.limits().output_bytes, " bytes");
+    return Fail(ErrorCode::kExhausted, "the template prints more than the output limit of ",
+                budget_.limits().output_bytes, " bytes");
   }
   OCTET_TRY(budget_.SpendBytes(text.size()));
   out_->Append(text);
@@ -83,33 +84,46 @@ Result<Evaluator::Flow> Evaluator::Execute(const Statement& statement) {
   line_ = statement.line;
   OCTET_TRY(budget_.Spend(1));
   switch (statement.kind) {
-    case StatementKind::kText: OCTET_TRY(Output(statement.text.string().marked)); break;
+    case StatementKind::kText:
+      OCTET_TRY(Output(statement.text.string().marked));
+      break;
     case StatementKind::kPrint: {
       const Value value = OCTET_TRY(Evaluate(*statement.value));
       OCTET_TRY(Print(value));
       break;
     }
-    case StatementKind::kIf: return ExecuteIf(statement);
-    case StatementKind::kFor: return ExecuteFor(statement);
+    case StatementKind::kIf:
+      return ExecuteIf(statement);
+    case StatementKind::kFor:
+      return ExecuteFor(statement);
     case StatementKind::kSet: {
       Value value = OCTET_TRY(Evaluate(*statement.value));
       OCTET_TRY(Assign(*statement.target, std::move(value)));
       break;
     }
-    case StatementKind::kSetBlock: return ExecuteSetBlock(statement);
-    case StatementKind::kMacro: frame_->Set(statement.name, MakeMacro(statement)); break;
+    case StatementKind::kSetBlock:
+      return ExecuteSetBlock(statement);
+    case StatementKind::kMacro:
+      frame_->Set(statement.name, MakeMacro(statement));
+      break;
     case StatementKind::kCallBlock: {
       const Value value = OCTET_TRY(EvaluateCall(*statement.value, MakeMacro(statement)));
       OCTET_TRY(Print(value));
       break;
     }
-    case StatementKind::kFilterBlock: return ExecuteFilterBlock(statement);
-    case StatementKind::kWith: return ExecuteWith(statement);
-    case StatementKind::kScope: return ExecuteScope(statement.body);
-    case StatementKind::kBreak: return Flow::kBreak;
-    case StatementKind::kContinue: return Flow::kContinue;
+    case StatementKind::kFilterBlock:
+      return ExecuteFilterBlock(statement);
+    case StatementKind::kWith:
+      return ExecuteWith(statement);
+    case StatementKind::kScope:
+      return ExecuteScope(statement.body);
+    case StatementKind::kBreak:
+      return Flow::kBreak;
+    case StatementKind::kContinue:
+      return Flow::kContinue;
     case StatementKind::kUnsupported:
-      return Fail(ErrorCode::kUnsupported, "`", statement.name, "` needs other templates, a chat template stands alone");
+      return Fail(ErrorCode::kUnsupported, "`", statement.name,
+                  "` needs other templates, a chat template stands alone");
   }
   return Flow::kNext;
 }
@@ -191,7 +205,8 @@ Status Evaluator::Assign(const Expression& target, Value value) {
 }
 
 Status Evaluator::Unpack(const Expression& target, const Value& value) {
-  if (value.Is(Kind::kNone) || value.IsNumber()) return Refuse("cannot unpack non-iterable ", TypeName(value), " object");
+  if (value.Is(Kind::kNone) || value.IsNumber())
+    return Refuse("cannot unpack non-iterable ", TypeName(value), " object");
   std::vector<Value> items = OCTET_TRY(Iterate(budget_, value));
   if (items.size() != target.children.size()) {
     return Refuse(items.size(), " values to unpack, expected ", target.children.size());
@@ -253,7 +268,8 @@ Result<Evaluator::Flow> Evaluator::ExecuteFor(const Statement& statement) {
   return flow;
 }
 
-Result<Value> Evaluator::RunLoopAgain(const Statement& loop, const std::shared_ptr<Frame>& scope, const Value& items, size_t depth) {
+Result<Value> Evaluator::RunLoopAgain(const Statement& loop, const std::shared_ptr<Frame>& scope, const Value& items,
+                                      size_t depth) {
   MarkedString text;
   const std::shared_ptr<Frame> outer = std::exchange(frame_, scope);
   MarkedString* const outer_out = std::exchange(out_, &text);
@@ -301,9 +317,11 @@ Status Evaluator::BindMacro(const Statement& macro, Arguments arguments) {
   if (!arguments.named.empty() && !macro.uses_named) {
     return Refuse("macro '", name, "' takes no keyword argument '", arguments.named[0].first, "'");
   }
-  if (given > known && !macro.uses_positional) return Refuse("macro '", name, "' takes not more than ", known, " argument(s)");
+  if (given > known && !macro.uses_positional)
+    return Refuse("macro '", name, "' takes not more than ", known, " argument(s)");
   if (macro.uses_positional) {
-    std::vector<Value> rest(arguments.positional.begin() + static_cast<std::ptrdiff_t>(std::min(known, given)), arguments.positional.end());
+    std::vector<Value> rest(arguments.positional.begin() + static_cast<std::ptrdiff_t>(std::min(known, given)),
+                            arguments.positional.end());
     frame_->Set("varargs", OCTET_TRY(MakeSequence(budget_, SequenceKind::kTuple, std::move(rest))));
   }
   if (!macro.uses_named) return {};

@@ -29,7 +29,8 @@ Result<Value> Safe(Evaluator& evaluator, const Value& subject, Bound&) {
 MarkedString WithoutSpans(const MarkedString& text, std::string_view open, std::string_view close) {
   MarkedString out;
   size_t kept = 0;
-  for (size_t begin = FindPart(text.text(), open, 0); begin != std::string_view::npos; begin = FindPart(text.text(), open, kept)) {
+  for (size_t begin = FindPart(text.text(), open, 0); begin != std::string_view::npos;
+       begin = FindPart(text.text(), open, kept)) {
     const size_t end = FindPart(text.text(), close, begin);
     if (end == std::string_view::npos) break;
     out.AppendSlice(text, kept, begin);
@@ -81,7 +82,8 @@ MarkedString QuoteUrl(const MarkedString& text, bool query) {
   for (size_t i = 0; i < text.size(); ++i) {
     const char byte = text.text()[i];
     const auto code = static_cast<unsigned char>(byte);
-    const bool plain = (code < 0x80 && std::isalnum(code) != 0) || byte == '_' || byte == '.' || byte == '-' || byte == '~' || (byte == '/' && !query);
+    const bool plain = (code < 0x80 && std::isalnum(code) != 0) || byte == '_' || byte == '.' || byte == '-' ||
+                       byte == '~' || (byte == '/' && !query);
     if (plain) {
       out.AppendSlice(text, i, i + 1);
     } else if (byte == ' ' && query) {
@@ -131,7 +133,8 @@ Result<Value> XmlAttr(Evaluator& evaluator, const Value& subject, Bound& argumen
   for (const auto& [key, value] : subject.dict().entries) {
     if (value.Is(Kind::kNone) || value.Is(Kind::kUndefined)) continue;
     const std::string_view name = OCTET_TRY(StringArgument(key))->text();
-    if (name.find_first_of(" \t\n\v\f\r/>=") != std::string_view::npos) return Refuse("Invalid character in attribute name: '", name, "'");
+    if (name.find_first_of(" \t\n\v\f\r/>=") != std::string_view::npos)
+      return Refuse("Invalid character in attribute name: '", name, "'");
     if (!out.empty() || BoolArgument(arguments[0], true)) out.Append(" ", true);
     out.Append(EscapeHtml(key.string().marked));
     out.Append("=\"", true);
@@ -148,7 +151,8 @@ Result<Value> PPrint(Evaluator& evaluator, const Value& subject, Bound&) {
   MarkedString out;
   OCTET_TRY(AppendRepr(evaluator.budget(), subject, out));
   if (out.size() > 80 && (subject.Is(Kind::kDict) || subject.Is(Kind::kSequence) || subject.Is(Kind::kString))) {
-    return Fail(ErrorCode::kUnsupported, "pprint of a value that needs more than one line is not supported, use tojson(indent=2)");
+    return Fail(ErrorCode::kUnsupported,
+                "pprint of a value that needs more than one line is not supported, use tojson(indent=2)");
   }
   return MakeString(evaluator.budget(), std::move(out));
 }
@@ -168,7 +172,8 @@ std::vector<Chunk> ChunksOf(const MarkedString& line, bool break_on_hyphens) {
     while (at < text.size() && (text[at] == ' ' || text[at] == '\t') == chunk.space) {
       const char32_t character = DecodeCharacter(text, at);
       ++chunk.width;
-      const bool breaks = break_on_hyphens && character == '-' && letter_before && at < text.size() && IsAlpha(static_cast<unsigned char>(text[at]));
+      const bool breaks = break_on_hyphens && character == '-' && letter_before && at < text.size() &&
+                          IsAlpha(static_cast<unsigned char>(text[at]));
       letter_before = IsAlpha(character);
       if (breaks) break;
     }

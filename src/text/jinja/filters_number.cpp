@@ -49,7 +49,8 @@ Result<Value> Int(Evaluator& evaluator, const Value& subject, Bound& arguments) 
     OCTET_TRY(evaluator.budget().SpendBytes(subject.string().marked.size()));
     const MarkedString text = StripText(subject.string().marked, std::nullopt, Side::kBoth);
     if (base >= 2 && base <= 36) {
-      if (const auto value = ParseInteger(text.text(), static_cast<int>(base))) return Value::FromInteger(*value, TrustOf(subject));
+      if (const auto value = ParseInteger(text.text(), static_cast<int>(base)))
+        return Value::FromInteger(*value, TrustOf(subject));
     }
   }
   if (subject.Is(Kind::kFloat) && std::isinf(subject.real())) return otherwise;
@@ -86,7 +87,8 @@ Result<Value> RoundWhole(const Value& value, Integer digits) {
 Result<Value> Round(Evaluator&, const Value& subject, Bound& arguments) {
   const Integer precision = std::clamp<Integer>(OCTET_TRY(IntegerArgument(arguments[0], 0)), -400, 400);
   const std::string_view method = arguments[1].missing() ? "common" : OCTET_TRY(StringArgument(arguments[1]))->text();
-  if (method != "common" && method != "ceil" && method != "floor") return Refuse("method must be common, ceil or floor");
+  if (method != "common" && method != "ceil" && method != "floor")
+    return Refuse("method must be common, ceil or floor");
   if (subject.Is(Kind::kUndefined)) return RefuseUndefined(subject);
   if (!subject.IsNumber()) return Refuse("type ", TypeName(subject), " doesn't define __round__ method");
   if (method == "common") {
@@ -94,7 +96,8 @@ Result<Value> Round(Evaluator&, const Value& subject, Bound& arguments) {
     return Value::FromFloat(RoundDecimal(subject.real(), static_cast<int>(precision)), subject.trusted());
   }
   const double scale = std::pow(10.0, static_cast<double>(precision)), scaled = subject.AsFloat() * scale;
-  if (!std::isfinite(scaled) || scale == 0) return Refuse("cannot round ", FloatText(subject.AsFloat()), " to so many digits");
+  if (!std::isfinite(scaled) || scale == 0)
+    return Refuse("cannot round ", FloatText(subject.AsFloat()), " to so many digits");
   const double rounded = (method == "ceil" ? std::ceil(scaled) : std::floor(scaled)) / scale;
   return Value::FromFloat(rounded == 0 ? 0.0 : rounded, subject.trusted());
 }
@@ -106,7 +109,8 @@ Result<Value> FileSizeFormat(Evaluator& evaluator, const Value& subject, Bound& 
   const bool binary = BoolArgument(arguments[0], false), trusted = TrustOf(subject);
   const double base = binary ? 1024 : 1000;
   if (*bytes == 1) return MakeText(evaluator.budget(), "1 Byte", trusted);
-  if (*bytes < base) return MakeText(evaluator.budget(), Cat(IntegerText(static_cast<Integer>(*bytes)), " Bytes"), trusted);
+  if (*bytes < base)
+    return MakeText(evaluator.budget(), Cat(IntegerText(static_cast<Integer>(*bytes)), " Bytes"), trusted);
   double unit = base;
   size_t prefix = 0;
   for (; prefix < 8; ++prefix) {
@@ -115,7 +119,8 @@ Result<Value> FileSizeFormat(Evaluator& evaluator, const Value& subject, Bound& 
   }
   prefix = std::min<size_t>(prefix, 7);
   char text[400];
-  std::snprintf(text, sizeof text, "%.1f %s%sB", base * *bytes / unit, binary && prefix == 0 ? "K" : kPrefixes[prefix], binary ? "i" : "");
+  std::snprintf(text, sizeof text, "%.1f %s%sB", base * *bytes / unit, binary && prefix == 0 ? "K" : kPrefixes[prefix],
+                binary ? "i" : "");
   return MakeText(evaluator.budget(), text, trusted);
 }
 

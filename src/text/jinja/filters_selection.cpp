@@ -25,7 +25,8 @@ Status SortByKey(Evaluator& evaluator, std::vector<Keyed>& items, bool reverse) 
   Status failure;
   const auto less = [&](const Keyed& a, const Keyed& b) {
     if (!failure) return false;
-    const Result<bool> result = reverse ? Less(evaluator.budget(), b.key, a.key) : Less(evaluator.budget(), a.key, b.key);
+    const Result<bool> result =
+        reverse ? Less(evaluator.budget(), b.key, a.key) : Less(evaluator.budget(), a.key, b.key);
     if (!result) failure = tl::unexpected<Error>(result.error());
     return result.value_or(false);
   };
@@ -76,7 +77,8 @@ Result<Value> DictSort(Evaluator& evaluator, const Value& subject, Bound& argume
   std::vector<Keyed> items;
   for (const auto& [key, value] : subject.dict().entries) {
     Value pair = OCTET_TRY(MakeSequence(evaluator.budget(), SequenceKind::kTuple, {key, value}));
-    items.push_back({SortKey(evaluator, by == "key" ? key : value, BoolArgument(arguments[0], false)), std::move(pair)});
+    items.push_back(
+        {SortKey(evaluator, by == "key" ? key : value, BoolArgument(arguments[0], false)), std::move(pair)});
   }
   OCTET_TRY(SortByKey(evaluator, items, BoolArgument(arguments[2], false)));
   return ItemsOf(evaluator, std::move(items), SequenceKind::kList);
@@ -86,22 +88,29 @@ Result<Value> Extreme(Evaluator& evaluator, const Value& subject, Bound& argumen
   const Value attribute = arguments[1].missing() ? Value::None() : arguments[1];
   std::optional<Keyed> best;
   for (Value& item : OCTET_TRY(Iterate(evaluator.budget(), subject))) {
-    Value key = SortKey(evaluator, OCTET_TRY(AttributeOf(evaluator, item, attribute)), BoolArgument(arguments[0], false));
-    const bool better = !best || OCTET_TRY(Compare(evaluator.budget(), largest ? Operator::kGreater : Operator::kLess, key, best->key));
+    Value key =
+        SortKey(evaluator, OCTET_TRY(AttributeOf(evaluator, item, attribute)), BoolArgument(arguments[0], false));
+    const bool better =
+        !best || OCTET_TRY(Compare(evaluator.budget(), largest ? Operator::kGreater : Operator::kLess, key, best->key));
     if (better) best = Keyed{std::move(key), std::move(item)};
   }
   return best ? std::move(best->item) : Value::Undefined("No aggregated item, sequence was empty.");
 }
 
-Result<Value> Min(Evaluator& evaluator, const Value& subject, Bound& arguments) { return Extreme(evaluator, subject, arguments, false); }
-Result<Value> Max(Evaluator& evaluator, const Value& subject, Bound& arguments) { return Extreme(evaluator, subject, arguments, true); }
+Result<Value> Min(Evaluator& evaluator, const Value& subject, Bound& arguments) {
+  return Extreme(evaluator, subject, arguments, false);
+}
+Result<Value> Max(Evaluator& evaluator, const Value& subject, Bound& arguments) {
+  return Extreme(evaluator, subject, arguments, true);
+}
 
 Result<Value> Unique(Evaluator& evaluator, const Value& subject, Bound& arguments) {
   const Value attribute = arguments[1].missing() ? Value::None() : arguments[1];
   Dict seen;
   std::vector<Value> items;
   for (Value& item : OCTET_TRY(Iterate(evaluator.budget(), subject))) {
-    Value key = SortKey(evaluator, OCTET_TRY(AttributeOf(evaluator, item, attribute)), BoolArgument(arguments[0], false));
+    Value key =
+        SortKey(evaluator, OCTET_TRY(AttributeOf(evaluator, item, attribute)), BoolArgument(arguments[0], false));
     if (!IsHashable(key)) return Refuse("unhashable type: '", TypeName(key), "'");
     if (seen.Find(key) != nullptr) continue;
     seen.Insert(std::move(key), Value::None());
@@ -114,7 +123,8 @@ Result<Value> MakeGroup(Evaluator& evaluator, Value grouper, std::vector<Value> 
   auto group = std::make_shared<Sequence>();
   group->type = SequenceKind::kTuple;
   group->grouped = true;
-  group->items = {std::move(grouper), OCTET_TRY(MakeSequence(evaluator.budget(), SequenceKind::kList, std::move(items)))};
+  group->items = {std::move(grouper),
+                  OCTET_TRY(MakeSequence(evaluator.budget(), SequenceKind::kList, std::move(items)))};
   return FinishSequence(evaluator.budget(), std::move(group));
 }
 
@@ -136,7 +146,8 @@ Result<Value> GroupBy(Evaluator& evaluator, const Value& subject, Bound& argumen
     }
     if (end == begin) return Refuse("groupby: a key differs from itself");
     // Without case the key is that of the first member, as it is written there.
-    Value grouper = case_sensitive ? items[begin].key : OCTET_TRY(AttributeOf(evaluator, members[0], arguments[0], otherwise));
+    Value grouper =
+        case_sensitive ? items[begin].key : OCTET_TRY(AttributeOf(evaluator, members[0], arguments[0], otherwise));
     groups.push_back(OCTET_TRY(MakeGroup(evaluator, std::move(grouper), std::move(members))));
     begin = end;
   }
@@ -147,7 +158,8 @@ Arguments Rest(const Arguments& arguments, size_t first) {
   Arguments rest;
   rest.named = arguments.named;
   if (first < arguments.positional.size()) {
-    rest.positional.assign(arguments.positional.begin() + static_cast<std::ptrdiff_t>(first), arguments.positional.end());
+    rest.positional.assign(arguments.positional.begin() + static_cast<std::ptrdiff_t>(first),
+                           arguments.positional.end());
   }
   return rest;
 }
@@ -193,14 +205,16 @@ Result<Value> Map(Evaluator& evaluator, const Value& subject, Arguments& argumen
   });
 }
 
-Result<Value> SelectItems(Evaluator& evaluator, const Value& subject, const Arguments& arguments, bool by_attribute, bool wanted) {
+Result<Value> SelectItems(Evaluator& evaluator, const Value& subject, const Arguments& arguments, bool by_attribute,
+                          bool wanted) {
   const size_t test = by_attribute ? 1 : 0;
   return Generate(evaluator, subject, [&](Value item, std::vector<Value>& out) -> Status {
     if (by_attribute && arguments.positional.empty()) return Refuse("Missing parameter for attribute name");
     const Value tested = by_attribute ? OCTET_TRY(AttributeOf(evaluator, item, arguments.positional[0])) : item;
-    const bool holds = arguments.positional.size() <= test
-                           ? IsTrue(tested)
-                           : OCTET_TRY(evaluator.ApplyTest(arguments.positional[test], tested, Rest(arguments, test + 1)));
+    const bool holds =
+        arguments.positional.size() <= test
+            ? IsTrue(tested)
+            : OCTET_TRY(evaluator.ApplyTest(arguments.positional[test], tested, Rest(arguments, test + 1)));
     if (holds == wanted) out.push_back(std::move(item));
     return {};
   });
@@ -238,9 +252,11 @@ Result<Value> AttributeOf(Evaluator& evaluator, const Value& item, const Value& 
   while (true) {
     const size_t dot = std::min(parts.find('.'), parts.size());
     const std::string_view part = parts.substr(0, dot);
-    const bool digits = !part.empty() && std::all_of(part.begin(), part.end(), [](char byte) { return byte >= '0' && byte <= '9'; });
+    const bool digits =
+        !part.empty() && std::all_of(part.begin(), part.end(), [](char byte) { return byte >= '0' && byte <= '9'; });
     const auto index = digits ? ParseInteger(part, 10) : std::nullopt;
-    value = OCTET_TRY(evaluator.GetItem(value, index ? Value::FromInteger(*index) : MakeText(evaluator.budget(), part)));
+    value =
+        OCTET_TRY(evaluator.GetItem(value, index ? Value::FromInteger(*index) : MakeText(evaluator.budget(), part)));
     if (value.Is(Kind::kUndefined) && !otherwise.missing()) value = otherwise;
     if (dot == parts.size()) return value;
     parts.remove_prefix(dot + 1);

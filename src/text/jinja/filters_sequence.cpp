@@ -1,9 +1,9 @@
 // Filters on sequences and mappings that look at items as they are (natives.h).
 #include <algorithm>
 
+#include "text/jinja/attributes.h"
 #include "text/jinja/evaluator.h"
 #include "text/jinja/natives.h"
-#include "text/jinja/attributes.h"
 #include "text/jinja/text_form.h"
 #include "text/jinja/text_tools.h"
 
@@ -101,7 +101,8 @@ Result<Value> Batch(Evaluator& evaluator, const Value& subject, Bound& arguments
   const bool fill = !arguments[1].missing() && !arguments[1].Is(Kind::kNone);
   std::vector<Value> batches, batch;
   for (Value& item : OCTET_TRY(Iterate(evaluator.budget(), subject))) {
-    if (static_cast<Integer>(batch.size()) == size) batches.push_back(OCTET_TRY(List(evaluator, std::exchange(batch, {}))));
+    if (static_cast<Integer>(batch.size()) == size)
+      batches.push_back(OCTET_TRY(List(evaluator, std::exchange(batch, {}))));
     batch.push_back(std::move(item));
   }
   if (!batch.empty()) {

@@ -28,7 +28,8 @@ MarkedString TitleWords(const MarkedString& text) {
   for (size_t at = 0; at < text.size();) {
     const size_t begin = at;
     const char32_t character = DecodeCharacter(text.text(), at);
-    const bool separator = IsSpace(character) || character == '-' || character == '(' || character == '{' || character == '[' || character == '<';
+    const bool separator = IsSpace(character) || character == '-' || character == '(' || character == '{' ||
+                           character == '[' || character == '<';
     titled.Append(at_start && !separator ? UpperOf(character) : LowerOf(character), text.TrustedAt(begin));
     at_start = separator;
   }
@@ -57,7 +58,10 @@ Result<Value> Center(Evaluator& evaluator, const Value& subject, Bound& argument
   const Value text = OCTET_TRY(SoftString(evaluator, subject));
   const Integer width = OCTET_TRY(IntegerArgument(arguments[0], 80));
   const StringObject& string = text.string();
-  return MakeString(evaluator.budget(), OCTET_TRY(CenterText(evaluator.budget(), string.marked, string.characters, width, " ", string.marked.trusted())), string.markup);
+  return MakeString(
+      evaluator.budget(),
+      OCTET_TRY(CenterText(evaluator.budget(), string.marked, string.characters, width, " ", string.marked.trusted())),
+      string.markup);
 }
 
 Result<Value> Indent(Evaluator& evaluator, const Value& subject, Bound& arguments) {
@@ -89,10 +93,12 @@ Result<Value> Indent(Evaluator& evaluator, const Value& subject, Bound& argument
 Result<Value> Truncate(Evaluator& evaluator, const Value& subject, Bound& arguments) {
   Budget& budget = evaluator.budget();
   const Integer length = OCTET_TRY(IntegerArgument(arguments[0], 255));
-  const MarkedString end = arguments[2].missing() ? MarkedString("...", true) : OCTET_TRY(StringArgument(arguments[2]))->marked;
+  const MarkedString end =
+      arguments[2].missing() ? MarkedString("...", true) : OCTET_TRY(StringArgument(arguments[2]))->marked;
   const Integer leeway = arguments[3].Is(Kind::kNone) ? 5 : OCTET_TRY(IntegerArgument(arguments[3], 5));
   const Integer end_characters = static_cast<Integer>(CharactersIn(end.text()));
-  if (length < end_characters) return Refuse("expected length >= ", IntegerText(end_characters), ", got ", IntegerText(length));
+  if (length < end_characters)
+    return Refuse("expected length >= ", IntegerText(end_characters), ", got ", IntegerText(length));
   if (leeway < 0) return Refuse("expected leeway >= 0, got ", IntegerText(leeway));
   // Anything with a length that is short enough passes, as in Python.
   if (static_cast<Integer>(OCTET_TRY(LengthOf(subject))) <= length + leeway) return subject;

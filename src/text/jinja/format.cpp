@@ -69,12 +69,18 @@ Result<std::optional<size_t>> SizeOrStar(std::string_view text, size_t& at, Perc
 Result<Conversion> ReadConversion(std::string_view text, size_t& at, PercentValues& values) {
   Conversion out;
   for (; at < text.size(); ++at) {
-    if (text[at] == '-') out.left = true;
-    else if (text[at] == '0') out.zero = true;
-    else if (text[at] == '+') out.plus = true;
-    else if (text[at] == ' ') out.space = true;
-    else if (text[at] == '#') out.alternate = true;
-    else break;
+    if (text[at] == '-')
+      out.left = true;
+    else if (text[at] == '0')
+      out.zero = true;
+    else if (text[at] == '+')
+      out.plus = true;
+    else if (text[at] == ' ')
+      out.space = true;
+    else if (text[at] == '#')
+      out.alternate = true;
+    else
+      break;
   }
   out.width = OCTET_TRY(SizeOrStar(text, at, values)).value_or(0);
   if (at < text.size() && text[at] == '.') out.precision = OCTET_TRY(SizeOrStar(text, ++at, values)).value_or(0);
@@ -104,7 +110,8 @@ Result<MarkedString> Convert(Budget& budget, const Conversion& conversion, const
     case 'u':
     case 'x':
     case 'X':
-    case 'o': break;
+    case 'o':
+      break;
     case 'e':
     case 'E':
     case 'f':
@@ -114,23 +121,37 @@ Result<MarkedString> Convert(Budget& budget, const Conversion& conversion, const
       if (value.Is(Kind::kUndefined)) return RefuseUndefined(value);
       if (!value.IsNumber()) return Refuse("must be real number, not ", TypeName(value));
       const double number = value.AsFloat();
-      const std::string digits = OCTET_TRY(PrintReal(std::fabs(number), conversion.type, conversion.precision.value_or(6), conversion.alternate));
+      const std::string digits = OCTET_TRY(
+          PrintReal(std::fabs(number), conversion.type, conversion.precision.value_or(6), conversion.alternate));
       const bool negative = std::signbit(number) && !std::isnan(number);
-      return MarkedString((negative ? "-" : conversion.plus ? "+" : conversion.space ? " " : "") + digits, value.trusted());
+      return MarkedString((negative           ? "-"
+                           : conversion.plus  ? "+"
+                           : conversion.space ? " "
+                                              : "") +
+                              digits,
+                          value.trusted());
     }
-    default: return Refuse("unsupported format character '", conversion.type, "'");
+    default:
+      return Refuse("unsupported format character '", conversion.type, "'");
   }
   if (value.Is(Kind::kUndefined)) return RefuseUndefined(value);
   const bool decimal = conversion.type == 'd' || conversion.type == 'i' || conversion.type == 'u';
   if (!value.IsWhole() && !(decimal && value.Is(Kind::kFloat) && std::fabs(value.real()) < 1e38)) {
-    return Refuse("%", conversion.type, " format: ", decimal ? "a real number" : "an integer", " is required, not ", TypeName(value));
+    return Refuse("%", conversion.type, " format: ", decimal ? "a real number" : "an integer", " is required, not ",
+                  TypeName(value));
   }
   const Integer number = value.IsWhole() ? value.integer() : static_cast<Integer>(value.real());
   const unsigned base = decimal ? 10 : conversion.type == 'o' ? 8 : 16;
   std::string digits = DigitsOf(number, base, conversion.type == 'X');
-  if (conversion.precision && digits.size() < *conversion.precision) digits.insert(0, *conversion.precision - digits.size(), '0');
+  if (conversion.precision && digits.size() < *conversion.precision)
+    digits.insert(0, *conversion.precision - digits.size(), '0');
   if (conversion.alternate && !decimal) digits.insert(0, std::string("0") + conversion.type);
-  return MarkedString((number < 0 ? "-" : conversion.plus ? "+" : conversion.space ? " " : "") + digits, value.trusted());
+  return MarkedString((number < 0         ? "-"
+                       : conversion.plus  ? "+"
+                       : conversion.space ? " "
+                                          : "") +
+                          digits,
+                      value.trusted());
 }
 
 Status AppendPadded(Budget& budget, const Conversion& conversion, const MarkedString& text, MarkedString& out) {
@@ -139,7 +160,8 @@ Status AppendPadded(Budget& budget, const Conversion& conversion, const MarkedSt
   const Integer missing = conversion.width > size ? static_cast<Integer>(conversion.width - size) : 0;
   const bool zeros = conversion.zero && numeric && !conversion.left;
   const MarkedString padding = OCTET_TRY(Padding(budget, missing, zeros ? "0" : " ", text.trusted()));
-  const size_t sign = zeros && !text.empty() && std::string_view("+- ").find(text.text()[0]) != std::string_view::npos ? 1 : 0;
+  const size_t sign =
+      zeros && !text.empty() && std::string_view("+- ").find(text.text()[0]) != std::string_view::npos ? 1 : 0;
   out.AppendSlice(text, 0, sign);
   if (!conversion.left) out.Append(padding);
   out.AppendSlice(text, sign, text.size());
@@ -173,7 +195,8 @@ std::string DigitsOf(Integer value, unsigned base, bool upper) {
 
 Result<std::string> PrintReal(double value, char type, size_t precision, bool alternate) {
   if (precision > 2000) return Refuse("a float with ", precision, " digits is refused, at most 2000 are possible");
-  const char format[] = {'%', alternate ? '#' : '.', alternate ? '.' : '*', alternate ? '*' : type, alternate ? type : '\0', '\0'};
+  const char format[] = {
+      '%', alternate ? '#' : '.', alternate ? '.' : '*', alternate ? '*' : type, alternate ? type : '\0', '\0'};
   char text[2600];
   const int size = std::snprintf(text, sizeof text, format, static_cast<int>(precision), value);
   return std::string(text, static_cast<size_t>(std::clamp(size, 0, static_cast<int>(sizeof text) - 1)));

@@ -40,7 +40,8 @@ Result<Value> BraceFormatter::First(std::string_view name) {
   }
   automatic_ = automatic_ || name.empty();
   manual_ = manual_ || !name.empty();
-  if (automatic_ && manual_) return Refuse("cannot switch from manual field specification to automatic field numbering");
+  if (automatic_ && manual_)
+    return Refuse("cannot switch from manual field specification to automatic field numbering");
   const Integer index = name.empty() ? static_cast<Integer>(next_++) : *number;
   if (index < 0 || index >= static_cast<Integer>(arguments_.positional.size())) {
     return Refuse("Replacement index ", IntegerText(index), " out of range for positional args tuple");
@@ -64,7 +65,8 @@ Result<Value> BraceFormatter::Lookup(std::string_view name) {
       const std::string_view key = name.substr(at + 1, end - at - 1);
       if (key.empty()) return Refuse("Empty attribute in format string");
       const auto index = ParseInteger(key, 10);
-      value = OCTET_TRY(evaluator_.GetItem(value, index ? Value::FromInteger(*index) : MakeText(evaluator_.budget(), key)));
+      value =
+          OCTET_TRY(evaluator_.GetItem(value, index ? Value::FromInteger(*index) : MakeText(evaluator_.budget(), key)));
       at = end + 1;
     } else {
       return Refuse("Only '.' or '[' may follow ']' in format field specifier");
@@ -85,16 +87,19 @@ Result<MarkedString> BraceFormatter::Field(const MarkedString& field, int nestin
   char conversion = 0;
   size_t at = name_end;
   if (at < text.size() && text[at] == '!') {
-    if (at + 1 >= text.size() || (at + 2 < text.size() && text[at + 2] != ':')) return Refuse("expected ':' after conversion specifier");
+    if (at + 1 >= text.size() || (at + 2 < text.size() && text[at + 2] != ':'))
+      return Refuse("expected ':' after conversion specifier");
     conversion = text[at + 1];
     at += 2;
   }
   MarkedString specification;
   if (at < text.size()) specification = OCTET_TRY(Run(field.Slice(at + 1, field.size()), nesting + 1));
   if (conversion != 0) {
-    if (conversion != 's' && conversion != 'r' && conversion != 'a') return Refuse("Unknown conversion specifier ", conversion);
+    if (conversion != 's' && conversion != 'r' && conversion != 'a')
+      return Refuse("Unknown conversion specifier ", conversion);
     MarkedString converted;
-    OCTET_TRY(conversion == 's' ? AppendText(evaluator_.budget(), value, converted) : AppendRepr(evaluator_.budget(), value, converted));
+    OCTET_TRY(conversion == 's' ? AppendText(evaluator_.budget(), value, converted)
+                                : AppendRepr(evaluator_.budget(), value, converted));
     value = MakeString(evaluator_.budget(), std::move(converted));
   }
   return FormatValue(evaluator_.budget(), value, specification.text());
@@ -120,7 +125,9 @@ Result<MarkedString> BraceFormatter::Run(const MarkedString& format, int nesting
       depth += text[end] == '{' ? 1 : text[end] == '}' ? -1 : 0;
       if (depth == 0) break;
     }
-    if (end >= text.size()) return Refuse(brace + 1 == text.size() ? "Single '{' encountered in format string" : "expected '}' before end of string");
+    if (end >= text.size())
+      return Refuse(brace + 1 == text.size() ? "Single '{' encountered in format string"
+                                             : "expected '}' before end of string");
     out.Append(OCTET_TRY(Field(format.Slice(brace + 1, end), nesting)));
     if (out.size() > evaluator_.budget().limits().memory_bytes) OCTET_TRY(evaluator_.budget().Allow(out.size()));
     at = end + 1;

@@ -33,7 +33,9 @@ Result<Specification> ReadSpecification(std::string_view text) {
   } else if (!text.empty() && IsAlign(text[0])) {
     out.align = text[at++];
   }
-  const auto sees = [&](std::string_view set) { return at < text.size() && set.find(text[at]) != std::string_view::npos; };
+  const auto sees = [&](std::string_view set) {
+    return at < text.size() && set.find(text[at]) != std::string_view::npos;
+  };
   if (sees("+- ")) out.sign = text[at++];
   if (sees("#")) out.alternate = true, ++at;
   if (sees("0")) out.zero = true, ++at;
@@ -58,7 +60,8 @@ std::string Group(const std::string& digits, char separator, size_t every) {
   return out;
 }
 
-Result<MarkedString> Pad(Budget& budget, const Specification& spec, std::string sign, MarkedString body, char default_align, bool trusted) {
+Result<MarkedString> Pad(Budget& budget, const Specification& spec, std::string sign, MarkedString body,
+                         char default_align, bool trusted) {
   char align = spec.align != 0 ? spec.align : default_align;
   std::string_view fill = spec.fill;
   if (spec.zero && spec.align == 0) {
@@ -84,7 +87,8 @@ Result<MarkedString> FormatWhole(Budget& budget, const Value& value, const Speci
   const char type = spec.type == 0 || spec.type == 'n' ? 'd' : spec.type;
   if (type == 'c') {
     const Integer code = value.integer();
-    if (code < 0 || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000)) return Refuse("%c arg not in range(0x110000)");
+    if (code < 0 || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000))
+      return Refuse("%c arg not in range(0x110000)");
     std::string text;
     AppendCharacter(text, static_cast<char32_t>(code));
     return Pad(budget, spec, "", MarkedString(text, value.trusted()), '<', value.trusted());
@@ -108,7 +112,8 @@ Result<MarkedString> FormatReal(Budget& budget, const Value& value, const Specif
     if (std::string_view("eEfFgG").find(type) == std::string_view::npos) {
       return Refuse("Unknown format code '", type, "' for object of type 'float'");
     }
-    text = OCTET_TRY(PrintReal(std::fabs(spec.type == '%' ? number * 100 : number), type, spec.precision.value_or(6), spec.alternate));
+    text = OCTET_TRY(PrintReal(std::fabs(spec.type == '%' ? number * 100 : number), type, spec.precision.value_or(6),
+                               spec.alternate));
     // Without a type a float never looks like an integer.
     if (spec.type == 0 && text.find_first_of(".en") == std::string::npos) text += ".0";
   }
@@ -127,8 +132,10 @@ Result<MarkedString> FormatValue(Budget& budget, const Value& value, std::string
   if (specification.empty()) return TextOf(budget, value);
   const Specification spec = OCTET_TRY(ReadSpecification(specification));
   if (value.Is(Kind::kString)) {
-    if (spec.type != 0 && spec.type != 's') return Refuse("Unknown format code '", spec.type, "' for object of type 'str'");
-    if (spec.align == '=' || spec.sign != '-' || spec.grouping != 0 || spec.alternate) return Refuse("Sign, '=', ',' or '#' not allowed in string format specifier");
+    if (spec.type != 0 && spec.type != 's')
+      return Refuse("Unknown format code '", spec.type, "' for object of type 'str'");
+    if (spec.align == '=' || spec.sign != '-' || spec.grouping != 0 || spec.alternate)
+      return Refuse("Sign, '=', ',' or '#' not allowed in string format specifier");
     MarkedString text = value.string().marked;
     if (spec.precision) text = text.Slice(0, OffsetOfCharacter(text.text(), *spec.precision));
     return Pad(budget, spec, "", std::move(text), '<', value.string().marked.trusted());

@@ -1,4 +1,5 @@
-// Functions that every template sees: range, dict, namespace, cycler, joiner, raise_exception, strftime_now (natives.h).
+// Functions that every template sees: range, dict, namespace, cycler, joiner, raise_exception, strftime_now
+// (natives.h).
 #include <clocale>
 #include <ctime>
 
@@ -25,7 +26,8 @@ Result<Value> Range(Evaluator& evaluator, const Value&, Arguments& arguments) {
   const Integer start = range->range_start, stop = range->range_stop, step = range->range_step;
   if (step == 0) return Refuse("range() arg 3 must not be zero");
   constexpr Integer kFar = Integer{1} << 100;
-  if (start > kFar || start < -kFar || stop > kFar || stop < -kFar || step > kFar || step < -kFar) return Refuse("Range too big.");
+  if (start > kFar || start < -kFar || stop > kFar || stop < -kFar || step > kFar || step < -kFar)
+    return Refuse("Range too big.");
   const Integer span = step > 0 ? stop - start : start - stop, stride = step > 0 ? step : -step;
   const Integer items = span <= 0 ? 0 : (span + stride - 1) / stride;
   if (items > kMaximumRange) {
@@ -40,7 +42,8 @@ Result<Value> Range(Evaluator& evaluator, const Value&, Arguments& arguments) {
 // dict(mapping or pairs, name=value ...)
 Result<std::shared_ptr<Dict>> CollectDict(Evaluator& evaluator, Arguments& arguments) {
   auto dict = std::make_shared<Dict>();
-  if (arguments.positional.size() > 1) return Refuse("dict expected at most 1 argument, got ", arguments.positional.size());
+  if (arguments.positional.size() > 1)
+    return Refuse("dict expected at most 1 argument, got ", arguments.positional.size());
   if (!arguments.positional.empty()) {
     const Value& from = arguments.positional[0];
     if (from.Is(Kind::kDict)) {
@@ -49,7 +52,8 @@ Result<std::shared_ptr<Dict>> CollectDict(Evaluator& evaluator, Arguments& argum
     } else {
       for (const Value& pair : OCTET_TRY(Iterate(evaluator.budget(), from))) {
         const std::vector<Value> parts = OCTET_TRY(Iterate(evaluator.budget(), pair));
-        if (parts.size() != 2) return Refuse("dictionary update sequence element has length ", parts.size(), "; 2 is required");
+        if (parts.size() != 2)
+          return Refuse("dictionary update sequence element has length ", parts.size(), "; 2 is required");
         if (!IsHashable(parts[0])) return Refuse("unhashable type: '", TypeName(parts[0]), "'");
         dict->Insert(parts[0], parts[1]);
       }
@@ -109,7 +113,8 @@ std::string FormatDate(const std::string& directive, const std::tm& when) {
 
 Result<Value> StrftimeNow(Evaluator& evaluator, const Value&, Bound& arguments) {
   const std::string_view format = OCTET_TRY(StringArgument(arguments[0]))->text();
-  if (format.size() > kMaximumDateFormat) return Refuse("a date format has at most ", kMaximumDateFormat, " bytes, got ", format.size());
+  if (format.size() > kMaximumDateFormat)
+    return Refuse("a date format has at most ", kMaximumDateFormat, " bytes, got ", format.size());
   std::string text;
   for (size_t i = 0; i < format.size(); ++i) {
     if (format[i] != '%' || i + 1 == format.size()) {

@@ -47,17 +47,33 @@ void JsonWriter::EscapeCharacter(char32_t character, bool trusted) {
   const auto code = static_cast<unsigned>(character);
   char text[16];
   switch (character) {
-    case '"': out_.Append("\\\"", trusted); return;
-    case '\\': out_.Append("\\\\", trusted); return;
-    case '\n': out_.Append("\\n", trusted); return;
-    case '\r': out_.Append("\\r", trusted); return;
-    case '\t': out_.Append("\\t", trusted); return;
-    case '\b': out_.Append("\\b", trusted); return;
-    case '\f': out_.Append("\\f", trusted); return;
-    default: break;
+    case '"':
+      out_.Append("\\\"", trusted);
+      return;
+    case '\\':
+      out_.Append("\\\\", trusted);
+      return;
+    case '\n':
+      out_.Append("\\n", trusted);
+      return;
+    case '\r':
+      out_.Append("\\r", trusted);
+      return;
+    case '\t':
+      out_.Append("\\t", trusted);
+      return;
+    case '\b':
+      out_.Append("\\b", trusted);
+      return;
+    case '\f':
+      out_.Append("\\f", trusted);
+      return;
+    default:
+      break;
   }
   if (code >= 0x10000) {
-    std::snprintf(text, sizeof text, "\\u%04x\\u%04x", 0xD800 + ((code - 0x10000) >> 10), 0xDC00 + ((code - 0x10000) & 0x3FF));
+    std::snprintf(text, sizeof text, "\\u%04x\\u%04x", 0xD800 + ((code - 0x10000) >> 10),
+                  0xDC00 + ((code - 0x10000) & 0x3FF));
   } else {
     std::snprintf(text, sizeof text, "\\u%04x", code);
   }
@@ -101,12 +117,17 @@ Status JsonWriter::WriteList(const std::vector<Value>& items) {
 // JSON's keys are strings: numbers, true, false and none become theirs.
 Result<Value> JsonWriter::KeyText(const Value& key) {
   switch (key.kind()) {
-    case Kind::kString: return key;
-    case Kind::kBool: return MakeText(budget_, key.boolean() ? "true" : "false", false);
-    case Kind::kNone: return MakeText(budget_, "null", false);
+    case Kind::kString:
+      return key;
+    case Kind::kBool:
+      return MakeText(budget_, key.boolean() ? "true" : "false", false);
+    case Kind::kNone:
+      return MakeText(budget_, "null", false);
     case Kind::kInteger:
-    case Kind::kFloat: return MakeText(budget_, NumberText(key), false);
-    default: return Refuse("keys must be str, int, float, bool or None, not ", TypeName(key));
+    case Kind::kFloat:
+      return MakeText(budget_, NumberText(key), false);
+    default:
+      return Refuse("keys must be str, int, float, bool or None, not ", TypeName(key));
   }
 }
 
@@ -142,19 +163,26 @@ Status JsonWriter::WriteDict(const Dict& dict) {
 Status JsonWriter::Write(const Value& value) {
   OCTET_TRY(budget_.Spend(1 + level_));
   if (out_.size() > budget_.limits().memory_bytes) {
-    return Fail(ErrorCode::kExhausted, "the JSON is above the memory limit of ", budget_.limits().memory_bytes, " bytes");
+    return Fail(ErrorCode::kExhausted, "the JSON is above the memory limit of ", budget_.limits().memory_bytes,
+                " bytes");
   }
   switch (value.kind()) {
-    case Kind::kNone: return Add("null"), Status();
-    case Kind::kBool: return Add(value.boolean() ? "true" : "false"), Status();
+    case Kind::kNone:
+      return Add("null"), Status();
+    case Kind::kBool:
+      return Add(value.boolean() ? "true" : "false"), Status();
     case Kind::kInteger:
-    case Kind::kFloat: return Add(NumberText(value)), Status();
-    case Kind::kString: return WriteText(value.string().marked);
-    case Kind::kDict: return WriteDict(value.dict());
+    case Kind::kFloat:
+      return Add(NumberText(value)), Status();
+    case Kind::kString:
+      return WriteText(value.string().marked);
+    case Kind::kDict:
+      return WriteDict(value.dict());
     case Kind::kSequence:
       if (value.sequence().type <= SequenceKind::kTuple) return WriteList(value.sequence().items);
       [[fallthrough]];
-    default: return Refuse("Object of type ", TypeName(value), " is not JSON serializable");
+    default:
+      return Refuse("Object of type ", TypeName(value), " is not JSON serializable");
   }
 }
 

@@ -44,7 +44,9 @@ class Lexer {
   }
   size_t SkipSpace(size_t at) const;
   size_t FindTag() const;
-  char SignAt(size_t at) const { return at < source_.size() && (source_[at] == '-' || source_[at] == '+') ? source_[at] : 0; }
+  char SignAt(size_t at) const {
+    return at < source_.size() && (source_[at] == '-' || source_[at] == '+') ? source_[at] : 0;
+  }
   void AddData(size_t end, char sign, bool strip_line);
   // Offset behind a raw block's opening or closing tag, or 0 where the text at `at` isn't one.
   size_t MatchRawTag(size_t at, std::string_view name, bool closing) const;
@@ -82,7 +84,8 @@ size_t Lexer::FindTag() const {
   return std::string_view::npos;
 }
 
-// Text from here to `end`, where a tag with the sign begins. lstrip_blocks removes what stands on the tag's line before it.
+// Text from here to `end`, where a tag with the sign begins. lstrip_blocks removes what stands on the tag's line before
+// it.
 void Lexer::AddData(size_t end, char sign, bool strip_line) {
   std::string_view text = source_.substr(at_, end - at_);
   if (sign == '-') {
@@ -146,8 +149,9 @@ Status Lexer::LexRaw(size_t begin) {
 }
 
 Status Lexer::LexOperator() {
-  static constexpr std::string_view kOperators[] = {"//", "**", "==", "!=", ">=", "<=", "+", "-", "/", "*", "%", "~", "[",
-                                                    "]",  "(",  ")",  "{",  "}",  ">",  "<", "=", ".", ":", "|", ",", ";"};
+  static constexpr std::string_view kOperators[] = {"//", "**", "==", "!=", ">=", "<=", "+", "-", "/",
+                                                    "*",  "%",  "~",  "[",  "]",  "(",  ")", "{", "}",
+                                                    ">",  "<",  "=",  ".",  ":",  "|",  ",", ";"};
   for (const std::string_view symbol : kOperators) {
     if (!Sees(symbol, at_)) continue;
     const char first = symbol[0];

@@ -93,7 +93,8 @@ const char* UnescapeOne(std::string_view text, size_t& at, std::string& out) {
       character = character * 8 + static_cast<char32_t>(text[at] - '0');
     }
   } else if (kind == 'x' || kind == 'u' || kind == 'U') {
-    if (!ReadHex(text, ++at, kind == 'x' ? 2 : kind == 'u' ? 4 : 8, character)) return "truncated \\x, \\u or \\U escape";
+    if (!ReadHex(text, ++at, kind == 'x' ? 2 : kind == 'u' ? 4 : 8, character))
+      return "truncated \\x, \\u or \\U escape";
   } else {
     out.push_back('\\');
     return nullptr;

@@ -13,7 +13,8 @@ bool MarkedString::trusted() const {
 }
 
 size_t MarkedString::RunAt(size_t offset) const {
-  const auto found = std::upper_bound(runs_.begin(), runs_.end(), offset, [](size_t at, const Run& run) { return at < run.end; });
+  const auto found =
+      std::upper_bound(runs_.begin(), runs_.end(), offset, [](size_t at, const Run& run) { return at < run.end; });
   return static_cast<size_t>(found - runs_.begin());
 }
 

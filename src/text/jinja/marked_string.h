@@ -4,8 +4,8 @@
 //   line.Append(user_text, /*trusted=*/false);
 //   line.ForEachRun([](std::string_view text, bool trusted) { ... });
 //
-// Marks are kept as run lengths, so a string from one source costs one run. Offsets are bytes; those who cut at characters
-// find the offsets with characters.h.
+// Marks are kept as run lengths, so a string from one source costs one run. Offsets are bytes; those who cut at
+// characters find the offsets with characters.h.
 #pragma once
 
 #include <cstddef>

@@ -10,17 +10,22 @@ namespace {
 
 Result<Value> Count(Evaluator& evaluator, const Value& self, Bound& arguments) {
   Integer count = 0;
-  for (const Value& item : self.sequence().items) count += OCTET_TRY(Equal(evaluator.budget(), item, arguments[0])) ? 1 : 0;
+  for (const Value& item : self.sequence().items)
+    count += OCTET_TRY(Equal(evaluator.budget(), item, arguments[0])) ? 1 : 0;
   return Value::FromInteger(count);
 }
 
 Result<Value> Index(Evaluator& evaluator, const Value& self, Bound& arguments) {
   const std::vector<Value>& items = self.sequence().items;
   const Integer length = static_cast<Integer>(items.size());
-  const auto clamp = [&](Integer at) { return static_cast<size_t>(std::clamp<Integer>(at < 0 ? std::max<Integer>(at, -length) + length : at, 0, length)); };
-  const size_t begin = clamp(OCTET_TRY(IntegerArgument(arguments[1], 0))), end = clamp(OCTET_TRY(IntegerArgument(arguments[2], length)));
+  const auto clamp = [&](Integer at) {
+    return static_cast<size_t>(std::clamp<Integer>(at < 0 ? std::max<Integer>(at, -length) + length : at, 0, length));
+  };
+  const size_t begin = clamp(OCTET_TRY(IntegerArgument(arguments[1], 0))),
+               end = clamp(OCTET_TRY(IntegerArgument(arguments[2], length)));
   for (size_t i = begin; i < end; ++i) {
-    if (OCTET_TRY(Equal(evaluator.budget(), items[i], arguments[0]))) return Value::FromInteger(static_cast<Integer>(i));
+    if (OCTET_TRY(Equal(evaluator.budget(), items[i], arguments[0])))
+      return Value::FromInteger(static_cast<Integer>(i));
   }
   return Refuse("the value is not in the ", TypeName(self));
 }
@@ -54,7 +59,8 @@ Result<Value> View(Evaluator& evaluator, const Value& self, Bound&) {
 
 Result<Value> CopyDict(Evaluator&, const Value& self, Bound&) { return self; }
 
-constexpr Native kListMethods[] = {{"copy", "", CopyList}, {"count", "/ value", Count}, {"index", "/ value start? stop?", Index}};
+constexpr Native kListMethods[] = {
+    {"copy", "", CopyList}, {"count", "/ value", Count}, {"index", "/ value start? stop?", Index}};
 constexpr Native kTupleMethods[] = {{"count", "/ value", Count}, {"index", "/ value start? stop?", Index}};
 constexpr Native kDictMethods[] = {
     {"copy", "", CopyDict},

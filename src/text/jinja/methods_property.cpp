@@ -52,12 +52,14 @@ Result<Value> TitleCased(Evaluator& evaluator, const Value& self, Bound&) {
 Result<Value> Ascii(Evaluator&, const Value& self, Bound&) { return Value::FromBool(self.string().ascii()); }
 
 Result<Value> Printable(Evaluator& evaluator, const Value& self, Bound& arguments) {
-  return self.string().marked.empty() ? Result<Value>(Value::FromBool(true)) : All<IsPrintable>(evaluator, self, arguments);
+  return self.string().marked.empty() ? Result<Value>(Value::FromBool(true))
+                                      : All<IsPrintable>(evaluator, self, arguments);
 }
 
 Result<Value> Identifier(Evaluator& evaluator, const Value& self, Bound& arguments) {
   size_t at = 0;
-  if (self.string().marked.empty() || !IsIdentifierStart(DecodeCharacter(self.string().text(), at))) return Value::FromBool(false);
+  if (self.string().marked.empty() || !IsIdentifierStart(DecodeCharacter(self.string().text(), at)))
+    return Value::FromBool(false);
   return All<IsWord>(evaluator, self, arguments);
 }
 

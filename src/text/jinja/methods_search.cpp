@@ -24,7 +24,9 @@ struct Window {
 Result<Window> WindowOf(Evaluator& evaluator, const Value& self, const Value& start, const Value& end) {
   OCTET_TRY(evaluator.budget().SpendBytes(self.string().marked.size()));
   const Integer length = static_cast<Integer>(self.string().characters);
-  const auto clamp = [&](Integer index) { return std::clamp<Integer>(index < 0 ? std::max<Integer>(index, -length) + length : index, 0, length + 1); };
+  const auto clamp = [&](Integer index) {
+    return std::clamp<Integer>(index < 0 ? std::max<Integer>(index, -length) + length : index, 0, length + 1);
+  };
   const Integer first = start.Is(Kind::kNone) ? 0 : clamp(OCTET_TRY(IntegerArgument(start, 0)));
   const Integer last = end.Is(Kind::kNone) ? length : std::min(length, clamp(OCTET_TRY(IntegerArgument(end, length))));
   const size_t begin = OffsetOfCharacter(self.string().text(), static_cast<size_t>(first));
@@ -46,10 +48,18 @@ Result<Value> FindIn(Evaluator& evaluator, const Value& self, Bound& arguments, 
   return Value::FromInteger(static_cast<Integer>(CharactersIn(text.substr(0, window.begin + found))));
 }
 
-Result<Value> Find(Evaluator& evaluator, const Value& self, Bound& arguments) { return FindIn(evaluator, self, arguments, false, false); }
-Result<Value> RightFind(Evaluator& evaluator, const Value& self, Bound& arguments) { return FindIn(evaluator, self, arguments, true, false); }
-Result<Value> Index(Evaluator& evaluator, const Value& self, Bound& arguments) { return FindIn(evaluator, self, arguments, false, true); }
-Result<Value> RightIndex(Evaluator& evaluator, const Value& self, Bound& arguments) { return FindIn(evaluator, self, arguments, true, true); }
+Result<Value> Find(Evaluator& evaluator, const Value& self, Bound& arguments) {
+  return FindIn(evaluator, self, arguments, false, false);
+}
+Result<Value> RightFind(Evaluator& evaluator, const Value& self, Bound& arguments) {
+  return FindIn(evaluator, self, arguments, true, false);
+}
+Result<Value> Index(Evaluator& evaluator, const Value& self, Bound& arguments) {
+  return FindIn(evaluator, self, arguments, false, true);
+}
+Result<Value> RightIndex(Evaluator& evaluator, const Value& self, Bound& arguments) {
+  return FindIn(evaluator, self, arguments, true, true);
+}
 
 Result<Value> Count(Evaluator& evaluator, const Value& self, Bound& arguments) {
   const StringObject& part = *OCTET_TRY(StringArgument(arguments[0]));
@@ -58,14 +68,17 @@ Result<Value> Count(Evaluator& evaluator, const Value& self, Bound& arguments) {
   const std::string_view inside = self.string().text().substr(window.begin, window.end - window.begin);
   if (part.marked.empty()) return Value::FromInteger(static_cast<Integer>(CharactersIn(inside)) + 1);
   Integer count = 0;
-  for (size_t at = FindPart(inside, part.text(), 0); at != kNowhere; at = FindPart(inside, part.text(), at + part.marked.size())) ++count;
+  for (size_t at = FindPart(inside, part.text(), 0); at != kNowhere;
+       at = FindPart(inside, part.text(), at + part.marked.size()))
+    ++count;
   return Value::FromInteger(count);
 }
 
 template <bool prefix>
 Result<Value> Affix(Evaluator& evaluator, const Value& self, Bound& arguments) {
   const Window window = OCTET_TRY(WindowOf(evaluator, self, arguments[1], arguments[2]));
-  const std::string_view inside = self.string().text().substr(window.begin, window.valid ? window.end - window.begin : 0);
+  const std::string_view inside =
+      self.string().text().substr(window.begin, window.valid ? window.end - window.begin : 0);
   const auto matches = [&](std::string_view part) {
     return window.valid && (prefix ? inside.starts_with(part) : inside.ends_with(part));
   };
@@ -120,9 +133,12 @@ std::vector<MarkedString> SplitWordsFromRight(const MarkedString& text, Integer 
   return words;
 }
 
-std::vector<MarkedString> SplitAt(const MarkedString& text, std::string_view separator, Integer limit, bool from_right) {
+std::vector<MarkedString> SplitAt(const MarkedString& text, std::string_view separator, Integer limit,
+                                  bool from_right) {
   std::vector<size_t> cuts;
-  for (size_t at = FindPart(text.text(), separator, 0); at != kNowhere; at = FindPart(text.text(), separator, at + separator.size())) cuts.push_back(at);
+  for (size_t at = FindPart(text.text(), separator, 0); at != kNowhere;
+       at = FindPart(text.text(), separator, at + separator.size()))
+    cuts.push_back(at);
   if (from_right) {
     // Found anew from the right: overlapping separators cut at other places.
     cuts.clear();
@@ -134,8 +150,10 @@ std::vector<MarkedString> SplitAt(const MarkedString& text, std::string_view sep
     std::reverse(cuts.begin(), cuts.end());
   }
   if (limit >= 0 && static_cast<Integer>(cuts.size()) > limit) {
-    if (from_right) cuts.erase(cuts.begin(), cuts.end() - static_cast<std::ptrdiff_t>(limit));
-    else cuts.resize(static_cast<size_t>(limit));
+    if (from_right)
+      cuts.erase(cuts.begin(), cuts.end() - static_cast<std::ptrdiff_t>(limit));
+    else
+      cuts.resize(static_cast<size_t>(limit));
   }
   std::vector<MarkedString> parts;
   size_t begin = 0;
@@ -162,7 +180,8 @@ Result<Value> Split(Evaluator& evaluator, const Value& self, Bound& arguments) {
   OCTET_TRY(evaluator.budget().Allow(text.size() * 4));
   if (arguments[0].missing() || arguments[0].Is(Kind::kNone)) {
     if (from_right && limit >= 0) {
-      OCTET_TRY(evaluator.budget().Spend(1 + text.size() / 64 * static_cast<size_t>(std::min<Integer>(limit, 1 << 20))));
+      OCTET_TRY(
+          evaluator.budget().Spend(1 + text.size() / 64 * static_cast<size_t>(std::min<Integer>(limit, 1 << 20))));
       return TextList(evaluator, SplitWordsFromRight(text, limit), self);
     }
     return TextList(evaluator, SplitWords(text, limit), self);
@@ -196,18 +215,12 @@ Result<Value> Partition(Evaluator& evaluator, const Value& self, Bound& argument
 }
 
 constexpr Native kSearchMethods[] = {
-    {"count", "/ sub start? end?", Count},
-    {"endswith", "/ suffix start? end?", Affix<false>},
-    {"find", "/ sub start? end?", Find},
-    {"index", "/ sub start? end?", Index},
-    {"partition", "/ sep", Partition<false>},
-    {"rfind", "/ sub start? end?", RightFind},
-    {"rindex", "/ sub start? end?", RightIndex},
-    {"rpartition", "/ sep", Partition<true>},
-    {"rsplit", "sep? maxsplit?", Split<true>},
-    {"split", "sep? maxsplit?", Split<false>},
-    {"splitlines", "keepends?", SplitLines},
-    {"startswith", "/ prefix start? end?", Affix<true>},
+    {"count", "/ sub start? end?", Count},       {"endswith", "/ suffix start? end?", Affix<false>},
+    {"find", "/ sub start? end?", Find},         {"index", "/ sub start? end?", Index},
+    {"partition", "/ sep", Partition<false>},    {"rfind", "/ sub start? end?", RightFind},
+    {"rindex", "/ sub start? end?", RightIndex}, {"rpartition", "/ sep", Partition<true>},
+    {"rsplit", "sep? maxsplit?", Split<true>},   {"split", "sep? maxsplit?", Split<false>},
+    {"splitlines", "keepends?", SplitLines},     {"startswith", "/ prefix start? end?", Affix<true>},
 };
 
 }  // namespace

@@ -39,7 +39,10 @@ MarkedString SwapCase(const MarkedString& text) {
   for (size_t at = 0; at < text.size();) {
     const size_t begin = at;
     const char32_t character = DecodeCharacter(text.text(), at);
-    swapped.Append(IsUpper(character) ? LowerOf(character) : IsLower(character) ? UpperOf(character) : std::string(text.text().substr(begin, at - begin)), text.TrustedAt(begin));
+    swapped.Append(IsUpper(character)   ? LowerOf(character)
+                   : IsLower(character) ? UpperOf(character)
+                                        : std::string(text.text().substr(begin, at - begin)),
+                   text.TrustedAt(begin));
   }
   return swapped;
 }
@@ -66,7 +69,8 @@ Result<Value> Remove(Evaluator& evaluator, const Value& self, Bound& arguments) 
   OCTET_TRY(evaluator.budget().Allow(text.size()));
   const bool found = prefix ? text.text().starts_with(part) : text.text().ends_with(part);
   if (!found) return self;
-  return Text(evaluator, prefix ? text.Slice(part.size(), text.size()) : text.Slice(0, text.size() - part.size()), self);
+  return Text(evaluator, prefix ? text.Slice(part.size(), text.size()) : text.Slice(0, text.size() - part.size()),
+              self);
 }
 
 Result<std::string_view> FillCharacter(const Value& fill) {
@@ -83,7 +87,10 @@ bool FillTrust(const Value& self, const Value& fill) {
 Result<Value> Center(Evaluator& evaluator, const Value& self, Bound& arguments) {
   const Integer width = OCTET_TRY(IntegerArgument(arguments[0], 0));
   const std::string_view fill = OCTET_TRY(FillCharacter(arguments[1]));
-  return Text(evaluator, OCTET_TRY(CenterText(evaluator.budget(), self.string().marked, self.string().characters, width, fill, FillTrust(self, arguments[1]))), self);
+  return Text(evaluator,
+              OCTET_TRY(CenterText(evaluator.budget(), self.string().marked, self.string().characters, width, fill,
+                                   FillTrust(self, arguments[1]))),
+              self);
 }
 
 template <bool left>
@@ -134,7 +141,8 @@ Result<Value> Join(Evaluator& evaluator, const Value& self, Bound& arguments) {
   MarkedString text;
   size_t index = 0;
   for (const Value& item : OCTET_TRY(Iterate(budget, arguments[0]))) {
-    if (!item.Is(Kind::kString)) return Refuse("sequence item ", index, ": expected str instance, ", TypeName(item), " found");
+    if (!item.Is(Kind::kString))
+      return Refuse("sequence item ", index, ": expected str instance, ", TypeName(item), " found");
     if (index++ > 0) text.Append(self.string().marked);
     OCTET_TRY(budget.SpendBytes(self.string().marked.size()));
     text.Append(item.string().marked);

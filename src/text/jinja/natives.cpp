@@ -8,7 +8,8 @@ namespace octet::jinja {
 namespace {
 
 const Native* FindIn(std::span<const Native> table, std::string_view name) {
-  const auto found = std::find_if(table.begin(), table.end(), [&](const Native& native) { return native.name == name; });
+  const auto found =
+      std::find_if(table.begin(), table.end(), [&](const Native& native) { return native.name == name; });
   return found == table.end() ? nullptr : &*found;
 }
 
@@ -34,19 +35,22 @@ std::vector<ParameterName> ReadParameters(std::string_view list) {
 Result<Bound> BindArguments(const Native& native, Arguments arguments) {
   const std::vector<ParameterName> parameters = ReadParameters(native.parameters);
   if (arguments.positional.size() > parameters.size()) {
-    return Refuse(native.name, " takes at most ", parameters.size(), " argument(s), ", arguments.positional.size(), " given");
+    return Refuse(native.name, " takes at most ", parameters.size(), " argument(s), ", arguments.positional.size(),
+                  " given");
   }
   Bound bound = std::move(arguments.positional);
   const size_t given = bound.size();
   bound.resize(parameters.size());
-  for (auto& [name, value] : arguments.named) {
-    const auto found = std::find_if(parameters.begin(), parameters.end(), [&](const auto& entry) { return entry.name == name; });
+  for (auto& argument : arguments.named) {
+    const std::string& name = argument.first;
+    const auto found =
+        std::find_if(parameters.begin(), parameters.end(), [&](const auto& entry) { return entry.name == name; });
     if (found == parameters.end() || native.parameters.starts_with('/')) {
       return Refuse(native.name, " got an unexpected keyword argument '", name, "'");
     }
     const auto index = static_cast<size_t>(found - parameters.begin());
     if (index < given) return Refuse(native.name, " got multiple values for argument '", name, "'");
-    bound[index] = std::move(value);
+    bound[index] = std::move(argument.second);
   }
   for (size_t i = 0; i < parameters.size(); ++i) {
     if (bound[i].missing() && !parameters[i].optional) {

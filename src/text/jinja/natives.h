@@ -2,8 +2,8 @@
 //
 //   {"replace", "old new count?", Replace}     {{ text | replace("a", "b", count=1) }}
 //
-// `parameters` lists names in order; ? marks those that may be left out (kMissing then), and a leading / says that none can
-// be given by name. A variadic function takes what comes.
+// `parameters` lists names in order; ? marks those that may be left out (kMissing then), and a leading / says that none
+// can be given by name. A variadic function takes what comes.
 #pragma once
 
 #include <span>
@@ -46,6 +46,6 @@ std::span<const Native> PropertyMethods();   // methods_property.cpp
 std::span<const Native> ListMethods();       // methods_container.cpp
 std::span<const Native> TupleMethods();
 std::span<const Native> DictMethods();
-std::span<const Native> GlobalTable();       // globals.cpp
+std::span<const Native> GlobalTable();  // globals.cpp
 
 }  // namespace octet::jinja

@@ -11,9 +11,9 @@ Loop& LoopOf(const Value& value) { return static_cast<Loop&>(value.object()); }
 Cycler& CyclerOf(const Value& value) { return static_cast<Cycler&>(value.object()); }
 
 constexpr Native kLoopMethods[] = {
-    {"cycle", "", nullptr, [](Evaluator&, const Value& self, Arguments& arguments) { return LoopOf(self).Cycle(arguments); }},
-    {"changed", "", nullptr,
-     [](Evaluator& evaluator, const Value& self, Arguments& arguments) {
+    {"cycle", "", nullptr,
+     [](Evaluator&, const Value& self, Arguments& arguments) { return LoopOf(self).Cycle(arguments); }},
+    {"changed", "", nullptr, [](Evaluator& evaluator, const Value& self, Arguments& arguments) {
        return LoopOf(self).Changed(evaluator, std::move(arguments));
      }}};
 
@@ -72,7 +72,8 @@ Result<Value> Loop::Attribute(Evaluator& evaluator, std::string_view name) {
   if (name == "depth") return Count(level_ + 1);
   if (name == "depth0") return Count(level_);
   if (name == "previtem") return index_ == 0 ? Value::Undefined("there is no previous item") : items_[index_ - 1];
-  if (name == "nextitem") return index_ + 1 == items_.size() ? Value::Undefined("there is no next item") : items_[index_ + 1];
+  if (name == "nextitem")
+    return index_ + 1 == items_.size() ? Value::Undefined("there is no next item") : items_[index_ + 1];
   if (name == "cycle") return Bind(evaluator, kLoopMethods[0], shared_from_this());
   if (name == "changed") return Bind(evaluator, kLoopMethods[1], shared_from_this());
   return Value();
@@ -85,7 +86,8 @@ Result<Value> Loop::Cycle(const Arguments& arguments) const {
 
 Result<Value> Loop::Changed(Evaluator& evaluator, Arguments arguments) {
   Value value = OCTET_TRY(MakeSequence(evaluator.budget(), SequenceKind::kTuple, std::move(arguments.positional)));
-  if (!last_changed_.missing() && OCTET_TRY(Equal(evaluator.budget(), last_changed_, value))) return Value::FromBool(false);
+  if (!last_changed_.missing() && OCTET_TRY(Equal(evaluator.budget(), last_changed_, value)))
+    return Value::FromBool(false);
   if (last_changed_.missing()) evaluator.Keep(shared_from_this());
   OCTET_TRY(Nest(*this, value));
   last_changed_ = std::move(value);
@@ -105,7 +107,8 @@ Result<Value> Macro::Attribute(Evaluator& evaluator, std::string_view name) {
   if (name == "caller") return Value::FromBool(statement_.uses_caller);
   if (name != "arguments") return Value();
   std::vector<Value> names;
-  for (const Parameter& parameter : statement_.parameters) names.push_back(MakeText(evaluator.budget(), parameter.name));
+  for (const Parameter& parameter : statement_.parameters)
+    names.push_back(MakeText(evaluator.budget(), parameter.name));
   return MakeSequence(evaluator.budget(), SequenceKind::kTuple, std::move(names));
 }
 

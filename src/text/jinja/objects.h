@@ -57,7 +57,9 @@ class Macro : public Object {
   std::string_view TypeName() const override { return "Macro"; }
   Result<Value> Attribute(Evaluator& evaluator, std::string_view name) override;
   bool callable() const override { return true; }
-  Result<Value> Call(Evaluator& evaluator, Arguments arguments) override { return evaluator.RunMacro(statement_, scope_, std::move(arguments)); }
+  Result<Value> Call(Evaluator& evaluator, Arguments arguments) override {
+    return evaluator.RunMacro(statement_, scope_, std::move(arguments));
+  }
   std::string Text() const override { return Cat("<Macro '", statement_.name, "'>"); }
 
  private:
@@ -72,7 +74,9 @@ class Function : public Object {
 
   std::string_view TypeName() const override { return "builtin_function_or_method"; }
   bool callable() const override { return true; }
-  Result<Value> Call(Evaluator& evaluator, Arguments arguments) override { return CallNative(evaluator, native_, self_, std::move(arguments)); }
+  Result<Value> Call(Evaluator& evaluator, Arguments arguments) override {
+    return CallNative(evaluator, native_, self_, std::move(arguments));
+  }
   Result<Value> Attribute(Evaluator& evaluator, std::string_view name) override;
   std::string Text() const override { return Cat("<built-in function ", native_.name, ">"); }
 

@@ -34,7 +34,8 @@ Parser::ExpressionResult Parser::Binary(ExpressionKind kind, Operator operation,
 }
 
 Parser::ExpressionResult Parser::ParseExpression(bool with_conditional) {
-  if (nesting_ >= kMaximumNesting) return Wrong("blocks and expressions are nested deeper than ", kMaximumNesting, " levels");
+  if (nesting_ >= kMaximumNesting)
+    return Wrong("blocks and expressions are nested deeper than ", kMaximumNesting, " levels");
   ++nesting_;
   ExpressionResult expression = with_conditional ? ParseConditional() : ParseOr();
   --nesting_;
@@ -52,7 +53,8 @@ Parser::ExpressionResult Parser::ParseTuple(const TupleRules& rules) {
   while (true) {
     if (!tuple->children.empty()) OCTET_TRY(ExpectOperator(","));
     if (AtTupleEnd(rules)) break;
-    Adopt(*tuple, OCTET_TRY(rules.targets_only ? ParsePrimary(rules.with_namespace) : ParseExpression(rules.with_conditional)));
+    Adopt(*tuple,
+          OCTET_TRY(rules.targets_only ? ParsePrimary(rules.with_namespace) : ParseExpression(rules.with_conditional)));
     if (!IsOperator(",")) break;
     is_tuple = true;
   }
@@ -202,7 +204,8 @@ Parser::ExpressionResult Parser::ParsePower() {
 Parser::ExpressionResult Parser::ParseUnary(bool with_filter) {
   ExpressionPointer expression;
   if (IsOperator("-") || IsOperator("+")) {
-    if (nesting_ >= kMaximumNesting) return Wrong("blocks and expressions are nested deeper than ", kMaximumNesting, " levels");
+    if (nesting_ >= kMaximumNesting)
+      return Wrong("blocks and expressions are nested deeper than ", kMaximumNesting, " levels");
     auto sign = NewExpression(IsOperator("-") ? ExpressionKind::kNegate : ExpressionKind::kPositive, current().line);
     Advance();
     ++nesting_;
@@ -242,7 +245,8 @@ Parser::ExpressionResult Parser::ParseName(bool with_namespace) {
 Parser::ExpressionResult Parser::ParsePrimary(bool with_namespace) {
   auto constant = NewExpression(ExpressionKind::kConstant, current().line);
   switch (current().type) {
-    case TokenType::kName: return ParseName(with_namespace);
+    case TokenType::kName:
+      return ParseName(with_namespace);
     case TokenType::kString: {
       std::string text;
       for (; current().type == TokenType::kString; Advance()) text += current().text;
@@ -254,7 +258,8 @@ Parser::ExpressionResult Parser::ParsePrimary(bool with_namespace) {
       constant->constant = current().number;
       Advance();
       return constant;
-    default: break;
+    default:
+      break;
   }
   if (IsOperator("[")) return ParseList();
   if (IsOperator("{")) return ParseDict();

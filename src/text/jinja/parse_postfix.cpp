@@ -83,7 +83,9 @@ Status Parser::ParseArguments(Expression& call) {
   const int line = current().line;
   OCTET_TRY(ExpectOperator("("));
   const auto wrong = [&] { return WrongAt(line, "invalid syntax for function call expression"); };
-  const auto keep_height = [&](const ExpressionPointer& child) { call.height = std::max(call.height, child->height + 1); };
+  const auto keep_height = [&](const ExpressionPointer& child) {
+    call.height = std::max(call.height, child->height + 1);
+  };
   bool first = true;
   while (!IsOperator(")")) {
     if (!first) OCTET_TRY(ExpectOperator(","));
@@ -153,8 +155,9 @@ Parser::ExpressionResult Parser::ParseTest(ExpressionPointer subject) {
   const TokenType type = current().type;
   if (IsOperator("(")) {
     OCTET_TRY(ParseArguments(*test));
-  } else if ((type == TokenType::kName && !IsName("else") && !IsName("or") && !IsName("and")) || type == TokenType::kString ||
-             type == TokenType::kInteger || type == TokenType::kFloat || IsOperator("[") || IsOperator("{")) {
+  } else if ((type == TokenType::kName && !IsName("else") && !IsName("or") && !IsName("and")) ||
+             type == TokenType::kString || type == TokenType::kInteger || type == TokenType::kFloat ||
+             IsOperator("[") || IsOperator("{")) {
     if (IsName("is")) return Wrong("You cannot chain multiple tests with is");
     auto argument = OCTET_TRY(ParsePrimary());
     Adopt(*test, OCTET_TRY(ParsePostfix(std::move(argument))));

@@ -25,13 +25,20 @@ bool Parser::SkipName(std::string_view name) {
 
 std::string Parser::Describe(const Token& token) const {
   switch (token.type) {
-    case TokenType::kData: return "template data / text";
-    case TokenType::kPrintBegin: return "begin of print statement";
-    case TokenType::kPrintEnd: return "end of print statement";
-    case TokenType::kBlockBegin: return "begin of statement block";
-    case TokenType::kBlockEnd: return "end of statement block";
-    case TokenType::kEnd: return "end of template";
-    default: return token.text;
+    case TokenType::kData:
+      return "template data / text";
+    case TokenType::kPrintBegin:
+      return "begin of print statement";
+    case TokenType::kPrintEnd:
+      return "end of print statement";
+    case TokenType::kBlockBegin:
+      return "begin of statement block";
+    case TokenType::kBlockEnd:
+      return "end of statement block";
+    case TokenType::kEnd:
+      return "end of template";
+    default:
+      return token.text;
   }
 }
 
@@ -73,21 +80,25 @@ Result<Block> Parser::ParseBlock(const std::vector<std::string_view>& end_tags) 
       block.push_back(OCTET_TRY(ParsePrintOutput()));
     } else {
       Advance();  // {%
-      if (std::any_of(end_tags.begin(), end_tags.end(), [&](std::string_view tag) { return IsName(tag); })) return block;
+      if (std::any_of(end_tags.begin(), end_tags.end(), [&](std::string_view tag) { return IsName(tag); }))
+        return block;
       block.push_back(OCTET_TRY(ParseStatement()));
-      if (current().type != TokenType::kBlockEnd) return Wrong("expected 'end of statement block', got '", Describe(current()), "'");
+      if (current().type != TokenType::kBlockEnd)
+        return Wrong("expected 'end of statement block', got '", Describe(current()), "'");
       Advance();
     }
   }
   if (end_tags.empty()) return block;
-  return Wrong("Unexpected end of template. Jinja was looking for '", end_tags.back(), "' of the '", open_tags_.back(), "' block");
+  return Wrong("Unexpected end of template. Jinja was looking for '", end_tags.back(), "' of the '", open_tags_.back(),
+               "' block");
 }
 
 Parser::StatementResult Parser::ParsePrintOutput() {
   auto print = NewStatement(StatementKind::kPrint);
   Advance();
   print->value = OCTET_TRY(ParseTuple({}));
-  if (current().type != TokenType::kPrintEnd) return Wrong("expected 'end of print statement', got '", Describe(current()), "'");
+  if (current().type != TokenType::kPrintEnd)
+    return Wrong("expected 'end of print statement', got '", Describe(current()), "'");
   Advance();
   return print;
 }
@@ -95,7 +106,8 @@ Parser::StatementResult Parser::ParsePrintOutput() {
 // The body of a statement, from behind its tag's last token up to one of the end tags, which becomes the current token.
 Result<Block> Parser::ParseBody(const std::vector<std::string_view>& end_tags, Surroundings surroundings) {
   SkipOperator(":");
-  if (current().type != TokenType::kBlockEnd) return Wrong("expected 'end of statement block', got '", Describe(current()), "'");
+  if (current().type != TokenType::kBlockEnd)
+    return Wrong("expected 'end of statement block', got '", Describe(current()), "'");
   Advance();
   const Surroundings outer = std::exchange(surroundings_, surroundings);
   Result<Block> block = ParseBlock(end_tags);
@@ -105,7 +117,8 @@ Result<Block> Parser::ParseBody(const std::vector<std::string_view>& end_tags, S
 
 Parser::StatementResult Parser::ParseStatement() {
   if (current().type != TokenType::kName) return Wrong("tag name expected");
-  if (nesting_ >= kMaximumNesting) return Wrong("blocks and expressions are nested deeper than ", kMaximumNesting, " levels");
+  if (nesting_ >= kMaximumNesting)
+    return Wrong("blocks and expressions are nested deeper than ", kMaximumNesting, " levels");
   ++nesting_;
   open_tags_.push_back(current().text);
   StatementResult statement = ParseKnownStatement(current().text);

@@ -2,8 +2,8 @@
 //
 //   Block body = OCTET_TRY(ParseTemplate(source, "chat_template.jinja"));
 //
-// Refuses nesting deeper than kMaximumNesting and trees higher than kMaximumHeight, so neither the parser nor what walks
-// the tree can run out of stack.
+// Refuses nesting deeper than kMaximumNesting and trees higher than kMaximumHeight, so neither the parser nor what
+// walks the tree can run out of stack.
 #pragma once
 
 #include <string_view>
@@ -23,7 +23,8 @@ class Parser {
  public:
   Parser(std::vector<Token> tokens, std::string_view where) : tokens_(std::move(tokens)), where_(where) {}
 
-  // Statements up to one of the tags, which is then the current token, or to the end of the template where there are none.
+  // Statements up to one of the tags, which is then the current token, or to the end of the template where there are
+  // none.
   Result<Block> ParseBlock(const std::vector<std::string_view>& end_tags);
 
  private:
@@ -36,10 +37,13 @@ class Parser {
   const Token& current() const { return tokens_[at_]; }
   const Token& next() const { return tokens_[std::min(at_ + 1, tokens_.size() - 1)]; }
   void Advance() { at_ += at_ + 1 < tokens_.size() ? 1 : 0; }
-  bool IsOperator(std::string_view symbol) const { return current().type == TokenType::kOperator && current().text == symbol; }
+  bool IsOperator(std::string_view symbol) const {
+    return current().type == TokenType::kOperator && current().text == symbol;
+  }
   bool IsName(std::string_view name) const { return current().type == TokenType::kName && current().text == name; }
   bool IsNameAt(size_t ahead, std::string_view name) const {
-    return at_ + ahead < tokens_.size() && tokens_[at_ + ahead].type == TokenType::kName && tokens_[at_ + ahead].text == name;
+    return at_ + ahead < tokens_.size() && tokens_[at_ + ahead].type == TokenType::kName &&
+           tokens_[at_ + ahead].text == name;
   }
   bool SkipOperator(std::string_view symbol);
   bool SkipName(std::string_view name);
@@ -116,7 +120,8 @@ class Parser {
   // Adds a child and keeps the height; Finish refuses a tree that became too high.
   static void Adopt(Expression& parent, ExpressionPointer child);
   ExpressionResult Finish(ExpressionPointer expression) const;
-  ExpressionResult Binary(ExpressionKind kind, Operator operation, int line, ExpressionPointer left, ExpressionPointer right) const;
+  ExpressionResult Binary(ExpressionKind kind, Operator operation, int line, ExpressionPointer left,
+                          ExpressionPointer right) const;
 
   std::vector<Token> tokens_;
   std::string_view where_;

@@ -22,7 +22,8 @@ Result<std::vector<Value>> CharactersOf(Budget& budget, const StringObject& stri
 // What is left of a generator, which is then empty.
 Result<std::vector<Value>> TakeAll(const Sequence& generator) {
   if (generator.failure) return tl::unexpected<Error>(*generator.failure);
-  std::vector<Value> items(generator.items.begin() + static_cast<std::ptrdiff_t>(generator.consumed), generator.items.end());
+  std::vector<Value> items(generator.items.begin() + static_cast<std::ptrdiff_t>(generator.consumed),
+                           generator.items.end());
   generator.consumed = generator.items.size();
   return items;
 }
@@ -68,7 +69,8 @@ Result<Value> SliceText(Budget& budget, const StringObject& string, const Select
   if (selection.count == 0) return MakeString(budget, MarkedString(), string.markup);
   if (selection.step == 1) {
     const size_t begin = string.ascii() ? start : OffsetOfCharacter(string.text(), start);
-    const size_t size = string.ascii() ? selection.count : OffsetOfCharacter(string.text().substr(begin), selection.count);
+    const size_t size =
+        string.ascii() ? selection.count : OffsetOfCharacter(string.text().substr(begin), selection.count);
     OCTET_TRY(budget.Allow(size));
     return MakeString(budget, string.marked.Slice(begin, begin + size), string.markup);
   }
@@ -88,8 +90,10 @@ Result<Value> SliceText(Budget& budget, const StringObject& string, const Select
 
 Result<std::vector<Value>> Iterate(Budget& budget, const Value& value) {
   switch (value.kind()) {
-    case Kind::kUndefined: return std::vector<Value>();
-    case Kind::kString: return CharactersOf(budget, value.string());
+    case Kind::kUndefined:
+      return std::vector<Value>();
+    case Kind::kString:
+      return CharactersOf(budget, value.string());
     case Kind::kSequence:
       OCTET_TRY(budget.Allow(value.sequence().items.size() * sizeof(Value)));
       if (value.sequence().type == SequenceKind::kIterator) return TakeAll(value.sequence());
@@ -100,19 +104,24 @@ Result<std::vector<Value>> Iterate(Budget& budget, const Value& value) {
       for (const auto& entry : value.dict().entries) keys.push_back(entry.first);
       return keys;
     }
-    default: return Refuse("'", TypeName(value), "' object is not iterable");
+    default:
+      return Refuse("'", TypeName(value), "' object is not iterable");
   }
 }
 
 Result<size_t> LengthOf(const Value& value) {
   switch (value.kind()) {
-    case Kind::kUndefined: return size_t{0};
-    case Kind::kString: return value.string().characters;
-    case Kind::kDict: return value.dict().entries.size();
+    case Kind::kUndefined:
+      return size_t{0};
+    case Kind::kString:
+      return value.string().characters;
+    case Kind::kDict:
+      return value.dict().entries.size();
     case Kind::kSequence:
       if (value.sequence().type != SequenceKind::kIterator) return value.sequence().items.size();
       [[fallthrough]];
-    default: return Refuse("object of type '", TypeName(value), "' has no len()");
+    default:
+      return Refuse("object of type '", TypeName(value), "' has no len()");
   }
 }
 

@@ -13,9 +13,15 @@ Result<Value> IsKind(Evaluator&, const Value& subject, Bound&) {
   return Value::FromBool(subject.Is(kind));
 }
 
-Result<Value> Defined(Evaluator&, const Value& subject, Bound&) { return Value::FromBool(!subject.Is(Kind::kUndefined)); }
-Result<Value> True(Evaluator&, const Value& subject, Bound&) { return Value::FromBool(subject.Is(Kind::kBool) && subject.boolean()); }
-Result<Value> False(Evaluator&, const Value& subject, Bound&) { return Value::FromBool(subject.Is(Kind::kBool) && !subject.boolean()); }
+Result<Value> Defined(Evaluator&, const Value& subject, Bound&) {
+  return Value::FromBool(!subject.Is(Kind::kUndefined));
+}
+Result<Value> True(Evaluator&, const Value& subject, Bound&) {
+  return Value::FromBool(subject.Is(Kind::kBool) && subject.boolean());
+}
+Result<Value> False(Evaluator&, const Value& subject, Bound&) {
+  return Value::FromBool(subject.Is(Kind::kBool) && !subject.boolean());
+}
 Result<Value> Number(Evaluator&, const Value& subject, Bound&) { return Value::FromBool(subject.IsNumber()); }
 
 Result<Value> Remainder(Evaluator& evaluator, const Value& subject, const Value& divisor, Integer wanted) {
@@ -23,19 +29,25 @@ Result<Value> Remainder(Evaluator& evaluator, const Value& subject, const Value&
   return Value::FromBool(OCTET_TRY(Equal(evaluator.budget(), remainder, Value::FromInteger(wanted))));
 }
 
-Result<Value> Odd(Evaluator& evaluator, const Value& subject, Bound&) { return Remainder(evaluator, subject, Value::FromInteger(2), 1); }
-Result<Value> Even(Evaluator& evaluator, const Value& subject, Bound&) { return Remainder(evaluator, subject, Value::FromInteger(2), 0); }
+Result<Value> Odd(Evaluator& evaluator, const Value& subject, Bound&) {
+  return Remainder(evaluator, subject, Value::FromInteger(2), 1);
+}
+Result<Value> Even(Evaluator& evaluator, const Value& subject, Bound&) {
+  return Remainder(evaluator, subject, Value::FromInteger(2), 0);
+}
 Result<Value> DivisibleBy(Evaluator& evaluator, const Value& subject, Bound& arguments) {
   return Remainder(evaluator, subject, arguments[0], 0);
 }
 
 Result<Value> Sequential(Evaluator&, const Value& subject, Bound&) {
   const bool indexed = subject.Is(Kind::kSequence) && subject.sequence().IsIndexed();
-  return Value::FromBool(indexed || subject.Is(Kind::kString) || subject.Is(Kind::kDict) || subject.Is(Kind::kUndefined));
+  return Value::FromBool(indexed || subject.Is(Kind::kString) || subject.Is(Kind::kDict) ||
+                         subject.Is(Kind::kUndefined));
 }
 
 Result<Value> Iterable(Evaluator&, const Value& subject, Bound&) {
-  return Value::FromBool(subject.Is(Kind::kSequence) || subject.Is(Kind::kString) || subject.Is(Kind::kDict) || subject.Is(Kind::kUndefined));
+  return Value::FromBool(subject.Is(Kind::kSequence) || subject.Is(Kind::kString) || subject.Is(Kind::kDict) ||
+                         subject.Is(Kind::kUndefined));
 }
 
 Result<Value> Callable(Evaluator&, const Value& subject, Bound&) {

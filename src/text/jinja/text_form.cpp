@@ -44,7 +44,8 @@ Status AppendQuoted(Budget& budget, const StringObject& string, MarkedString& ou
   return {};
 }
 
-Status AppendItems(Budget& budget, const std::vector<Value>& items, std::string_view open, std::string_view close, MarkedString& out) {
+Status AppendItems(Budget& budget, const std::vector<Value>& items, std::string_view open, std::string_view close,
+                   MarkedString& out) {
   out.Append(open, false);
   for (size_t i = 0; i < items.size(); ++i) {
     if (i > 0) out.Append(", ", false);
@@ -56,13 +57,21 @@ Status AppendItems(Budget& budget, const std::vector<Value>& items, std::string_
 
 Status AppendSequence(Budget& budget, const Sequence& sequence, MarkedString& out) {
   switch (sequence.type) {
-    case SequenceKind::kList: return AppendItems(budget, sequence.items, "[", "]", out);
-    case SequenceKind::kTuple: return AppendItems(budget, sequence.items, "(", sequence.items.size() == 1 ? ",)" : ")", out);
-    case SequenceKind::kKeys: return AppendItems(budget, sequence.items, "dict_keys([", "])", out);
-    case SequenceKind::kValues: return AppendItems(budget, sequence.items, "dict_values([", "])", out);
-    case SequenceKind::kItems: return AppendItems(budget, sequence.items, "dict_items([", "])", out);
-    case SequenceKind::kIterator: out.Append("<generator object>", false); return {};
-    case SequenceKind::kRange: break;
+    case SequenceKind::kList:
+      return AppendItems(budget, sequence.items, "[", "]", out);
+    case SequenceKind::kTuple:
+      return AppendItems(budget, sequence.items, "(", sequence.items.size() == 1 ? ",)" : ")", out);
+    case SequenceKind::kKeys:
+      return AppendItems(budget, sequence.items, "dict_keys([", "])", out);
+    case SequenceKind::kValues:
+      return AppendItems(budget, sequence.items, "dict_values([", "])", out);
+    case SequenceKind::kItems:
+      return AppendItems(budget, sequence.items, "dict_items([", "])", out);
+    case SequenceKind::kIterator:
+      out.Append("<generator object>", false);
+      return {};
+    case SequenceKind::kRange:
+      break;
   }
   std::string text = Cat("range(", IntegerText(sequence.range_start), ", ", IntegerText(sequence.range_stop));
   if (sequence.range_step != 1) text += Cat(", ", IntegerText(sequence.range_step));
@@ -103,14 +112,22 @@ std::string FloatText(double value) {
 Status AppendRepr(Budget& budget, const Value& value, MarkedString& out) {
   OCTET_TRY(budget.Spend(1));
   if (out.size() > budget.limits().memory_bytes) {
-    return Fail(ErrorCode::kExhausted, "a printed value is above the memory limit of ", budget.limits().memory_bytes, " bytes");
+    return Fail(ErrorCode::kExhausted, "a printed value is above the memory limit of ", budget.limits().memory_bytes,
+                " bytes");
   }
   switch (value.kind()) {
-    case Kind::kString: return AppendQuoted(budget, value.string(), out);
-    case Kind::kUndefined: out.Append("Undefined", false); return {};
-    case Kind::kSequence: return AppendSequence(budget, value.sequence(), out);
-    case Kind::kDict: return AppendDict(budget, value.dict(), out);
-    case Kind::kObject: out.Append(value.object().Text(), false); return {};
+    case Kind::kString:
+      return AppendQuoted(budget, value.string(), out);
+    case Kind::kUndefined:
+      out.Append("Undefined", false);
+      return {};
+    case Kind::kSequence:
+      return AppendSequence(budget, value.sequence(), out);
+    case Kind::kDict:
+      return AppendDict(budget, value.dict(), out);
+    case Kind::kObject:
+      out.Append(value.object().Text(), false);
+      return {};
     default: {
       MarkedString number;
       OCTET_TRY(AppendText(budget, value, number));
@@ -124,16 +141,26 @@ Status AppendText(Budget& budget, const Value& value, MarkedString& out) {
   OCTET_TRY(budget.Spend(1));
   switch (value.kind()) {
     case Kind::kMissing:
-    case Kind::kUndefined: return {};
-    case Kind::kNone: out.Append("None", value.trusted()); return {};
-    case Kind::kBool: out.Append(value.boolean() ? "True" : "False", value.trusted()); return {};
-    case Kind::kInteger: out.Append(IntegerText(value.integer()), value.trusted()); return {};
-    case Kind::kFloat: out.Append(FloatText(value.real()), value.trusted()); return {};
+    case Kind::kUndefined:
+      return {};
+    case Kind::kNone:
+      out.Append("None", value.trusted());
+      return {};
+    case Kind::kBool:
+      out.Append(value.boolean() ? "True" : "False", value.trusted());
+      return {};
+    case Kind::kInteger:
+      out.Append(IntegerText(value.integer()), value.trusted());
+      return {};
+    case Kind::kFloat:
+      out.Append(FloatText(value.real()), value.trusted());
+      return {};
     case Kind::kString:
       OCTET_TRY(budget.Allow(value.string().marked.size()));
       out.Append(value.string().marked);
       return {};
-    default: return AppendRepr(budget, value, out);
+    default:
+      return AppendRepr(budget, value, out);
   }
 }
 
@@ -148,7 +175,12 @@ MarkedString EscapeHtml(const MarkedString& text) {
   size_t kept = 0;
   for (size_t i = 0; i < text.size(); ++i) {
     const char byte = text.text()[i];
-    const char* entity = byte == '&' ? "&amp;" : byte == '<' ? "&lt;" : byte == '>' ? "&gt;" : byte == '\'' ? "&#39;" : byte == '"' ? "&#34;" : nullptr;
+    const char* entity = byte == '&'    ? "&amp;"
+                         : byte == '<'  ? "&lt;"
+                         : byte == '>'  ? "&gt;"
+                         : byte == '\'' ? "&#39;"
+                         : byte == '"'  ? "&#34;"
+                                        : nullptr;
     if (entity == nullptr) continue;
     escaped.AppendSlice(text, kept, i);
     escaped.Append(entity, text.TrustedAt(i));

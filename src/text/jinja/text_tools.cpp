@@ -48,7 +48,8 @@ MarkedString UpperText(const MarkedString& text) {
 }
 
 MarkedString LowerText(const MarkedString& text) {
-  return MapCharacters(text, [&](char32_t character, size_t begin, size_t end) { return LowerAt(text.text(), character, begin, end); });
+  return MapCharacters(
+      text, [&](char32_t character, size_t begin, size_t end) { return LowerAt(text.text(), character, begin, end); });
 }
 
 MarkedString CapitalizeText(const MarkedString& text) {
@@ -93,7 +94,8 @@ size_t FindLastPart(std::string_view text, std::string_view part) {
   return last;
 }
 
-Result<MarkedString> ReplaceText(Budget& budget, const MarkedString& text, std::string_view old, const MarkedString& with, Integer count) {
+Result<MarkedString> ReplaceText(Budget& budget, const MarkedString& text, std::string_view old,
+                                 const MarkedString& with, Integer count) {
   OCTET_TRY(budget.SpendBytes(text.size()));
   MarkedString replaced;
   size_t kept = 0;
@@ -142,7 +144,8 @@ std::vector<MarkedString> LinesOf(const MarkedString& text, bool keep_ends) {
 Result<size_t> SizeArgument(Budget& budget, Integer value) {
   if (value < 0) return size_t{0};
   if (value > static_cast<Integer>(budget.limits().memory_bytes)) {
-    return Fail(ErrorCode::kExhausted, "a size of ", IntegerText(value), " is above the memory limit of ", budget.limits().memory_bytes, " bytes");
+    return Fail(ErrorCode::kExhausted, "a size of ", IntegerText(value), " is above the memory limit of ",
+                budget.limits().memory_bytes, " bytes");
   }
   return static_cast<size_t>(value);
 }
@@ -156,7 +159,8 @@ Result<MarkedString> Padding(Budget& budget, Integer count, std::string_view cha
   return MarkedString(std::move(text), trusted);
 }
 
-Result<MarkedString> CenterText(Budget& budget, const MarkedString& text, size_t characters, Integer width, std::string_view fill, bool trusted) {
+Result<MarkedString> CenterText(Budget& budget, const MarkedString& text, size_t characters, Integer width,
+                                std::string_view fill, bool trusted) {
   const Integer margin = width - static_cast<Integer>(characters);
   if (margin <= 0) return text;
   // The odd space goes left where the width is odd, as in CPython.

@@ -1,6 +1,7 @@
 // What filters and string methods share: case, stripping, replacing, splitting and padding of marked strings.
 //
-// Characters that a change keeps or maps keep their marks; those it invents (padding) are trusted where all of the text is.
+// Characters that a change keeps or maps keep their marks; those it invents (padding) are trusted where all of the text
+// is.
 #pragma once
 
 #include <optional>
@@ -27,13 +28,15 @@ MarkedString StripText(const MarkedString& text, const std::optional<std::string
 size_t FindPart(std::string_view text, std::string_view part, size_t begin);
 size_t FindLastPart(std::string_view text, std::string_view part);
 // Python's str.replace; a negative count replaces all.
-Result<MarkedString> ReplaceText(Budget& budget, const MarkedString& text, std::string_view old, const MarkedString& with, Integer count);
+Result<MarkedString> ReplaceText(Budget& budget, const MarkedString& text, std::string_view old,
+                                 const MarkedString& with, Integer count);
 
 std::vector<MarkedString> LinesOf(const MarkedString& text, bool keep_ends);
 // `count` copies of the character.
 Result<MarkedString> Padding(Budget& budget, Integer count, std::string_view character, bool trusted);
 // Python's str.center; `characters` is the text's length.
-Result<MarkedString> CenterText(Budget& budget, const MarkedString& text, size_t characters, Integer width, std::string_view fill, bool trusted);
+Result<MarkedString> CenterText(Budget& budget, const MarkedString& text, size_t characters, Integer width,
+                                std::string_view fill, bool trusted);
 
 // Reading arguments, with Python's words where the type is wrong. A missing argument yields `otherwise`.
 Result<Integer> IntegerArgument(const Value& value, Integer otherwise);

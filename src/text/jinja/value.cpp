@@ -13,8 +13,8 @@ constexpr size_t kIndexedFrom = 9;
 constexpr size_t kNowhere = ~size_t{0};
 
 size_t CountCharacters(std::string_view text) {
-  return static_cast<size_t>(
-      std::count_if(text.begin(), text.end(), [](char byte) { return (static_cast<unsigned char>(byte) & 0xC0) != 0x80; }));
+  return static_cast<size_t>(std::count_if(
+      text.begin(), text.end(), [](char byte) { return (static_cast<unsigned char>(byte) & 0xC0) != 0x80; }));
 }
 
 // Equality of keys; tuples recurse at most kMaximumValueDepth deep.
@@ -26,8 +26,8 @@ bool SameKey(const Value& a, const Value& b) {
   if (a.heap() == b.heap()) return true;
   if (!a.Is(Kind::kSequence) || a.sequence().type != SequenceKind::kTuple) return false;
   return a.sequence().type == b.sequence().type &&
-         std::equal(a.sequence().items.begin(), a.sequence().items.end(), b.sequence().items.begin(), b.sequence().items.end(),
-                    SameKey);
+         std::equal(a.sequence().items.begin(), a.sequence().items.end(), b.sequence().items.begin(),
+                    b.sequence().items.end(), SameKey);
 }
 
 // Keys with more parts count as unhashable: a tuple that shares parts with itself has exponentially many.
@@ -39,7 +39,8 @@ bool CountKeyParts(const Value& value, size_t& left) {
   if (!value.Is(Kind::kSequence)) return true;
   const Sequence& sequence = value.sequence();
   if (sequence.type == SequenceKind::kTuple) {
-    return std::all_of(sequence.items.begin(), sequence.items.end(), [&](const Value& item) { return CountKeyParts(item, left); });
+    return std::all_of(sequence.items.begin(), sequence.items.end(),
+                       [&](const Value& item) { return CountKeyParts(item, left); });
   }
   return sequence.type == SequenceKind::kIterator;
 }
@@ -171,18 +172,28 @@ Result<Value> FinishDict(Budget& budget, std::shared_ptr<Dict> dict) {
 }
 
 std::string TypeName(const Value& value) {
-  static constexpr const char* kSequenceNames[] = {"list", "tuple", "range", "dict_keys", "dict_values", "dict_items", "generator"};
+  static constexpr const char* kSequenceNames[] = {"list",        "tuple",      "range",    "dict_keys",
+                                                   "dict_values", "dict_items", "generator"};
   switch (value.kind()) {
     case Kind::kMissing:
-    case Kind::kUndefined: return "Undefined";
-    case Kind::kNone: return "NoneType";
-    case Kind::kBool: return "bool";
-    case Kind::kInteger: return "int";
-    case Kind::kFloat: return "float";
-    case Kind::kString: return value.string().markup ? "Markup" : "str";
-    case Kind::kSequence: return kSequenceNames[static_cast<size_t>(value.sequence().type)];
-    case Kind::kDict: return "dict";
-    case Kind::kObject: return std::string(value.object().TypeName());
+    case Kind::kUndefined:
+      return "Undefined";
+    case Kind::kNone:
+      return "NoneType";
+    case Kind::kBool:
+      return "bool";
+    case Kind::kInteger:
+      return "int";
+    case Kind::kFloat:
+      return "float";
+    case Kind::kString:
+      return value.string().markup ? "Markup" : "str";
+    case Kind::kSequence:
+      return kSequenceNames[static_cast<size_t>(value.sequence().type)];
+    case Kind::kDict:
+      return "dict";
+    case Kind::kObject:
+      return std::string(value.object().TypeName());
   }
   return "object";
 }
@@ -194,18 +205,23 @@ bool IsHashable(const Value& value) {
 
 size_t HashOf(const Value& value) {
   switch (value.kind()) {
-    case Kind::kString: return std::hash<std::string_view>()(value.string().text());
+    case Kind::kString:
+      return std::hash<std::string_view>()(value.string().text());
     case Kind::kBool:
-    case Kind::kInteger: return std::hash<double>()(static_cast<double>(value.integer()));
-    case Kind::kFloat: return std::hash<double>()(value.real());
+    case Kind::kInteger:
+      return std::hash<double>()(static_cast<double>(value.integer()));
+    case Kind::kFloat:
+      return std::hash<double>()(value.real());
     case Kind::kSequence: {
       // Not the tuples inside: a value that shares parts with itself would take exponential time.
       size_t hash = value.sequence().items.size();
       for (const Value& item : value.sequence().items) hash = hash * 31 + (item.Is(Kind::kSequence) ? 0 : HashOf(item));
       return hash;
     }
-    case Kind::kObject: return std::hash<const void*>()(value.heap());
-    default: return static_cast<size_t>(value.kind());
+    case Kind::kObject:
+      return std::hash<const void*>()(value.heap());
+    default:
+      return static_cast<size_t>(value.kind());
   }
 }
 

@@ -3,9 +3,9 @@
 //   Value name = MakeString(budget, MarkedString("Ada", /*trusted=*/false));
 //   Value list = MakeSequence(budget, SequenceKind::kList, {name, Value::FromInteger(3)});
 //
-// Values are immutable (the sandbox refuses append and its like), but for namespaces and a few helpers that are Objects.
-// Numbers, true, false and none carry a mark as strings do: what prints from data is never trusted. Arithmetic and
-// comparison: operations.h. Printing: text_form.h.
+// Values are immutable (the sandbox refuses append and its like), but for namespaces and a few helpers that are
+// Objects. Numbers, true, false and none carry a mark as strings do: what prints from data is never trusted. Arithmetic
+// and comparison: operations.h. Printing: text_form.h.
 #pragma once
 
 #include <cstdint>
@@ -117,9 +117,9 @@ struct Sequence : HeapObject {
   SequenceKind type = SequenceKind::kList;
   std::vector<Value> items;
   Integer range_start = 0, range_stop = 0, range_step = 1;
-  bool grouped = false;           // a tuple of `groupby`, with names for its two items
-  mutable size_t consumed = 0;    // of kIterator: items already taken
-  std::optional<Error> failure;   // of kIterator: what taking the item behind the last fails with
+  bool grouped = false;          // a tuple of `groupby`, with names for its two items
+  mutable size_t consumed = 0;   // of kIterator: items already taken
+  std::optional<Error> failure;  // of kIterator: what taking the item behind the last fails with
 
   bool IsIndexed() const { return type <= SequenceKind::kRange; }
 };

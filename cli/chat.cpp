@@ -1,0 +1,241 @@
+// `octet chat`: questions and answers on a terminal; piped input is one question.
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+
+#include "cli/line_editor.h"
+#include "cli/model_flags.h"
+#include "cli/sampling_flags.h"
+#include "cli/signals.h"
+#include "cli/verb.h"
+#include "engine/chat/chat_input.h"
+#include "engine/chat/conversation.h"
+#include "engine/prompt.h"
+#include "engine/session.h"
+
+namespace octet::cli {
+namespace {
+
+constexpr size_t kMostInputBytes = size_t{256} << 20;
+
+struct ChatOptions {
+  std::string system;
+  std::filesystem::path load;
+  std::optional<std::filesystem::path> history;
+  SamplingFlags sampling;
+  ModelFlags model;
+
+  template <class Visit>
+  static void Describe(Visit&& visit) {
+    visit(&ChatOptions::system, "system", "system message that goes before the conversation");
+    visit(&ChatOptions::load, "continue", "file that /save wrote, to go on from");
+    visit(&ChatOptions::history, "history", "file that keeps the lines typed; an empty name keeps none");
+    visit(&ChatOptions::sampling);
+    visit(&ChatOptions::model);
+  }
+};
+
+std::string SpeedLine(const Timings& times) {
+  char line[160];
+  std::snprintf(line, sizeof line, "prompt %zu tokens (%zu cached), %.1f tokens/s | answer %zu tokens, %.1f tokens/s",
+                times.prompt_tokens, times.cached_tokens, times.PromptRate(), times.generated_tokens,
+                times.DecodeRate());
+  return line;
+}
+
+// One user at one model: answers questions and obeys commands.
+class Talk {
+ public:
+  Talk(Engine& engine, GenerateOptions options, Conversation conversation, Invocation& call)
+      : engine_(engine),
+        session_(engine),
+        options_(std::move(options)),
+        conversation_(std::move(conversation)),
+        call_(call) {}
+
+  // The answer's text goes to stdout as it comes, unless `quiet`. A failed question is taken back.
+  Result<GenerateResult> Ask(std::string question, bool quiet);
+  Status Loop(const std::filesystem::path& history_file);
+
+ private:
+  Result<GenerateResult> AnswerLast(bool quiet);
+  Status Handle(const std::string& message);
+  Status Obey(const ChatCommand& command);
+  Status AnswerAloud();
+  std::string Stats() const;
+
+  Engine& engine_;
+  EngineSession session_;
+  GenerateOptions options_;
+  Conversation conversation_;
+  Invocation& call_;
+  Timings last_ = {};
+  uint32_t number_ = 0;  // each answer draws anew
+};
+
+Result<GenerateResult> Talk::AnswerLast(bool quiet) {
+  Request request;
+  const std::vector<ChatMessage> messages = conversation_.messages();
+  request.prompt = OCTET_TRY(ChatPrompt(engine_, messages));
+  request.options = options_;
+  request.number = number_++;
+  Status printed;
+  const auto print = [&](std::string_view piece) {
+    if (!quiet) printed = call_.Print(piece);
+    return printed.has_value();
+  };
+  GenerateResult result = OCTET_TRY(session_.Generate(std::move(request), print, &call_.cancel()));
+  OCTET_TRY(std::move(printed));
+  last_ = result.timings;
+  conversation_.Answer(result.text);
+  return result;
+}
+
+Result<GenerateResult> Talk::Ask(std::string question, bool quiet) {
+  OCTET_TRY(CheckUtf8(question, "the question"));
+  conversation_.Ask(std::move(question));
+  Result<GenerateResult> result = AnswerLast(quiet);
+  if (!result) conversation_.Undo();
+  return result;
+}
+
+std::string Talk::Stats() const {
+  const size_t used = last_.prompt_tokens + last_.generated_tokens;
+  return Cat(SpeedLine(last_), "\n", conversation_.questions(), " questions, ", used, " of ", engine_.context(),
+             " tokens of context used");
+}
+
+Status Talk::AnswerAloud() {
+  const GenerateResult result = OCTET_TRY(AnswerLast(false));
+  OCTET_TRY(call_.Print("\n"));
+  const bool stopped = result.finish_reason == FinishReason::kCancelled;
+  call_.Note(stopped ? "stopped; " + SpeedLine(result.timings) : SpeedLine(result.timings));
+  return {};
+}
+
+Status Talk::Obey(const ChatCommand& command) {
+  switch (command.action) {
+    case ChatAction::kSystem:
+      OCTET_TRY(CheckUtf8(command.argument, "the system message"));
+      conversation_ = Conversation();
+      conversation_.SetSystem(command.argument);
+      call_.Note(command.argument.empty() ? "no system message; the conversation begins anew"
+                                          : "the conversation begins anew");
+      return {};
+    case ChatAction::kRetry:
+      if (!conversation_.ReopenQuestion()) return Fail(ErrorCode::kInvalidArgument, "nothing was asked yet");
+      return AnswerAloud();
+    case ChatAction::kUndo:
+      if (!conversation_.Undo()) return Fail(ErrorCode::kInvalidArgument, "nothing was asked yet");
+      call_.Note(Cat("taken back; ", conversation_.questions(), " questions are left"));
+      return {};
+    case ChatAction::kSave:
+      OCTET_TRY(conversation_.Save(command.argument));
+      call_.Note(Cat("saved to ", command.argument));
+      return {};
+    case ChatAction::kLoad:
+      conversation_ = OCTET_TRY(Conversation::Load(command.argument));
+      call_.Note(Cat(conversation_.questions(), " questions loaded"));
+      return {};
+    case ChatAction::kStats:
+      call_.Note(Stats());
+      return {};
+    case ChatAction::kHelp:
+      call_.Note(ChatHelp());
+      return {};
+  }
+  return {};
+}
+
+Status Talk::Handle(const std::string& message) {
+  const std::optional<ChatCommand> command = OCTET_TRY(ParseChatCommand(message));
+  if (command) return Obey(*command);
+  OCTET_TRY(CheckUtf8(message, "the question"));
+  conversation_.Ask(std::string(MessageText(message)));
+  Status answered = AnswerAloud();
+  if (!answered) conversation_.Undo();
+  return answered;
+}
+
+Status Talk::Loop(const std::filesystem::path& history_file) {
+  const bool coloured = ::isatty(STDERR_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr;
+  LineEditor editor(history_file);
+  MessageReader reader;
+  while (const std::optional<std::string> line = editor.Read(reader.waiting() ? "." : ">", coloured)) {
+    const std::optional<std::string> message = reader.Push(*line);
+    if (!message || message->empty()) continue;
+    if (const Status handled = Handle(*message); !handled) {
+      // An error ends the answer, not the chat; a reader of stdout that has left ends both.
+      if (handled.error().code == ErrorCode::kCancelled && LastSignal() == 0) return handled;
+      call_.Note(handled.error().message);
+    }
+    if (LastSignal() == SIGTERM) return call_.cancel().Check();
+    call_.cancel().Clear();
+    ForgetSignal();
+  }
+  call_.Note("");
+  return {};
+}
+
+Result<std::string> ReadPiped() {
+  std::string text;
+  char block[65536];
+  for (size_t got = 0; (got = std::fread(block, 1, sizeof block, stdin)) > 0;) {
+    text.append(block, got);
+    if (text.size() > kMostInputBytes)
+      return Fail(ErrorCode::kInvalidArgument, "standard input is longer than ", kMostInputBytes, " bytes");
+  }
+  while (text.ends_with('\n')) text.pop_back();
+  if (text.empty())
+    return Fail(ErrorCode::kInvalidArgument,
+                "standard input is empty; pipe a question in, or run `octet chat` on a terminal");
+  return text;
+}
+
+// The question that came through the pipe, its answer, and that is all.
+Status AnswerPiped(Talk& talk, std::string question, Invocation& call) {
+  const GenerateResult result = OCTET_TRY(talk.Ask(std::move(question), call.json()));
+  if (call.json()) {
+    OCTET_TRY(call.PrintJson({{"text", result.text},
+                              {"finish_reason", FinishReasonName(result.finish_reason)},
+                              {"prompt_tokens", result.timings.prompt_tokens},
+                              {"generated_tokens", result.timings.generated_tokens}}));
+  } else {
+    OCTET_TRY(call.Print("\n"));
+    call.Note(SpeedLine(result.timings));
+  }
+  return call.cancel().Check();
+}
+
+Status Chat(const ChatOptions& options, Invocation& call) {
+  const bool piped = ::isatty(STDIN_FILENO) == 0;
+  if (!piped && call.json())
+    return Fail(ErrorCode::kInvalidArgument,
+                "--json needs a question through a pipe: echo QUESTION | octet chat MODEL --json");
+  std::string question;
+  if (piped) {
+    question = OCTET_TRY(ReadPiped());
+    OCTET_TRY(CheckUtf8(question, "the question"));
+  }
+  Conversation conversation;
+  if (!options.load.empty()) conversation = OCTET_TRY(Conversation::Load(options.load));
+  if (!options.system.empty()) conversation.SetSystem(options.system);
+  const std::unique_ptr<Engine> engine = OCTET_TRY(OpenEngine(call.word(0), options.model));
+  GenerateOptions generate = OCTET_TRY(ToGenerateOptions(options.sampling, engine->defaults()));
+  Talk talk(*engine, std::move(generate), std::move(conversation), call);
+  if (piped) return AnswerPiped(talk, std::move(question), call);
+  call.Note(Cat(call.word(0), ": ", engine->context(), " tokens of context, ", engine->threads(), " threads, ",
+                engine->tier(), "; /help lists commands, Ctrl-D leaves"));
+  return talk.Loop(options.history.value_or(DefaultHistoryFile()));
+}
+
+const RegisterVerb kChat(MakeVerb<ChatOptions>({.name = "chat",
+                                                .words = "MODEL",
+                                                .summary = "talk with a model; piped input is one question",
+                                                .example = "octet chat build/models/fp8 --system \"Be brief.\""},
+                                               Chat));
+
+}  // namespace
+}  // namespace octet::cli
