@@ -27,7 +27,8 @@ struct EvalOptions {
     visit(&EvalOptions::score_from, "score-from", "first token of a window that counts; 0: context / 2 + 1",
           Between{0, 1 << 20});
     visit(&EvalOptions::chunks, "chunks", "at most so many windows; 0: all", Between{0, 1 << 30});
-    visit(&EvalOptions::activations, "activations", "inputs of FP8 weights; fp8 rounds each token's to E4M3", OneOf{{"bf16", "fp8"}});
+    visit(&EvalOptions::activations, "activations", "inputs of FP8 weights; fp8 rounds each token's to E4M3",
+          OneOf{{"bf16", "fp8"}});
     visit(&EvalOptions::dtype, "dtype", "what weights that aren't quantised are computed in; auto: as stored",
           OneOf{{"auto", "bf16", "f32"}});
     visit(&EvalOptions::threads, "threads", "threads to use; 0: one a core", Between{0, 1024});
@@ -61,8 +62,8 @@ Json ToJson(const Perplexity& result) {
 }
 
 std::string ToText(const Perplexity& result) {
-  return fmt::format("perplexity {:.4f} +/- {:.4f} over {} tokens in {} windows", result.perplexity, result.standard_error,
-                     result.tokens, result.windows);
+  return fmt::format("perplexity {:.4f} +/- {:.4f} over {} tokens in {} windows", result.perplexity,
+                     result.standard_error, result.tokens, result.windows);
 }
 
 Status RunPerplexity(const EvalOptions& options, Invocation& call) {
@@ -103,21 +104,24 @@ Status RunCompare(const EvalOptions& options, Invocation& call) {
                            {"a", ToJson(result.a)},
                            {"b", ToJson(result.b)}});
   }
-  return call.Print(fmt::format("KL divergence mean {:.6f}, 99th percentile {:.6f}, largest {:.4f}\nsame first choice {:.2f} %\n"
-                                "A: {}\nB: {}\n",
-                                result.kl_mean, result.kl_p99, result.kl_max, 100 * result.top1, ToText(result.a), ToText(result.b)));
+  return call.Print(
+      fmt::format("KL divergence mean {:.6f}, 99th percentile {:.6f}, largest {:.4f}\nsame first choice {:.2f} %\n"
+                  "A: {}\nB: {}\n",
+                  result.kl_mean, result.kl_p99, result.kl_max, 100 * result.top1, ToText(result.a), ToText(result.b)));
 }
 
-const RegisterVerb kPerplexity(MakeVerb<EvalOptions>({.name = "eval perplexity",
-                                                      .words = "MODEL",
-                                                      .summary = "how well a model predicts a text",
-                                                      .example = "octet eval perplexity build/models/fp8 --text test.txt --chunks 40"},
-                                                     RunPerplexity));
-const RegisterVerb kCompare(MakeVerb<EvalOptions>({.name = "eval compare",
-                                                   .words = "A B",
-                                                   .summary = "how far model B's predictions are from model A's on a text",
-                                                   .example = "octet eval compare build/models/bf16 build/models/fp8 --text test.txt"},
-                                                  RunCompare));
+const RegisterVerb kPerplexity(
+    MakeVerb<EvalOptions>({.name = "eval perplexity",
+                           .words = "MODEL",
+                           .summary = "how well a model predicts a text",
+                           .example = "octet eval perplexity build/models/fp8 --text test.txt --chunks 40"},
+                          RunPerplexity));
+const RegisterVerb kCompare(
+    MakeVerb<EvalOptions>({.name = "eval compare",
+                           .words = "A B",
+                           .summary = "how far model B's predictions are from model A's on a text",
+                           .example = "octet eval compare build/models/bf16 build/models/fp8 --text test.txt"},
+                          RunCompare));
 
 }  // namespace
 }  // namespace octet::cli

@@ -14,8 +14,8 @@ struct ImportOptions {
 
   template <class Visit>
   static void Describe(Visit&& visit) {
-    visit(&ImportOptions::output, "output", "directory to write; one that octet made is replaced", Takes{"DIR"}, Short{'o'},
-          Required{});
+    visit(&ImportOptions::output, "output", "directory to write; one that octet made is replaced", Takes{"DIR"},
+          Short{'o'}, Required{});
     visit(&ImportOptions::dtype, "dtype", "type of the weights written; f32 loses nothing and is twice as large",
           OneOf{{"bf16", "f16", "f32"}});
   }
@@ -38,7 +38,8 @@ Status Import(const ImportOptions& options, Invocation& call) {
   call.progress().End();
   const size_t tensors = checkpoint.tensors->tensors().size();
   if (call.json()) {
-    return call.PrintJson({{"path", options.output.native()}, {"tensors", tensors}, {"bytes", written}, {"dtype", options.dtype}});
+    return call.PrintJson(
+        {{"path", options.output.native()}, {"tensors", tensors}, {"bytes", written}, {"dtype", options.dtype}});
   }
   return call.Print(fmt::format("{}: {} tensors, {:.1f} MB in {}\n", options.output.native(), tensors,
                                 static_cast<double>(written) / 1e6, options.dtype));

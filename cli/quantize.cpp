@@ -26,14 +26,15 @@ struct QuantizeOptions {
   template <class Visit>
   static void Describe(Visit&& visit) {
     visit(&QuantizeOptions::to, "to", "recipe; --list shows them", Takes{"RECIPE"});
-    visit(&QuantizeOptions::output, "output", "directory to write; one that octet made is replaced", Takes{"DIR"}, Short{'o'});
+    visit(&QuantizeOptions::output, "output", "directory to write; one that octet made is replaced", Takes{"DIR"},
+          Short{'o'});
     visit(&QuantizeOptions::head, "head", "precision of the output head; fp8 saves memory and costs quality",
           OneOf{{"bf16", "fp8"}});
     visit(&QuantizeOptions::keep, "keep", "tensors or modules that stay as they are, with * and ?; may be repeated",
           Takes{"PATTERNS"}, SplitAtCommas{});
     visit(&QuantizeOptions::calibrate, "calibrate", "text that --gate measures on; its first 20 windows of 512 tokens");
-    visit(&QuantizeOptions::gate, "gate", "exit with 1 where the mean KL divergence from the original is above X, in nats",
-          Takes{"kl=X"});
+    visit(&QuantizeOptions::gate, "gate",
+          "exit with 1 where the mean KL divergence from the original is above X, in nats", Takes{"kl=X"});
     visit(&QuantizeOptions::threads, "threads", "threads to use; 0: one a core", Between{0, 1024});
     visit(&QuantizeOptions::list, "list", "show the recipes and stop");
   }
@@ -52,10 +53,11 @@ Json RecipeList() {
 }
 
 std::string RecipeTable() {
-  std::string text = fmt::format("{:<8}{:<8}{:<14}{:<28}{}\n", "recipe", "bits", "calibration", "tiers at full speed", "what it is");
+  std::string text =
+      fmt::format("{:<8}{:<8}{:<14}{:<28}{}\n", "recipe", "bits", "calibration", "tiers at full speed", "what it is");
   for (const Recipe& recipe : Recipes()) {
-    text += fmt::format("{:<8}{:<8}{:<14}{:<28}{}\n", recipe.name, recipe.bits_per_weight, recipe.needs_calibration ? "needed" : "no",
-                        recipe.full_speed_tiers, recipe.summary);
+    text += fmt::format("{:<8}{:<8}{:<14}{:<28}{}\n", recipe.name, recipe.bits_per_weight,
+                        recipe.needs_calibration ? "needed" : "no", recipe.full_speed_tiers, recipe.summary);
   }
   return text;
 }
@@ -76,17 +78,17 @@ std::string ReportTable(const QuantizeReport& report) {
   for (const auto& [kind, group] : groups) {
     text += fmt::format("{:<10}{:>8}{:>15}  {}\n", kind.first, group.tensors, group.weights, kind.second);
   }
-  text += fmt::format("{:.1f} MB, {:.3f} of BF16; signal to noise {:.1f} dB\n", static_cast<double>(report.weight_bytes) / 1e6,
-                      report.ratio(), report.mean_decibels);
+  text += fmt::format("{:.1f} MB, {:.3f} of BF16; signal to noise {:.1f} dB\n",
+                      static_cast<double>(report.weight_bytes) / 1e6, report.ratio(), report.mean_decibels);
   return text;
 }
 
 // The limit of `kl=X`.
 Result<std::optional<double>> GateLimit(const QuantizeOptions& options) {
   if (options.gate.empty() != options.calibrate.empty()) {
-    return Fail(ErrorCode::kInvalidArgument, options.gate.empty()
-                                                 ? "recipe fp8 needs no calibration; --calibrate is read together with --gate only"
-                                                 : "--gate needs a text to measure on: --calibrate FILE");
+    return Fail(ErrorCode::kInvalidArgument,
+                options.gate.empty() ? "recipe fp8 needs no calibration; --calibrate is read together with --gate only"
+                                     : "--gate needs a text to measure on: --calibrate FILE");
   }
   if (options.gate.empty()) return std::nullopt;
   constexpr std::string_view kKind = "kl=";
@@ -95,7 +97,8 @@ Result<std::optional<double>> GateLimit(const QuantizeOptions& options) {
   const bool known = options.gate.starts_with(kKind);
   const std::from_chars_result parsed = std::from_chars(options.gate.data() + (known ? kKind.size() : 0), end, limit);
   if (!known || parsed.ec != std::errc() || parsed.ptr != end || !(limit >= 0)) {
-    return Fail(ErrorCode::kInvalidArgument, "--gate: `", options.gate, "` is not kl=X with X a divergence in nats, as in kl=0.05");
+    return Fail(ErrorCode::kInvalidArgument, "--gate: `", options.gate,
+                "` is not kl=X with X a divergence in nats, as in kl=0.05");
   }
   return limit;
 }
@@ -103,7 +106,8 @@ Result<std::optional<double>> GateLimit(const QuantizeOptions& options) {
 constexpr size_t kGateContext = 512, kGateWindows = 20;
 
 // How far the result's predictions are from the original's, activations as the recipe has them.
-Result<Comparison> Measure(const std::string& original, const QuantizeOptions& options, ThreadPool& pool, Invocation& call) {
+Result<Comparison> Measure(const std::string& original, const QuantizeOptions& options, ThreadPool& pool,
+                           Invocation& call) {
   const std::string content = OCTET_TRY(ReadTextFile(options.calibrate));
   DecoderModelOptions model{.context = kGateContext};
   const std::unique_ptr<DecoderModel> a = OCTET_TRY(DecoderModel::Open(original, model, pool));
@@ -114,7 +118,10 @@ Result<Comparison> Measure(const std::string& original, const QuantizeOptions& o
 }
 
 Status CheckGiven(const QuantizeOptions& options, const Invocation& call) {
-  const char* missing = call.words().empty() ? "MODEL" : options.to.empty() ? "--to RECIPE" : options.output.empty() ? "-o DIR" : nullptr;
+  const char* missing = call.words().empty()     ? "MODEL"
+                        : options.to.empty()     ? "--to RECIPE"
+                        : options.output.empty() ? "-o DIR"
+                                                 : nullptr;
   if (missing == nullptr) return {};
   return Fail(ErrorCode::kInvalidArgument, missing, " is missing; `octet quantize --help` explains it");
 }
@@ -136,16 +143,18 @@ Status Quantize(const QuantizeOptions& options, Invocation& call) {
     const Comparison measured = OCTET_TRY(Measure(call.word(0), options, pool, call));
     json["gate"] = {{"kl_mean", measured.kl_mean}, {"limit", *gate}, {"top1", measured.top1}};
     text += fmt::format("KL divergence {:.6f}, limit {}\n", measured.kl_mean, *gate);
-    if (measured.kl_mean > *gate) call.FailGate(fmt::format("octet quantize: KL divergence {:.6f} is above the limit {}", measured.kl_mean, *gate));
+    if (measured.kl_mean > *gate)
+      call.FailGate(fmt::format("octet quantize: KL divergence {:.6f} is above the limit {}", measured.kl_mean, *gate));
   }
   return call.json() ? call.PrintJson(json) : call.Print(text);
 }
 
-const RegisterVerb kQuantize(MakeVerb<QuantizeOptions>({.name = "quantize",
-                                                        .words = "[MODEL]",
-                                                        .summary = "a model in fewer bits, as a Hugging Face directory",
-                                                        .example = "octet quantize build/models/bf16 --to fp8 -o build/models/fp8"},
-                                                       Quantize));
+const RegisterVerb kQuantize(
+    MakeVerb<QuantizeOptions>({.name = "quantize",
+                               .words = "[MODEL]",
+                               .summary = "a model in fewer bits, as a Hugging Face directory",
+                               .example = "octet quantize build/models/bf16 --to fp8 -o build/models/fp8"},
+                              Quantize));
 
 }  // namespace
 }  // namespace octet::cli

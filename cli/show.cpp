@@ -33,8 +33,8 @@ struct TypeTotal {
 struct ShownModel {
   std::filesystem::path path;
   std::string kind;
-  std::string quantisation;        // empty for none
-  std::optional<ModelSpec> spec;   // none for a vocabulary
+  std::string quantisation;       // empty for none
+  std::optional<ModelSpec> spec;  // none for a vocabulary
   std::vector<TensorInfo> tensors;
 };
 
@@ -42,7 +42,8 @@ struct ShownModel {
 std::vector<std::pair<std::string, TypeTotal>> PrecisionMapOf(const std::vector<TensorInfo>& tensors) {
   std::vector<std::pair<std::string, TypeTotal>> types;
   for (const TensorInfo& info : tensors) {
-    auto type = std::find_if(types.begin(), types.end(), [&](const auto& entry) { return entry.first == info.stored_type; });
+    auto type =
+        std::find_if(types.begin(), types.end(), [&](const auto& entry) { return entry.first == info.stored_type; });
     if (type == types.end()) type = types.insert(types.end(), {info.stored_type, {}});
     ++type->second.tensors;
     type->second.weights += ElementCount(info.shape).value_or(0);
@@ -59,14 +60,18 @@ uint64_t StoredBytes(const std::vector<TensorInfo>& tensors) {
 
 std::string QuantisationOf(const Json& config) {
   const Json* quantisation = FindMember(config, "quantization_config");
-  const Json* method = quantisation != nullptr && quantisation->is_object() ? FindMember(*quantisation, "quant_method") : nullptr;
+  const Json* method =
+      quantisation != nullptr && quantisation->is_object() ? FindMember(*quantisation, "quant_method") : nullptr;
   return method != nullptr && method->is_string() ? method->get<std::string>() : std::string();
 }
 
 Result<ShownModel> OfCheckpoint(const std::filesystem::path& path) {
   const Checkpoint checkpoint = OCTET_TRY(Checkpoint::Open(path));
-  ShownModel model{.path = path, .kind = checkpoint.kind, .quantisation = QuantisationOf(checkpoint.config),
-                   .spec = std::nullopt, .tensors = checkpoint.tensors->tensors()};
+  ShownModel model{.path = path,
+                   .kind = checkpoint.kind,
+                   .quantisation = QuantisationOf(checkpoint.config),
+                   .spec = std::nullopt,
+                   .tensors = checkpoint.tensors->tensors()};
   if (model.tensors.empty()) return model;
   model.spec = OCTET_TRY(ReadHfConfig(checkpoint.config, (checkpoint.gguf ? path : path / "config.json").native()));
   return model;
@@ -87,7 +92,8 @@ Result<ShownModel> OfPack(const std::filesystem::path& path) {
   const std::shared_ptr<const OctetPack> pack = OCTET_TRY(OctetPack::Open(path));
   const std::string_view text = OCTET_TRY(pack->Text("config.json"));
   const Json config = OCTET_TRY(ParseJson(text, path.native()));
-  ShownModel model{.path = path, .kind = "octet", .quantisation = QuantisationOf(config), .spec = std::nullopt, .tensors = {}};
+  ShownModel model{
+      .path = path, .kind = "octet", .quantisation = QuantisationOf(config), .spec = std::nullopt, .tensors = {}};
   model.spec = OCTET_TRY(ReadHfConfig(config, path.native()));
   for (const PackEntry& entry : OCTET_TRY(ReadPackIndex(*pack))) model.tensors.push_back(OfEntry(entry));
   return model;
@@ -104,26 +110,23 @@ Result<ShownModel> OpenShown(const std::filesystem::path& path) {
 
 Json SpecJson(const ModelSpec& spec) {
   const LayerSpec& layer = spec.layers.front();
-  return {{"family", spec.family},
-          {"layers", spec.layers.size()},
-          {"hidden", spec.hidden},
-          {"feed_forward", layer.ffn.width},
-          {"heads", layer.attn.heads},
-          {"kv_heads", layer.attn.kv_heads},
-          {"head_dim", layer.attn.key_dim},
-          {"vocab", spec.vocab},
-          {"context", spec.max_positions},
-          {"tied", spec.tied},
+  return {{"family", spec.family},          {"layers", spec.layers.size()},
+          {"hidden", spec.hidden},          {"feed_forward", layer.ffn.width},
+          {"heads", layer.attn.heads},      {"kv_heads", layer.attn.kv_heads},
+          {"head_dim", layer.attn.key_dim}, {"vocab", spec.vocab},
+          {"context", spec.max_positions},  {"tied", spec.tied},
           {"parameters", spec.Parameters()}};
 }
 
 Json ModelJson(const ShownModel& model) {
   Json precision = Json::array(), tensors = Json::array();
   for (const auto& [type, total] : PrecisionMapOf(model.tensors)) {
-    precision.push_back({{"type", type}, {"tensors", total.tensors}, {"weights", total.weights}, {"bytes", total.bytes}});
+    precision.push_back(
+        {{"type", type}, {"tensors", total.tensors}, {"weights", total.weights}, {"bytes", total.bytes}});
   }
   for (const TensorInfo& info : model.tensors) {
-    tensors.push_back({{"name", info.name}, {"type", info.stored_type}, {"shape", info.shape}, {"bytes", info.stored_bytes}});
+    tensors.push_back(
+        {{"name", info.name}, {"type", info.stored_type}, {"shape", info.shape}, {"bytes", info.stored_bytes}});
   }
   return {{"path", model.path.native()},
           {"kind", model.kind},
@@ -139,21 +142,23 @@ std::string SpecText(const ModelSpec& spec) {
   return fmt::format(
       "{} layers, hidden {}, feed-forward {}, {} heads over {} key heads of {}, vocabulary {}{}, context {}\n"
       "{:.1f} million parameters\n",
-      spec.layers.size(), spec.hidden, layer.ffn.width, layer.attn.heads, layer.attn.kv_heads, layer.attn.key_dim, spec.vocab,
-      spec.tied ? " (tied head)" : "", spec.max_positions, static_cast<double>(spec.Parameters()) / 1e6);
+      spec.layers.size(), spec.hidden, layer.ffn.width, layer.attn.heads, layer.attn.kv_heads, layer.attn.key_dim,
+      spec.vocab, spec.tied ? " (tied head)" : "", spec.max_positions, static_cast<double>(spec.Parameters()) / 1e6);
 }
 
 std::string TensorText(const std::vector<TensorInfo>& tensors) {
   std::string text = fmt::format("\n{:<56}{:<9}{:<16}{:>13}\n", "tensor", "type", "shape", "bytes");
   for (const TensorInfo& info : tensors) {
-    text += fmt::format("{:<56}{:<9}{:<16}{:>13}\n", info.name, info.stored_type, ToText(info.shape), info.stored_bytes);
+    text +=
+        fmt::format("{:<56}{:<9}{:<16}{:>13}\n", info.name, info.stored_type, ToText(info.shape), info.stored_bytes);
   }
   return text;
 }
 
 std::string ModelText(const ShownModel& model) {
-  std::string text = fmt::format("{}: {}{}{}\n", model.path.native(), model.kind, model.spec ? ", " + model.spec->family : "",
-                                 model.quantisation.empty() ? "" : fmt::format(", quantised ({})", model.quantisation));
+  std::string text =
+      fmt::format("{}: {}{}{}\n", model.path.native(), model.kind, model.spec ? ", " + model.spec->family : "",
+                  model.quantisation.empty() ? "" : fmt::format(", quantised ({})", model.quantisation));
   if (!model.spec) return text + "a vocabulary without tensors\n";
   text += SpecText(*model.spec);
   text += fmt::format("\n{:<9}{:>9}{:>15}{:>13}\n", "type", "tensors", "weights", "bytes");

@@ -23,7 +23,8 @@ struct TokenizeOptions {
 };
 
 Result<std::string> ReadText(const std::string& path) {
-  if (path.empty()) return Fail(ErrorCode::kInvalidArgument, "which text? give --text FILE, or --text - for standard input");
+  if (path.empty())
+    return Fail(ErrorCode::kInvalidArgument, "which text? give --text FILE, or --text - for standard input");
   if (path == "-") return std::string(std::istreambuf_iterator<char>(std::cin), {});
   return ReadTextFile(path);
 }
@@ -32,7 +33,8 @@ Status Tokenize(const TokenizeOptions& options, Invocation& call) {
   std::string text = OCTET_TRY(ReadText(options.text));
   if (!IsValidUtf8(text)) text = ReplaceInvalidUtf8(text);
   const Tokenizer tokenizer = OCTET_TRY(OpenTokenizer(call.word(0)));
-  const std::vector<int32_t> ids = tokenizer.Encode(text, {.add_special = !options.no_special, .parse_special = !options.no_special});
+  const std::vector<int32_t> ids =
+      tokenizer.Encode(text, {.add_special = !options.no_special, .parse_special = !options.no_special});
   if (call.json()) return call.PrintJson({{"text", text}, {"ids", ids}});
   std::string out;
   for (const int32_t id : ids) {
@@ -42,11 +44,12 @@ Status Tokenize(const TokenizeOptions& options, Invocation& call) {
   return call.Print(out);
 }
 
-const RegisterVerb kTokenize(MakeVerb<TokenizeOptions>({.name = "tokenize",
-                                                        .words = "MODEL",
-                                                        .summary = "a text as the model's tokens: id and text of each",
-                                                        .example = "octet tokenize build/models/bf16 --text README.md --json"},
-                                                       Tokenize));
+const RegisterVerb kTokenize(
+    MakeVerb<TokenizeOptions>({.name = "tokenize",
+                               .words = "MODEL",
+                               .summary = "a text as the model's tokens: id and text of each",
+                               .example = "octet tokenize build/models/bf16 --text README.md --json"},
+                              Tokenize));
 
 }  // namespace
 }  // namespace octet::cli

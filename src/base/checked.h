@@ -18,7 +18,9 @@ inline std::optional<uint64_t> CheckedMultiply(uint64_t a, uint64_t b) {
   return product;
 }
 
-inline constexpr uint64_t RoundUp(uint64_t size, uint64_t multiple) { return (size + multiple - 1) / multiple * multiple; }
+inline constexpr uint64_t RoundUp(uint64_t size, uint64_t multiple) {
+  return (size + multiple - 1) / multiple * multiple;
+}
 inline constexpr uint64_t CeilDivide(uint64_t size, uint64_t divisor) { return (size + divisor - 1) / divisor; }
 
 }  // namespace octet

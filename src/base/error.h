@@ -31,17 +31,17 @@ inline tl::unexpected<Error> Prefixed(Error error, std::string_view where) {
 
 }  // namespace octet
 
-#define OCTET_CHECK(condition) \
-  do {                         \
+#define OCTET_CHECK(condition)                                              \
+  do {                                                                      \
     if (!(condition)) ::octet::CheckFailed(#condition, __FILE__, __LINE__); \
   } while (false)
 
 // The value of a Result, or a return of its error from the enclosing function. Works for Status too.
-#define OCTET_TRY(expression)                                                          \
-  __extension__({                                                                      \
-    auto octet_try_result = (expression);                                              \
+#define OCTET_TRY(expression)                                                                          \
+  __extension__({                                                                                      \
+    auto octet_try_result = (expression);                                                              \
     if (!octet_try_result) return tl::unexpected<::octet::Error>(std::move(octet_try_result).error()); \
-    ::octet::internal::Unwrap(std::move(octet_try_result));                            \
+    ::octet::internal::Unwrap(std::move(octet_try_result));                                            \
   })
 
 namespace octet::internal {

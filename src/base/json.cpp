@@ -5,7 +5,8 @@ namespace {
 
 constexpr int kMaximumDepth = 128;
 
-tl::unexpected<Error> WrongType(std::string_view where, std::string_view key, std::string_view expected, const Json* found) {
+tl::unexpected<Error> WrongType(std::string_view where, std::string_view key, std::string_view expected,
+                                const Json* found) {
   if (found == nullptr) return Fail(ErrorCode::kCorrupt, where, ": `", key, "` is missing, ", expected, " is expected");
   return Fail(ErrorCode::kCorrupt, where, ": `", key, "` is ", found->type_name(), ", ", expected, " is expected");
 }

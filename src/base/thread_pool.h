@@ -3,8 +3,9 @@
 //   ThreadPool pool(2);
 //   pool.ForEachShare(panels, [&](size_t begin, size_t end) { Multiply(begin, end); });
 //
-// Shares depend on the count and the number of threads alone. Workers spin for some 50 us after a loop before they sleep,
-// since a decode step is made of hundreds of loops a few microseconds apart. A loop must not start another on the same pool.
+// Shares depend on the count and the number of threads alone. Workers spin for some 50 us after a loop before they
+// sleep, since a decode step is made of hundreds of loops a few microseconds apart. A loop must not start another on
+// the same pool.
 #pragma once
 
 #include <atomic>
@@ -31,7 +32,11 @@ class ThreadPool {
   // Calls body(begin, end) once for each thread that has a share of 0 .. count - 1, and returns when all are done.
   template <class Body>
   void ForEachShare(size_t count, Body&& body) {
-    Run(count, [](void* state, size_t begin, size_t end) { (*static_cast<std::remove_reference_t<Body>*>(state))(begin, end); },
+    Run(
+        count,
+        [](void* state, size_t begin, size_t end) {
+          (*static_cast<std::remove_reference_t<Body>*>(state))(begin, end);
+        },
         const_cast<void*>(static_cast<const void*>(&body)));
   }
 

@@ -25,7 +25,10 @@ struct Totals {
 };
 
 Perplexity ToPerplexity(const LikelihoodSum& sum, size_t windows) {
-  return {.perplexity = sum.Perplexity(), .standard_error = sum.PerplexityError(), .nll = sum.Mean(), .tokens = sum.count(),
+  return {.perplexity = sum.Perplexity(),
+          .standard_error = sum.PerplexityError(),
+          .nll = sum.Mean(),
+          .tokens = sum.count(),
           .windows = windows};
 }
 
@@ -46,7 +49,8 @@ void CompareRows(RowBlock& block, std::span<const int32_t> targets, size_t vocab
 
 }  // namespace
 
-Result<Comparison> CompareModels(ScoringModel& a, ScoringModel& b, const EvaluationText& text, const EvaluationRun& run) {
+Result<Comparison> CompareModels(ScoringModel& a, ScoringModel& b, const EvaluationText& text,
+                                 const EvaluationRun& run) {
   const size_t vocab = a.vocab_size();
   if (vocab != b.vocab_size()) {
     return Fail(ErrorCode::kInvalidArgument, "the models' vocabularies differ: ", vocab, " and ", b.vocab_size(),
@@ -54,7 +58,8 @@ Result<Comparison> CompareModels(ScoringModel& a, ScoringModel& b, const Evaluat
   }
   OCTET_TRY(CheckTokens(text.ids, vocab));
   Totals totals;
-  RowBlock block{std::vector<float>(kScoredRows * vocab), std::vector<float>(kScoredRows * vocab), std::vector<Divergence>(kScoredRows)};
+  RowBlock block{std::vector<float>(kScoredRows * vocab), std::vector<float>(kScoredRows * vocab),
+                 std::vector<Divergence>(kScoredRows)};
   const auto read = [&](std::span<const int32_t> window) -> Status {
     OCTET_TRY(a.Read(window, text.plan.score_from - 1));
     return b.Read(window, text.plan.score_from - 1);
@@ -69,7 +74,8 @@ Result<Comparison> CompareModels(ScoringModel& a, ScoringModel& b, const Evaluat
   OCTET_TRY(ForEachBlock(text, run, read, score));
   const double kl_mean = Mean(totals.kl);
   if (!std::isfinite(totals.a.Mean()) || std::isnan(kl_mean)) {
-    return Fail(ErrorCode::kInternal, "the models' logits are no finite numbers: mean divergence ", kl_mean, "; weights may be damaged");
+    return Fail(ErrorCode::kInternal, "the models' logits are no finite numbers: mean divergence ", kl_mean,
+                "; weights may be damaged");
   }
   return Comparison{.kl_mean = kl_mean,
                     .kl_p99 = Quantile(totals.kl, 0.99),

@@ -3,7 +3,8 @@
 //   Comparison result = OCTET_TRY(CompareModels(original, quantised, text, run));
 //   Print(result.kl_mean, result.kl_p99, result.top1);
 //
-// Both run window by window over the same tokens, so memory holds two models and a few rows of logits, whatever the text.
+// Both run window by window over the same tokens, so memory holds two models and a few rows of logits, whatever the
+// text.
 #pragma once
 
 #include "eval/perplexity.h"
@@ -19,6 +20,7 @@ struct Comparison {
 };
 
 // `a` is the reference. Fails with invalid_argument where the vocabularies differ in size, else as MeasurePerplexity.
-Result<Comparison> CompareModels(ScoringModel& a, ScoringModel& b, const EvaluationText& text, const EvaluationRun& run);
+Result<Comparison> CompareModels(ScoringModel& a, ScoringModel& b, const EvaluationText& text,
+                                 const EvaluationRun& run);
 
 }  // namespace octet

@@ -14,13 +14,16 @@ constexpr size_t kPrefillTokens = 512;
 Status CheckFiles(const ModelFiles& files, const DecoderModelOptions& options) {
   if (options.context > files.spec.max_positions) {
     return Fail(ErrorCode::kInvalidArgument, files.path, ": windows of ", options.context,
-                " tokens are longer than the model's context of ", files.spec.max_positions, "; take a smaller --context");
+                " tokens are longer than the model's context of ", files.spec.max_positions,
+                "; take a smaller --context");
   }
   if (!files.tokenizer) {
-    return Fail(ErrorCode::kNotFound, files.path, ": has no tokenizer, so a text can't be cut into tokens; put tokenizer.json there");
+    return Fail(ErrorCode::kNotFound, files.path,
+                ": has no tokenizer, so a text can't be cut into tokens; put tokenizer.json there");
   }
   if (files.kind == "octet" && options.compute != ComputeType::kAuto) {
-    return Fail(ErrorCode::kInvalidArgument, files.path, ": a pack's weights have their type already; leave --dtype at auto");
+    return Fail(ErrorCode::kInvalidArgument, files.path,
+                ": a pack's weights have their type already; leave --dtype at auto");
   }
   return {};
 }
@@ -34,21 +37,21 @@ std::optional<int32_t> AddedBos(const Tokenizer& tokenizer) {
 
 }  // namespace
 
-Result<std::unique_ptr<DecoderModel>> DecoderModel::Open(const std::filesystem::path& path, const DecoderModelOptions& options,
-                                                         ThreadPool& pool) {
+Result<std::unique_ptr<DecoderModel>> DecoderModel::Open(const std::filesystem::path& path,
+                                                         const DecoderModelOptions& options, ThreadPool& pool) {
   const char* wish = std::getenv("OCTET_CPU");
   const kernels::KernelTable* kernels = OCTET_TRY(kernels::SelectKernels(wish == nullptr ? "" : wish));
   ModelFiles files = OCTET_TRY(ModelFiles::Open(path, {.compute = options.compute}, pool));
   OCTET_TRY(CheckFiles(files, options));
   Decoder decoder = OCTET_TRY(Decoder::Load(std::move(files.spec), *files.weights));
-  std::unique_ptr<DecoderModel> model(new DecoderModel(std::move(decoder), std::move(*files.tokenizer), *kernels, pool));
+  std::unique_ptr<DecoderModel> model(
+      new DecoderModel(std::move(decoder), std::move(*files.tokenizer), *kernels, pool));
   model->execution_.activations = options.activations;
   OCTET_TRY(model->AllocatePages(options.context));
   return model;
 }
 
-DecoderModel::DecoderModel(Decoder decoder, Tokenizer tokenizer, const kernels::KernelTable& kernels,
-                           ThreadPool& pool)
+DecoderModel::DecoderModel(Decoder decoder, Tokenizer tokenizer, const kernels::KernelTable& kernels, ThreadPool& pool)
     : decoder_(std::move(decoder)), tokenizer_(std::move(tokenizer)), execution_(pool, kernels) {}
 
 Status DecoderModel::AllocatePages(size_t context) {

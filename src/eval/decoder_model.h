@@ -24,17 +24,18 @@ struct DecoderModelOptions {
 
 class DecoderModel : public ScoringModel {
  public:
-  // `path` is a Hugging Face directory, a .gguf or a .octet. The pool must outlive the model. Fails as the readers of the formats do; with
-  // invalid_argument where the context is longer than what the model was made for, naming both, or where this CPU can't run the
-  // tier that OCTET_CPU names.
-  static Result<std::unique_ptr<DecoderModel>> Open(const std::filesystem::path& path, const DecoderModelOptions& options,
-                                                    ThreadPool& pool);
+  // `path` is a Hugging Face directory, a .gguf or a .octet. The pool must outlive the model. Fails as the readers of
+  // the formats do; with invalid_argument where the context is longer than what the model was made for, naming both, or
+  // where this CPU can't run the tier that OCTET_CPU names.
+  static Result<std::unique_ptr<DecoderModel>> Open(const std::filesystem::path& path,
+                                                    const DecoderModelOptions& options, ThreadPool& pool);
 
   size_t vocab_size() const override { return decoder_.spec().vocab; }
   Status Read(std::span<const int32_t> tokens, size_t logits_from) override;
   Status Logits(size_t first, size_t count, float* logits) override;
 
-  // The whole text as one string without special tokens; BOS is the tokenizer's where it puts one before a text by itself.
+  // The whole text as one string without special tokens; BOS is the tokenizer's where it puts one before a text by
+  // itself.
   Result<EvaluationText> Tokenize(std::string_view text, const WindowOptions& options) const;
   const Tokenizer& tokenizer() const { return tokenizer_; }
   const ModelSpec& spec() const { return decoder_.spec(); }

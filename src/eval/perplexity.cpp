@@ -33,14 +33,18 @@ Result<Perplexity> MeasurePerplexity(ScoringModel& model, const EvaluationText& 
     for (size_t row = 0; row < count; ++row) sum.Add(scores[row]);
     return {};
   };
-  OCTET_TRY(ForEachBlock(text, run, [&](std::span<const int32_t> window) { return model.Read(window, text.plan.score_from - 1); },
-                         score_block));
+  OCTET_TRY(ForEachBlock(
+      text, run, [&](std::span<const int32_t> window) { return model.Read(window, text.plan.score_from - 1); },
+      score_block));
   if (!std::isfinite(sum.Mean())) {
-    return Fail(ErrorCode::kInternal, "the model's logits are no finite numbers: mean likelihood ", sum.Mean(), " over ",
-                sum.count(), " tokens; its weights may be damaged");
+    return Fail(ErrorCode::kInternal, "the model's logits are no finite numbers: mean likelihood ", sum.Mean(),
+                " over ", sum.count(), " tokens; its weights may be damaged");
   }
-  return Perplexity{.perplexity = sum.Perplexity(), .standard_error = sum.PerplexityError(), .nll = sum.Mean(),
-                    .tokens = sum.count(), .windows = text.plan.count};
+  return Perplexity{.perplexity = sum.Perplexity(),
+                    .standard_error = sum.PerplexityError(),
+                    .nll = sum.Mean(),
+                    .tokens = sum.count(),
+                    .windows = text.plan.count};
 }
 
 }  // namespace octet

@@ -1,5 +1,5 @@
-// A model as the evaluation sees it: it reads a window of tokens and then gives logits, some positions at a time, so that memory
-// stays bounded however large the vocabulary is.
+// A model as the evaluation sees it: it reads a window of tokens and then gives logits, some positions at a time, so
+// that memory stays bounded however large the vocabulary is.
 //
 //   OCTET_TRY(model.Read(window));
 //   OCTET_TRY(model.Logits(/*first=*/256, /*count=*/32, logits));   // what follows tokens 256 .. 287 of the window
@@ -26,8 +26,8 @@ class ScoringModel {
   virtual size_t vocab_size() const = 0;
   // Forgets what was read before. `logits_from`: logits of earlier positions won't be asked for.
   virtual Status Read(std::span<const int32_t> tokens, size_t logits_from) = 0;
-  // logits [count, vocab_size] after tokens first .. first + count - 1 of what was read last. Calls go on where the one before
-  // ended, the first at logits_from.
+  // logits [count, vocab_size] after tokens first .. first + count - 1 of what was read last. Calls go on where the one
+  // before ended, the first at logits_from.
   virtual Status Logits(size_t first, size_t count, float* logits) = 0;
 };
 

@@ -23,7 +23,8 @@ class LikelihoodSum {
   double Mean() const;
   // exp(Mean()).
   double Perplexity() const;
-  // Standard error of the perplexity: Perplexity() * sqrt(variance / (count - 1)), as llama.cpp states it; 0 below 2 tokens.
+  // Standard error of the perplexity: Perplexity() * sqrt(variance / (count - 1)), as llama.cpp states it; 0 below 2
+  // tokens.
   double PerplexityError() const;
 
  private:
@@ -34,8 +35,8 @@ class LikelihoodSum {
 
 double Mean(std::span<const double> values);
 
-// The value below which `fraction` (0..1) of the values lie, linear between neighbours; 0 for no values. Reorders nothing.
-// Work: a sorted copy.
+// The value below which `fraction` (0..1) of the values lie, linear between neighbours; 0 for no values. Reorders
+// nothing. Work: a sorted copy.
 double Quantile(std::span<const double> values, double fraction);
 
 }  // namespace octet

@@ -7,8 +7,8 @@ namespace octet {
 Status CheckTokens(std::span<const int32_t> ids, size_t vocab_size) {
   for (size_t i = 0; i < ids.size(); ++i) {
     if (ids[i] >= 0 && static_cast<size_t>(ids[i]) < vocab_size) continue;
-    return Fail(ErrorCode::kInvalidArgument, "token ", i, " of the text has the id ", ids[i], ", the model's vocabulary ends at ",
-                vocab_size, "; the tokenizer belongs to another model");
+    return Fail(ErrorCode::kInvalidArgument, "token ", i, " of the text has the id ", ids[i],
+                ", the model's vocabulary ends at ", vocab_size, "; the tokenizer belongs to another model");
   }
   return {};
 }

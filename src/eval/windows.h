@@ -3,8 +3,9 @@
 //   WindowPlan plan = OCTET_TRY(PlanWindows(ids.size(), {.context = 512}));
 //   for (size_t i = 0; i < plan.count; ++i) Score(WindowTokens(ids, plan, i, bos));
 //
-// In each window the tokens from `score_from` on are predicted and scored, by default those behind the middle (257..511 of 512,
-// 255 predictions), so that each has at least half a window before it. This is how llama.cpp measures perplexity.
+// In each window the tokens from `score_from` on are predicted and scored, by default those behind the middle (257..511
+// of 512, 255 predictions), so that each has at least half a window before it. This is how llama.cpp measures
+// perplexity.
 #pragma once
 
 #include <cstddef>
@@ -32,8 +33,8 @@ struct WindowPlan {
   size_t scored() const { return count * scored_per_window(); }
 };
 
-// Fails with invalid_argument where the text has fewer tokens than one window (both numbers named) or where score_from isn't
-// within 1 .. context - 1.
+// Fails with invalid_argument where the text has fewer tokens than one window (both numbers named) or where score_from
+// isn't within 1 .. context - 1.
 Result<WindowPlan> PlanWindows(size_t tokens, const WindowOptions& options);
 
 // Tokens of a window; the first one gives way to `bos` where there is one. Requires window < plan.count.

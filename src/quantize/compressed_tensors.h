@@ -12,7 +12,8 @@
 
 namespace octet {
 
-// The FP8_DYNAMIC preset: E4M3 weights with one scale per output channel, activations E4M3 per token when the model runs.
+// The FP8_DYNAMIC preset: E4M3 weights with one scale per output channel, activations E4M3 per token when the model
+// runs.
 Json CompressedTensorsFp8(std::span<const std::string> ignored_modules);
 
 }  // namespace octet

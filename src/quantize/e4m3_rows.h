@@ -22,8 +22,9 @@ struct EncodedRows {
   double noise = 0;            // sum of squares of what rounding changed
 };
 
-// scale = largest magnitude of the row / 448 (1 for a row of zeros), code = ToE4M3(weight / scale), as compressed-tensors' and
-// vLLM's per-channel FP8 define it. Fails with corrupt, naming the place, where a weight is NaN or infinite.
+// scale = largest magnitude of the row / 448 (1 for a row of zeros), code = ToE4M3(weight / scale), as
+// compressed-tensors' and vLLM's per-channel FP8 define it. Fails with corrupt, naming the place, where a weight is NaN
+// or infinite.
 Result<EncodedRows> EncodeE4M3Rows(std::span<const float> weights, size_t rows, size_t columns, ThreadPool& pool);
 
 }  // namespace octet

@@ -21,7 +21,8 @@ TensorRoles RolesOf(std::span<const WeightSlot> slots) {
 }
 
 const WeightSlot* FindSlot(std::span<const WeightSlot> slots, std::string_view name) {
-  const auto found = std::find_if(slots.begin(), slots.end(), [&](const WeightSlot& slot) { return slot.name == name; });
+  const auto found =
+      std::find_if(slots.begin(), slots.end(), [&](const WeightSlot& slot) { return slot.name == name; });
   return found == slots.end() ? nullptr : &*found;
 }
 
@@ -58,8 +59,8 @@ class KeepList {
   Status CheckAllUsed(std::string_view example) const {
     for (size_t i = 0; i < patterns_.size(); ++i) {
       if (used_[i]) continue;
-      return Fail(ErrorCode::kInvalidArgument, "--keep `", patterns_[i], "` matches nothing that would be quantised; names are like `",
-                  example, "`");
+      return Fail(ErrorCode::kInvalidArgument, "--keep `", patterns_[i],
+                  "` matches nothing that would be quantised; names are like `", example, "`");
     }
     return {};
   }
@@ -84,7 +85,8 @@ bool MayQuantise(const WeightSlot* slot, const PrecisionChoices& choices) {
   return slot->quantisable && slot->sensitivity != Sensitivity::kEmbedding;
 }
 
-TensorPrecision Choose(const TensorInfo& info, const WeightSlot* slot, const PrecisionChoices& choices, KeepList& keep) {
+TensorPrecision Choose(const TensorInfo& info, const WeightSlot* slot, const PrecisionChoices& choices,
+                       KeepList& keep) {
   TensorPrecision chosen{.name = info.name, .source = info.name, .shape = info.shape, .dtype = KeptDType(info.dtype)};
   if (!MayQuantise(slot, choices)) {
     chosen.reason = ReasonToStay(slot);
@@ -105,8 +107,12 @@ Status AddHead(std::span<const WeightSlot> slots, const TensorSource& tensors, P
   const TensorInfo* info = tensors.Find(embedding->tensor);
   if (info == nullptr) return Fail(ErrorCode::kNotFound, "tensor `", embedding->tensor, "` is missing");
   std::erase_if(map.tensors, [](const TensorPrecision& tensor) { return tensor.name == kHeadTensor; });
-  map.tensors.push_back({.name = std::string(kHeadTensor), .source = info->name, .shape = info->shape, .quantised = true,
-                         .dtype = DType::kE4M3, .reason = "--head fp8"});
+  map.tensors.push_back({.name = std::string(kHeadTensor),
+                         .source = info->name,
+                         .shape = info->shape,
+                         .quantised = true,
+                         .dtype = DType::kE4M3,
+                         .reason = "--head fp8"});
   map.unties_head = true;
   return {};
 }
@@ -118,7 +124,8 @@ std::vector<std::string> IgnoredModules(const PrecisionMap& map, const TensorRol
   for (const TensorPrecision& tensor : map.tensors) {
     if (tensor.name == kHeadTensor) head_quantised = tensor.quantised;
     const auto role = roles.find(tensor.name);
-    const bool is_linear = role != roles.end() && role->second->IsMatrix() && role->second->sensitivity != Sensitivity::kEmbedding;
+    const bool is_linear =
+        role != roles.end() && role->second->IsMatrix() && role->second->sensitivity != Sensitivity::kEmbedding;
     if (is_linear && !tensor.quantised) ignored.emplace_back(ModuleOf(tensor.name));
   }
   if (!head_quantised) ignored.emplace_back(ModuleOf(kHeadTensor));
@@ -153,7 +160,8 @@ Result<PrecisionMap> PlanPrecision(std::span<const WeightSlot> slots, const Tens
   if (choices.quantise_head && FindSlot(slots, "head") == nullptr && keep.Find(kHeadTensor) == nullptr) {
     OCTET_TRY(AddHead(slots, tensors, map));
   }
-  const auto example = std::find_if(slots.begin(), slots.end(), [](const WeightSlot& slot) { return slot.sensitivity == Sensitivity::kLinear; });
+  const auto example = std::find_if(slots.begin(), slots.end(),
+                                    [](const WeightSlot& slot) { return slot.sensitivity == Sensitivity::kLinear; });
   OCTET_TRY(keep.CheckAllUsed(example == slots.end() ? std::string_view("lm_head") : ModuleOf(example->tensor)));
   std::sort(map.tensors.begin(), map.tensors.end(),
             [](const TensorPrecision& a, const TensorPrecision& b) { return a.name < b.name; });

@@ -17,7 +17,7 @@
 namespace octet {
 
 struct PrecisionChoices {
-  bool quantise_head = false;     // a tied head gets a tensor of its own then; the embedding stays
+  bool quantise_head = false;          // a tied head gets a tensor of its own then; the embedding stays
   std::vector<std::string> keep = {};  // patterns (quantize/glob.h) of tensor or module names that stay as they are
 };
 
@@ -27,7 +27,8 @@ struct TensorPrecision {
   Shape shape = {};
   bool quantised = false;
   DType dtype = DType::kBf16;  // written
-  std::string reason = {};          // "recipe", "embedding", "head", "norm or bias", "--keep PATTERN", "not part of the model's layers"
+  std::string reason =
+      {};  // "recipe", "embedding", "head", "norm or bias", "--keep PATTERN", "not part of the model's layers"
 };
 
 struct PrecisionMap {
@@ -38,8 +39,8 @@ struct PrecisionMap {
   uint64_t quantised_weights() const;
 };
 
-// FP32 tensors that stay become BF16; BF16 and FP16 stay bit for bit. Fails with invalid_argument for a pattern that matches nothing
-// the recipe would quantise, and for a checkpoint that is quantised already.
+// FP32 tensors that stay become BF16; BF16 and FP16 stay bit for bit. Fails with invalid_argument for a pattern that
+// matches nothing the recipe would quantise, and for a checkpoint that is quantised already.
 Result<PrecisionMap> PlanPrecision(std::span<const WeightSlot> slots, const TensorSource& tensors,
                                    const PrecisionChoices& choices);
 

@@ -27,8 +27,8 @@ Json OutputConfig(const Checkpoint& checkpoint, const PrecisionMap& map) {
   return config;
 }
 
-Result<QuantizedTensor> WriteTensor(const TensorSource& source, const TensorPrecision& tensor, ShardedSafetensorsWriter& writer,
-                                    const QuantizeRun& run) {
+Result<QuantizedTensor> WriteTensor(const TensorSource& source, const TensorPrecision& tensor,
+                                    ShardedSafetensorsWriter& writer, const QuantizeRun& run) {
   QuantizedTensor written{.precision = tensor};
   if (tensor.quantised) {
     written.decibels = OCTET_TRY(WriteE4M3Tensor(source, tensor, writer, run)).Decibels();
@@ -47,14 +47,18 @@ Result<std::vector<QuantizedTensor>> WriteTensors(const TensorSource& source, co
   for (const TensorPrecision& tensor : map.tensors) total += Elements(tensor.shape);
   run.progress.Begin("quantize", total, "weights");
   std::vector<QuantizedTensor> written;
-  for (const TensorPrecision& tensor : map.tensors) written.push_back(OCTET_TRY(WriteTensor(source, tensor, writer, run)));
+  for (const TensorPrecision& tensor : map.tensors)
+    written.push_back(OCTET_TRY(WriteTensor(source, tensor, writer, run)));
   OCTET_TRY(writer.Commit());
   run.progress.End();
   return written;
 }
 
-Result<QuantizeReport> MakeReport(const Checkpoint& checkpoint, const QuantizePlan& plan, std::vector<QuantizedTensor> tensors) {
-  QuantizeReport report{.recipe = std::string(plan.recipe->name), .source = checkpoint.path, .choices = plan.choices,
+Result<QuantizeReport> MakeReport(const Checkpoint& checkpoint, const QuantizePlan& plan,
+                                  std::vector<QuantizedTensor> tensors) {
+  QuantizeReport report{.recipe = std::string(plan.recipe->name),
+                        .source = checkpoint.path,
+                        .choices = plan.choices,
                         .tensors = std::move(tensors)};
   for (const TensorSpec& spec : OutputTensors(plan.map)) report.weight_bytes += OCTET_TRY(ByteSize(spec));
   for (const TensorInfo& info : checkpoint.tensors->tensors()) report.bf16_bytes += 2 * Elements(info.shape);
@@ -68,8 +72,8 @@ Result<QuantizeReport> MakeReport(const Checkpoint& checkpoint, const QuantizePl
   return report;
 }
 
-Result<QuantizeReport> WriteAll(const Checkpoint& checkpoint, const QuantizePlan& plan, const std::filesystem::path& directory,
-                                const QuantizeRun& run) {
+Result<QuantizeReport> WriteAll(const Checkpoint& checkpoint, const QuantizePlan& plan,
+                                const std::filesystem::path& directory, const QuantizeRun& run) {
   std::vector<QuantizedTensor> tensors = OCTET_TRY(WriteTensors(*checkpoint.tensors, plan.map, directory, run));
   QuantizeReport report = OCTET_TRY(MakeReport(checkpoint, plan, std::move(tensors)));
   OCTET_TRY(WriteFileAtomically(directory / "config.json", OutputConfig(checkpoint, plan.map).dump(2) + "\n"));
@@ -109,9 +113,10 @@ Json ToJson(const QuantizeReport& report) {
 Result<QuantizePlan> PlanQuantization(const Checkpoint& checkpoint, const Recipe& recipe, PrecisionChoices choices) {
   if (const Json* config = FindMember(checkpoint.config, "quantization_config")) {
     const Json* method = config->is_object() ? FindMember(*config, "quant_method") : nullptr;
-    return Fail(ErrorCode::kInvalidArgument, checkpoint.path, ": is quantised already (",
-                method != nullptr && method->is_string() ? method->get<std::string>() : "quantization_config in config.json",
-                "); quantise the original instead");
+    return Fail(
+        ErrorCode::kInvalidArgument, checkpoint.path, ": is quantised already (",
+        method != nullptr && method->is_string() ? method->get<std::string>() : "quantization_config in config.json",
+        "); quantise the original instead");
   }
   const ModelSpec spec = OCTET_TRY(ReadHfConfig(checkpoint.config, checkpoint.path.native()));
   Result<PrecisionMap> map = PlanPrecision(WeightSlots(spec), *checkpoint.tensors, choices);

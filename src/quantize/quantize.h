@@ -3,8 +3,8 @@
 //   QuantizeReport report = OCTET_TRY(QuantizeCheckpoint(checkpoint, plan, "models/fp8", run));
 //   Print(report.weight_bytes, " of ", report.bf16_bytes, " bytes");
 //
-// Tensors stream through in slices of rows: memory doesn't grow with the model. The directory appears whole or not at all.
-// What stays and why: quantize/precision_map.h. The files: docs/formats/compressed_tensors.md.
+// Tensors stream through in slices of rows: memory doesn't grow with the model. The directory appears whole or not at
+// all. What stays and why: quantize/precision_map.h. The files: docs/formats/compressed_tensors.md.
 #pragma once
 
 #include <filesystem>
@@ -48,18 +48,21 @@ struct QuantizeReport {
   uint64_t bf16_bytes = 0;    // of the source's tensors at two bytes an element
   double mean_decibels = 0;   // over the quantised tensors
 
-  double ratio() const { return bf16_bytes == 0 ? 0 : static_cast<double>(weight_bytes) / static_cast<double>(bf16_bytes); }
+  double ratio() const {
+    return bf16_bytes == 0 ? 0 : static_cast<double>(weight_bytes) / static_cast<double>(bf16_bytes);
+  }
 };
 
 // What quantization_report.json holds.
 Json ToJson(const QuantizeReport& report);
 
-// The plan for a checkpoint. Fails with invalid_argument where it is quantised already or a pattern matches nothing, unsupported
-// for a model type that Octet doesn't know.
+// The plan for a checkpoint. Fails with invalid_argument where it is quantised already or a pattern matches nothing,
+// unsupported for a model type that Octet doesn't know.
 Result<QuantizePlan> PlanQuantization(const Checkpoint& checkpoint, const Recipe& recipe, PrecisionChoices choices);
 
-// Fails as the source does; with exhausted where the disk is full, corrupt for a weight that is no number, invalid_argument where
-// the directory may not be replaced (formats/staged_directory.h), cancelled. Nothing is left behind then.
+// Fails as the source does; with exhausted where the disk is full, corrupt for a weight that is no number,
+// invalid_argument where the directory may not be replaced (formats/staged_directory.h), cancelled. Nothing is left
+// behind then.
 Result<QuantizeReport> QuantizeCheckpoint(const Checkpoint& checkpoint, const QuantizePlan& plan,
                                           const std::filesystem::path& directory, const QuantizeRun& run);
 

@@ -10,7 +10,8 @@ namespace {
 
 constexpr Recipe kRecipes[] = {
     {.name = "fp8",
-     .summary = "E4M3 weights, one FP32 scale per output channel; activations E4M3 per token or BF16, chosen when it runs",
+     .summary =
+         "E4M3 weights, one FP32 scale per output channel; activations E4M3 per token or BF16, chosen when it runs",
      .bits_per_weight = 8,
      .needs_calibration = false,
      .full_speed_tiers = "avx2, avx512, avx512_bf16"},
@@ -27,8 +28,8 @@ Result<const Recipe*> FindRecipe(std::string_view name) {
     names.emplace_back(recipe.name);
   }
   const std::string hint = DidYouMean(name, names);
-  return Fail(ErrorCode::kInvalidArgument, "no recipe `", name, "`", hint.empty() ? ";" : hint, " `octet quantize --list` shows all ",
-              names.size());
+  return Fail(ErrorCode::kInvalidArgument, "no recipe `", name, "`", hint.empty() ? ";" : hint,
+              " `octet quantize --list` shows all ", names.size());
 }
 
 }  // namespace octet

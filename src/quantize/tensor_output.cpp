@@ -15,7 +15,9 @@ namespace {
 constexpr uint64_t kSliceWeights = uint64_t{4} << 20;
 constexpr size_t kCopyBytes = size_t{16} << 20;
 
-uint64_t RowsPerSlice(const Shape& shape) { return std::max<uint64_t>(1, kSliceWeights / std::max<uint64_t>(1, RowSize(shape))); }
+uint64_t RowsPerSlice(const Shape& shape) {
+  return std::max<uint64_t>(1, kSliceWeights / std::max<uint64_t>(1, RowSize(shape)));
+}
 
 // Calls body(first, floats) for consecutive slices of rows.
 template <class Body>
@@ -71,10 +73,12 @@ Status CopyTensor(const TensorSource& source, const TensorPrecision& tensor, Sha
   const TensorInfo* info = source.Find(tensor.source);
   if (info == nullptr) return Fail(ErrorCode::kNotFound, "tensor `", tensor.source, "` is missing");
   if (info->dtype == tensor.dtype) {
-    if (const Result<std::span<const std::byte>> bytes = source.Bytes(tensor.source)) return CopyBytes(*bytes, tensor, writer, run);
+    if (const Result<std::span<const std::byte>> bytes = source.Bytes(tensor.source))
+      return CopyBytes(*bytes, tensor, writer, run);
   }
   if (tensor.dtype != DType::kBf16 && tensor.dtype != DType::kF16) {
-    return Fail(ErrorCode::kUnsupported, "tensor `", tensor.name, "`: ", info->stored_type, " can't be written as ", Name(tensor.dtype));
+    return Fail(ErrorCode::kUnsupported, "tensor `", tensor.name, "`: ", info->stored_type, " can't be written as ",
+                Name(tensor.dtype));
   }
   std::vector<uint16_t> codes;
   return ForEachSlice(source, tensor, run, [&](uint64_t, std::span<const float> floats) {
@@ -93,7 +97,8 @@ Result<RoundingNoise> WriteE4M3Tensor(const TensorSource& source, const TensorPr
   RoundingNoise total;
   OCTET_TRY(ForEachSlice(source, tensor, run, [&](uint64_t first, std::span<const float> floats) -> Status {
     Result<EncodedRows> encoded = EncodeE4M3Rows(floats, floats.size() / columns, columns, run.pool);
-    if (!encoded) return Prefixed(std::move(encoded).error(), Cat("tensor `", tensor.source, "`, rows from ", first, ": "));
+    if (!encoded)
+      return Prefixed(std::move(encoded).error(), Cat("tensor `", tensor.source, "`, rows from ", first, ": "));
     scales.insert(scales.end(), encoded->scales.begin(), encoded->scales.end());
     total.signal += encoded->signal;
     total.noise += encoded->noise;

@@ -24,12 +24,13 @@ std::string ScaleNameOf(std::string_view tensor);
 // The tensors that a plan writes, in order: a quantised one is followed by its scales.
 std::vector<TensorSpec> OutputTensors(const PrecisionMap& map);
 
-// Bit for bit where the type stays, rounded to nearest even where it becomes BF16 or FP16. Fails with unsupported for a type
-// that can't be converted.
+// Bit for bit where the type stays, rounded to nearest even where it becomes BF16 or FP16. Fails with unsupported for a
+// type that can't be converted.
 Status CopyTensor(const TensorSource& source, const TensorPrecision& tensor, ShardedSafetensorsWriter& writer,
                   const QuantizeRun& run);
 
-// Codes [rows, columns], then scales [rows, 1] (quantize/e4m3_rows.h). A tensor of more than two axes counts as rows of the rest.
+// Codes [rows, columns], then scales [rows, 1] (quantize/e4m3_rows.h). A tensor of more than two axes counts as rows of
+// the rest.
 Result<RoundingNoise> WriteE4M3Tensor(const TensorSource& source, const TensorPrecision& tensor,
                                       ShardedSafetensorsWriter& writer, const QuantizeRun& run);
 

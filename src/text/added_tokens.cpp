@@ -17,17 +17,21 @@ bool StandsAlone(std::string_view text, size_t begin, size_t end) {
   return (begin == 0 || !IsWordAt(text, PreviousUtf8(text, begin))) && (end == text.size() || !IsWordAt(text, end));
 }
 
-bool IsSpaceAt(std::string_view text, size_t at) { return (CharClassOf(DecodeUtf8(text, at).code_point) & kSpace) != 0; }
+bool IsSpaceAt(std::string_view text, size_t at) {
+  return (CharClassOf(DecodeUtf8(text, at).code_point) & kSpace) != 0;
+}
 
 }  // namespace
 
 AddedTokenMatcher::AddedTokenMatcher(std::vector<AddedToken> tokens) : tokens_(std::move(tokens)) {
   std::erase_if(tokens_, [](const AddedToken& token) { return token.content.empty(); });
-  std::stable_sort(tokens_.begin(), tokens_.end(), [](const AddedToken& a, const AddedToken& b) { return a.content < b.content; });
+  std::stable_sort(tokens_.begin(), tokens_.end(),
+                   [](const AddedToken& a, const AddedToken& b) { return a.content < b.content; });
   for (const AddedToken& token : tokens_) starts_[static_cast<uint8_t>(token.content[0])] = true;
 }
 
-const AddedToken* AddedTokenMatcher::LongestAt(std::string_view text, size_t at, std::string_view trust, bool parse_special) const {
+const AddedToken* AddedTokenMatcher::LongestAt(std::string_view text, size_t at, std::string_view trust,
+                                               bool parse_special) const {
   const AddedToken* longest = nullptr;
   auto low = tokens_.begin(), high = tokens_.end();
   bool trusted = true;
@@ -35,7 +39,9 @@ const AddedToken* AddedTokenMatcher::LongestAt(std::string_view text, size_t at,
     const auto byte = static_cast<uint8_t>(text[at + depth]);
     trusted = trusted && (trust.empty() || trust[at + depth] == '\1');
     // Tokens between low and high share the first `depth` bytes; keep those whose next byte is the text's.
-    const auto next = [depth](const AddedToken& token) { return depth < token.content.size() ? static_cast<int>(static_cast<uint8_t>(token.content[depth])) : -1; };
+    const auto next = [depth](const AddedToken& token) {
+      return depth < token.content.size() ? static_cast<int>(static_cast<uint8_t>(token.content[depth])) : -1;
+    };
     low = std::partition_point(low, high, [&](const AddedToken& token) { return next(token) < byte; });
     high = std::partition_point(low, high, [&](const AddedToken& token) { return next(token) <= byte; });
     for (auto token = low; token != high && token->content.size() == depth + 1; ++token) {
@@ -45,11 +51,13 @@ const AddedToken* AddedTokenMatcher::LongestAt(std::string_view text, size_t at,
   return longest;
 }
 
-void AddedTokenMatcher::Split(std::string_view text, std::string_view trust, bool parse_special, std::vector<TextSection>& sections) const {
+void AddedTokenMatcher::Split(std::string_view text, std::string_view trust, bool parse_special,
+                              std::vector<TextSection>& sections) const {
   sections.clear();
   size_t done = 0;
   for (size_t at = 0; !tokens_.empty() && at < text.size();) {
-    const AddedToken* token = starts_[static_cast<uint8_t>(text[at])] ? LongestAt(text, at, trust, parse_special) : nullptr;
+    const AddedToken* token =
+        starts_[static_cast<uint8_t>(text[at])] ? LongestAt(text, at, trust, parse_special) : nullptr;
     if (token == nullptr) {
       ++at;
       continue;
@@ -57,7 +65,8 @@ void AddedTokenMatcher::Split(std::string_view text, std::string_view trust, boo
     size_t begin = at, end = at + token->content.size();
     at = end;
     if (token->single_word && !StandsAlone(text, begin, end)) continue;
-    while (token->lstrip && begin > done && IsSpaceAt(text, PreviousUtf8(text, begin))) begin = PreviousUtf8(text, begin);
+    while (token->lstrip && begin > done && IsSpaceAt(text, PreviousUtf8(text, begin)))
+      begin = PreviousUtf8(text, begin);
     while (token->rstrip && end < text.size() && IsSpaceAt(text, end)) end += Utf8Length(text[end]);
     if (done < begin) sections.push_back({done, begin, -1});
     sections.push_back({begin, end, token->id});

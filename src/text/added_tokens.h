@@ -30,9 +30,10 @@ class AddedTokenMatcher {
 
   bool empty() const { return tokens_.empty(); }
 
-  // Replaces `sections` by the sections of the text in order. A special token counts where parse_special is true and all its
-  // bytes are 1 in `trust`, which may be empty for a text that is trusted whole. Requires valid UTF-8.
-  void Split(std::string_view text, std::string_view trust, bool parse_special, std::vector<TextSection>& sections) const;
+  // Replaces `sections` by the sections of the text in order. A special token counts where parse_special is true and
+  // all its bytes are 1 in `trust`, which may be empty for a text that is trusted whole. Requires valid UTF-8.
+  void Split(std::string_view text, std::string_view trust, bool parse_special,
+             std::vector<TextSection>& sections) const;
 
  private:
   const AddedToken* LongestAt(std::string_view text, size_t at, std::string_view trust, bool parse_special) const;

@@ -14,7 +14,8 @@ constexpr size_t kShortWord = 32;
 
 }  // namespace
 
-Result<BpeModel> BpeModel::Make(const TokenizerParts& parts, const Vocabulary& vocabulary, bool byte_level, std::string_view where) {
+Result<BpeModel> BpeModel::Make(const TokenizerParts& parts, const Vocabulary& vocabulary, bool byte_level,
+                                std::string_view where) {
   BpeModel model;
   model.vocabulary_ = &vocabulary;
   model.byte_level_ = byte_level && parts.subword_prefix.empty() && parts.word_suffix.empty();
@@ -35,9 +36,12 @@ Result<BpeModel> BpeModel::Make(const TokenizerParts& parts, const Vocabulary& v
   for (size_t rank = 0; rank < parts.merges.size(); ++rank) {
     const MergePair pair = parts.merges[rank];
     merged = vocabulary.Text(pair.left);
-    merged += vocabulary.Text(pair.right).substr(std::min(parts.subword_prefix.size(), vocabulary.Text(pair.right).size()));
+    merged +=
+        vocabulary.Text(pair.right).substr(std::min(parts.subword_prefix.size(), vocabulary.Text(pair.right).size()));
     const int32_t id = vocabulary.FindOr(merged, -1);
-    if (id < 0) return Fail(ErrorCode::kCorrupt, where, ": merge ", rank, " makes `", merged, "`, which is not in the vocabulary");
+    if (id < 0)
+      return Fail(ErrorCode::kCorrupt, where, ": merge ", rank, " makes `", merged,
+                  "`, which is not in the vocabulary");
     model.merges_.Insert(pair.left, pair.right, {static_cast<uint32_t>(rank), id});
   }
   return model;
@@ -97,7 +101,8 @@ void BpeModel::StartSymbols(std::string_view word, std::vector<int32_t>& ids) co
   if (pending_unknown) ids.push_back(unknown_);
 }
 
-void BpeModel::StartCharacter(std::string_view character, bool first, bool last, std::vector<int32_t>& ids, bool& pending_unknown) const {
+void BpeModel::StartCharacter(std::string_view character, bool first, bool last, std::vector<int32_t>& ids,
+                              bool& pending_unknown) const {
   int32_t id = -1;
   if ((first || subword_prefix_.empty()) && (!last || word_suffix_.empty())) {
     id = vocabulary_->FindOr(character, -1);
@@ -110,7 +115,8 @@ void BpeModel::StartCharacter(std::string_view character, bool first, bool last,
     ids.push_back(id);
     return;
   }
-  if (byte_fallback_ && std::all_of(character.begin(), character.end(), [this](char c) { return fallback_ids_[static_cast<uint8_t>(c)] >= 0; })) {
+  if (byte_fallback_ && std::all_of(character.begin(), character.end(),
+                                    [this](char c) { return fallback_ids_[static_cast<uint8_t>(c)] >= 0; })) {
     for (const char c : character) ids.push_back(fallback_ids_[static_cast<uint8_t>(c)]);
     return;
   }
@@ -167,7 +173,8 @@ void BpeModel::MergeLong(BpeScratch& scratch) const {
   const auto count = static_cast<int32_t>(scratch.ids.size());
   symbols.resize(scratch.ids.size());
   candidates.clear();
-  for (int32_t i = 0; i < count; ++i) symbols[static_cast<size_t>(i)] = {scratch.ids[static_cast<size_t>(i)], i - 1, i + 1 < count ? i + 1 : -1};
+  for (int32_t i = 0; i < count; ++i)
+    symbols[static_cast<size_t>(i)] = {scratch.ids[static_cast<size_t>(i)], i - 1, i + 1 < count ? i + 1 : -1};
   for (int32_t i = 0; i + 1 < count; ++i) PushCandidate(scratch, i);
   while (!candidates.empty()) {
     std::pop_heap(candidates.begin(), candidates.end(), [](const auto& a, const auto& b) {
@@ -177,7 +184,8 @@ void BpeModel::MergeLong(BpeScratch& scratch) const {
     candidates.pop_back();
     BpeScratch::Symbol& left = symbols[static_cast<size_t>(candidate.position)];
     // A merged symbol has id -1, so that a pair from before a merge no longer fits.
-    if (left.id != candidate.left || left.next < 0 || symbols[static_cast<size_t>(left.next)].id != candidate.right) continue;
+    if (left.id != candidate.left || left.next < 0 || symbols[static_cast<size_t>(left.next)].id != candidate.right)
+      continue;
     BpeScratch::Symbol& right = symbols[static_cast<size_t>(left.next)];
     left.id = candidate.merged;
     left.next = right.next;
@@ -187,7 +195,8 @@ void BpeModel::MergeLong(BpeScratch& scratch) const {
     PushCandidate(scratch, candidate.position);
   }
   scratch.ids.clear();
-  for (int32_t i = 0; i >= 0; i = symbols[static_cast<size_t>(i)].next) scratch.ids.push_back(symbols[static_cast<size_t>(i)].id);
+  for (int32_t i = 0; i >= 0; i = symbols[static_cast<size_t>(i)].next)
+    scratch.ids.push_back(symbols[static_cast<size_t>(i)].id);
 }
 
 }  // namespace octet

@@ -3,7 +3,8 @@
 //   BpeModel model = OCTET_TRY(BpeModel::Make(parts, vocabulary, byte_level, where));
 //   model.EncodeWord("hello", scratch, ids);
 //
-// Source: Sennrich et al. 2016, section 3.2; ties go to the leftmost pair. Cutting text into words: text/pretokenizer.h.
+// Source: Sennrich et al. 2016, section 3.2; ties go to the leftmost pair. Cutting text into words:
+// text/pretokenizer.h.
 #pragma once
 
 #include <array>
@@ -46,7 +47,8 @@ class BpeModel {
  public:
   // `byte_level`: words come as plain bytes and the vocabulary spells them as ByteLevel does (text/byte_level.h).
   // The vocabulary must outlive the model.
-  static Result<BpeModel> Make(const TokenizerParts& parts, const Vocabulary& vocabulary, bool byte_level, std::string_view where);
+  static Result<BpeModel> Make(const TokenizerParts& parts, const Vocabulary& vocabulary, bool byte_level,
+                               std::string_view where);
 
   // Appends the ids of a non-empty word. Work: n log n of the word's characters; known short words come from the cache.
   void EncodeWord(std::string_view word, BpeScratch& scratch, std::vector<int32_t>& ids) const;
@@ -54,14 +56,15 @@ class BpeModel {
  private:
   void EncodeUncached(std::string_view word, BpeScratch& scratch, std::vector<int32_t>& ids) const;
   void StartSymbols(std::string_view word, std::vector<int32_t>& ids) const;
-  void StartCharacter(std::string_view character, bool first, bool last, std::vector<int32_t>& ids, bool& pending_unknown) const;
+  void StartCharacter(std::string_view character, bool first, bool last, std::vector<int32_t>& ids,
+                      bool& pending_unknown) const;
   void MergeShort(BpeScratch& scratch) const;
   void MergeLong(BpeScratch& scratch) const;
   void PushCandidate(BpeScratch& scratch, int32_t position) const;
 
   const Vocabulary* vocabulary_ = nullptr;
   MergeTable merges_;
-  std::array<int32_t, 256> byte_ids_{};      // of a byte-level vocabulary: the token of each byte, -1 where there is none
+  std::array<int32_t, 256> byte_ids_{};  // of a byte-level vocabulary: the token of each byte, -1 where there is none
   std::array<int32_t, 256> fallback_ids_{};  // <0x00>..<0xFF>
   std::string subword_prefix_;
   std::string word_suffix_;

@@ -1,5 +1,5 @@
-// The alphabet in which byte-level vocabularies spell bytes: printable Latin-1 stands for itself, the other 68 bytes are
-// U+0100 and on (Radford et al. 2019, GPT-2's encoder). A space is U+0120.
+// The alphabet in which byte-level vocabularies spell bytes: printable Latin-1 stands for itself, the other 68 bytes
+// are U+0100 and on (Radford et al. 2019, GPT-2's encoder). A space is U+0120.
 #pragma once
 
 #include <cstdint>

@@ -16,11 +16,13 @@ constexpr std::string_view kBase64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop
 
 Result<Charsmap> Charsmap::Parse(std::string_view bytes, std::string_view where) {
   uint32_t trie_bytes = 0;
-  if (bytes.size() < sizeof(trie_bytes)) return Fail(ErrorCode::kCorrupt, where, ": the charsmap has ", bytes.size(), " bytes");
+  if (bytes.size() < sizeof(trie_bytes))
+    return Fail(ErrorCode::kCorrupt, where, ": the charsmap has ", bytes.size(), " bytes");
   std::memcpy(&trie_bytes, bytes.data(), sizeof(trie_bytes));
   bytes.remove_prefix(sizeof(trie_bytes));
   if (trie_bytes > bytes.size() || trie_bytes % 4 != 0 || trie_bytes == 0) {
-    return Fail(ErrorCode::kCorrupt, where, ": the charsmap's trie has ", trie_bytes, " bytes, ", bytes.size(), " are left");
+    return Fail(ErrorCode::kCorrupt, where, ": the charsmap's trie has ", trie_bytes, " bytes, ", bytes.size(),
+                " are left");
   }
   Charsmap map;
   map.units_.resize(trie_bytes / 4);
@@ -69,7 +71,8 @@ std::string EncodeBase64(std::string_view bytes) {
   std::string text;
   for (size_t at = 0; at < bytes.size(); at += 3) {
     uint32_t bits = 0;
-    for (size_t i = 0; i < 3; ++i) bits = bits << 8 | (at + i < bytes.size() ? static_cast<uint8_t>(bytes[at + i]) : 0u);
+    for (size_t i = 0; i < 3; ++i)
+      bits = bits << 8 | (at + i < bytes.size() ? static_cast<uint8_t>(bytes[at + i]) : 0u);
     for (size_t i = 0; i < 4; ++i) text += at + i <= bytes.size() ? kBase64[bits >> (18 - 6 * i) & 63] : '=';
   }
   return text;

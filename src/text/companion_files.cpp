@@ -7,9 +7,10 @@
 namespace octet {
 namespace {
 
-constexpr const char* kNames[] = {"tokenizer.json", "tokenizer_config.json", "tokenizer.model",    "special_tokens_map.json",
-                                  "vocab.json",     "added_tokens.json",     "chat_template.jinja", "chat_template.json",
-                                  "merges.txt"};
+constexpr const char* kNames[] = {
+    "tokenizer.json", "tokenizer_config.json", "tokenizer.model",     "special_tokens_map.json",
+    "vocab.json",     "added_tokens.json",     "chat_template.jinja", "chat_template.json",
+    "merges.txt"};
 
 Result<std::vector<ExportFile>> FilesOfDirectory(const std::filesystem::path& directory) {
   std::vector<ExportFile> files;

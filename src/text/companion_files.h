@@ -1,4 +1,5 @@
-// The files beside the tensors of a Hugging Face checkpoint that say how text becomes tokens: tokenizer and chat template.
+// The files beside the tensors of a Hugging Face checkpoint that say how text becomes tokens: tokenizer and chat
+// template.
 //
 //   std::vector<ExportFile> files = OCTET_TRY(CompanionFiles(checkpoint));
 //   OCTET_TRY(ExportHuggingFace(checkpoint, files, directory, {}));
@@ -13,8 +14,8 @@
 
 namespace octet {
 
-// Of a directory, the files byte for byte; of a GGUF, what its metadata say in the terms of those files. Fails as reading them
-// does, and with unsupported for a GGUF tokenizer that isn't known.
+// Of a directory, the files byte for byte; of a GGUF, what its metadata say in the terms of those files. Fails as
+// reading them does, and with unsupported for a GGUF tokenizer that isn't known.
 Result<std::vector<ExportFile>> CompanionFiles(const Checkpoint& checkpoint);
 
 }  // namespace octet

@@ -13,7 +13,8 @@ Result<bool> Flag(const Json& definition, std::string_view key, bool otherwise, 
   return GetBool(definition, key, where);
 }
 
-Result<std::string> Text(const Json& definition, std::string_view key, std::string_view otherwise, std::string_view where) {
+Result<std::string> Text(const Json& definition, std::string_view key, std::string_view otherwise,
+                         std::string_view where) {
   if (FindMember(definition, key) == nullptr) return std::string(otherwise);
   return GetString(definition, key, where);
 }
@@ -31,7 +32,8 @@ Result<Replacement> ReadReplacement(const Json& definition, std::string_view whe
   found.content = OCTET_TRY(GetString(definition, "content", where));
   const bool literal = FindMember(*pattern, "String") != nullptr;
   if (literal) found.literal = OCTET_TRY(GetString(*pattern, "String", where));
-  const std::string expression = literal ? EscapePattern(found.literal) : OCTET_TRY(GetString(*pattern, "Regex", where));
+  const std::string expression =
+      literal ? EscapePattern(found.literal) : OCTET_TRY(GetString(*pattern, "Regex", where));
   found.pattern = OCTET_TRY(Regex::Compile(expression, where));
   return found;
 }
@@ -43,9 +45,11 @@ struct Strip {
 };
 
 Result<Strip> ReadStrip(const Json& definition, std::string_view where) {
-  const int64_t start = OCTET_TRY(GetInteger(definition, "start", where)), stop = OCTET_TRY(GetInteger(definition, "stop", where));
+  const int64_t start = OCTET_TRY(GetInteger(definition, "start", where)),
+                stop = OCTET_TRY(GetInteger(definition, "stop", where));
   Strip found{OCTET_TRY(GetString(definition, "content", where))};
-  if (found.content.empty() || start < 0 || stop < 0) return Fail(ErrorCode::kCorrupt, where, ": a Strip with empty content or negative counts");
+  if (found.content.empty() || start < 0 || stop < 0)
+    return Fail(ErrorCode::kCorrupt, where, ": a Strip with empty content or negative counts");
   found.start = static_cast<size_t>(start);
   found.stop = static_cast<size_t>(stop);
   return found;
@@ -70,8 +74,10 @@ Status Decoder::Add(const Json& definition, std::string_view where, int depth) {
   const bool fused = fused_;
   if (type == "Sequence") {
     const Json* members = FindMember(definition, "decoders");
-    if (members == nullptr || !members->is_array()) return Fail(ErrorCode::kCorrupt, where, ": a Sequence without `decoders`");
-    if (depth == kDeepestSequence) return Fail(ErrorCode::kCorrupt, where, ": sequences nested deeper than ", kDeepestSequence);
+    if (members == nullptr || !members->is_array())
+      return Fail(ErrorCode::kCorrupt, where, ": a Sequence without `decoders`");
+    if (depth == kDeepestSequence)
+      return Fail(ErrorCode::kCorrupt, where, ": sequences nested deeper than ", kDeepestSequence);
     for (const Json& member : *members) OCTET_TRY(Add(member, where, depth + 1));
   } else if (type == "ByteLevel") {
     makers_.push_back([] { return std::make_unique<ByteLevelStage>(); });
@@ -82,11 +88,13 @@ Status Decoder::Add(const Json& definition, std::string_view where, int depth) {
     fused_ = true;
   } else if (type == "Metaspace") {
     const std::string replacement = OCTET_TRY(Text(definition, "replacement", "\u2581", where));
-    const bool drops = OCTET_TRY(Text(definition, "prepend_scheme", "always", where)) != "never" && OCTET_TRY(Flag(definition, "add_prefix_space", true, where));
+    const bool drops = OCTET_TRY(Text(definition, "prepend_scheme", "always", where)) != "never" &&
+                       OCTET_TRY(Flag(definition, "add_prefix_space", true, where));
     makers_.push_back([=] { return std::make_unique<MetaspaceStage>(replacement, drops, fused); });
   } else if (type == "Replace") {
     const Replacement found = OCTET_TRY(ReadReplacement(definition, where));
-    makers_.push_back([=] { return std::make_unique<ReplaceStage>(found.pattern, found.literal, found.content, fused); });
+    makers_.push_back(
+        [=] { return std::make_unique<ReplaceStage>(found.pattern, found.literal, found.content, fused); });
   } else if (type == "Strip") {
     const Strip found = OCTET_TRY(ReadStrip(definition, where));
     makers_.push_back([=] { return std::make_unique<StripStage>(found.content, found.start, found.stop, fused); });

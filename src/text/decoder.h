@@ -5,8 +5,8 @@
 //   chain.Push("▁Hello", out);
 //   chain.Finish(out);
 //
-// Types: ByteLevel, ByteFallback, Fuse, Metaspace, Replace, Strip, WordPiece, BPEDecoder, Sequence. With no decoder, tokens are
-// joined by spaces. What reaches `out` is whole characters and stays.
+// Types: ByteLevel, ByteFallback, Fuse, Metaspace, Replace, Strip, WordPiece, BPEDecoder, Sequence. With no decoder,
+// tokens are joined by spaces. What reaches `out` is whole characters and stays.
 #pragma once
 
 #include <functional>

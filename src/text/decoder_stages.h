@@ -1,4 +1,5 @@
-// The steps that text/decoder.h chains. `fused` means that pushes are parts of one text, cut anywhere between characters.
+// The steps that text/decoder.h chains. `fused` means that pushes are parts of one text, cut anywhere between
+// characters.
 #pragma once
 
 #include <string>

@@ -10,10 +10,10 @@ namespace octet {
 
 struct GgufPreTokenizer {
   Json pre_tokenizer;
-  bool byte_level = true;      // words are spelled in the byte-level alphabet
-  bool ignore_merges = false;  // a word that is a token needs no merges
-  bool adds_bos = false;       // where the file doesn't say
-  bool escapes_spaces = false; // spaces become U+2581 first, as in SentencePiece
+  bool byte_level = true;       // words are spelled in the byte-level alphabet
+  bool ignore_merges = false;   // a word that is a token needs no merges
+  bool adds_bos = false;        // where the file doesn't say
+  bool escapes_spaces = false;  // spaces become U+2581 first, as in SentencePiece
 };
 
 // An empty name is `default`. Fails with unsupported naming an unknown one.

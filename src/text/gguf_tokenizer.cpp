@@ -32,9 +32,12 @@ struct Source {
     if (Has(key)) id = OCTET_TRY(file.GetInteger(Cat("tokenizer.ggml.", key)));
     if (id >= 0 && static_cast<uint64_t>(id) < types.size()) return static_cast<int32_t>(id);
     if (!Has(key) || id < 0 || id == UINT32_MAX) return std::nullopt;
-    return Fail(ErrorCode::kCorrupt, where, ": tokenizer.ggml.", key, " is ", id, ", the vocabulary has ", types.size(), " tokens");
+    return Fail(ErrorCode::kCorrupt, where, ": tokenizer.ggml.", key, " is ", id, ", the vocabulary has ", types.size(),
+                " tokens");
   }
-  Json Special(int32_t id) const { return {{"SpecialToken", {{"id", parts.tokens[static_cast<size_t>(id)]}, {"type_id", 0}}}}; }
+  Json Special(int32_t id) const {
+    return {{"SpecialToken", {{"id", parts.tokens[static_cast<size_t>(id)]}, {"type_id", 0}}}};
+  }
 };
 
 Status ReadTokens(Source& source) {
@@ -44,7 +47,8 @@ Status ReadTokens(Source& source) {
   if (!source.Has("token_type")) return {};
   source.types = OCTET_TRY(source.file.GetIntegers("tokenizer.ggml.token_type"));
   if (source.types.size() == tokens.size()) return {};
-  return Fail(ErrorCode::kCorrupt, source.where, ": ", source.types.size(), " token types for ", tokens.size(), " tokens");
+  return Fail(ErrorCode::kCorrupt, source.where, ": ", source.types.size(), " token types for ", tokens.size(),
+              " tokens");
 }
 
 // Phi-3's special tokens take the white space behind them, but these.
@@ -85,7 +89,8 @@ Status AddFrame(Source& source, bool adds_bos, bool adds_eos) {
   pair.push_back({{"Sequence", {{"id", "B"}, {"type_id", 0}}}});
   add(eos, adds_eos);
   if (specials.empty()) return {};
-  source.parts.post_processor = {{"type", "TemplateProcessing"}, {"single", single}, {"pair", pair}, {"special_tokens", specials}};
+  source.parts.post_processor = {
+      {"type", "TemplateProcessing"}, {"single", single}, {"pair", pair}, {"special_tokens", specials}};
   return {};
 }
 
@@ -112,8 +117,10 @@ Status ReadMergeList(Source& source) {
   source.parts.merges.reserve(merges.size());
   for (const std::string_view merge : merges) {
     const size_t space = merge.find(' ', 1);
-    if (space == std::string_view::npos) return Fail(ErrorCode::kCorrupt, source.where, ": merge `", merge, "` is no pair of tokens");
-    const int32_t left = vocabulary.FindOr(merge.substr(0, space), -1), right = vocabulary.FindOr(merge.substr(space + 1), -1);
+    if (space == std::string_view::npos)
+      return Fail(ErrorCode::kCorrupt, source.where, ": merge `", merge, "` is no pair of tokens");
+    const int32_t left = vocabulary.FindOr(merge.substr(0, space), -1),
+                  right = vocabulary.FindOr(merge.substr(space + 1), -1);
     const bool whole = vocabulary.FindOr(Cat(merge.substr(0, space), merge.substr(space + 1)), -1) >= 0;
     // A merge whose parts or product are no tokens can't take place; some files list such.
     if (left >= 0 && right >= 0 && whole) source.parts.merges.push_back({left, right});
@@ -130,8 +137,10 @@ Status ReadBpe(Source& source, std::string_view pre_name) {
   parts.pre_tokenizer = pre.pre_tokenizer;
   parts.byte_fallback = !pre.byte_level;
   if (pre.escapes_spaces) parts.normalizer = ReplaceText(" ", kBar);
-  parts.decoder = pre.byte_level ? Json{{"type", "ByteLevel"}, {"add_prefix_space", true}, {"trim_offsets", true}, {"use_regex", true}}
-                                 : SentencePieceDecoder(false);
+  parts.decoder =
+      pre.byte_level
+          ? Json{{"type", "ByteLevel"}, {"add_prefix_space", true}, {"trim_offsets", true}, {"use_regex", true}}
+          : SentencePieceDecoder(false);
   AddAddedTokens(source);
   return AddFrame(source, pre.adds_bos || pre_name == "gemma4", false);
 }
@@ -179,7 +188,11 @@ Status ReadWordPiece(Source& source) {
   parts.unknown = OCTET_TRY(source.Id("unknown_token_id", 100));
   const bool lowercase = OCTET_TRY(source.Flag("normalizer.lowercase", true));
   const bool strip_accents = OCTET_TRY(source.Flag("normalizer.strip_accents", lowercase));
-  parts.normalizer = {{"type", "BertNormalizer"}, {"clean_text", true}, {"handle_chinese_chars", true}, {"strip_accents", strip_accents}, {"lowercase", lowercase}};
+  parts.normalizer = {{"type", "BertNormalizer"},
+                      {"clean_text", true},
+                      {"handle_chinese_chars", true},
+                      {"strip_accents", strip_accents},
+                      {"lowercase", lowercase}};
   parts.pre_tokenizer = {{"type", "BertPreTokenizer"}};
   parts.decoder = {{"type", "WordPiece"}, {"prefix", "##"}, {"cleanup", true}};
   if (!parts.bos) parts.bos = OCTET_TRY(source.Id("cls_token_id", 101));
@@ -205,9 +218,11 @@ Status ReadUnigram(Source& source) {
   parts.unknown = OCTET_TRY(source.Id("unknown_token_id", 2));
   if (source.Has("precompiled_charsmap")) parts.normalizer = OCTET_TRY(ReadCharsmap(source));
   const bool prefix = OCTET_TRY(source.Flag("add_space_prefix", true));
-  Json metaspace = {{"type", "Metaspace"}, {"replacement", kBar}, {"prepend_scheme", prefix ? "always" : "never"}, {"split", true}};
+  Json metaspace = {
+      {"type", "Metaspace"}, {"replacement", kBar}, {"prepend_scheme", prefix ? "always" : "never"}, {"split", true}};
   const bool merges_spaces = OCTET_TRY(source.Flag("remove_extra_whitespaces", false));
-  parts.pre_tokenizer = merges_spaces ? Sequence("pretokenizers", {{{"type", "WhitespaceSplit"}}, metaspace}) : metaspace;
+  parts.pre_tokenizer =
+      merges_spaces ? Sequence("pretokenizers", {{{"type", "WhitespaceSplit"}}, metaspace}) : metaspace;
   parts.decoder = metaspace;
   AddAddedTokens(source);
   return AddFrame(source, false, true);
@@ -221,20 +236,25 @@ Status ReadByModel(Source& source, std::string_view model) {
   if (model == "llama") return ReadSentencePiece(source);
   if (model == "bert") return ReadWordPiece(source);
   if (model == "t5") return ReadUnigram(source);
-  return Fail(ErrorCode::kUnsupported, source.where, ": tokenizer.ggml.model is `", model, "`; this build knows gpt2, gemma4, llama, bert and t5");
+  return Fail(ErrorCode::kUnsupported, source.where, ": tokenizer.ggml.model is `", model,
+              "`; this build knows gpt2, gemma4, llama, bert and t5");
 }
 
 }  // namespace
 
 Result<TokenizerParts> ReadGgufTokenizer(const GgufFile& file) {
   Source source{file, file.path().string(), {}, {}};
-  if (!file.Has("tokenizer.ggml.model")) return Fail(ErrorCode::kNotFound, source.where, ": the file holds no tokenizer (tokenizer.ggml.model is missing)");
+  if (!file.Has("tokenizer.ggml.model"))
+    return Fail(ErrorCode::kNotFound, source.where, ": the file holds no tokenizer (tokenizer.ggml.model is missing)");
   const std::string_view model = OCTET_TRY(file.GetString("tokenizer.ggml.model"));
   OCTET_TRY(ReadTokens(source));
   const bool by_default = model == "llama";
   source.parts.bos = OCTET_TRY(source.Id("bos_token_id", by_default ? std::optional<int32_t>(1) : std::nullopt));
-  source.parts.eos = OCTET_TRY(source.Id("eos_token_id", by_default ? std::optional<int32_t>(2) : model == "t5" ? std::optional<int32_t>(1) : std::nullopt));
-  source.parts.unknown = OCTET_TRY(source.Id("unknown_token_id", by_default ? std::optional<int32_t>(0) : std::nullopt));
+  source.parts.eos = OCTET_TRY(source.Id("eos_token_id", by_default      ? std::optional<int32_t>(2)
+                                                         : model == "t5" ? std::optional<int32_t>(1)
+                                                                         : std::nullopt));
+  source.parts.unknown =
+      OCTET_TRY(source.Id("unknown_token_id", by_default ? std::optional<int32_t>(0) : std::nullopt));
   // A byte-level vocabulary knows every byte; its unknown token is for the model's table, not for text.
   if (model == "gpt2") source.parts.unknown = std::nullopt;
   OCTET_TRY(ReadByModel(source, model));
@@ -255,11 +275,13 @@ Json TokenizerConfigFromGguf(const GgufFile& file) {
   Json config = {{"tokenizer_class", "PreTrainedTokenizerFast"}, {"clean_up_tokenization_spaces", false}};
   const Result<std::vector<std::string_view>> tokens = file.GetStrings("tokenizer.ggml.tokens");
   constexpr std::pair<std::string_view, std::string_view> kNames[] = {
-      {"bos_token", "bos_token_id"}, {"eos_token", "eos_token_id"}, {"unk_token", "unknown_token_id"}, {"pad_token", "padding_token_id"},
-      {"cls_token", "cls_token_id"}, {"sep_token", "seperator_token_id"}, {"mask_token", "mask_token_id"}};
+      {"bos_token", "bos_token_id"},     {"eos_token", "eos_token_id"}, {"unk_token", "unknown_token_id"},
+      {"pad_token", "padding_token_id"}, {"cls_token", "cls_token_id"}, {"sep_token", "seperator_token_id"},
+      {"mask_token", "mask_token_id"}};
   for (const auto& [name, key] : kNames) {
     const Result<int64_t> id = file.GetInteger(Cat("tokenizer.ggml.", key));
-    if (tokens && id && *id >= 0 && static_cast<uint64_t>(*id) < tokens->size()) config[std::string(name)] = std::string((*tokens)[static_cast<size_t>(*id)]);
+    if (tokens && id && *id >= 0 && static_cast<uint64_t>(*id) < tokens->size())
+      config[std::string(name)] = std::string((*tokens)[static_cast<size_t>(*id)]);
   }
   const Result<std::string_view> architecture = file.GetString("general.architecture");
   const Result<int64_t> longest = file.GetInteger(Cat(architecture.value_or(""), ".context_length"));

@@ -1,10 +1,12 @@
-// The tokenizer inside a GGUF file, in tokenizer.json's terms: the same parts serve Tokenizer::FromGguf and `octet import`.
+// The tokenizer inside a GGUF file, in tokenizer.json's terms: the same parts serve Tokenizer::FromGguf and `octet
+// import`.
 //
 //   TokenizerParts parts = OCTET_TRY(ReadGgufTokenizer(file));
 //   std::string json = OCTET_TRY(TokenizerJsonFromGguf(file));
 //
-// tokenizer.ggml.model `gpt2` and `gemma4` are BPE with the pre-tokenizer that tokenizer.ggml.pre names (text/gguf_pre.h);
-// `llama` is SentencePiece BPE, its merges made from the scores; `bert` is WordPiece; `t5` is Unigram.
+// tokenizer.ggml.model `gpt2` and `gemma4` are BPE with the pre-tokenizer that tokenizer.ggml.pre names
+// (text/gguf_pre.h); `llama` is SentencePiece BPE, its merges made from the scores; `bert` is WordPiece; `t5` is
+// Unigram.
 #pragma once
 
 #include <string>

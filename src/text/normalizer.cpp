@@ -63,8 +63,10 @@ Status Normalizer::Add(const Json& definition, std::string_view where, int depth
   spells_bytes_ = type == "ByteLevel";
   if (type == "Sequence") {
     const Json* members = FindMember(definition, "normalizers");
-    if (members == nullptr || !members->is_array()) return Fail(ErrorCode::kCorrupt, where, ": a Sequence without `normalizers`");
-    if (depth == kDeepestSequence) return Fail(ErrorCode::kCorrupt, where, ": sequences nested deeper than ", kDeepestSequence);
+    if (members == nullptr || !members->is_array())
+      return Fail(ErrorCode::kCorrupt, where, ": a Sequence without `normalizers`");
+    if (depth == kDeepestSequence)
+      return Fail(ErrorCode::kCorrupt, where, ": sequences nested deeper than ", kDeepestSequence);
     for (const Json& member : *members) OCTET_TRY(Add(member, where, depth + 1));
   } else if (type == "NFC") {
     steps_.push_back(Form(NormalizationForm::kNfc));

@@ -3,8 +3,8 @@
 //   Normalizer normalizer = OCTET_TRY(Normalizer::Make(parts.normalizer, where));
 //   normalizer.Apply(text);
 //
-// Types: NFC, NFD, NFKC, NFKD, Lowercase, Strip, StripAccents, Nmt, Replace, Prepend, BertNormalizer, Precompiled, ByteLevel,
-// Sequence.
+// Types: NFC, NFD, NFKC, NFKD, Lowercase, Strip, StripAccents, Nmt, Replace, Prepend, BertNormalizer, Precompiled,
+// ByteLevel, Sequence.
 #pragma once
 
 #include <memory>

@@ -11,7 +11,9 @@
 namespace octet {
 namespace {
 
-bool IsSpaceAt(std::string_view text, size_t at) { return (CharClassOf(DecodeUtf8(text, at).code_point) & kSpace) != 0; }
+bool IsSpaceAt(std::string_view text, size_t at) {
+  return (CharClassOf(DecodeUtf8(text, at).code_point) & kSpace) != 0;
+}
 
 size_t GraphemeEnd(std::string_view text, size_t at) {
   Utf8Char c = DecodeUtf8(text, at);
@@ -20,15 +22,18 @@ size_t GraphemeEnd(std::string_view text, size_t at) {
     at += c.bytes;
     if (at >= text.size()) return at;
     const Utf8Char next = DecodeUtf8(text, at);
-    if (utf8proc_grapheme_break_stateful(static_cast<int32_t>(c.code_point), static_cast<int32_t>(next.code_point), &state)) return at;
+    if (utf8proc_grapheme_break_stateful(static_cast<int32_t>(c.code_point), static_cast<int32_t>(next.code_point),
+                                         &state))
+      return at;
     c = next;
   }
 }
 
 bool IsChinese(uint32_t c) {
   // The third range begins at 0x2B920 in Hugging Face's normalizer, and models were trained with it.
-  return (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0x3400 && c <= 0x4DBF) || (c >= 0x20000 && c <= 0x2A6DF) || (c >= 0x2A700 && c <= 0x2B73F) ||
-         (c >= 0x2B740 && c <= 0x2B81F) || (c >= 0x2B920 && c <= 0x2CEAF) || (c >= 0xF900 && c <= 0xFAFF) || (c >= 0x2F800 && c <= 0x2FA1F);
+  return (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0x3400 && c <= 0x4DBF) || (c >= 0x20000 && c <= 0x2A6DF) ||
+         (c >= 0x2A700 && c <= 0x2B73F) || (c >= 0x2B740 && c <= 0x2B81F) || (c >= 0x2B920 && c <= 0x2CEAF) ||
+         (c >= 0xF900 && c <= 0xFAFF) || (c >= 0x2F800 && c <= 0x2FA1F);
 }
 
 }  // namespace
@@ -77,7 +82,8 @@ void CharacterStep::Apply(MarkedText& text) const {
 void StripStep::Apply(MarkedText& text) const {
   size_t begin = 0, end = text.text.size();
   while (left_ && begin < end && IsSpaceAt(text.text, begin)) begin += Utf8Length(text.text[begin]);
-  while (right_ && end > begin && IsSpaceAt(text.text, PreviousUtf8(text.text, end))) end = PreviousUtf8(text.text, end);
+  while (right_ && end > begin && IsSpaceAt(text.text, PreviousUtf8(text.text, end)))
+    end = PreviousUtf8(text.text, end);
   text.text = text.text.substr(begin, end - begin);
   if (text.marked()) text.trust = text.trust.substr(begin, end - begin);
 }
@@ -98,7 +104,8 @@ void ReplaceStep::Apply(MarkedText& text) const {
   if (literal_.empty()) {
     pattern_.ForEachMatch(source, replace);
   } else {
-    for (size_t at = source.find(literal_); at != std::string_view::npos; at = source.find(literal_, done)) replace(at, at + literal_.size());
+    for (size_t at = source.find(literal_); at != std::string_view::npos; at = source.find(literal_, done))
+      replace(at, at + literal_.size());
   }
   if (done == 0 && out.text.empty()) return;
   copy(source.size());
@@ -165,10 +172,11 @@ void DropMark(uint32_t code_point, std::string& out) {
 }
 
 void CleanNmtChar(uint32_t c, std::string& out) {
-  const bool dropped = (c >= 0x01 && c <= 0x08) || c == 0x0B || (c >= 0x0E && c <= 0x1F) || c == 0x7F || c == 0x8F || c == 0x9F;
+  const bool dropped =
+      (c >= 0x01 && c <= 0x08) || c == 0x0B || (c >= 0x0E && c <= 0x1F) || c == 0x7F || c == 0x8F || c == 0x9F;
   if (dropped) return;
-  const bool space = c == 0x09 || c == 0x0A || c == 0x0C || c == 0x0D || c == 0x1680 || (c >= 0x200B && c <= 0x200F) || c == 0x2028 ||
-                     c == 0x2029 || c == 0x2581 || c == 0xFEFF || c == 0xFFFD;
+  const bool space = c == 0x09 || c == 0x0A || c == 0x0C || c == 0x0D || c == 0x1680 || (c >= 0x200B && c <= 0x200F) ||
+                     c == 0x2028 || c == 0x2029 || c == 0x2581 || c == 0xFEFF || c == 0xFFFD;
   AppendUtf8(space ? ' ' : c, out);
 }
 

@@ -15,7 +15,8 @@ Result<int32_t> ReadId(const Json& value, std::string_view where) {
 // ["</s>", 2]
 Result<int32_t> ReadNamedId(const Json& definition, std::string_view key, std::string_view where) {
   const Json* pair = FindMember(definition, key);
-  if (pair == nullptr || !pair->is_array() || pair->size() != 2) return Fail(ErrorCode::kCorrupt, where, ": `", key, "` is not a token and its id");
+  if (pair == nullptr || !pair->is_array() || pair->size() != 2)
+    return Fail(ErrorCode::kCorrupt, where, ": `", key, "` is not a token and its id");
   return ReadId((*pair)[1], where);
 }
 
@@ -23,7 +24,8 @@ Result<std::vector<int32_t>> IdsOfSpecial(const Json& definition, const std::str
   const Json* all = FindMember(definition, "special_tokens");
   const Json* special = all == nullptr ? nullptr : FindMember(*all, name);
   const Json* listed = special == nullptr ? nullptr : FindMember(*special, "ids");
-  if (listed == nullptr || !listed->is_array()) return Fail(ErrorCode::kCorrupt, where, ": `special_tokens` has no ids for `", name, "`");
+  if (listed == nullptr || !listed->is_array())
+    return Fail(ErrorCode::kCorrupt, where, ": `special_tokens` has no ids for `", name, "`");
   std::vector<int32_t> ids;
   for (const Json& id : *listed) ids.push_back(OCTET_TRY(ReadId(id, where)));
   return ids;
@@ -31,7 +33,8 @@ Result<std::vector<int32_t>> IdsOfSpecial(const Json& definition, const std::str
 
 Result<SpecialFrame> ReadTemplate(const Json& definition, std::string_view where) {
   const Json* single = FindMember(definition, "single");
-  if (single == nullptr || !single->is_array()) return Fail(ErrorCode::kCorrupt, where, ": a TemplateProcessing without `single`");
+  if (single == nullptr || !single->is_array())
+    return Fail(ErrorCode::kCorrupt, where, ": a TemplateProcessing without `single`");
   SpecialFrame frame;
   bool after = false;
   for (const Json& part : *single) {
@@ -41,7 +44,8 @@ Result<SpecialFrame> ReadTemplate(const Json& definition, std::string_view where
       continue;
     }
     const Json* special = FindMember(part, "SpecialToken");
-    if (special == nullptr) return Fail(ErrorCode::kCorrupt, where, ": a template part is neither Sequence nor SpecialToken");
+    if (special == nullptr)
+      return Fail(ErrorCode::kCorrupt, where, ": a template part is neither Sequence nor SpecialToken");
     const std::string name = OCTET_TRY(GetString(*special, "id", where));
     const std::vector<int32_t> ids = OCTET_TRY(IdsOfSpecial(definition, name, where));
     auto& side = after ? frame.after : frame.before;
@@ -56,12 +60,14 @@ Result<SpecialFrame> Read(const Json& definition, std::string_view where, int de
   if (type == "ByteLevel") return SpecialFrame{};
   if (type == "TemplateProcessing") return ReadTemplate(definition, where);
   if (type == "BertProcessing" || type == "RobertaProcessing") {
-    return SpecialFrame{{OCTET_TRY(ReadNamedId(definition, "cls", where))}, {OCTET_TRY(ReadNamedId(definition, "sep", where))}};
+    return SpecialFrame{{OCTET_TRY(ReadNamedId(definition, "cls", where))},
+                        {OCTET_TRY(ReadNamedId(definition, "sep", where))}};
   }
   if (type != "Sequence") return Fail(ErrorCode::kUnsupported, where, ": type `", type, "` is unknown to this build");
   const Json* members = FindMember(definition, "processors");
   if (members == nullptr || !members->is_array() || depth == kDeepestSequence) {
-    return Fail(ErrorCode::kCorrupt, where, ": a Sequence without `processors`, or nested deeper than ", kDeepestSequence);
+    return Fail(ErrorCode::kCorrupt, where, ": a Sequence without `processors`, or nested deeper than ",
+                kDeepestSequence);
   }
   SpecialFrame frame;
   for (const Json& member : *members) {

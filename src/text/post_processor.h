@@ -15,7 +15,8 @@ struct SpecialFrame {
   std::vector<int32_t> after;
 };
 
-// Types: TemplateProcessing (its `single` form), BertProcessing, RobertaProcessing, ByteLevel, Sequence; null has no tokens.
+// Types: TemplateProcessing (its `single` form), BertProcessing, RobertaProcessing, ByteLevel, Sequence; null has no
+// tokens.
 Result<SpecialFrame> ReadPostProcessor(const Json& definition, std::string_view where);
 
 }  // namespace octet

@@ -27,7 +27,8 @@ Result<SplitBehavior> ReadBehavior(const Json& definition, SplitBehavior otherwi
 
 // {"Regex": "..."} or {"String": "..."}.
 Result<Step> MakeSplit(std::string_view expression, SplitBehavior behavior, bool invert, std::string_view where) {
-  if (const PatternScanner scanner = FindPatternScanner(expression)) return Step(std::make_shared<SplitStep>(scanner, behavior, invert));
+  if (const PatternScanner scanner = FindPatternScanner(expression))
+    return Step(std::make_shared<SplitStep>(scanner, behavior, invert));
   return Step(std::make_shared<SplitStep>(OCTET_TRY(Regex::Compile(expression, where)), behavior, invert));
 }
 
@@ -45,14 +46,18 @@ Result<Step> ReadSplit(const Json& definition, std::string_view where) {
 }
 
 Result<Step> ReadMetaspace(const Json& definition, std::string_view where) {
-  const std::string replacement = FindMember(definition, "replacement") ? OCTET_TRY(GetString(definition, "replacement", where)) : "\u2581";
+  const std::string replacement =
+      FindMember(definition, "replacement") ? OCTET_TRY(GetString(definition, "replacement", where)) : "\u2581";
   if (replacement.empty()) return Fail(ErrorCode::kCorrupt, where, ": a Metaspace with an empty replacement");
   auto prepend = MetaspaceStep::Prepend::kAlways;
   if (FindMember(definition, "prepend_scheme") != nullptr) {
     const std::string scheme = OCTET_TRY(GetString(definition, "prepend_scheme", where));
-    if (scheme == "never") prepend = MetaspaceStep::Prepend::kNever;
-    else if (scheme == "first") prepend = MetaspaceStep::Prepend::kFirst;
-    else if (scheme != "always") return Fail(ErrorCode::kUnsupported, where, ": Metaspace prepend scheme `", scheme, "`");
+    if (scheme == "never")
+      prepend = MetaspaceStep::Prepend::kNever;
+    else if (scheme == "first")
+      prepend = MetaspaceStep::Prepend::kFirst;
+    else if (scheme != "always")
+      return Fail(ErrorCode::kUnsupported, where, ": Metaspace prepend scheme `", scheme, "`");
   } else if (!OCTET_TRY(Flag(definition, "add_prefix_space", true, where))) {
     prepend = MetaspaceStep::Prepend::kNever;
   }
@@ -84,11 +89,14 @@ Status PreTokenizer::Add(const Json& definition, std::string_view where, int dep
   const std::string type = OCTET_TRY(GetString(definition, "type", where));
   if (type == "Sequence") {
     const Json* members = FindMember(definition, "pretokenizers");
-    if (members == nullptr || !members->is_array()) return Fail(ErrorCode::kCorrupt, where, ": a Sequence without `pretokenizers`");
-    if (depth == kDeepestSequence) return Fail(ErrorCode::kCorrupt, where, ": sequences nested deeper than ", kDeepestSequence);
+    if (members == nullptr || !members->is_array())
+      return Fail(ErrorCode::kCorrupt, where, ": a Sequence without `pretokenizers`");
+    if (depth == kDeepestSequence)
+      return Fail(ErrorCode::kCorrupt, where, ": sequences nested deeper than ", kDeepestSequence);
     for (const Json& member : *members) OCTET_TRY(Add(member, where, depth + 1));
   } else if (type == "ByteLevel") {
-    if (OCTET_TRY(Flag(definition, "add_prefix_space", true, where))) steps_.push_back(std::make_shared<PrefixSpaceStep>());
+    if (OCTET_TRY(Flag(definition, "add_prefix_space", true, where)))
+      steps_.push_back(std::make_shared<PrefixSpaceStep>());
     if (OCTET_TRY(Flag(definition, "use_regex", true, where))) {
       steps_.push_back(SplitAt(FindPatternScanner(kGpt2Pattern), SplitBehavior::kIsolated));
     }
@@ -105,7 +113,8 @@ Status PreTokenizer::Add(const Json& definition, std::string_view where, int dep
   } else if (type == "WhitespaceSplit") {
     steps_.push_back(SplitAt(WhitespaceScanner(), SplitBehavior::kRemoved));
   } else if (type == "Punctuation") {
-    steps_.push_back(SplitAt(PunctuationScanner(), OCTET_TRY(ReadBehavior(definition, SplitBehavior::kIsolated, where))));
+    steps_.push_back(
+        SplitAt(PunctuationScanner(), OCTET_TRY(ReadBehavior(definition, SplitBehavior::kIsolated, where))));
   } else if (type == "BertPreTokenizer") {
     steps_.push_back(SplitAt(WhitespaceScanner(), SplitBehavior::kRemoved));
     steps_.push_back(SplitAt(PunctuationScanner(), SplitBehavior::kIsolated));

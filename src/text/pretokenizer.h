@@ -51,7 +51,8 @@ class PreTokenizer {
     for (const auto& step : steps_) step->Apply(words);
   }
 
-  // The last step spells bytes in the byte-level alphabet. Words leave as plain bytes, since the model spells them itself.
+  // The last step spells bytes in the byte-level alphabet. Words leave as plain bytes, since the model spells them
+  // itself.
   bool byte_level() const { return byte_level_; }
 
  private:

@@ -16,8 +16,10 @@ enum class SplitBehavior { kRemoved, kIsolated, kMergedWithPrevious, kMergedWith
 // Cuts at the matches of a pattern; `invert` swaps what matches and what doesn't.
 class SplitStep : public PreTokenizerStep {
  public:
-  SplitStep(PatternScanner scanner, SplitBehavior behavior, bool invert) : scanner_(scanner), behavior_(behavior), invert_(invert) {}
-  SplitStep(Regex regex, SplitBehavior behavior, bool invert) : regex_(std::move(regex)), behavior_(behavior), invert_(invert) {}
+  SplitStep(PatternScanner scanner, SplitBehavior behavior, bool invert)
+      : scanner_(scanner), behavior_(behavior), invert_(invert) {}
+  SplitStep(Regex regex, SplitBehavior behavior, bool invert)
+      : regex_(std::move(regex)), behavior_(behavior), invert_(invert) {}
   void Apply(Words& words) const override;
 
  private:
@@ -50,7 +52,8 @@ class SpellBytesStep : public PreTokenizerStep {
 class MetaspaceStep : public PreTokenizerStep {
  public:
   enum class Prepend { kNever, kFirst, kAlways };
-  MetaspaceStep(std::string replacement, Prepend prepend, bool split) : replacement_(std::move(replacement)), prepend_(prepend), split_(split) {}
+  MetaspaceStep(std::string replacement, Prepend prepend, bool split)
+      : replacement_(std::move(replacement)), prepend_(prepend), split_(split) {}
   void Apply(Words& words) const override;
 
  private:

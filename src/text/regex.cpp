@@ -9,24 +9,34 @@ namespace octet {
 namespace {
 
 // White_Space of Unicode; PCRE2's own \s has U+180E besides.
-constexpr std::string_view kSpaceRanges = "\\x09-\\x0d\\x20\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}";
+constexpr std::string_view kSpaceRanges =
+    "\\x09-\\x0d\\x20\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}";
 constexpr std::string_view kNotSpaceRanges =
-    "\\x00-\\x08\\x0e-\\x1f\\x21-\\x{84}\\x{86}-\\x{9f}\\x{a1}-\\x{167f}\\x{1681}-\\x{1fff}\\x{200b}-\\x{2027}\\x{202a}-\\x{202e}"
+    "\\x00-\\x08\\x0e-\\x1f\\x21-\\x{84}\\x{86}-\\x{9f}\\x{a1}-\\x{167f}\\x{1681}-\\x{1fff}\\x{200b}-\\x{2027}\\x{202a}"
+    "-\\x{202e}"
     "\\x{2030}-\\x{205e}\\x{2060}-\\x{2fff}\\x{3001}-\\x{10ffff}";
 // Alphabetic, marks, decimal digits and connectors; circled letters are the symbols among the alphabetic,
 // and Oniguruma counts Latin-1's raised digits and fractions.
 constexpr std::string_view kWordRanges =
-    "\\p{L}\\p{M}\\p{Nl}\\p{Nd}\\p{Pc}\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}\\x{1f150}-\\x{1f169}\\x{1f170}-\\x{1f189}";
+    "\\p{L}\\p{M}\\p{Nl}\\p{Nd}\\p{Pc}\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}\\x{"
+    "1f150}-\\x{1f169}\\x{1f170}-\\x{1f189}";
 
 std::string_view ClassRanges(char letter) {
   switch (letter) {
-    case 's': return kSpaceRanges;
-    case 'S': return kNotSpaceRanges;
-    case 'd': return "\\p{Nd}";
-    case 'D': return "\\P{Nd}";
-    case 'w': return kWordRanges;
-    case 'h': return "0-9A-Fa-f";
-    default: return {};
+    case 's':
+      return kSpaceRanges;
+    case 'S':
+      return kNotSpaceRanges;
+    case 'd':
+      return "\\p{Nd}";
+    case 'D':
+      return "\\P{Nd}";
+    case 'w':
+      return kWordRanges;
+    case 'h':
+      return "0-9A-Fa-f";
+    default:
+      return {};
   }
 }
 
@@ -58,8 +68,10 @@ std::string TranslatePattern(std::string_view oniguruma) {
       continue;
     }
     if (inside && c == '[' && (at + 1 >= oniguruma.size() || oniguruma[at + 1] != ':')) out += '\\';
-    if (!inside && c == '[') inside = true;
-    else if (inside && c == ']') inside = false;
+    if (!inside && c == '[')
+      inside = true;
+    else if (inside && c == ']')
+      inside = false;
     out += c;
   }
   return out;
@@ -81,8 +93,9 @@ Result<Regex> Regex::Compile(std::string_view pattern, std::string_view where) {
   const std::string translated = TranslatePattern(pattern);
   int error = 0;
   PCRE2_SIZE offset = 0;
-  pcre2_code* code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(),
-                                   PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &error, &offset, nullptr);
+  pcre2_code* code =
+      pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(),
+                    PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &error, &offset, nullptr);
   if (code == nullptr) {
     PCRE2_UCHAR message[256];
     pcre2_get_error_message(error, message, sizeof(message));
@@ -102,7 +115,8 @@ void Regex::ForEachMatch(std::string_view text, const std::function<void(size_t 
   while (at <= text.size()) {
     int matched = pcre2_match(code_.get(), subject, text.size(), at, PCRE2_NO_UTF_CHECK, data.get(), nullptr);
     if (matched == PCRE2_ERROR_JIT_STACKLIMIT) {
-      matched = pcre2_match(code_.get(), subject, text.size(), at, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, data.get(), nullptr);
+      matched =
+          pcre2_match(code_.get(), subject, text.size(), at, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, data.get(), nullptr);
     }
     if (matched < 0) return;
     const PCRE2_SIZE* range = pcre2_get_ovector_pointer(data.get());

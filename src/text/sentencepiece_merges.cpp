@@ -29,12 +29,15 @@ void AppendCuts(const std::string& token, double score, const Vocabulary& vocabu
     const int32_t right_id = left_id < 0 ? -1 : vocabulary.FindOr(text.substr(at), -1);
     if (right_id >= 0) cuts.push_back({score, left, characters - left, {left_id, right_id}});
   }
-  std::sort(cuts.begin() + begin, cuts.end(), [](const Cut& a, const Cut& b) { return std::tie(a.pair.left, a.pair.right) < std::tie(b.pair.left, b.pair.right); });
+  std::sort(cuts.begin() + begin, cuts.end(), [](const Cut& a, const Cut& b) {
+    return std::tie(a.pair.left, a.pair.right) < std::tie(b.pair.left, b.pair.right);
+  });
 }
 
 }  // namespace
 
-std::vector<MergePair> MergesFromScores(const std::vector<std::string>& tokens, const std::vector<double>& scores, const std::vector<bool>& may_merge) {
+std::vector<MergePair> MergesFromScores(const std::vector<std::string>& tokens, const std::vector<double>& scores,
+                                        const std::vector<bool>& may_merge) {
   const Vocabulary vocabulary(tokens);
   std::vector<Cut> cuts;
   cuts.reserve(tokens.size() * 2);
@@ -42,7 +45,8 @@ std::vector<MergePair> MergesFromScores(const std::vector<std::string>& tokens, 
     if (may_merge[id] && !tokens[id].empty()) AppendCuts(tokens[id], scores[id], vocabulary, cuts);
   }
   std::stable_sort(cuts.begin(), cuts.end(), [](const Cut& a, const Cut& b) {
-    return std::tie(b.score, b.left_characters, b.right_characters) < std::tie(a.score, a.left_characters, a.right_characters);
+    return std::tie(b.score, b.left_characters, b.right_characters) <
+           std::tie(a.score, a.left_characters, a.right_characters);
   });
   std::vector<MergePair> merges;
   merges.reserve(cuts.size());

@@ -14,7 +14,8 @@ Result<Tokenizer> Tokenizer::FromParts(TokenizerParts parts, std::string_view wh
   return Tokenizer(OCTET_TRY(State::Make(std::move(parts), where)));
 }
 
-Result<Tokenizer> Tokenizer::FromJson(std::string_view tokenizer_json, const Json& tokenizer_config, std::string_view where) {
+Result<Tokenizer> Tokenizer::FromJson(std::string_view tokenizer_json, const Json& tokenizer_config,
+                                      std::string_view where) {
   TokenizerParts parts = OCTET_TRY(ReadTokenizerJson(tokenizer_json, tokenizer_config, where));
   return FromParts(std::move(parts), where);
 }

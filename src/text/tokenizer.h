@@ -36,9 +36,10 @@ struct EncodeOptions {
 // Constant once made; any number of threads may use one at a time.
 class Tokenizer {
  public:
-  // `tokenizer_config` is the content of tokenizer_config.json, or null where there is none. `where` opens every message.
-  // Fails with corrupt, or with unsupported naming the part that this build doesn't know.
-  static Result<Tokenizer> FromJson(std::string_view tokenizer_json, const Json& tokenizer_config, std::string_view where);
+  // `tokenizer_config` is the content of tokenizer_config.json, or null where there is none. `where` opens every
+  // message. Fails with corrupt, or with unsupported naming the part that this build doesn't know.
+  static Result<Tokenizer> FromJson(std::string_view tokenizer_json, const Json& tokenizer_config,
+                                    std::string_view where);
   static Result<Tokenizer> FromGguf(const GgufFile& file);
   // For the two above: parts that were read from either kind of file.
   static Result<Tokenizer> FromParts(TokenizerParts parts, std::string_view where);
@@ -49,7 +50,8 @@ class Tokenizer {
 
   std::vector<int32_t> Encode(std::string_view text, const EncodeOptions& options = {}) const;
 
-  // The pieces joined and encoded as one text, but that a special token counts only where every character of it is trusted.
+  // The pieces joined and encoded as one text, but that a special token counts only where every character of it is
+  // trusted.
   std::vector<int32_t> EncodeMarked(std::span<const TextPiece> pieces, bool add_special) const;
 
   // Always valid UTF-8. Ids outside the vocabulary yield nothing.

@@ -27,15 +27,19 @@ class Members {
   Result<T> Get(std::string_view key, T otherwise) const {
     if (!Has(key)) return otherwise;
     T value{};
-    if (members_.at_key(key).get(value) != simdjson::SUCCESS) return Fail(ErrorCode::kCorrupt, where_, ": `", key, "` is of the wrong type");
+    if (members_.at_key(key).get(value) != simdjson::SUCCESS)
+      return Fail(ErrorCode::kCorrupt, where_, ": `", key, "` is of the wrong type");
     return value;
   }
 
-  Result<std::string> GetText(std::string_view key) const { return std::string(OCTET_TRY(Get<std::string_view>(key, ""))); }
+  Result<std::string> GetText(std::string_view key) const {
+    return std::string(OCTET_TRY(Get<std::string_view>(key, "")));
+  }
 
   Result<object> GetObject(std::string_view key) const {
     object found;
-    if (members_.at_key(key).get(found) != simdjson::SUCCESS) return Fail(ErrorCode::kCorrupt, where_, ": `", key, "` is missing or no object");
+    if (members_.at_key(key).get(found) != simdjson::SUCCESS)
+      return Fail(ErrorCode::kCorrupt, where_, ": `", key, "` is missing or no object");
     return found;
   }
 
@@ -54,15 +58,19 @@ class Members {
 Status CheckId(int64_t id, size_t entries, std::string_view token, std::string_view where) {
   const auto limit = static_cast<int64_t>(entries * 8 + 65536);
   if (id >= 0 && id < limit) return {};
-  return Fail(ErrorCode::kCorrupt, where, ": token `", token, "` has id ", id, ", ids of ", entries, " tokens must be in 0..", limit - 1);
+  return Fail(ErrorCode::kCorrupt, where, ": token `", token, "` has id ", id, ", ids of ", entries,
+              " tokens must be in 0..", limit - 1);
 }
 
 Status ReadVocabularyObject(object vocabulary, TokenizerParts& parts, std::string_view where) {
-  const size_t entries = vocabulary.size() < 0xFFFFFF ? vocabulary.size() : static_cast<size_t>(std::distance(vocabulary.begin(), vocabulary.end()));
+  const size_t entries = vocabulary.size() < 0xFFFFFF
+                             ? vocabulary.size()
+                             : static_cast<size_t>(std::distance(vocabulary.begin(), vocabulary.end()));
   parts.tokens.reserve(entries);
   for (const auto field : vocabulary) {
     int64_t id = -1;
-    if (field.value.get(id) != simdjson::SUCCESS) return Fail(ErrorCode::kCorrupt, where, ": the id of token `", field.key, "` is no integer");
+    if (field.value.get(id) != simdjson::SUCCESS)
+      return Fail(ErrorCode::kCorrupt, where, ": the id of token `", field.key, "` is no integer");
     OCTET_TRY(CheckId(id, entries, field.key, where));
     const auto index = static_cast<size_t>(id);
     if (parts.tokens.size() <= index) parts.tokens.resize(index + 1);
@@ -86,15 +94,18 @@ bool SplitMerge(element merge, std::string_view& left, std::string_view& right) 
 
 Status ReadMerges(object model, const Vocabulary& vocabulary, TokenizerParts& parts, std::string_view where) {
   simdjson::dom::array merges;
-  if (model.at_key("merges").get(merges) != simdjson::SUCCESS) return Fail(ErrorCode::kCorrupt, where, ": a BPE model without `merges`");
+  if (model.at_key("merges").get(merges) != simdjson::SUCCESS)
+    return Fail(ErrorCode::kCorrupt, where, ": a BPE model without `merges`");
   parts.merges.reserve(merges.size());
   size_t index = 0;
   for (const element merge : merges) {
     std::string_view left, right;
-    if (!SplitMerge(merge, left, right)) return Fail(ErrorCode::kCorrupt, where, ": merge ", index, " is not a pair of tokens");
+    if (!SplitMerge(merge, left, right))
+      return Fail(ErrorCode::kCorrupt, where, ": merge ", index, " is not a pair of tokens");
     const int32_t left_id = vocabulary.FindOr(left, -1), right_id = vocabulary.FindOr(right, -1);
     if (left_id < 0 || right_id < 0) {
-      return Fail(ErrorCode::kCorrupt, where, ": merge ", index, " names `", left_id < 0 ? left : right, "`, which is not in the vocabulary");
+      return Fail(ErrorCode::kCorrupt, where, ": merge ", index, " names `", left_id < 0 ? left : right,
+                  "`, which is not in the vocabulary");
     }
     parts.merges.push_back({left_id, right_id});
     ++index;
@@ -123,11 +134,14 @@ Status ReadWordPiece(object model, TokenizerParts& parts, std::string_view where
   const Members members(model, where);
   const object entries = OCTET_TRY(members.GetObject("vocab"));
   OCTET_TRY(ReadVocabularyObject(entries, parts, where));
-  parts.subword_prefix = members.Has("continuing_subword_prefix") ? OCTET_TRY(members.GetText("continuing_subword_prefix")) : "##";
-  parts.longest_word = static_cast<size_t>(std::max<int64_t>(0, OCTET_TRY(members.Get<int64_t>("max_input_chars_per_word", 100))));
+  parts.subword_prefix =
+      members.Has("continuing_subword_prefix") ? OCTET_TRY(members.GetText("continuing_subword_prefix")) : "##";
+  parts.longest_word =
+      static_cast<size_t>(std::max<int64_t>(0, OCTET_TRY(members.Get<int64_t>("max_input_chars_per_word", 100))));
   const std::string unknown = members.Has("unk_token") ? OCTET_TRY(members.GetText("unk_token")) : "[UNK]";
   const auto found = std::find(parts.tokens.begin(), parts.tokens.end(), unknown);
-  if (found == parts.tokens.end()) return Fail(ErrorCode::kCorrupt, where, ": the unknown token `", unknown, "` is not in the vocabulary");
+  if (found == parts.tokens.end())
+    return Fail(ErrorCode::kCorrupt, where, ": the unknown token `", unknown, "` is not in the vocabulary");
   parts.unknown = static_cast<int32_t>(found - parts.tokens.begin());
   return {};
 }
@@ -135,12 +149,14 @@ Status ReadWordPiece(object model, TokenizerParts& parts, std::string_view where
 Status ReadUnigram(object model, TokenizerParts& parts, std::string_view where) {
   const Members members(model, where);
   simdjson::dom::array vocabulary;
-  if (model.at_key("vocab").get(vocabulary) != simdjson::SUCCESS) return Fail(ErrorCode::kCorrupt, where, ": `vocab` of a Unigram model is missing or no list");
+  if (model.at_key("vocab").get(vocabulary) != simdjson::SUCCESS)
+    return Fail(ErrorCode::kCorrupt, where, ": `vocab` of a Unigram model is missing or no list");
   for (const element entry : vocabulary) {
     std::string_view token;
     double score = 0;
     if (entry.at(0).get(token) != simdjson::SUCCESS || entry.at(1).get(score) != simdjson::SUCCESS) {
-      return Fail(ErrorCode::kCorrupt, where, ": vocabulary entry ", parts.tokens.size(), " is not a token and its score");
+      return Fail(ErrorCode::kCorrupt, where, ": vocabulary entry ", parts.tokens.size(),
+                  " is not a token and its score");
     }
     parts.tokens.emplace_back(token);
     parts.scores.push_back(score);
@@ -150,7 +166,8 @@ Status ReadUnigram(object model, TokenizerParts& parts, std::string_view where) 
   if (members.Has("unk_id")) {
     const int64_t unknown = OCTET_TRY(members.Get<int64_t>("unk_id", 0));
     if (unknown < 0 || static_cast<uint64_t>(unknown) >= parts.tokens.size()) {
-      return Fail(ErrorCode::kCorrupt, where, ": `unk_id` is ", unknown, ", the vocabulary has ", parts.tokens.size(), " tokens");
+      return Fail(ErrorCode::kCorrupt, where, ": `unk_id` is ", unknown, ", the vocabulary has ", parts.tokens.size(),
+                  " tokens");
     }
     parts.unknown = static_cast<int32_t>(unknown);
   }
@@ -187,7 +204,8 @@ Status ReadAddedTokens(object root, TokenizerParts& parts, std::string_view wher
   if (root.at_key("added_tokens").get(added) != simdjson::SUCCESS) return {};
   for (const element entry : added) {
     object fields;
-    if (entry.get(fields) != simdjson::SUCCESS) return Fail(ErrorCode::kCorrupt, where, ": an entry of `added_tokens` is no object");
+    if (entry.get(fields) != simdjson::SUCCESS)
+      return Fail(ErrorCode::kCorrupt, where, ": an entry of `added_tokens` is no object");
     const Members members(fields, where);
     AddedToken token;
     token.content = OCTET_TRY(members.GetText("content"));
@@ -225,7 +243,8 @@ Result<TokenizerParts> ReadTokenizerJson(std::string_view text, const Json& conf
   object root;
   const auto error = parser.parse(text.data(), text.size()).get(root);
   if (error == simdjson::INCORRECT_TYPE) return Fail(ErrorCode::kCorrupt, where, ": not a JSON object");
-  if (error != simdjson::SUCCESS) return Fail(ErrorCode::kCorrupt, where, ": not JSON: ", simdjson::error_message(error));
+  if (error != simdjson::SUCCESS)
+    return Fail(ErrorCode::kCorrupt, where, ": not JSON: ", simdjson::error_message(error));
   const Members members(root, where);
   TokenizerParts parts;
   const object model = OCTET_TRY(members.GetObject("model"));

@@ -1,5 +1,5 @@
-// What a tokenizer is made of, as tokenizer.json names it: read from a tokenizer.json or made from a GGUF vocabulary, then
-// turned into a Tokenizer or written as a tokenizer.json.
+// What a tokenizer is made of, as tokenizer.json names it: read from a tokenizer.json or made from a GGUF vocabulary,
+// then turned into a Tokenizer or written as a tokenizer.json.
 //
 //   TokenizerParts parts = OCTET_TRY(ReadTokenizerJson(text, config, "tokenizer.json"));
 //   Tokenizer tokenizer = OCTET_TRY(Tokenizer::FromParts(std::move(parts), "tokenizer.json"));
@@ -36,18 +36,19 @@ struct MergePair {
 
 struct TokenizerParts {
   TokenizerModel model = TokenizerModel::kBpe;
-  std::vector<std::string> tokens;  // by id, empty where unused; added tokens may lie beyond. Tokenizer::FromParts takes them away
-  std::vector<MergePair> merges;    // BPE, best first
-  std::vector<double> scores;       // Unigram, by id
+  std::vector<std::string>
+      tokens;  // by id, empty where unused; added tokens may lie beyond. Tokenizer::FromParts takes them away
+  std::vector<MergePair> merges;  // BPE, best first
+  std::vector<double> scores;     // Unigram, by id
   std::vector<AddedToken> added_tokens;
-  std::optional<int32_t> unknown;   // id of the model's unknown token
-  std::string subword_prefix;       // BPE and WordPiece: before a piece that continues a word
-  std::string word_suffix;          // BPE: after a piece that ends a word
-  size_t longest_word = 100;        // WordPiece: longer words, in characters, are unknown
-  bool byte_fallback = false;       // a character outside the vocabulary becomes tokens <0x00>..<0xFF>
-  bool fuse_unknown = false;        // neighbouring unknown characters become one token
-  bool ignore_merges = false;       // BPE: a word that is a token needs no merges
-  Json normalizer;                  // these four as tokenizer.json has them, null where there is none
+  std::optional<int32_t> unknown;  // id of the model's unknown token
+  std::string subword_prefix;      // BPE and WordPiece: before a piece that continues a word
+  std::string word_suffix;         // BPE: after a piece that ends a word
+  size_t longest_word = 100;       // WordPiece: longer words, in characters, are unknown
+  bool byte_fallback = false;      // a character outside the vocabulary becomes tokens <0x00>..<0xFF>
+  bool fuse_unknown = false;       // neighbouring unknown characters become one token
+  bool ignore_merges = false;      // BPE: a word that is a token needs no merges
+  Json normalizer;                 // these four as tokenizer.json has them, null where there is none
   Json pre_tokenizer;
   Json post_processor;
   Json decoder;

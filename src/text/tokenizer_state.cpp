@@ -102,7 +102,8 @@ std::string_view Tokenizer::State::TextOf(int32_t id) const {
 }
 
 std::string_view Tokenizer::State::DecodedTextOf(int32_t id) const {
-  return id >= 0 && static_cast<size_t>(id) < decoded_texts.size() ? decoded_texts[static_cast<size_t>(id)] : std::string_view();
+  return id >= 0 && static_cast<size_t>(id) < decoded_texts.size() ? decoded_texts[static_cast<size_t>(id)]
+                                                                   : std::string_view();
 }
 
 std::string_view Tokenizer::State::BytesOf(int32_t id) const {
@@ -111,7 +112,9 @@ std::string_view Tokenizer::State::BytesOf(int32_t id) const {
   return std::string_view(byte_text).substr(begin, byte_offsets[static_cast<size_t>(id) + 1] - begin);
 }
 
-bool Tokenizer::State::IsSpecial(int32_t id) const { return id >= 0 && static_cast<size_t>(id) < special.size() && special[static_cast<size_t>(id)]; }
+bool Tokenizer::State::IsSpecial(int32_t id) const {
+  return id >= 0 && static_cast<size_t>(id) < special.size() && special[static_cast<size_t>(id)];
+}
 
 std::vector<int32_t> Tokenizer::State::Encode(const MarkedText& text, bool add_special, bool parse_special) const {
   std::unique_ptr<EncodeScratch> memory = scratch.Take();
@@ -124,8 +127,9 @@ std::vector<int32_t> Tokenizer::State::Encode(const MarkedText& text, bool add_s
       ids.push_back(section.token);
       continue;
     }
-    const MarkedText part{text.text.substr(section.begin, section.end - section.begin),
-                          text.marked() ? text.trust.substr(section.begin, section.end - section.begin) : std::string()};
+    const MarkedText part{
+        text.text.substr(section.begin, section.end - section.begin),
+        text.marked() ? text.trust.substr(section.begin, section.end - section.begin) : std::string()};
     EncodeSection(part, section.begin == 0, parse_special, *memory, ids);
   }
   if (add_special) ids.insert(ids.end(), frame.after.begin(), frame.after.end());
@@ -133,8 +137,8 @@ std::vector<int32_t> Tokenizer::State::Encode(const MarkedText& text, bool add_s
   return ids;
 }
 
-void Tokenizer::State::EncodeSection(const MarkedText& text, bool starts_input, bool parse_special, EncodeScratch& memory,
-                                     std::vector<int32_t>& ids) const {
+void Tokenizer::State::EncodeSection(const MarkedText& text, bool starts_input, bool parse_special,
+                                     EncodeScratch& memory, std::vector<int32_t>& ids) const {
   MarkedText normalized = text;
   normalizer.Apply(normalized);
   normalized_matcher.Split(normalized.text, normalized.trust, parse_special, memory.inner_sections);
@@ -142,12 +146,14 @@ void Tokenizer::State::EncodeSection(const MarkedText& text, bool starts_input, 
     if (section.token >= 0) {
       ids.push_back(section.token);
     } else {
-      EncodePlain(std::string_view(normalized.text).substr(section.begin, section.end - section.begin), starts_input && section.begin == 0, memory, ids);
+      EncodePlain(std::string_view(normalized.text).substr(section.begin, section.end - section.begin),
+                  starts_input && section.begin == 0, memory, ids);
     }
   }
 }
 
-void Tokenizer::State::EncodePlain(std::string_view text, bool starts_input, EncodeScratch& memory, std::vector<int32_t>& ids) const {
+void Tokenizer::State::EncodePlain(std::string_view text, bool starts_input, EncodeScratch& memory,
+                                   std::vector<int32_t>& ids) const {
   Words& words = memory.words;
   words.text = text;
   words.starts_input = starts_input;

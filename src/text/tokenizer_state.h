@@ -49,11 +49,11 @@ struct Tokenizer::State {
   std::variant<std::monostate, BpeModel, UnigramModel, WordPieceModel> model;
   SpecialFrame frame;
   Decoder decoder;
-  std::vector<std::string_view> texts;  // by id, added tokens included
+  std::vector<std::string_view> texts;          // by id, added tokens included
   std::vector<std::string_view> decoded_texts;  // by id, as the decoder gets them
-  std::vector<bool> special;            // by id
-  std::string byte_text;                // of a byte-level decoder: the bytes of all tokens
-  std::vector<uint32_t> byte_offsets;   // where in byte_text each id's bytes begin; one more than ids
+  std::vector<bool> special;                    // by id
+  std::string byte_text;                        // of a byte-level decoder: the bytes of all tokens
+  std::vector<uint32_t> byte_offsets;           // where in byte_text each id's bytes begin; one more than ids
   std::optional<int32_t> bos, eos;
   mutable ScratchPool scratch;
 
@@ -72,7 +72,8 @@ struct Tokenizer::State {
   void IndexIds();
   void IndexBytes();
   Status MakeModel(const TokenizerParts& parts, std::string_view where);
-  void EncodeSection(const MarkedText& text, bool starts_input, bool parse_special, EncodeScratch& scratch, std::vector<int32_t>& ids) const;
+  void EncodeSection(const MarkedText& text, bool starts_input, bool parse_special, EncodeScratch& scratch,
+                     std::vector<int32_t>& ids) const;
   void EncodePlain(std::string_view text, bool starts_input, EncodeScratch& scratch, std::vector<int32_t>& ids) const;
 };
 

@@ -15,32 +15,46 @@ namespace {
 uint16_t ClassOfCategory(utf8proc_category_t category) {
   switch (category) {
     case UTF8PROC_CATEGORY_LU:
-    case UTF8PROC_CATEGORY_LT: return kLetter | kUpperish | kWord;
-    case UTF8PROC_CATEGORY_LL: return kLetter | kLowerish | kWord;
+    case UTF8PROC_CATEGORY_LT:
+      return kLetter | kUpperish | kWord;
+    case UTF8PROC_CATEGORY_LL:
+      return kLetter | kLowerish | kWord;
     case UTF8PROC_CATEGORY_LM:
-    case UTF8PROC_CATEGORY_LO: return kLetter | kUpperish | kLowerish | kWord;
-    case UTF8PROC_CATEGORY_MN: return kMark | kNonspacing | kUpperish | kLowerish | kWord;
+    case UTF8PROC_CATEGORY_LO:
+      return kLetter | kUpperish | kLowerish | kWord;
+    case UTF8PROC_CATEGORY_MN:
+      return kMark | kNonspacing | kUpperish | kLowerish | kWord;
     case UTF8PROC_CATEGORY_MC:
-    case UTF8PROC_CATEGORY_ME: return kMark | kUpperish | kLowerish | kWord;
-    case UTF8PROC_CATEGORY_ND: return kNumber | kDecimal | kWord;
-    case UTF8PROC_CATEGORY_NL: return kNumber | kWord;
-    case UTF8PROC_CATEGORY_NO: return kNumber;
-    case UTF8PROC_CATEGORY_PC: return kPunctuation | kWord;
+    case UTF8PROC_CATEGORY_ME:
+      return kMark | kUpperish | kLowerish | kWord;
+    case UTF8PROC_CATEGORY_ND:
+      return kNumber | kDecimal | kWord;
+    case UTF8PROC_CATEGORY_NL:
+      return kNumber | kWord;
+    case UTF8PROC_CATEGORY_NO:
+      return kNumber;
+    case UTF8PROC_CATEGORY_PC:
+      return kPunctuation | kWord;
     case UTF8PROC_CATEGORY_PD:
     case UTF8PROC_CATEGORY_PS:
     case UTF8PROC_CATEGORY_PE:
     case UTF8PROC_CATEGORY_PI:
     case UTF8PROC_CATEGORY_PF:
-    case UTF8PROC_CATEGORY_PO: return kPunctuation;
+    case UTF8PROC_CATEGORY_PO:
+      return kPunctuation;
     case UTF8PROC_CATEGORY_SM:
     case UTF8PROC_CATEGORY_SC:
     case UTF8PROC_CATEGORY_SK:
-    case UTF8PROC_CATEGORY_SO: return kSymbol;
+    case UTF8PROC_CATEGORY_SO:
+      return kSymbol;
     case UTF8PROC_CATEGORY_ZS:
     case UTF8PROC_CATEGORY_ZL:
-    case UTF8PROC_CATEGORY_ZP: return kSpace;
-    case UTF8PROC_CATEGORY_CN: return 0;
-    default: return kOther;
+    case UTF8PROC_CATEGORY_ZP:
+      return kSpace;
+    case UTF8PROC_CATEGORY_CN:
+      return 0;
+    default:
+      return kOther;
   }
 }
 
@@ -90,7 +104,8 @@ void SortMarks(std::vector<int32_t>& characters) {
     }
     size_t end = begin + 1;
     while (end < characters.size() && CombiningClass(characters[end]) != 0) ++end;
-    std::stable_sort(characters.begin() + static_cast<std::ptrdiff_t>(begin), characters.begin() + static_cast<std::ptrdiff_t>(end),
+    std::stable_sort(characters.begin() + static_cast<std::ptrdiff_t>(begin),
+                     characters.begin() + static_cast<std::ptrdiff_t>(end),
                      [&](int32_t a, int32_t b) { return CombiningClass(a) < CombiningClass(b); });
     begin = end;
   }
@@ -102,7 +117,8 @@ void AppendComposed(std::span<int32_t> characters, bool composes, std::string& o
     constexpr auto kCompose = static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE);
     count = utf8proc_normalize_utf32(characters.data(), count, kCompose);
   }
-  for (utf8proc_ssize_t i = 0; i < count; ++i) AppendUtf8(static_cast<uint32_t>(characters[static_cast<size_t>(i)]), out);
+  for (utf8proc_ssize_t i = 0; i < count; ++i)
+    AppendUtf8(static_cast<uint32_t>(characters[static_cast<size_t>(i)]), out);
 }
 
 }  // namespace
@@ -137,7 +153,8 @@ void AppendLowercase(uint32_t code_point, std::string& out) {
 }
 
 bool IsSurelyNormalized(std::string_view text, NormalizationForm form) {
-  // Composed forms leave everything below U+0300 alone; NFKC rewrites some of Latin-1; decomposed forms leave ASCII alone.
+  // Composed forms leave everything below U+0300 alone; NFKC rewrites some of Latin-1; decomposed forms leave ASCII
+  // alone.
   const uint8_t limit = form == NormalizationForm::kNfc ? 0xCC : 0x80;
   return std::all_of(text.begin(), text.end(), [limit](char c) {
     const auto byte = static_cast<uint8_t>(c);

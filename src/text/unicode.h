@@ -18,13 +18,13 @@ enum CharClass : uint16_t {
   kMark = 1 << 3,
   kPunctuation = 1 << 4,
   kSymbol = 1 << 5,
-  kUpperish = 1 << 6,   // Lu Lt Lm Lo M: what a word in capitals is made of
-  kLowerish = 1 << 7,   // Ll Lm Lo M
-  kNewline = 1 << 8,    // CR and LF alone
-  kNonspacing = 1 << 9, // Mn
-  kOther = 1 << 10,     // Cc Cf Co Cs
-  kWord = 1 << 11,      // \w of Unicode regular expressions
-  kDecimal = 1 << 12,   // Nd
+  kUpperish = 1 << 6,    // Lu Lt Lm Lo M: what a word in capitals is made of
+  kLowerish = 1 << 7,    // Ll Lm Lo M
+  kNewline = 1 << 8,     // CR and LF alone
+  kNonspacing = 1 << 9,  // Mn
+  kOther = 1 << 10,      // Cc Cf Co Cs
+  kWord = 1 << 11,       // \w of Unicode regular expressions
+  kDecimal = 1 << 12,    // Nd
 };
 
 namespace internal {
@@ -62,7 +62,8 @@ enum class NormalizationForm { kNfc, kNfd, kNfkc, kNfkd };
 // Whether no character of the text can change under the form, by a quick look that may say no too often.
 bool IsSurelyNormalized(std::string_view text, NormalizationForm form);
 
-// The first stretch of text[at..] that normalizes by itself: a starter and what may combine with it. Requires at < size.
+// The first stretch of text[at..] that normalizes by itself: a starter and what may combine with it. Requires at <
+// size.
 size_t NormalizationSegmentEnd(std::string_view text, size_t at, NormalizationForm form);
 
 // Appends the normal form of one or more whole segments. Work is linear but for sorting the marks of a segment.

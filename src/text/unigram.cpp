@@ -13,7 +13,8 @@ constexpr double kUnknownPenalty = 10.0;
 
 }  // namespace
 
-Result<UnigramModel> UnigramModel::Make(const TokenizerParts& parts, const Vocabulary& vocabulary, std::string_view where) {
+Result<UnigramModel> UnigramModel::Make(const TokenizerParts& parts, const Vocabulary& vocabulary,
+                                        std::string_view where) {
   if (parts.scores.size() != vocabulary.size() || parts.scores.empty()) {
     return Fail(ErrorCode::kCorrupt, where, ": ", parts.scores.size(), " scores for ", vocabulary.size(), " tokens");
   }
@@ -78,7 +79,8 @@ void UnigramModel::AppendToken(std::string_view token, std::vector<int32_t>& ids
     ids.push_back(id);
     return;
   }
-  if (byte_fallback_ && std::all_of(token.begin(), token.end(), [this](char c) { return fallback_ids_[static_cast<uint8_t>(c)] >= 0; })) {
+  if (byte_fallback_ &&
+      std::all_of(token.begin(), token.end(), [this](char c) { return fallback_ids_[static_cast<uint8_t>(c)] >= 0; })) {
     for (const char c : token) ids.push_back(fallback_ids_[static_cast<uint8_t>(c)]);
   } else if (unknown_ >= 0) {
     ids.push_back(unknown_);

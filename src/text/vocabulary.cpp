@@ -4,7 +4,9 @@
 
 namespace octet {
 
-Vocabulary::Vocabulary(std::vector<std::string> tokens) : tokens_(std::move(tokens)) { Rehash(tokens_.size() * 2 + 16); }
+Vocabulary::Vocabulary(std::vector<std::string> tokens) : tokens_(std::move(tokens)) {
+  Rehash(tokens_.size() * 2 + 16);
+}
 
 void Vocabulary::Rehash(size_t slots) {
   slots_.assign(std::bit_ceil(slots), Slot{});

@@ -47,7 +47,8 @@ class Vocabulary {
   void Insert(std::string_view text, int32_t id);
 
   std::string_view Text(int32_t id) const {
-    return id >= 0 && static_cast<size_t>(id) < tokens_.size() ? std::string_view(tokens_[static_cast<size_t>(id)]) : std::string_view();
+    return id >= 0 && static_cast<size_t>(id) < tokens_.size() ? std::string_view(tokens_[static_cast<size_t>(id)])
+                                                               : std::string_view();
   }
   size_t size() const { return tokens_.size(); }
   const std::vector<std::string>& tokens() const { return tokens_; }

@@ -7,7 +7,10 @@
 namespace octet {
 
 WordPieceModel::WordPieceModel(const TokenizerParts& parts, const Vocabulary& vocabulary)
-    : vocabulary_(&vocabulary), prefix_(parts.subword_prefix), longest_word_(parts.longest_word), unknown_(parts.unknown.value_or(-1)) {
+    : vocabulary_(&vocabulary),
+      prefix_(parts.subword_prefix),
+      longest_word_(parts.longest_word),
+      unknown_(parts.unknown.value_or(-1)) {
   for (const std::string& token : vocabulary.tokens()) longest_token_ = std::max(longest_token_, token.size());
 }
 

@@ -20,7 +20,8 @@ class WordPieceModel {
   // The vocabulary must outlive the model.
   WordPieceModel(const TokenizerParts& parts, const Vocabulary& vocabulary);
 
-  // Appends the ids of a non-empty word, or the unknown token for a word that is too long or has a part without a token.
+  // Appends the ids of a non-empty word, or the unknown token for a word that is too long or has a part without a
+  // token.
   void EncodeWord(std::string_view word, std::vector<int32_t>& ids) const;
 
  private:

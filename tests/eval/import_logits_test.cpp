@@ -1,5 +1,5 @@
-// A GGUF that the gguf package wrote, imported as a Hugging Face directory, computes what transformers computes from the original
-// (tools/golden/gguf_logits.py).
+// A GGUF that the gguf package wrote, imported as a Hugging Face directory, computes what transformers computes from
+// the original (tools/golden/gguf_logits.py).
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -31,7 +31,8 @@ class ImportedModel : public testing::TestWithParam<const char*> {
     for (size_t page = 0; page < count; ++page) pages.push_back(cache->data() + page * bytes);
     nn::ExecutionContext context(pool_, kernels::ActiveKernels());
     std::vector<float> logits(ids.size() * spec.vocab);
-    const Decoder::Run run{.tokens = ids, .first_position = 0, .pages = pages, .logits_from = 0, .prompt_length = ids.size()};
+    const Decoder::Run run{
+        .tokens = ids, .first_position = 0, .pages = pages, .logits_from = 0, .prompt_length = ids.size()};
     OCTET_TRY(decoder.Forward({&run, 1}, context, logits.data()));
     return logits;
   }

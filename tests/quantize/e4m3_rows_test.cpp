@@ -83,7 +83,8 @@ TEST(E4M3Rows, ResultsDoNotDependOnTheNumberOfThreads) {
   std::vector<float> weights(37 * 19);
   for (size_t i = 0; i < weights.size(); ++i) weights[i] = std::sin(static_cast<float>(i));
   ThreadPool one(1), three(3);
-  const EncodedRows a = EncodeE4M3Rows(weights, 37, 19, one).value(), b = EncodeE4M3Rows(weights, 37, 19, three).value();
+  const EncodedRows a = EncodeE4M3Rows(weights, 37, 19, one).value(),
+                    b = EncodeE4M3Rows(weights, 37, 19, three).value();
   EXPECT_EQ(a.codes, b.codes);
   EXPECT_EQ(a.scales, b.scales);
   EXPECT_EQ(a.noise, b.noise);

@@ -19,7 +19,8 @@ using testing::HasSubstr;
 class NamedTensors : public TensorSource {
  public:
   explicit NamedTensors(std::vector<TensorInfo> tensors) : tensors_(std::move(tensors)) {
-    std::sort(tensors_.begin(), tensors_.end(), [](const TensorInfo& a, const TensorInfo& b) { return a.name < b.name; });
+    std::sort(tensors_.begin(), tensors_.end(),
+              [](const TensorInfo& a, const TensorInfo& b) { return a.name < b.name; });
   }
   const std::vector<TensorInfo>& tensors() const override { return tensors_; }
   Status ReadRows(std::string_view, uint64_t, uint64_t, float*) const override {
@@ -54,19 +55,21 @@ WeightSlot Matrix(std::string name, std::string tensor, Sensitivity sensitivity 
 
 // One layer of a tied model.
 std::vector<WeightSlot> Slots() {
-  std::vector<WeightSlot> slots = {Matrix("embedding", "model.embed_tokens.weight", Sensitivity::kEmbedding),
-                                   Matrix("layers.0.attn.norm", "model.layers.0.input_layernorm.weight", Sensitivity::kExact),
-                                   Matrix("layers.0.attn.q", "model.layers.0.self_attn.q_proj.weight"),
-                                   Matrix("layers.0.ffn.down", "model.layers.0.mlp.down_proj.weight", Sensitivity::kOutlier)};
+  std::vector<WeightSlot> slots = {
+      Matrix("embedding", "model.embed_tokens.weight", Sensitivity::kEmbedding),
+      Matrix("layers.0.attn.norm", "model.layers.0.input_layernorm.weight", Sensitivity::kExact),
+      Matrix("layers.0.attn.q", "model.layers.0.self_attn.q_proj.weight"),
+      Matrix("layers.0.ffn.down", "model.layers.0.mlp.down_proj.weight", Sensitivity::kOutlier)};
   slots[1].columns = 0;
   slots[0].quantisable = slots[1].quantisable = false;
   return slots;
 }
 
 std::vector<TensorInfo> Tensors() {
-  return {Tensor("model.embed_tokens.weight", {8, 4}), Tensor("model.layers.0.input_layernorm.weight", {4}, DType::kF32),
-          Tensor("model.layers.0.self_attn.q_proj.weight", {4, 4}), Tensor("model.layers.0.mlp.down_proj.weight", {4, 4}),
-          Tensor("model.rotary.table", {3}, DType::kF16)};
+  return {Tensor("model.embed_tokens.weight", {8, 4}),
+          Tensor("model.layers.0.input_layernorm.weight", {4}, DType::kF32),
+          Tensor("model.layers.0.self_attn.q_proj.weight", {4, 4}),
+          Tensor("model.layers.0.mlp.down_proj.weight", {4, 4}), Tensor("model.rotary.table", {3}, DType::kF16)};
 }
 
 std::vector<std::string> Quantised(const PrecisionMap& map) {
@@ -79,7 +82,8 @@ std::vector<std::string> Quantised(const PrecisionMap& map) {
 
 TEST(PrecisionMap, LinearLayersAreQuantisedAndTheRestStays) {
   const PrecisionMap map = PlanPrecision(Slots(), NamedTensors(Tensors()), {}).value();
-  EXPECT_THAT(Quantised(map), ElementsAre("model.layers.0.mlp.down_proj.weight", "model.layers.0.self_attn.q_proj.weight"));
+  EXPECT_THAT(Quantised(map),
+              ElementsAre("model.layers.0.mlp.down_proj.weight", "model.layers.0.self_attn.q_proj.weight"));
   EXPECT_EQ(map.tensors[0].reason, "embedding");
   EXPECT_EQ(map.tensors[1].reason, "norm or bias");
   EXPECT_EQ(map.tensors[1].dtype, DType::kBf16) << "FP32 that stays is written as BF16";
@@ -131,7 +135,8 @@ TEST(PrecisionMap, ATensorThatSeveralSlotsShareIsQuantisedOnce) {
   const std::vector<WeightSlot> slots = {Matrix("layers.0.attn.q", "model.layers.0.self_attn.qkv_proj.weight"),
                                          Matrix("layers.0.attn.k", "model.layers.0.self_attn.qkv_proj.weight")};
   const NamedTensors tensors({Tensor("model.layers.0.self_attn.qkv_proj.weight", {12, 4})});
-  EXPECT_THAT(Quantised(PlanPrecision(slots, tensors, {}).value()), ElementsAre("model.layers.0.self_attn.qkv_proj.weight"));
+  EXPECT_THAT(Quantised(PlanPrecision(slots, tensors, {}).value()),
+              ElementsAre("model.layers.0.self_attn.qkv_proj.weight"));
 }
 
 TEST(PrecisionMap, AQuantisedCheckpointIsRefused) {

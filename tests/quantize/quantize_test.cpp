@@ -81,8 +81,8 @@ TEST_P(EveryFamily, EachWeightIsWithinHalfAStepOfItsOriginalAndTheRestIsUnchange
 }
 
 INSTANTIATE_TEST_SUITE_P(Golden, EveryFamily,
-                         testing::Values("llama2", "llama31", "llama_linear", "smollm2", "mistral", "qwen2", "qwen3", "phi3_short",
-                                         "gemma2", "gemma3"),
+                         testing::Values("llama2", "llama31", "llama_linear", "smollm2", "mistral", "qwen2", "qwen3",
+                                         "phi3_short", "gemma2", "gemma3"),
                          [](const auto& family) { return std::string(family.param); });
 
 TEST_F(QuantizeTest, TheConfigurationNamesTheQuantisationAndKeepsTheRest) {

@@ -13,13 +13,16 @@ TEST(GgufPreTokenizer, UnknownNameIsRefusedAndNamed) {
   const Result<GgufPreTokenizer> found = FindGgufPreTokenizer("smollm-9", "model.gguf");
   ASSERT_FALSE(found.has_value());
   EXPECT_EQ(found.error().code, ErrorCode::kUnsupported);
-  EXPECT_EQ(found.error().message, "model.gguf: tokenizer.ggml.pre is `smollm-9`, a pre-tokenizer that this build doesn't know");
+  EXPECT_EQ(found.error().message,
+            "model.gguf: tokenizer.ggml.pre is `smollm-9`, a pre-tokenizer that this build doesn't know");
 }
 
 TEST(GgufPreTokenizer, EveryNamedPatternCompilesAndCoversItsText) {
-  for (const char* name : {"default", "gpt-2", "smollm", "llama-bpe", "dbrx", "glm4", "qwen2", "qwen35", "ufakzeka", "jais-2", "deepseek-llm", "deepseek-coder",
-                           "deepseek-v3", "spark2_5", "youtu", "falcon", "bloom", "viking", "tekken", "chameleon", "gpt-4o", "tiny_aya", "kimi-k2", "superbpe",
-                           "bailingmoe", "seed-coder", "afmoe", "laguna", "exaone-moe", "minicpm5", "gemma4"}) {
+  for (const char* name :
+       {"default",    "gpt-2",      "smollm",       "llama-bpe",      "dbrx",        "glm4",     "qwen2",   "qwen35",
+        "ufakzeka",   "jais-2",     "deepseek-llm", "deepseek-coder", "deepseek-v3", "spark2_5", "youtu",   "falcon",
+        "bloom",      "viking",     "tekken",       "chameleon",      "gpt-4o",      "tiny_aya", "kimi-k2", "superbpe",
+        "bailingmoe", "seed-coder", "afmoe",        "laguna",         "exaone-moe",  "minicpm5", "gemma4"}) {
     const Result<GgufPreTokenizer> found = FindGgufPreTokenizer(name, name);
     ASSERT_TRUE(found.has_value()) << name;
     const Result<PreTokenizer> made = PreTokenizer::Make(found->pre_tokenizer, name);

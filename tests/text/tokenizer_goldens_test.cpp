@@ -1,5 +1,5 @@
-// Ids and texts of every tokenizer family against those of Hugging Face's package. tools/golden/tokenizers.py writes the
-// files, and runs this test on many more of its own by way of OCTET_TOKENIZER_GOLDENS.
+// Ids and texts of every tokenizer family against those of Hugging Face's package. tools/golden/tokenizers.py writes
+// the files, and runs this test on many more of its own by way of OCTET_TOKENIZER_GOLDENS.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -35,7 +35,8 @@ void CheckCase(const Tokenizer& tokenizer, const Json& expected) {
   const auto text = expected["text"].get<std::string>();
   const auto ids = expected["ids"].get<Ids>();
   EXPECT_EQ(tokenizer.Encode(text), ids) << expected["text"];
-  EXPECT_EQ(tokenizer.Encode(text, {.add_special = false, .parse_special = true}), expected["plain"].get<Ids>()) << expected["text"];
+  EXPECT_EQ(tokenizer.Encode(text, {.add_special = false, .parse_special = true}), expected["plain"].get<Ids>())
+      << expected["text"];
   const std::vector<TextPiece> halves = {{text, true}, {"", false}};
   EXPECT_EQ(tokenizer.EncodeMarked(halves, true), ids) << expected["text"];
   EXPECT_EQ(tokenizer.Decode(ids), expected["decoded"].get<std::string>()) << expected["text"];

@@ -37,7 +37,8 @@ TEST(Tokenizer, MergesFollowTheirRank) {
 TEST(Tokenizer, SpecialTokensStayTextUnlessAsked) {
   const Tokenizer tokenizer = Small();
   EXPECT_EQ(tokenizer.Encode("a<|end|>b", {.add_special = false, .parse_special = true}), (Ids{0, 20, 1}));
-  EXPECT_EQ(tokenizer.Encode("<|end|>", {.add_special = false, .parse_special = false}), (Ids{12, 14, 4, 15, 3, 14, 13}));
+  EXPECT_EQ(tokenizer.Encode("<|end|>", {.add_special = false, .parse_special = false}),
+            (Ids{12, 14, 4, 15, 3, 14, 13}));
   EXPECT_EQ(tokenizer.Encode("<tool>", {.add_special = false, .parse_special = false}), (Ids{21}));
 }
 
@@ -56,10 +57,14 @@ TEST(Tokenizer, StreamLetsOnlyWholeCharactersOut) {
   EXPECT_EQ(stream.Push(10), "");
   EXPECT_EQ(stream.Push(11), "\u20AC");
   EXPECT_EQ(stream.Push(9), "");
-  EXPECT_EQ(stream.Push(0), "\uFFFD" "a");
+  EXPECT_EQ(stream.Push(0),
+            "\uFFFD"
+            "a");
   EXPECT_EQ(stream.Push(9), "");
   EXPECT_EQ(stream.Finish(), "\uFFFD");
-  EXPECT_EQ(tokenizer.Decode(Ids{9, 10, 11, 9, 0, 9}), "\u20AC\uFFFD" "a\uFFFD");
+  EXPECT_EQ(tokenizer.Decode(Ids{9, 10, 11, 9, 0, 9}),
+            "\u20AC\uFFFD"
+            "a\uFFFD");
 }
 
 TEST(Tokenizer, DecodeSkipsSpecialTokensWhenAskedAndUnknownIdsAlways) {
@@ -75,15 +80,23 @@ TEST(Tokenizer, UnknownPartsAreNamed) {
     const Result<Tokenizer> made = Tokenizer::FromJson(json, Json(nullptr), "small");
     return made ? "accepted" : made.error().message;
   };
-  EXPECT_EQ(refuse("\"normalizer\": null", "\"normalizer\": {\"type\": \"Mirror\"}"), "small: normalizer: type `Mirror` is unknown to this build");
-  EXPECT_EQ(refuse("\"type\": \"BPE\"", "\"type\": \"WordLevel\""), "small: model type `WordLevel`; this build knows BPE, Unigram and WordPiece");
+  EXPECT_EQ(refuse("\"normalizer\": null", "\"normalizer\": {\"type\": \"Mirror\"}"),
+            "small: normalizer: type `Mirror` is unknown to this build");
+  EXPECT_EQ(refuse("\"type\": \"BPE\"", "\"type\": \"WordLevel\""),
+            "small: model type `WordLevel`; this build knows BPE, Unigram and WordPiece");
   EXPECT_EQ(refuse("\"a b\"", "\"a x\""), "small: merge 0 names `x`, which is not in the vocabulary");
-  EXPECT_EQ(refuse("\"b\": 1", "\"b\": 99999999999"), "small: token `b` has id 99999999999, ids of 16 tokens must be in 0..65663");
+  EXPECT_EQ(refuse("\"b\": 1", "\"b\": 99999999999"),
+            "small: token `b` has id 99999999999, ids of 16 tokens must be in 0..65663");
 }
 
 TEST(Tokenizer, MalformedUtf8IsReadAsReplacementCharacters) {
   const Tokenizer tokenizer = Small();
-  EXPECT_EQ(tokenizer.Encode("a\xFF" "b", {.add_special = false, .parse_special = true}), tokenizer.Encode("a\uFFFD" "b", {.add_special = false, .parse_special = true}));
+  EXPECT_EQ(tokenizer.Encode("a\xFF"
+                             "b",
+                             {.add_special = false, .parse_special = true}),
+            tokenizer.Encode("a\uFFFD"
+                             "b",
+                             {.add_special = false, .parse_special = true}));
 }
 
 }  // namespace
