@@ -78,7 +78,10 @@ bool IsOlderPunctuation(uint32_t c) {
 bool IsNewerMark(uint32_t c) { return c >= kNewerMarks[0].first && Holds(kNewerMarks, c); }
 bool IsNewerComposite(uint32_t c) { return c >= kNewerComposites[0].first && Holds(kNewerComposites, c); }
 
-bool IsOlderMark(uint32_t c) { return (CharClassOf(c) & kMark) != 0 && !IsNewerMark(c); }
+bool IsOlderMark(uint32_t c) {
+  const bool once_mark = c == 0x1CF2 || c == 0x1CF3;
+  return once_mark || ((CharClassOf(c) & kMark) != 0 && !IsNewerMark(c));
+}
 bool IsOlderFormat(uint32_t c) { return (CharClassOf(c) & kOther) != 0 && !Holds(kNewerFormats, c); }
 
 bool IsOlderNonspacing(uint32_t c) {

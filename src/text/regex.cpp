@@ -61,6 +61,11 @@ std::string TranslatePattern(std::string_view oniguruma) {
         out += inside ? std::string(ranges) : Cat("[", ranges, "]");
       } else if (letter == 'W' && !inside) {
         out += Cat("[^", kWordRanges, "]");
+      } else if ((letter == 'b' || letter == 'B') && !inside) {
+        // PCRE2's own boundary has a narrower idea of a word.
+        const std::string word = Cat("[", kWordRanges, "]");
+        out += letter == 'b' ? Cat("(?:(?<=", word, ")(?!", word, ")|(?<!", word, ")(?=", word, "))")
+                             : Cat("(?:(?<=", word, ")(?=", word, ")|(?<!", word, ")(?!", word, "))");
       } else {
         out += c;
         out += letter;

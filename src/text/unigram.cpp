@@ -1,6 +1,8 @@
 #include "text/unigram.h"
 
 #include <algorithm>
+#include <charconv>
+#include <cmath>
 
 #include "text/byte_fallback.h"
 #include "text/utf8.h"
@@ -8,8 +10,41 @@
 namespace octet {
 namespace {
 
+double PowerOfTen(int exponent) {
+  const std::string text = Cat("1e", exponent);
+  double power = 0;
+  std::from_chars(text.data(), text.data() + text.size(), power);
+  return power;
+}
+
 // What an unknown character costs beyond the worst token, as in SentencePiece.
 constexpr double kUnknownPenalty = 10.0;
+
+// The score as Hugging Face's package gets it from its own files: digits as an integer, divided by a power of ten, which may
+// differ from the nearest double in the last bit. Paths of equal scores in another order are told apart by that bit.
+double AsReferenceReads(double score) {
+  char text[32];
+  const auto [end, error] = std::to_chars(text, text + sizeof(text), score, std::chars_format::scientific);
+  if (error != std::errc{} || !std::isfinite(score)) return score;
+  uint64_t digits = 0;
+  int decimals = 0;
+  const char* at = text;
+  bool point = false;
+  for (; at < end && *at != 'e'; ++at) {
+    if (*at == '.') point = true;
+    if (*at < '0' || *at > '9') continue;
+    digits = digits * 10 + static_cast<uint64_t>(*at - '0');
+    decimals += point ? 1 : 0;
+  }
+  int exponent = 0;
+  const char* sign = at + 1;
+  std::from_chars(sign + (*sign == '+' ? 1 : 0), end, exponent);
+  exponent -= decimals;
+  if (exponent < -300 || exponent > 300) return score;
+  const double magnitude = static_cast<double>(digits);
+  const double scaled = exponent < 0 ? magnitude / PowerOfTen(-exponent) : magnitude * PowerOfTen(exponent);
+  return std::signbit(score) ? -scaled : scaled;
+}
 
 }  // namespace
 
@@ -20,10 +55,11 @@ Result<UnigramModel> UnigramModel::Make(const TokenizerParts& parts, const Vocab
   }
   UnigramModel model;
   model.vocabulary_ = &vocabulary;
-  model.scores_ = parts.scores;
+  model.scores_.reserve(parts.scores.size());
+  for (const double score : parts.scores) model.scores_.push_back(AsReferenceReads(score));
   model.unknown_ = parts.unknown.value_or(-1);
   model.byte_fallback_ = parts.byte_fallback;
-  model.unknown_score_ = *std::min_element(parts.scores.begin(), parts.scores.end()) - kUnknownPenalty;
+  model.unknown_score_ = *std::min_element(model.scores_.begin(), model.scores_.end()) - kUnknownPenalty;
   for (size_t id = 0; id < vocabulary.size(); ++id) {
     if (!vocabulary.tokens()[id].empty()) model.trie_.Insert(vocabulary.tokens()[id], static_cast<int32_t>(id));
   }
