@@ -27,7 +27,9 @@ inline uint64_t HashBytes(std::string_view bytes) {
   }
   uint64_t word = 0;
   if (left > 0) std::memcpy(&word, at, left);
+  // Two rounds: the low bits, which choose the slot, must depend on every byte.
   hash = (hash ^ word) * kMultiplier;
+  hash = (hash ^ hash >> 32) * kMultiplier;
   return hash ^ hash >> 29;
 }
 
