@@ -1,9 +1,12 @@
-// `octet tokenize`: a text as the model's tokens.
+// `octet tokenize`: a text or a chat as the model's tokens.
 #include <iostream>
 #include <iterator>
 
 #include "base/mapped_file.h"
 #include "cli/verb.h"
+#include "formats/gguf.h"
+#include "text/chat_template.h"
+#include "text/find_template.h"
 #include "text/open_tokenizer.h"
 #include "text/utf8.h"
 
@@ -12,44 +15,106 @@ namespace {
 
 struct TokenizeOptions {
   std::string text;
+  std::string chat;
+  std::string chat_template;
   bool no_special = false;
 
   template <class Visit>
   static void Describe(Visit&& visit) {
     visit(&TokenizeOptions::text, "text", "file with the text; - reads standard input");
+    visit(&TokenizeOptions::chat, "chat", "JSON file with a list of messages, or an object with `messages` and what else the template reads; - reads standard input");
+    visit(&TokenizeOptions::chat_template, "template", "Jinja file to use instead of the model's own chat template");
     visit(&TokenizeOptions::no_special, "no-special",
           "add no BOS or EOS, and take special tokens written in the text as plain text");
   }
 };
 
-Result<std::string> ReadText(const std::string& path) {
-  if (path.empty())
-    return Fail(ErrorCode::kInvalidArgument, "which text? give --text FILE, or --text - for standard input");
+Result<std::string> ReadInput(const std::string& path) {
   if (path == "-") return std::string(std::istreambuf_iterator<char>(std::cin), {});
   return ReadTextFile(path);
 }
 
-Status Tokenize(const TokenizeOptions& options, Invocation& call) {
-  std::string text = OCTET_TRY(ReadText(options.text));
-  if (!IsValidUtf8(text)) text = ReplaceInvalidUtf8(text);
-  const Tokenizer tokenizer = OCTET_TRY(OpenTokenizer(call.word(0)));
-  const std::vector<int32_t> ids =
-      tokenizer.Encode(text, {.add_special = !options.no_special, .parse_special = !options.no_special});
-  if (call.json()) return call.PrintJson({{"text", text}, {"ids", ids}});
-  std::string out;
-  for (const int32_t id : ids) {
-    const std::string piece = tokenizer.Decode(std::span(&id, 1));
-    out += Cat(id, "\t", Json(piece).dump(), "\n");
+// The model's own template: of its directory, or in the GGUF file's metadata.
+Result<ChatTemplateSources> OwnTemplate(const std::filesystem::path& model) {
+  if (std::filesystem::is_directory(model)) return FindChatTemplates(model);
+  if (model.extension() == ".json") return FindChatTemplates(model.has_parent_path() ? model.parent_path() : ".");
+  const std::shared_ptr<const GgufFile> file = OCTET_TRY(GgufFile::Open(model));
+  ChatTemplateSources sources;
+  sources.where = model.string();
+  if (file->Has("tokenizer.chat_template")) sources.text = OCTET_TRY(file->GetString("tokenizer.chat_template"));
+  return sources;
+}
+
+Result<ChatTemplate> OpenTemplate(const std::filesystem::path& model, const std::string& path, bool with_tools) {
+  if (!path.empty()) {
+    std::string source = OCTET_TRY(ReadTextFile(path));
+    return ChatTemplate::Parse(std::move(source), path);
   }
+  const ChatTemplateSources sources = OCTET_TRY(OwnTemplate(model));
+  if (sources.text.empty()) return Fail(ErrorCode::kNotFound, model, ": the model has no chat template; give one by --template FILE.jinja");
+  return ChatTemplate::Parse(with_tools && !sources.tool_use_text.empty() ? sources.tool_use_text : sources.text, sources.where);
+}
+
+// What the template reads: the file's object, or its list as the messages.
+Result<Json> ReadChat(const TokenizeOptions& options, const Tokenizer& tokenizer) {
+  const std::string text = OCTET_TRY(ReadInput(options.chat));
+  const Json read = OCTET_TRY(ParseJson(text, options.chat));
+  if (!read.is_array() && FindMember(read, "messages") == nullptr) {
+    return Fail(ErrorCode::kInvalidArgument, options.chat, ": neither a list of messages nor an object with `messages`");
+  }
+  Json inputs = {{"add_generation_prompt", true}};
+  inputs["bos_token"] = tokenizer.bos() ? std::string(tokenizer.TokenText(*tokenizer.bos())) : "";
+  inputs["eos_token"] = tokenizer.eos() ? std::string(tokenizer.TokenText(*tokenizer.eos())) : "";
+  if (read.is_array()) {
+    inputs["messages"] = read;
+  } else {
+    inputs.update(read);
+  }
+  return inputs;
+}
+
+struct Tokens {
+  std::string text;
+  std::vector<int32_t> ids;
+};
+
+// The template writes BOS itself, so that the tokenizer adds none.
+Result<Tokens> TokenizeChat(const TokenizeOptions& options, const std::filesystem::path& model, const Tokenizer& tokenizer) {
+  const Json inputs = OCTET_TRY(ReadChat(options, tokenizer));
+  const ChatTemplate chat = OCTET_TRY(OpenTemplate(model, options.chat_template, FindMember(inputs, "tools") != nullptr));
+  const std::vector<TextPiece> prompt = OCTET_TRY(chat.Render(inputs));
+  Tokens tokens;
+  for (const TextPiece& piece : prompt) tokens.text += piece.text;
+  tokens.ids = options.no_special ? tokenizer.Encode(tokens.text, {.add_special = false, .parse_special = false}) : tokenizer.EncodeMarked(prompt, /*add_special=*/false);
+  return tokens;
+}
+
+Result<Tokens> TokenizeText(const TokenizeOptions& options, const Tokenizer& tokenizer) {
+  Tokens tokens;
+  tokens.text = OCTET_TRY(ReadInput(options.text));
+  if (!IsValidUtf8(tokens.text)) tokens.text = ReplaceInvalidUtf8(tokens.text);
+  tokens.ids = tokenizer.Encode(tokens.text, {.add_special = !options.no_special, .parse_special = !options.no_special});
+  return tokens;
+}
+
+Status Tokenize(const TokenizeOptions& options, Invocation& call) {
+  if (options.text.empty() == options.chat.empty()) {
+    return Fail(ErrorCode::kInvalidArgument, "give either --text FILE or --chat FILE.json; - is standard input");
+  }
+  if (options.chat.empty() && !options.chat_template.empty()) return Fail(ErrorCode::kInvalidArgument, "--template goes with --chat, not with --text");
+  const Tokenizer tokenizer = OCTET_TRY(OpenTokenizer(call.word(0)));
+  const Tokens tokens = OCTET_TRY(options.chat.empty() ? TokenizeText(options, tokenizer) : TokenizeChat(options, call.word(0), tokenizer));
+  if (call.json()) return call.PrintJson({{"text", tokens.text}, {"ids", tokens.ids}});
+  std::string out;
+  for (const int32_t id : tokens.ids) out += Cat(id, "\t", Json(tokenizer.Decode(std::span(&id, 1))).dump(), "\n");
   return call.Print(out);
 }
 
-const RegisterVerb kTokenize(
-    MakeVerb<TokenizeOptions>({.name = "tokenize",
-                               .words = "MODEL",
-                               .summary = "a text as the model's tokens: id and text of each",
-                               .example = "octet tokenize build/models/bf16 --text README.md --json"},
-                              Tokenize));
+const RegisterVerb kTokenize(MakeVerb<TokenizeOptions>({.name = "tokenize",
+                                                        .words = "MODEL",
+                                                        .summary = "a text or a chat as the model's tokens",
+                                                        .example = "octet tokenize build/models/bf16 --text README.md --json"},
+                                                       Tokenize));
 
 }  // namespace
 }  // namespace octet::cli
