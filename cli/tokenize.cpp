@@ -22,7 +22,9 @@ struct TokenizeOptions {
   template <class Visit>
   static void Describe(Visit&& visit) {
     visit(&TokenizeOptions::text, "text", "file with the text; - reads standard input");
-    visit(&TokenizeOptions::chat, "chat", "JSON file with a list of messages, or an object with `messages` and what else the template reads; - reads standard input");
+    visit(&TokenizeOptions::chat, "chat",
+          "JSON file with a list of messages, or an object with `messages` and what else the template reads; - reads "
+          "standard input");
     visit(&TokenizeOptions::chat_template, "template", "Jinja file to use instead of the model's own chat template");
     visit(&TokenizeOptions::no_special, "no-special",
           "add no BOS or EOS, and take special tokens written in the text as plain text");
@@ -51,8 +53,10 @@ Result<ChatTemplate> OpenTemplate(const std::filesystem::path& model, const std:
     return ChatTemplate::Parse(std::move(source), path);
   }
   const ChatTemplateSources sources = OCTET_TRY(OwnTemplate(model));
-  if (sources.text.empty()) return Fail(ErrorCode::kNotFound, model, ": the model has no chat template; give one by --template FILE.jinja");
-  return ChatTemplate::Parse(with_tools && !sources.tool_use_text.empty() ? sources.tool_use_text : sources.text, sources.where);
+  if (sources.text.empty())
+    return Fail(ErrorCode::kNotFound, model, ": the model has no chat template; give one by --template FILE.jinja");
+  return ChatTemplate::Parse(with_tools && !sources.tool_use_text.empty() ? sources.tool_use_text : sources.text,
+                             sources.where);
 }
 
 // What the template reads: the file's object, or its list as the messages.
@@ -60,7 +64,8 @@ Result<Json> ReadChat(const TokenizeOptions& options, const Tokenizer& tokenizer
   const std::string text = OCTET_TRY(ReadInput(options.chat));
   const Json read = OCTET_TRY(ParseJson(text, options.chat));
   if (!read.is_array() && FindMember(read, "messages") == nullptr) {
-    return Fail(ErrorCode::kInvalidArgument, options.chat, ": neither a list of messages nor an object with `messages`");
+    return Fail(ErrorCode::kInvalidArgument, options.chat,
+                ": neither a list of messages nor an object with `messages`");
   }
   Json inputs = {{"add_generation_prompt", true}};
   inputs["bos_token"] = tokenizer.bos() ? std::string(tokenizer.TokenText(*tokenizer.bos())) : "";
@@ -79,13 +84,16 @@ struct Tokens {
 };
 
 // The template writes BOS itself, so that the tokenizer adds none.
-Result<Tokens> TokenizeChat(const TokenizeOptions& options, const std::filesystem::path& model, const Tokenizer& tokenizer) {
+Result<Tokens> TokenizeChat(const TokenizeOptions& options, const std::filesystem::path& model,
+                            const Tokenizer& tokenizer) {
   const Json inputs = OCTET_TRY(ReadChat(options, tokenizer));
-  const ChatTemplate chat = OCTET_TRY(OpenTemplate(model, options.chat_template, FindMember(inputs, "tools") != nullptr));
+  const ChatTemplate chat =
+      OCTET_TRY(OpenTemplate(model, options.chat_template, FindMember(inputs, "tools") != nullptr));
   const std::vector<TextPiece> prompt = OCTET_TRY(chat.Render(inputs));
   Tokens tokens;
   for (const TextPiece& piece : prompt) tokens.text += piece.text;
-  tokens.ids = options.no_special ? tokenizer.Encode(tokens.text, {.add_special = false, .parse_special = false}) : tokenizer.EncodeMarked(prompt, /*add_special=*/false);
+  tokens.ids = options.no_special ? tokenizer.Encode(tokens.text, {.add_special = false, .parse_special = false})
+                                  : tokenizer.EncodeMarked(prompt, /*add_special=*/false);
   return tokens;
 }
 
@@ -93,7 +101,8 @@ Result<Tokens> TokenizeText(const TokenizeOptions& options, const Tokenizer& tok
   Tokens tokens;
   tokens.text = OCTET_TRY(ReadInput(options.text));
   if (!IsValidUtf8(tokens.text)) tokens.text = ReplaceInvalidUtf8(tokens.text);
-  tokens.ids = tokenizer.Encode(tokens.text, {.add_special = !options.no_special, .parse_special = !options.no_special});
+  tokens.ids =
+      tokenizer.Encode(tokens.text, {.add_special = !options.no_special, .parse_special = !options.no_special});
   return tokens;
 }
 
@@ -101,20 +110,23 @@ Status Tokenize(const TokenizeOptions& options, Invocation& call) {
   if (options.text.empty() == options.chat.empty()) {
     return Fail(ErrorCode::kInvalidArgument, "give either --text FILE or --chat FILE.json; - is standard input");
   }
-  if (options.chat.empty() && !options.chat_template.empty()) return Fail(ErrorCode::kInvalidArgument, "--template goes with --chat, not with --text");
+  if (options.chat.empty() && !options.chat_template.empty())
+    return Fail(ErrorCode::kInvalidArgument, "--template goes with --chat, not with --text");
   const Tokenizer tokenizer = OCTET_TRY(OpenTokenizer(call.word(0)));
-  const Tokens tokens = OCTET_TRY(options.chat.empty() ? TokenizeText(options, tokenizer) : TokenizeChat(options, call.word(0), tokenizer));
+  const Tokens tokens = OCTET_TRY(options.chat.empty() ? TokenizeText(options, tokenizer)
+                                                       : TokenizeChat(options, call.word(0), tokenizer));
   if (call.json()) return call.PrintJson({{"text", tokens.text}, {"ids", tokens.ids}});
   std::string out;
   for (const int32_t id : tokens.ids) out += Cat(id, "\t", Json(tokenizer.Decode(std::span(&id, 1))).dump(), "\n");
   return call.Print(out);
 }
 
-const RegisterVerb kTokenize(MakeVerb<TokenizeOptions>({.name = "tokenize",
-                                                        .words = "MODEL",
-                                                        .summary = "a text or a chat as the model's tokens",
-                                                        .example = "octet tokenize build/models/bf16 --text README.md --json"},
-                                                       Tokenize));
+const RegisterVerb kTokenize(
+    MakeVerb<TokenizeOptions>({.name = "tokenize",
+                               .words = "MODEL",
+                               .summary = "a text or a chat as the model's tokens",
+                               .example = "octet tokenize build/models/bf16 --text README.md --json"},
+                              Tokenize));
 
 }  // namespace
 }  // namespace octet::cli

@@ -20,8 +20,9 @@ double PowerOfTen(int exponent) {
 // What an unknown character costs beyond the worst token, as in SentencePiece.
 constexpr double kUnknownPenalty = 10.0;
 
-// The score as Hugging Face's package gets it from its own files: digits as an integer, divided by a power of ten, which may
-// differ from the nearest double in the last bit. Paths of equal scores in another order are told apart by that bit.
+// The score as Hugging Face's package gets it from its own files: digits as an integer, divided by a power of ten,
+// which may differ from the nearest double in the last bit. Paths of equal scores in another order are told apart by
+// that bit.
 double AsReferenceReads(double score) {
   char text[32];
   const auto [end, error] = std::to_chars(text, text + sizeof(text), score, std::chars_format::scientific);

@@ -24,15 +24,16 @@ TEST(Regex, ClassesAreThoseOfUnicode) {
   EXPECT_EQ(Matches("^.", "ab\ncd"), (std::vector<std::string>{"a", "c"}));
 }
 
-TEST(Regex, IntersectionOfClassesIsRefused) {
-  EXPECT_FALSE(Regex::Compile("[a-z&&[^b]]", "test").has_value());
-}
+TEST(Regex, IntersectionOfClassesIsRefused) { EXPECT_FALSE(Regex::Compile("[a-z&&[^b]]", "test").has_value()); }
 
 // Cuts that the scanner makes against those of its own expression.
 TEST(PatternScanner, CutsWhereItsExpressionCuts) {
-  const std::string_view text = "I'm HE'LL \u017Fx 'S 12345 caf\u00E9 \u00E9T\u00C9a ABCdef\u4E2D\u6587 \u01C5a\u0301 !!\r\n\n  x\t\t\n /a// \u00A0\u2003b \u0661\u0662 \U0001F600 ";
+  const std::string_view text =
+      "I'm HE'LL \u017Fx 'S 12345 caf\u00E9 \u00E9T\u00C9a ABCdef\u4E2D\u6587 \u01C5a\u0301 !!\r\n\n  x\t\t\n /a// "
+      "\u00A0\u2003b \u0661\u0662 \U0001F600 ";
   const std::string llama3 =
-      "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+      "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| "
+      "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
   for (const std::string_view pattern : {kGpt2Pattern, std::string_view(llama3)}) {
     const PatternScanner scan = FindPatternScanner(pattern);
     ASSERT_NE(scan, nullptr);
