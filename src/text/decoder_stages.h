@@ -1,10 +1,10 @@
-// The steps that text/decoder.h chains. `fused` means that pushes are parts of one text, cut anywhere between
+// The steps that text/token_decoder.h chains. `fused` means that pushes are parts of one text, cut anywhere between
 // characters.
 #pragma once
 
 #include <string>
 
-#include "text/decoder.h"
+#include "text/token_decoder.h"
 #include "text/regex.h"
 
 namespace octet {

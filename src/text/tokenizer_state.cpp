@@ -24,7 +24,7 @@ Result<std::unique_ptr<const Tokenizer::State>> Tokenizer::State::Make(Tokenizer
   state->normalizer = OCTET_TRY(Normalizer::Make(parts.normalizer, where));
   state->pre_tokenizer = OCTET_TRY(PreTokenizer::Make(parts.pre_tokenizer, where));
   state->frame = OCTET_TRY(ReadPostProcessor(parts.post_processor, where));
-  state->decoder = OCTET_TRY(Decoder::Make(parts.decoder, where));
+  state->decoder = OCTET_TRY(TokenDecoder::Make(parts.decoder, where));
   state->vocabulary = Vocabulary(std::move(parts.tokens));
   OCTET_TRY(state->MakeModel(parts, where));
   state->added = std::move(parts.added_tokens);

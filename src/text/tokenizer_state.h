@@ -8,7 +8,7 @@
 
 #include "text/added_tokens.h"
 #include "text/bpe.h"
-#include "text/decoder.h"
+#include "text/token_decoder.h"
 #include "text/normalizer.h"
 #include "text/post_processor.h"
 #include "text/pretokenizer.h"
@@ -48,7 +48,7 @@ struct Tokenizer::State {
   PreTokenizer pre_tokenizer;
   std::variant<std::monostate, BpeModel, UnigramModel, WordPieceModel> model;
   SpecialFrame frame;
-  Decoder decoder;
+  TokenDecoder decoder;
   std::vector<std::string_view> texts;          // by id, added tokens included
   std::vector<std::string_view> decoded_texts;  // by id, as the decoder gets them
   std::vector<bool> special;                    // by id

@@ -1,4 +1,4 @@
-#include "text/decoder.h"
+#include "text/token_decoder.h"
 
 #include "text/decoder_stages.h"
 #include "text/utf8.h"
@@ -57,8 +57,8 @@ Result<Strip> ReadStrip(const Json& definition, std::string_view where) {
 
 }  // namespace
 
-Result<Decoder> Decoder::Make(const Json& definition, std::string_view where) {
-  Decoder made;
+Result<TokenDecoder> TokenDecoder::Make(const Json& definition, std::string_view where) {
+  TokenDecoder made;
   if (definition.is_null()) {
     made.makers_.push_back([] { return std::make_unique<JoinStage>(); });
     return made;
@@ -69,7 +69,7 @@ Result<Decoder> Decoder::Make(const Json& definition, std::string_view where) {
   return made;
 }
 
-Status Decoder::Add(const Json& definition, std::string_view where, int depth) {
+Status TokenDecoder::Add(const Json& definition, std::string_view where, int depth) {
   const std::string type = OCTET_TRY(GetString(definition, "type", where));
   const bool fused = fused_;
   if (type == "Sequence") {
@@ -111,7 +111,7 @@ Status Decoder::Add(const Json& definition, std::string_view where, int depth) {
   return {};
 }
 
-DecoderChain Decoder::Start() const {
+DecoderChain TokenDecoder::Start() const {
   std::vector<std::unique_ptr<DecoderStage>> stages;
   for (const StageMaker& make : makers_) stages.push_back(make());
   return DecoderChain(std::move(stages));

@@ -1,6 +1,6 @@
 // Turning tokens into text, one by one: `decoder` of tokenizer.json.
 //
-//   Decoder decoder = OCTET_TRY(Decoder::Make(parts.decoder, where));
+//   TokenDecoder decoder = OCTET_TRY(TokenDecoder::Make(parts.decoder, where));
 //   DecoderChain chain = decoder.Start();
 //   chain.Push("▁Hello", out);
 //   chain.Finish(out);
@@ -47,9 +47,9 @@ class DecoderChain {
   std::unique_ptr<std::string> ready_;
 };
 
-class Decoder {
+class TokenDecoder {
  public:
-  static Result<Decoder> Make(const Json& definition, std::string_view where);
+  static Result<TokenDecoder> Make(const Json& definition, std::string_view where);
 
   DecoderChain Start() const;
 
