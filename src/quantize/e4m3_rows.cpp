@@ -1,7 +1,9 @@
 #include "quantize/e4m3_rows.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 
 #include "numeric/fp8.h"
 
@@ -24,11 +26,44 @@ size_t FirstNotFinite(std::span<const float> row) {
   return row.size();
 }
 
-float RowScale(std::span<const float> row) {
+float LargestMagnitude(std::span<const float> row) {
   float amax = 0;
   for (const float weight : row) amax = std::max(amax, std::fabs(weight));
-  const float scale = amax / kE4M3Max;
-  return scale == 0 ? 1 : scale;  // also where the quotient underflows
+  return amax;
+}
+
+// Sum of the squares of what rounding changes, given up once it reaches `limit`.
+double Noise(std::span<const float> row, float scale, double limit, const DecodeTable& decode) {
+  constexpr size_t kBetweenLooks = 64;
+  double noise = 0;
+  for (size_t begin = 0; begin < row.size() && noise < limit; begin += kBetweenLooks) {
+    const size_t end = std::min(begin + kBetweenLooks, row.size());
+    for (size_t column = begin; column < end; ++column) {
+      const float change = row[column] - decode[ToE4M3(row[column] / scale).bits] * scale;
+      noise += static_cast<double>(change) * change;
+    }
+  }
+  return noise;
+}
+
+// The grid of E4M3 repeats at each power of two, but for its ends, so that one octave of scales has every way that the
+// weights can lie between its points. The first is the smallest that clips nothing.
+float RowScale(std::span<const float> row, const DecodeTable& decode) {
+  constexpr int kStepsInOctave = 8;
+  const float smallest = LargestMagnitude(row) / kE4M3Max;
+  if (smallest < std::numeric_limits<float>::min())
+    return smallest == 0 ? 1 : smallest;  // 0 also where the quotient underflows
+  float best = smallest;
+  double least = std::numeric_limits<double>::infinity();
+  for (int step = 0; step < kStepsInOctave; ++step) {
+    const float scale = smallest * static_cast<float>(std::exp2(static_cast<double>(step) / kStepsInOctave));
+    const double noise = Noise(row, scale, least, decode);
+    if (noise < least) {
+      least = noise;
+      best = scale;
+    }
+  }
+  return best;
 }
 
 struct RowError {
@@ -60,7 +95,7 @@ Result<EncodedRows> EncodeE4M3Rows(std::span<const float> weights, size_t rows, 
       const std::span<const float> values = weights.subspan(row * columns, columns);
       first_bad[row] = FirstNotFinite(values);
       if (first_bad[row] != columns) continue;
-      encoded.scales[row] = RowScale(values);
+      encoded.scales[row] = RowScale(values, decode);
       errors[row] = EncodeRow(values, encoded.scales[row], decode, encoded.codes.data() + row * columns);
     }
   });

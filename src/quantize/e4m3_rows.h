@@ -22,9 +22,10 @@ struct EncodedRows {
   double noise = 0;            // sum of squares of what rounding changed
 };
 
-// scale = largest magnitude of the row / 448 (1 for a row of zeros), code = ToE4M3(weight / scale), as
-// compressed-tensors' and vLLM's per-channel FP8 define it. Fails with corrupt, naming the place, where a weight is NaN
-// or infinite.
+// code = ToE4M3(weight / scale), as compressed-tensors' and vLLM's per-channel FP8 read it. The row's scale is the one
+// of least squared error among amax / 448 * 2^(i / 8), i = 0 .. 7 (1 for a row of zeros): none clips, and the spread
+// between them is what amax alone leaves to chance (docs/decisions/fp8-row-scales.md). Cost: about 9 encodings of each
+// weight. Fails with corrupt, naming the place, where a weight is NaN or infinite.
 Result<EncodedRows> EncodeE4M3Rows(std::span<const float> weights, size_t rows, size_t columns, ThreadPool& pool);
 
 }  // namespace octet
