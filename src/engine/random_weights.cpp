@@ -136,22 +136,22 @@ Result<PackedMatrix> RandomWeights::Matrix(std::string_view name) {
   const size_t bytes = kernels::PackedBytes(format, place.rows, place.columns);
   const size_t scales = format == kernels::WeightFormat::kE4M3 ? place.rows : 0;
   const size_t biases = place.bias ? place.rows : 0;
-  std::shared_ptr<AlignedBuffer> buffer = OCTET_TRY(AlignedBuffer::Allocate(bytes + (scales + biases) * sizeof(float)));
+  const WeightArena::Piece piece = OCTET_TRY(arena_.Take(bytes + (scales + biases) * sizeof(float)));
   const int exponent = -static_cast<int>(std::bit_width(place.columns) + 1) / 2 - 1;
-  auto* floats = reinterpret_cast<float*>(buffer->data() + bytes);
+  auto* floats = reinterpret_cast<float*>(piece.bytes.data() + bytes);
   if (format == kernels::WeightFormat::kE4M3) {
-    FillE4M3(buffer->data(), bytes, name);
+    FillE4M3(piece.bytes.data(), bytes, name);
     std::fill_n(floats, scales, std::ldexp(1.0F, exponent));
   } else {
-    FillBf16(buffer->data(), bytes, exponent, name);
+    FillBf16(piece.bytes.data(), bytes, exponent, name);
   }
   return PackedMatrix{.format = format,
                       .columns = place.rows,
                       .depth = place.columns,
-                      .panels = buffer->bytes().first(bytes),
+                      .panels = piece.bytes.first(bytes),
                       .column_scales = {floats, scales},
                       .bias = {floats + scales, biases},
-                      .owner = buffer};
+                      .owner = piece.owner};
 }
 
 Result<std::vector<float>> RandomWeights::Vector(std::string_view name) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "models/weights.h"
+#include "tensor/weight_arena.h"
 
 namespace octet {
 
@@ -40,6 +41,7 @@ class RandomWeights : public WeightProvider {
   kernels::WeightFormat format_;
   std::vector<Entry> entries_;
   std::vector<Place> places_;  // parallel to entries_
+  WeightArena arena_;
 };
 
 }  // namespace octet

@@ -170,7 +170,7 @@ Result<std::vector<float>> CheckpointWeights::Vector(std::string_view name) {
 Result<PackedMatrix> CheckpointWeights::Matrix(std::string_view name) {
   const Source* source = OCTET_TRY(FindSource(name, /*is_matrix=*/true));
   struct Memory {
-    std::shared_ptr<AlignedBuffer> panels;
+    WeightArena::Piece panels;
     std::vector<float> scales;
     std::vector<float> bias;
   };
@@ -183,12 +183,11 @@ Result<PackedMatrix> CheckpointWeights::Matrix(std::string_view name) {
                       .bias = {},
                       .owner = {}};
   for (const Part& part : source->parts) matrix.columns += part.slot.rows;
-  memory->panels =
-      OCTET_TRY(AlignedBuffer::Allocate(kernels::PackedBytes(matrix.format, matrix.columns, matrix.depth)));
-  OCTET_TRY(PackPanels(*source, matrix, memory->panels->data()));
+  memory->panels = OCTET_TRY(arena_.Take(kernels::PackedBytes(matrix.format, matrix.columns, matrix.depth)));
+  OCTET_TRY(PackPanels(*source, matrix, memory->panels.bytes.data()));
   memory->scales = OCTET_TRY(JoinScales(*source));
   memory->bias = OCTET_TRY(JoinBiases(*source));
-  matrix.panels = memory->panels->bytes();
+  matrix.panels = memory->panels.bytes;
   matrix.column_scales = memory->scales;
   matrix.bias = memory->bias;
   matrix.owner = std::move(memory);

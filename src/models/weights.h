@@ -16,6 +16,7 @@
 #include "base/thread_pool.h"
 #include "models/model_spec.h"
 #include "tensor/packed_matrix.h"
+#include "tensor/weight_arena.h"
 
 namespace octet {
 
@@ -46,8 +47,8 @@ class WeightProvider {
 enum class ComputeType { kAuto, kBf16, kF32 };
 
 // Packs each matrix from the checkpoint when it is asked for, and keeps none: memory is bounded by what the caller
-// holds and some rows in flight. A tensor in F8_E4M3 with `<module>.weight_scale` beside it becomes an E4M3 matrix,
-// whatever lists say.
+// holds, one block of the arena and some rows in flight. A tensor in F8_E4M3 with `<module>.weight_scale` beside it
+// becomes an E4M3 matrix, whatever lists say.
 class CheckpointWeights : public WeightProvider {
  public:
   // Checks names and shapes of all tensors: fails with not_found or corrupt, naming the tensor and both shapes; with
@@ -92,6 +93,7 @@ class CheckpointWeights : public WeightProvider {
   ThreadPool* pool_ = nullptr;
   std::vector<Entry> entries_;
   std::vector<Source> sources_;  // parallel to entries_
+  WeightArena arena_;
 };
 
 }  // namespace octet

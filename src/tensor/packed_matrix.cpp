@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 
@@ -13,24 +14,44 @@ namespace {
 constexpr size_t kAlignment = 64;
 constexpr size_t kHugePage = size_t{1} << 21;
 
+// Zeros on a huge page's boundary, whole pages of that size; null where the system has no more. A mapping of its own,
+// so that memory which nobody writes is never there.
+std::byte* MapHugePages(size_t bytes) {
+  const size_t size = RoundUp(bytes, kHugePage), mapped = size + kHugePage;
+  void* memory = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return nullptr;
+  auto* begin = static_cast<std::byte*>(memory);
+  const size_t before = RoundUp(reinterpret_cast<uintptr_t>(begin), kHugePage) - reinterpret_cast<uintptr_t>(begin);
+  if (before != 0) munmap(begin, before);
+  munmap(begin + before + size, kHugePage - before);
+  // Advice only: without huge pages the memory works all the same.
+  static_cast<void>(madvise(begin + before, size, MADV_HUGEPAGE));
+  return begin + before;
+}
+
 }  // namespace
 
 Result<std::shared_ptr<AlignedBuffer>> AlignedBuffer::Allocate(size_t bytes) {
   std::shared_ptr<AlignedBuffer> buffer(new AlignedBuffer());
   if (bytes == 0) return buffer;
-  const size_t alignment = bytes >= kHugePage ? kHugePage : kAlignment;
-  if (!CheckedAdd(bytes, alignment)) return Fail(ErrorCode::kExhausted, "can't allocate ", bytes, " bytes of memory");
-  const size_t rounded = RoundUp(bytes, kAlignment);
-  void* memory = std::aligned_alloc(alignment, RoundUp(rounded, alignment));
+  if (!CheckedAdd(bytes, 2 * kHugePage))
+    return Fail(ErrorCode::kExhausted, "can't allocate ", bytes, " bytes of memory");
+  const bool huge = bytes >= kHugePage;
+  std::byte* memory =
+      huge ? MapHugePages(bytes) : static_cast<std::byte*>(std::aligned_alloc(kAlignment, RoundUp(bytes, kAlignment)));
   if (memory == nullptr) return Fail(ErrorCode::kExhausted, "can't allocate ", bytes, " bytes of memory");
-  // Advice only: without huge pages the memory works all the same.
-  if (alignment == kHugePage) static_cast<void>(madvise(memory, RoundUp(rounded, alignment), MADV_HUGEPAGE));
-  std::memset(memory, 0, rounded);
-  buffer->data_ = static_cast<std::byte*>(memory);
+  if (!huge) std::memset(memory, 0, bytes);
+  buffer->data_ = memory;
   buffer->size_ = bytes;
   return buffer;
 }
 
-AlignedBuffer::~AlignedBuffer() { std::free(data_); }
+AlignedBuffer::~AlignedBuffer() {
+  if (size_ >= kHugePage) {
+    munmap(data_, RoundUp(size_, kHugePage));
+  } else {
+    std::free(data_);
+  }
+}
 
 }  // namespace octet

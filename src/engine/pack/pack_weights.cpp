@@ -31,17 +31,17 @@ Result<PackedMatrix> PackWeights::Matrix(std::string_view name) {
   return matrix;
 }
 
-Status PackWeights::CopyIntoMemory(const PackEntry& place, PackedMatrix& matrix) const {
+Status PackWeights::CopyIntoMemory(const PackEntry& place, PackedMatrix& matrix) {
   const size_t panels = place.data.size(), scales = place.scales.size_bytes(), bias = place.bias.size_bytes();
-  std::shared_ptr<AlignedBuffer> buffer = OCTET_TRY(AlignedBuffer::Allocate(panels + scales + bias));
-  std::byte* to = std::copy(place.data.begin(), place.data.end(), buffer->data());
+  const WeightArena::Piece piece = OCTET_TRY(arena_.Take(panels + scales + bias));
+  std::byte* to = std::copy(place.data.begin(), place.data.end(), piece.bytes.data());
   auto* floats = reinterpret_cast<float*>(to);
   std::copy(place.bias.begin(), place.bias.end(), std::copy(place.scales.begin(), place.scales.end(), floats));
   pack_->Release(DataSection(place.name));
-  matrix.panels = buffer->bytes().first(panels);
+  matrix.panels = piece.bytes.first(panels);
   matrix.column_scales = {floats, place.scales.size()};
   matrix.bias = {floats + place.scales.size(), place.bias.size()};
-  matrix.owner = std::move(buffer);
+  matrix.owner = piece.owner;
   return {};
 }
 

@@ -15,6 +15,7 @@
 #include "engine/model_files.h"
 #include "engine/pack/pack_index.h"
 #include "models/weights.h"
+#include "tensor/weight_arena.h"
 
 namespace octet {
 
@@ -28,12 +29,13 @@ class PackWeights : public WeightProvider {
 
  private:
   Result<const PackEntry*> Find(std::string_view name, bool is_matrix) const;
-  Status CopyIntoMemory(const PackEntry& place, PackedMatrix& matrix) const;
+  Status CopyIntoMemory(const PackEntry& place, PackedMatrix& matrix);
 
   std::shared_ptr<const OctetPack> pack_;
   std::vector<PackEntry> places_;
   std::vector<Entry> entries_;  // parallel to places_
   LoadMode mode_;
+  WeightArena arena_;  // of kCopy
 };
 
 }  // namespace octet
