@@ -13,6 +13,7 @@ inline void AddF32(Tile<rows, tiles>& tile, const std::byte* activations, const 
                    size_t depth) {
   for (size_t k = 0; k < depth; ++k, weights += kRecordBytes, activations += Operand::kStep) {
     Float record[tiles];
+    PrefetchRecord<Operand>(weights, panel_bytes, std::make_index_sequence<tiles>());
     LoadRecord(record, weights, panel_bytes, std::make_index_sequence<tiles>());
     MultiplyAddRows<Operand::kRow>(tile, record, activations, std::make_index_sequence<rows>());
   }
@@ -32,6 +33,7 @@ template <class Operand, size_t rows, size_t tiles, size_t... t>
 inline void AddBf16(Tile<rows, tiles>& tile, const std::byte* activations, const std::byte* weights, size_t panel_bytes,
                     size_t depth, std::index_sequence<t...> each_tile) {
   for (size_t k = 0; k < depth; k += 2, weights += kRecordBytes, activations += Operand::kPair) {
+    PrefetchRecord<Operand>(weights, panel_bytes, each_tile);
     const Int pairs[tiles] = {LoadWords(weights + t / 2 * panel_bytes + t % 2 * 64)...};
     AddPair<Operand>(tile, activations, pairs, each_tile);
   }
@@ -43,6 +45,7 @@ inline void AddE4M3(Tile<rows, tiles>& tile, const std::byte* activations, const
   const E4M3Decoder decoder;
   for (size_t k = 0; k < depth; k += 4, weights += kRecordBytes, activations += 2 * Operand::kPair) {
     Int first[tiles], second[tiles];
+    PrefetchRecord<Operand>(weights, panel_bytes, each_tile);
     (decoder.Decode(weights + t / 2 * panel_bytes + t % 2 * 64, first[t], second[t]), ...);
     AddPair<Operand>(tile, activations, first, each_tile);
     AddPair<Operand>(tile, activations + Operand::kPair, second, each_tile);

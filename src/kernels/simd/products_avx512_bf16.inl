@@ -20,8 +20,9 @@ inline void DotRows(Tile<rows, tiles>& tile, const Int (&weights)[tiles], const 
 
 template <class Operand, size_t rows, size_t tiles, size_t... t>
 inline void DotBf16(Tile<rows, tiles>& tile, const std::byte* activations, const std::byte* weights, size_t panel_bytes,
-                    size_t depth, std::index_sequence<t...>) {
+                    size_t depth, std::index_sequence<t...> each_tile) {
   for (size_t k = 0; k < depth; k += 2, weights += kRecordBytes, activations += Operand::kStep) {
+    PrefetchRecord<Operand>(weights, panel_bytes, each_tile);
     const Int pairs[tiles] = {LoadWords(weights + t / 2 * panel_bytes + t % 2 * 64)...};
     DotRows<Operand::kRow>(tile, pairs, activations, std::make_index_sequence<rows>());
   }
@@ -29,10 +30,11 @@ inline void DotBf16(Tile<rows, tiles>& tile, const std::byte* activations, const
 
 template <class Operand, size_t rows, size_t tiles, size_t... t>
 inline void DotE4M3(Tile<rows, tiles>& tile, const std::byte* activations, const std::byte* weights, size_t panel_bytes,
-                    size_t depth, std::index_sequence<t...>) {
+                    size_t depth, std::index_sequence<t...> each_tile) {
   const E4M3Decoder decoder;
   for (size_t k = 0; k < depth; k += 4, weights += kRecordBytes, activations += 2 * Operand::kStep) {
     Int first[tiles], second[tiles];
+    PrefetchRecord<Operand>(weights, panel_bytes, each_tile);
     (decoder.Decode(weights + t / 2 * panel_bytes + t % 2 * 64, first[t], second[t]), ...);
     DotRows<Operand::kRow>(tile, first, activations, std::make_index_sequence<rows>());
     DotRows<Operand::kRow>(tile, second, activations + Operand::kStep, std::make_index_sequence<rows>());

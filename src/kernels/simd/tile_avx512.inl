@@ -41,6 +41,12 @@ inline void MultiplyAddRows(Tile<rows, tiles>& tile, const Float (&weights)[tile
   (MultiplyAddRow(tile.sum[r], weights, activations + kRow * r, std::make_index_sequence<tiles>()), ...);
 }
 
+// The record of each tile's panel, far ahead.
+template <class Operand, size_t... t>
+inline void PrefetchRecord(const std::byte* record, size_t panel_bytes, std::index_sequence<t...>) {
+  (PrefetchStream<Operand>(record + t / 2 * panel_bytes + t % 2 * 64), ...);
+}
+
 inline Int LoadWords(const std::byte* from) { return _mm512_loadu_si512(from); }
 inline Float EvenOf(Int pairs) { return _mm512_castsi512_ps(_mm512_slli_epi32(pairs, 16)); }
 inline Float OddOf(Int pairs) {
