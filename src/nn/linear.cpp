@@ -6,7 +6,7 @@ namespace internal {
 using kernels::ActivationFormat;
 using kernels::WeightFormat;
 
-kernels::KernelTable::PackArgs PlanPacking(ExecutionContext& context, WeightFormat format, const Rows& rows) {
+Result<kernels::KernelTable::PackArgs> PlanPacking(ExecutionContext& context, WeightFormat format, const Rows& rows) {
   const size_t padded = kernels::PaddedDepth(format, rows.width);
   kernels::KernelTable::PackArgs args;
   args.x = rows.data;
@@ -14,9 +14,10 @@ kernels::KernelTable::PackArgs PlanPacking(ExecutionContext& context, WeightForm
   args.rows = rows.count;
   args.depth = rows.width;
   args.padded_depth = padded;
-  args.packed = context.workspace.Bytes(kernels::ActivationBytes(kernels::ActivationsOf(format), rows.count, padded));
+  args.packed = OCTET_TRY(
+      context.workspace.Bytes(kernels::ActivationBytes(kernels::ActivationsOf(format), rows.count, padded)));
   const bool is_rounded = format == WeightFormat::kE4M3 && context.activations == ActivationMode::kE4M3;
-  if (is_rounded) args.row_scales = context.workspace.Floats(rows.count);
+  if (is_rounded) args.row_scales = OCTET_TRY(context.workspace.Floats(rows.count));
   return args;
 }
 

@@ -21,7 +21,7 @@ namespace octet {
 // last owner.
 class AlignedBuffer {
  public:
-  // Fails with exhausted, saying how much was asked for. Zero bytes give a buffer that is empty.
+  // Fails with exhausted, saying how much was asked for, and what the machine has where that is less. Zero bytes give a buffer that is empty.
   static Result<std::shared_ptr<AlignedBuffer>> Allocate(size_t bytes);
 
   AlignedBuffer(const AlignedBuffer&) = delete;
