@@ -17,9 +17,9 @@ using nn::Rows;
 template <class Prepare>
 Status MultiplyJoined(ExecutionContext& context, const JoinedMatrices& matrices, const Rows& rows, float* out,
                       size_t out_stride, Prepare&& prepare) {
-  PackedRows input = OCTET_TRY(nn::PackRows(context, matrices.front().format, rows, prepare));
+  PackedRows input = OCTET_TRY(nn::PackRows(context, matrices.front(), rows, prepare));
   for (size_t i = 0; i < matrices.size(); ++i) {
-    if (i > 0) input = OCTET_TRY(nn::PackRows(context, matrices[i].format, rows, [](size_t, size_t) {}));
+    if (i > 0) input = OCTET_TRY(nn::PackRows(context, matrices[i], rows, [](size_t, size_t) {}));
     nn::Multiply(context, matrices[i], input, out, out_stride);
     out += matrices[i].columns;
   }
@@ -42,8 +42,7 @@ ForwardPass::ForwardPass(const Decoder::Parts& parts, std::span<const Decoder::R
 }
 
 Status ForwardPass::PlanSequences() {
-  const std::span<nn::SequenceRows> sequences =
-      OCTET_TRY(context_.workspace.Array<nn::SequenceRows>(runs_.size()));
+  const std::span<nn::SequenceRows> sequences = OCTET_TRY(context_.workspace.Array<nn::SequenceRows>(runs_.size()));
   size_t first_row = 0;
   for (size_t i = 0; i < runs_.size(); ++i) {
     sequences[i] = {.first_row = first_row,
@@ -172,7 +171,7 @@ Status ForwardPass::Attention(size_t index) {
              {.qkv = qkv_, .cosines = angles.cosines, .sines = angles.sines, .out = attended_});
   const size_t width = attn.heads * attn.value_dim;
   const PackedRows input =
-      OCTET_TRY(nn::PackRows(context_, weights.out.format, {attended_, width, rows_, width}, [](size_t, size_t) {}));
+      OCTET_TRY(nn::PackRows(context_, weights.out, {attended_, width, rows_, width}, [](size_t, size_t) {}));
   nn::Multiply(context_, weights.out, input, branch_, hidden);
   is_pending_ = true;
   pending_norm_ = weights.attn_post_norm ? &*weights.attn_post_norm : nullptr;
@@ -189,8 +188,7 @@ Status ForwardPass::FeedForward(size_t index) {
   // else's.
   const bool is_aligned = weights.gate_up.size() == 1 && spec.width % kernels::kPanelColumns == 0;
   if (is_aligned) {
-    GateUp(spec, weights.gate_up.front(),
-           OCTET_TRY(nn::PackRows(context_, weights.gate_up.front().format, input, norm)));
+    GateUp(spec, weights.gate_up.front(), OCTET_TRY(nn::PackRows(context_, weights.gate_up.front(), input, norm)));
   } else {
     OCTET_TRY(MultiplyJoined(context_, weights.gate_up, input, gate_up_, 2 * spec.width, norm));
   }
@@ -199,7 +197,7 @@ Status ForwardPass::FeedForward(size_t index) {
     if (!is_aligned) Activate(spec, {begin, end}, {0, spec.width});
   };
   const PackedRows activated =
-      OCTET_TRY(nn::PackRows(context_, weights.down.format, {gate_up_, 2 * spec.width, rows_, spec.width}, activate));
+      OCTET_TRY(nn::PackRows(context_, weights.down, {gate_up_, 2 * spec.width, rows_, spec.width}, activate));
   nn::Multiply(context_, weights.down, activated, branch_, hidden);
   is_pending_ = true;
   pending_norm_ = weights.ffn_post_norm ? &*weights.ffn_post_norm : nullptr;
@@ -241,7 +239,7 @@ Status ForwardPass::Head(float* logits) {
       parts_.final_norm.Apply(context_.kernels, stream_ + wanted[i] * hidden, normed_ + i * hidden);
     }
   };
-  const PackedRows packed = OCTET_TRY(nn::PackRows(context_, parts_.head.format, input, norm));
+  const PackedRows packed = OCTET_TRY(nn::PackRows(context_, parts_.head, input, norm));
   if (observer_ != nullptr) observer_->OnHidden(parts_.layers.size() + 1, normed_, wanted.size());
   if (wanted.empty()) return {};
   const size_t vocab = parts_.spec.vocab;

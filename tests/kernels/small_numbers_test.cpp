@@ -30,9 +30,9 @@ struct SmallProduct {
                                .packed = activations.data(),
                                .end_block = RowBlocks(rows)};
     if (rounds_rows) pack.row_scales = scales.data();
-    (rounds_rows                      ? tier.pack_activations_e4m3
+    (rounds_rows                    ? tier.pack_activations_e4m3
      : format == WeightFormat::kF32 ? tier.pack_activations_f32
-                                      : tier.pack_activations_bf16)(pack);
+                                    : tier.pack_activations_bf16)(pack);
     tier.gemm[size_t(format)]({.weights = packed.data(),
                                .activations = activations.data(),
                                .row_scales = rounds_rows ? scales.data() : nullptr,

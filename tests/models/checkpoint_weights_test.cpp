@@ -103,7 +103,58 @@ TEST_F(Weights, PartsOfDifferentFormatsStayApart) {
   EXPECT_FALSE(weights.Has("layers.1.attn.qkv"));
   EXPECT_TRUE(weights.Has("layers.1.attn.k") && weights.Has("layers.1.ffn.gate") && weights.Has("layers.0.attn.qkv"));
   EXPECT_EQ(Must(weights.Matrix("layers.1.attn.k")).format, kernels::WeightFormat::kE4M3);
-  EXPECT_TRUE(Decoder::Load(spec, weights).has_value());
+  EXPECT_TRUE(Decoder::Load(spec, weights).has_value());  // what it computes: fp8_forward_test
+}
+
+TEST_F(Weights, AStaticScaleOfInputsComesWithItsMatrix) {
+  Use("llama3");
+  const std::string module = "model.layers.0.mlp.down_proj";
+  source->Quantise(module + ".weight");
+  source->Set(module + ".input_scale", DType::kF32, {}, {0.125F});
+  CheckpointWeights weights = Must(Open());
+  EXPECT_EQ(Must(weights.Matrix("layers.0.ffn.down")).input_scale, 0.125F);
+  EXPECT_EQ(Must(weights.Matrix("layers.1.ffn.down")).input_scale, 0);
+}
+
+TEST_F(Weights, PartsWithDifferentScalesOfInputsStayApart) {
+  Use("llama3");
+  for (const std::string part : {"q", "k", "v"}) {
+    const std::string module = "model.layers.0.self_attn." + part + "_proj";
+    source->Quantise(module + ".weight");
+    source->Set(module + ".input_scale", DType::kF32, {1}, {0.125F});
+  }
+  EXPECT_EQ(Must(Must(Open()).Matrix("layers.0.attn.qkv")).input_scale, 0.125F);
+  source->Set("model.layers.0.self_attn.k_proj.input_scale", DType::kF32, {1}, {0.25F});
+  CheckpointWeights weights = Must(Open());
+  EXPECT_FALSE(weights.Has("layers.0.attn.qkv"));
+  EXPECT_EQ(Must(weights.Matrix("layers.0.attn.k")).input_scale, 0.25F);
+}
+
+TEST_F(Weights, AScaleOfInputsThatIsNoPositiveNumberIsRefused) {
+  Use("llama3");
+  const std::string module = "model.layers.0.mlp.down_proj", name = module + ".input_scale";
+  source->Quantise(module + ".weight");
+  source->Set(name, DType::kF32, {1}, {0});
+  EXPECT_EQ(MessageOf(ErrorCode::kCorrupt), "model: scale " + name + " is 0, a number above 0 is expected");
+  source->Set(name, DType::kF32, {96}, std::vector<float>(96, 1));
+  EXPECT_EQ(MessageOf(ErrorCode::kUnsupported),
+            "model: scale " + name + " has shape [96] in F32; known is one float for all inputs of a matrix");
+}
+
+TEST_F(Weights, ACodeThatIsNotANumberIsNamedWithItsPlace) {
+  Use("llama3");
+  const std::string name = "model.layers.0.mlp.down_proj.weight";
+  source->Quantise(name);
+  std::vector<float> values = ReadTensor(*source, name);
+  values[33 * 96 + 7] = NAN;
+  source->Set(name, DType::kE4M3, {64, 96}, std::move(values));
+  CheckpointWeights weights = Must(Open());
+  const Result<PackedMatrix> down = weights.Matrix("layers.0.ffn.down");
+  ASSERT_FALSE(down.has_value());
+  EXPECT_EQ(down.error().code, ErrorCode::kCorrupt);
+  EXPECT_EQ(down.error().message, "model: tensor " + name +
+                                      " holds NaN in row 33, column 7; the file is damaged or was quantised from such "
+                                      "weights");
 }
 
 TEST_F(Weights, AMissingTensorIsNamedWithTheShapeThatIsExpected) {

@@ -13,6 +13,9 @@ namespace {
 
 using nn::ActivationMode;
 
+// Beyond a page, the windows of gemma3 and the original length of phi3_long's rope.
+constexpr size_t kTokens = 44;
+
 // Every matrix in E4M3, or layers and parts of layers in different formats.
 enum class Choice { kAll, kMixed };
 
@@ -24,19 +27,19 @@ bool IsChosen(const std::string& tensor, Choice choice) {
   return has("layers.0.") || (has("layers.1.") && (has("k_proj") || has("up_proj") || has("qkv_proj")));
 }
 
-
 class Fp8Forward : public testing::TestWithParam<std::tuple<std::string, Choice, const kernels::KernelTable*>> {
  protected:
   void SetUp() override {
     const auto& [model, choice, tier] = GetParam();
     tier_ = tier;
     ids_ = ReadGolden(model).ids;
+    ids_.resize(kTokens);
     checkpoint_ = Must(Checkpoint::Open(GoldenModel(model)));
     auto source = std::make_shared<EditableSource>(*checkpoint_.tensors);
     for (const TensorInfo& info : checkpoint_.tensors->tensors()) {
       if (IsChosen(info.name, choice)) source->Quantise(info.name);
     }
-    checkpoint_.tensors = source;
+    checkpoint_.tensors = source_ = source;
     decoded_ = checkpoint_;
     decoded_.tensors = source->Decoded();
   }
@@ -51,6 +54,13 @@ class Fp8Forward : public testing::TestWithParam<std::tuple<std::string, Choice,
     model.context.activations = activations;
     return model.Logits(ids_, chunk);
   }
+  // The same static scale for the inputs of every matrix in E4M3.
+  void SetInputScales(float scale) {
+    for (const TensorInfo& info : std::vector<TensorInfo>(source_->tensors())) {
+      if (info.dtype != DType::kE4M3) continue;
+      source_->Set(info.name.substr(0, info.name.rfind('.')) + ".input_scale", DType::kF32, {1}, {scale});
+    }
+  }
   // Eight roundings to BF16 in each layer, as in decoder_test.
   double Bf16Bound() const { return 8 * Layers() / 512; }
   double Layers() const { return checkpoint_.config.at("num_hidden_layers").get<double>(); }
@@ -58,6 +68,7 @@ class Fp8Forward : public testing::TestWithParam<std::tuple<std::string, Choice,
   const kernels::KernelTable* tier_ = nullptr;
   std::vector<int32_t> ids_;
   Checkpoint checkpoint_, decoded_;
+  std::shared_ptr<EditableSource> source_;
 };
 
 std::string CaseName(const testing::TestParamInfo<Fp8Forward::ParamType>& test) {
@@ -96,6 +107,20 @@ TEST_P(Fp8Forward, LogitsAreTheSameBitsForAnyThreadsAndCuts) {
   }
 }
 
+// With a scale that covers every input, rounding is as coarse as with one of each row's own for its largest values,
+// coarser for rows that are small; with one that is far too small, inputs saturate and the logits are wrong: the scale
+// is in use.
+TEST_P(Fp8Forward, StaticScalesOfInputsAreUsedForE4M3ActivationsAlone) {
+  const std::vector<float> bf16 = Got(ActivationMode::kBf16, 1, ids_.size());
+  SetInputScales(0.03125F);
+  const std::vector<float> fitting = Got(ActivationMode::kE4M3, 1, ids_.size());
+  EXPECT_LT(RelativeError(fitting, Want()), std::sqrt(4 * Layers() + 1) / 16 + Bf16Bound());
+  for (const size_t chunk : {1, 3, 16}) EXPECT_EQ(Got(ActivationMode::kE4M3, 2, chunk), fitting) << chunk;
+  EXPECT_EQ(Got(ActivationMode::kBf16, 1, ids_.size()), bf16);
+  SetInputScales(1e-6F);
+  EXPECT_GT(RelativeError(Got(ActivationMode::kE4M3, 1, ids_.size()), Want()), 0.5);
+}
+
 TEST_P(Fp8Forward, ASequenceInABatchEqualsItselfAlone) {
   for (const ActivationMode activations : {ActivationMode::kBf16, ActivationMode::kE4M3}) {
     TinyModel model(checkpoint_, ComputeType::kAuto, *tier_, 2);
@@ -108,7 +133,7 @@ TEST_P(Fp8Forward, ASequenceInABatchEqualsItselfAlone) {
       for (size_t i = 0; i < batch; ++i) pages.push_back(model.Pages(ids_.size()));
       std::vector<Decoder::Run> runs;
       for (size_t i = 0; i < batch; ++i) {
-        const size_t count = ids_.size() - i;
+        const size_t count = ids_.size() - 20 - i;
         runs.push_back({.tokens = std::span(ids_).first(count),
                         .first_position = 0,
                         .pages = pages[i],
@@ -118,7 +143,7 @@ TEST_P(Fp8Forward, ASequenceInABatchEqualsItselfAlone) {
       std::vector<float> logits(batch * vocab);
       ASSERT_TRUE(model.decoder.Forward(runs, model.context, logits.data()).has_value());
       for (size_t i = 0; i < batch; ++i) {
-        const float* want = alone.data() + (ids_.size() - i - 1) * vocab;
+        const float* want = alone.data() + (ids_.size() - 20 - i - 1) * vocab;
         EXPECT_TRUE(std::equal(want, want + vocab, logits.data() + i * vocab)) << "sequence " << i << " of " << batch;
       }
     }
