@@ -78,6 +78,8 @@ Status ForwardPass::TakeBuffers() {
   return {};
 }
 
+// Once per token, for all layers and heads. Each position of a sequence comes by once, so that a table of angles would
+// save a microsecond of a step at best.
 void ForwardPass::FillAngles() {
   for (size_t i = 0; i < angles_.size(); ++i) {
     const nn::RopeTable& rope = parts_.ropes[i];
