@@ -38,12 +38,13 @@ Status Plan(const PlanOptions& options, Invocation& call) {
   load.compute = options.compute == "bf16"  ? ComputeType::kBf16
                  : options.compute == "f32" ? ComputeType::kF32
                                             : ComputeType::kAuto;
-  const ModelFiles files = OCTET_TRY(ModelFiles::Open(call.word(0), load, pool));
+  const ModelFiles files = OCTET_TRY(ModelFiles::OpenForPlan(call.word(0), load, pool));
   const MemoryPlan plan =
       OCTET_TRY(PlanMemory(files, {.context = options.context, .users = options.users, .chunk = options.chunk}));
   const uint64_t available = AvailableMemory();
   if (call.json()) {
     return call.PrintJson({{"weights_bytes", plan.weights},
+                           {"weights_from", files.weights == nullptr ? "config" : "tensors"},
                            {"cache_bytes", plan.cache},
                            {"cache_bytes_per_token", plan.cache_per_token},
                            {"workspace_bytes", plan.workspace},
@@ -53,11 +54,12 @@ Status Plan(const PlanOptions& options, Invocation& call) {
                            {"users", options.users},
                            {"fits", available == 0 || plan.Total() <= available}});
   }
-  OCTET_TRY(call.Print(Line("weights", plan.weights, "") +
-                       Line("cache", plan.cache,
-                            Cat(options.users, " x ", plan.context, " tokens of ", plan.cache_per_token, " bytes")) +
-                       Line("workspace", plan.workspace, Cat("up to ", options.chunk, " tokens in one pass")) +
-                       Line("total", plan.Total(), "")));
+  OCTET_TRY(
+      call.Print(Line("weights", plan.weights, files.weights == nullptr ? "by config.json, no tensors are there" : "") +
+                 Line("cache", plan.cache,
+                      Cat(options.users, " x ", plan.context, " tokens of ", plan.cache_per_token, " bytes")) +
+                 Line("workspace", plan.workspace, Cat("up to ", options.chunk, " tokens in one pass")) +
+                 Line("total", plan.Total(), "")));
   if (available != 0 && plan.Total() > available) {
     call.Note(Cat("this machine has ", available / 1000000, " MB left: use a smaller --context or fewer --users"));
   }

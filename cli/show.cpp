@@ -36,6 +36,7 @@ struct ShownModel {
   std::string quantisation;       // empty for none
   std::optional<ModelSpec> spec;  // none for a vocabulary
   std::vector<TensorInfo> tensors;
+  size_t input_scales = 0;  // matrices whose inputs have a static scale
 };
 
 // By the file's own name of the type, in the order of first appearance.
@@ -72,6 +73,8 @@ Result<ShownModel> OfCheckpoint(const std::filesystem::path& path) {
                    .quantisation = QuantisationOf(checkpoint.config),
                    .spec = std::nullopt,
                    .tensors = checkpoint.tensors->tensors()};
+  model.input_scales = std::count_if(model.tensors.begin(), model.tensors.end(),
+                                     [](const TensorInfo& info) { return info.name.ends_with(".input_scale"); });
   if (model.tensors.empty()) return model;
   model.spec = OCTET_TRY(ReadHfConfig(checkpoint.config, (checkpoint.gguf ? path : path / "config.json").native()));
   return model;
@@ -95,7 +98,10 @@ Result<ShownModel> OfPack(const std::filesystem::path& path) {
   ShownModel model{
       .path = path, .kind = "octet", .quantisation = QuantisationOf(config), .spec = std::nullopt, .tensors = {}};
   model.spec = OCTET_TRY(ReadHfConfig(config, path.native()));
-  for (const PackEntry& entry : OCTET_TRY(ReadPackIndex(*pack))) model.tensors.push_back(OfEntry(entry));
+  for (const PackEntry& entry : OCTET_TRY(ReadPackIndex(*pack))) {
+    model.tensors.push_back(OfEntry(entry));
+    if (entry.input_scale != 0) ++model.input_scales;
+  }
   return model;
 }
 
@@ -132,6 +138,7 @@ Json ModelJson(const ShownModel& model) {
           {"kind", model.kind},
           {"spec", model.spec ? SpecJson(*model.spec) : Json(nullptr)},
           {"quantisation", model.quantisation.empty() ? Json(nullptr) : Json(model.quantisation)},
+          {"input_scales", model.input_scales},
           {"bytes", StoredBytes(model.tensors)},
           {"precision", std::move(precision)},
           {"tensors", std::move(tensors)}};
@@ -164,6 +171,9 @@ std::string ModelText(const ShownModel& model) {
   text += fmt::format("\n{:<9}{:>9}{:>15}{:>13}\n", "type", "tensors", "weights", "bytes");
   for (const auto& [type, total] : PrecisionMapOf(model.tensors)) {
     text += fmt::format("{:<9}{:>9}{:>15}{:>13}\n", type, total.tensors, total.weights, total.bytes);
+  }
+  if (model.input_scales > 0) {
+    text += fmt::format("{} static scales of inputs: used with --activations fp8, not with bf16\n", model.input_scales);
   }
   return text + fmt::format("{:.1f} MB of weights\n", static_cast<double>(StoredBytes(model.tensors)) / 1e6);
 }

@@ -3,7 +3,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <optional>
 #include <utility>
+
+#include "base/checked.h"
+#include "base/memory.h"
 
 namespace octet {
 namespace {
@@ -15,6 +19,17 @@ Result<size_t> ChooseContext(size_t wanted, const ModelSpec& spec) {
   if (wanted <= spec.max_positions) return wanted;
   return Fail(ErrorCode::kInvalidArgument, "a context of ", wanted, " tokens is beyond the model's ",
               spec.max_positions);
+}
+
+// Pages for every session's context. A context that is asked for must fit the machine when it is full. The model's own
+// length needn't: its pages take memory as they are written, and few conversations reach it.
+Result<size_t> CountPages(const EngineOptions& options, size_t context, const nn::KvLayout& layout) {
+  const size_t sessions = std::max<size_t>(options.sessions, 1);
+  const std::optional<uint64_t> pages = CheckedMultiply(nn::KvLayout::PagesFor(context), sessions);
+  const std::optional<uint64_t> bytes = pages ? CheckedMultiply(*pages, layout.page_bytes()) : std::nullopt;
+  if (bytes && (options.context == 0 || *bytes <= InstalledMemory())) return *pages;
+  return Fail(ErrorCode::kExhausted, "a cache for ", sessions, " x ", context, " tokens of ", layout.bytes_per_token(),
+              " bytes is more than the ", InstalledMemory(), " bytes of memory here; use a smaller context");
 }
 
 }  // namespace
@@ -48,7 +63,7 @@ Result<std::unique_ptr<Engine>> Engine::Create(ModelFiles files, std::unique_ptr
   GenerationDefaults defaults =
       OCTET_TRY(ReadGenerationDefaults(files.generation_config, files.spec, files.path.native()));
   Decoder decoder = OCTET_TRY(Decoder::Load(std::move(files.spec), *files.weights));
-  const size_t pages = nn::KvLayout::PagesFor(context) * std::max<size_t>(options.sessions, 1);
+  const size_t pages = OCTET_TRY(CountPages(options, context, decoder.kv_layout()));
   PagePool cache = OCTET_TRY(PagePool::Create(decoder.kv_layout().page_bytes(), pages));
 
   std::unique_ptr<Engine> engine(new Engine(std::move(decoder), std::move(cache), std::move(pool), options));

@@ -13,11 +13,12 @@
 namespace octet {
 namespace {
 
-// What the matrices take once packed, by the rule of CheckpointWeights.
-void CountWeights(const TensorSource& tensors, ComputeType compute, ModelFiles& files) {
+// What the matrices take once packed, by the rule of CheckpointWeights. Without tensors, all are of config.json's type.
+void CountWeights(const TensorSource* tensors, ComputeType compute, ModelFiles& files) {
   const std::vector<WeightSlot> slots = WeightSlots(files.spec);
   const auto stored_as = [&](const WeightSlot& slot, std::string_view type) {
-    const TensorInfo* info = tensors.Find(slot.tensor);
+    if (tensors == nullptr) return type == "F32" && files.spec.dtype == "float32";
+    const TensorInfo* info = tensors->Find(slot.tensor);
     return info != nullptr && info->stored_type == type;
   };
   const bool stored_f32 = std::all_of(
@@ -36,17 +37,23 @@ void CountWeights(const TensorSource& tensors, ComputeType compute, ModelFiles& 
   }
 }
 
-Result<ModelFiles> OpenCheckpoint(const std::filesystem::path& path, const LoadOptions& options, ThreadPool& pool) {
-  Checkpoint checkpoint = OCTET_TRY(Checkpoint::Open(path));
+Result<ModelFiles> ReadCheckpoint(const std::filesystem::path& path, Checkpoint checkpoint, const LoadOptions& options,
+                                  ThreadPool& pool) {
   ModelFiles files;
   files.path = path;
   files.kind = checkpoint.kind;
   const bool is_directory = checkpoint.gguf == nullptr;
   files.spec =
       OCTET_TRY(ReadHfConfig(checkpoint.config, is_directory ? (path / "config.json").native() : path.native()));
-  CheckpointWeights weights = OCTET_TRY(CheckpointWeights::Open(checkpoint, files.spec, options.compute, pool));
-  CountWeights(*checkpoint.tensors, options.compute, files);
-  files.weights = std::make_unique<CheckpointWeights>(std::move(weights));
+  if (checkpoint.tensors != nullptr) {
+    CheckpointWeights weights = OCTET_TRY(CheckpointWeights::Open(checkpoint, files.spec, options.compute, pool));
+    files.weights = std::make_unique<CheckpointWeights>(std::move(weights));
+  } else if (FindMember(checkpoint.config, "quantization_config") != nullptr) {
+    return Fail(ErrorCode::kUnsupported, path,
+                ": holds no weights and its config.json says that they are quantised; "
+                "how much they take is told by the tensors alone, so put them there");
+  }
+  CountWeights(checkpoint.tensors.get(), options.compute, files);
   OCTET_TRY(ReadTextFiles(checkpoint, files));
   files.config = std::move(checkpoint.config);
   files.generation_config = std::move(checkpoint.generation_config);
@@ -64,7 +71,14 @@ bool IsPack(const std::filesystem::path& path) {
 }  // namespace
 
 Result<ModelFiles> ModelFiles::Open(const std::filesystem::path& path, const LoadOptions& options, ThreadPool& pool) {
-  return IsPack(path) ? OpenPack(path, options.mode) : OpenCheckpoint(path, options, pool);
+  if (IsPack(path)) return OpenPack(path, options.mode);
+  return ReadCheckpoint(path, OCTET_TRY(Checkpoint::Open(path)), options, pool);
+}
+
+Result<ModelFiles> ModelFiles::OpenForPlan(const std::filesystem::path& path, const LoadOptions& options,
+                                           ThreadPool& pool) {
+  if (IsPack(path)) return OpenPack(path, options.mode);
+  return ReadCheckpoint(path, OCTET_TRY(Checkpoint::OpenForPlan(path)), options, pool);
 }
 
 }  // namespace octet

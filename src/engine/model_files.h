@@ -39,7 +39,7 @@ struct ModelFiles {
   std::string tokenizer_json;  // empty where there is none
   std::string chat_template;   // Jinja source; empty where there is none
   ModelSpec spec;
-  std::unique_ptr<WeightProvider> weights;
+  std::unique_ptr<WeightProvider> weights;  // null where only config.json is there, from OpenForPlan
   std::optional<Tokenizer> tokenizer;
   uint64_t weight_bytes = 0;  // of all weights, as the kernels read them
   bool all_f32 = false;       // every matrix is FP32; the cache is then, too
@@ -47,6 +47,10 @@ struct ModelFiles {
   // Reads everything but the weights, which are read as they are asked for. The pool must outlive the weights. Fails as
   // the readers of the formats do.
   static Result<ModelFiles> Open(const std::filesystem::path& path, const LoadOptions& options, ThreadPool& pool);
+  // The same, but a directory may hold config.json alone: weights are then counted by the architecture, in the type
+  // that config.json names. Fails with unsupported where such a model is quantised, since its tensors alone say how.
+  static Result<ModelFiles> OpenForPlan(const std::filesystem::path& path, const LoadOptions& options,
+                                        ThreadPool& pool);
 };
 
 }  // namespace octet

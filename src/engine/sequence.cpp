@@ -6,6 +6,9 @@
 namespace octet {
 namespace {
 
+// Room set aside so that generating allocates nothing; a context may be larger by far than any memory.
+constexpr size_t kReservedTokens = size_t{1} << 20;
+
 Status CheckRequest(const Request& request, const SequenceLimits& limits) {
   const size_t size = request.prompt.size();
   if (size == 0)
@@ -57,8 +60,9 @@ Result<Sequence> Sequence::Create(Request request, const SequenceLimits& limits,
   sequence.most_output_ = limits.context - request.prompt.size();
   if (request.options.max_tokens) sequence.most_output_ = std::min(sequence.most_output_, *request.options.max_tokens);
   sequence.tokens_ = std::move(request.prompt);
-  sequence.tokens_.reserve(sequence.prompt_size_ + sequence.most_output_);
-  sequence.generated_.reserve(sequence.most_output_);
+  const size_t room = std::min(sequence.most_output_, kReservedTokens);
+  sequence.tokens_.reserve(sequence.prompt_size_ + room);
+  sequence.generated_.reserve(room);
   sequence.end_tokens_ = std::move(end_tokens);
   if (limits.tokenizer != nullptr) sequence.decoder_.emplace(*limits.tokenizer, !request.options.show_special);
   sequence.stops_ = StopStrings(std::move(request.options.stop));

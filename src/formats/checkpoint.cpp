@@ -45,7 +45,9 @@ Result<Json> ReadOptionalJson(const std::filesystem::path& path) {
   return ReadJsonObject(path);
 }
 
-Result<Checkpoint> OpenDirectory(const std::filesystem::path& directory) {
+enum class Weights { kNeeded, kIfPresent };
+
+Result<Checkpoint> OpenDirectory(const std::filesystem::path& directory, Weights weights) {
   std::error_code error;
   if (!std::filesystem::exists(directory / "config.json", error)) {
     return Fail(ErrorCode::kNotFound, directory, ": is not a model: config.json is missing, the directory holds ",
@@ -57,7 +59,9 @@ Result<Checkpoint> OpenDirectory(const std::filesystem::path& directory) {
   checkpoint.config = OCTET_TRY(ReadJsonObject(directory / "config.json"));
   checkpoint.generation_config = OCTET_TRY(ReadOptionalJson(directory / "generation_config.json"));
   checkpoint.tokenizer_config = OCTET_TRY(ReadOptionalJson(directory / "tokenizer_config.json"));
-  checkpoint.tensors = OCTET_TRY(OpenSafetensors(directory));
+  if (weights == Weights::kNeeded || HoldsSafetensors(directory)) {
+    checkpoint.tensors = OCTET_TRY(OpenSafetensors(directory));
+  }
   return checkpoint;
 }
 
@@ -93,17 +97,23 @@ Result<Checkpoint> OpenFile(const std::filesystem::path& path) {
   return Fail(ErrorCode::kInvalidArgument, path, ": is no model: ", file.size(), " bytes that don't begin with `GGUF`");
 }
 
-}  // namespace
-
-Result<Checkpoint> Checkpoint::Open(const std::filesystem::path& model) {
+Result<Checkpoint> OpenModel(const std::filesystem::path& model, Weights weights) {
   std::error_code error;
   const std::filesystem::file_status status = std::filesystem::status(model, error);
   if (!std::filesystem::exists(status)) {
     return Fail(ErrorCode::kNotFound, model,
                 ": doesn't exist; a model is a Hugging Face directory, a .gguf or a .octet file");
   }
-  if (std::filesystem::is_directory(status)) return OpenDirectory(model);
+  if (std::filesystem::is_directory(status)) return OpenDirectory(model, weights);
   return OpenFile(model);
+}
+
+}  // namespace
+
+Result<Checkpoint> Checkpoint::Open(const std::filesystem::path& model) { return OpenModel(model, Weights::kNeeded); }
+
+Result<Checkpoint> Checkpoint::OpenForPlan(const std::filesystem::path& model) {
+  return OpenModel(model, Weights::kIfPresent);
 }
 
 }  // namespace octet

@@ -25,12 +25,14 @@ struct Checkpoint {
   Json config;                                  // config.json, or what it would be
   Json generation_config;                       // null where there is none
   Json tokenizer_config;                        // null where there is none
-  std::shared_ptr<const TensorSource> tensors;  // never null; empty for a GGUF that holds a vocabulary only
+  std::shared_ptr<const TensorSource> tensors;  // empty for a GGUF that holds a vocabulary only; null: see below
   std::shared_ptr<const GgufFile> gguf;         // null for a directory
 
   // Fails with not_found where `model` is nothing or a directory without config.json (saying what was looked for and
   // found), corrupt for files that contradict themselves, unsupported for a GGUF architecture that isn't known.
   static Result<Checkpoint> Open(const std::filesystem::path& model);
+  // The same, but a directory may hold config.json and no weights: `tensors` is null then, and only then.
+  static Result<Checkpoint> OpenForPlan(const std::filesystem::path& model);
 };
 
 }  // namespace octet

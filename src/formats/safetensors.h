@@ -62,5 +62,7 @@ Result<SafetensorsHeader> ReadSafetensorsHeader(std::span<const std::byte> file,
 // Fails as SafetensorsFile::Open does; not_found also for a missing shard or a directory without either; corrupt where
 // the index names a file outside the directory or a tensor that its file lacks.
 Result<std::shared_ptr<const TensorSource>> OpenSafetensors(const std::filesystem::path& path);
+// Whether the directory has either file, readable or not.
+bool HoldsSafetensors(const std::filesystem::path& directory);
 
 }  // namespace octet

@@ -128,6 +128,12 @@ Result<std::shared_ptr<const TensorSource>> OpenShards(const std::filesystem::pa
 
 }  // namespace
 
+bool HoldsSafetensors(const std::filesystem::path& directory) {
+  std::error_code error;
+  return std::filesystem::exists(directory / kIndexName, error) ||
+         std::filesystem::exists(directory / kSingleName, error);
+}
+
 Result<std::shared_ptr<const TensorSource>> OpenSafetensors(const std::filesystem::path& path) {
   std::error_code error;
   if (!std::filesystem::is_directory(path, error)) return OpenOneFile(path);

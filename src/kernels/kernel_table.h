@@ -81,7 +81,7 @@ struct KernelTable {
   };
   void (*pack_activations_f32)(const PackArgs& args) = nullptr;
   void (*pack_activations_bf16)(const PackArgs& args) = nullptr;
-  // Rounds each row to E4M3 with the scale amax / 448 (1 for a row of zeros): code = ToE4M3(x / scale); packs the
+  // Rounds each row to E4M3 with the scale amax / 448 (1 where that is 0): code = ToE4M3(x / scale); packs the
   // codes' values as BF16, which holds them exactly.
   void (*pack_activations_e4m3)(const PackArgs& args) = nullptr;
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -101,6 +102,7 @@ Status CheckpointWeights::AddSlot(const WeightSlot& slot, WeightFormat dense) {
   if (slot.IsMatrix() && (info->dtype == DType::kE4M3 || info->dtype == DType::kE5M2)) {
     source.format = WeightFormat::kE4M3;
     source.parts.back().scale = OCTET_TRY(FindScale(*info));
+    source.input_scale = OCTET_TRY(ReadInputScale(*info));
   }
   entries_.push_back({.name = slot.name, .is_matrix = slot.IsMatrix()});
   sources_.push_back(std::move(source));
@@ -131,6 +133,20 @@ Result<std::string> CheckpointWeights::FindScale(const TensorInfo& weight) const
   return name;
 }
 
+Result<float> CheckpointWeights::ReadInputScale(const TensorInfo& weight) const {
+  const std::string name = weight.name.substr(0, weight.name.rfind('.')) + ".input_scale";
+  const TensorInfo* info = tensors_->Find(name);
+  if (info == nullptr) return 0.0F;
+  if (!IsFloat(info->dtype) || ElementCount(info->shape) != 1) {
+    return Fail(ErrorCode::kUnsupported, path_, ": scale ", name, " has shape ", ToText(info->shape), " in ",
+                info->stored_type, "; known is one float for all inputs of a matrix");
+  }
+  float scale = 0;
+  OCTET_TRY(tensors_->ReadRows(name, 0, 1, &scale));
+  if (std::isfinite(scale) && scale > 0) return scale;
+  return Fail(ErrorCode::kCorrupt, path_, ": scale ", name, " is ", scale, ", a number above 0 is expected");
+}
+
 void CheckpointWeights::JoinFusedParts() {
   std::vector<Entry> entries;
   std::vector<Source> sources;
@@ -140,9 +156,11 @@ void CheckpointWeights::JoinFusedParts() {
     if (name.ends_with(".attn.q")) joined = name + "kv";
     if (name.ends_with(".ffn.gate")) joined = name + "_up";
     const size_t count = FusedParts(joined).size();
+    // Parts that want their inputs rounded by different scales stay apart, too.
     const bool alike =
-        count > 0 && std::all_of(sources_.begin() + i, sources_.begin() + i + count,
-                                 [&](const Source& source) { return source.format == sources_[i].format; });
+        count > 0 && std::all_of(sources_.begin() + i, sources_.begin() + i + count, [&](const Source& source) {
+          return source.format == sources_[i].format && source.input_scale == sources_[i].input_scale;
+        });
     entries.push_back(alike ? Entry{.name = joined, .is_matrix = true} : std::move(entries_[i]));
     sources.push_back(std::move(sources_[i]));
     for (size_t part = 1; alike && part < count; ++part)
@@ -181,6 +199,7 @@ Result<PackedMatrix> CheckpointWeights::Matrix(std::string_view name) {
                       .panels = {},
                       .column_scales = {},
                       .bias = {},
+                      .input_scale = source->input_scale,
                       .owner = {}};
   for (const Part& part : source->parts) matrix.columns += part.slot.rows;
   memory->panels = OCTET_TRY(arena_.Take(kernels::PackedBytes(matrix.format, matrix.columns, matrix.depth)));
@@ -223,6 +242,17 @@ Result<std::vector<float>> CheckpointWeights::JoinBiases(const Source& source) c
   return bias;
 }
 
+// Rows from first_row on of a tensor in E4M3: one code that isn't a number would spoil every token.
+Status CheckpointWeights::RefuseNan(std::span<const std::byte> rows, size_t first_row, size_t columns,
+                                    const std::string& tensor) const {
+  const auto is_nan = [](std::byte code) { return (code & std::byte{0x7F}) == std::byte{0x7F}; };
+  const auto found = std::find_if(rows.begin(), rows.end(), is_nan);
+  if (found == rows.end()) return {};
+  const auto at = static_cast<size_t>(found - rows.begin());
+  return Fail(ErrorCode::kCorrupt, path_, ": tensor ", tensor, " holds NaN in row ", first_row + at / columns,
+              ", column ", at % columns, "; the file is damaged or was quantised from such weights");
+}
+
 Status CheckpointWeights::PackPanels(const Source& source, const PackedMatrix& matrix, std::byte* panels) const {
   SharedStatus status;
   const size_t group = std::max<size_t>(1, kFloatsInFlight / (kernels::kPanelColumns * matrix.depth));
@@ -253,7 +283,9 @@ Status CheckpointWeights::PackColumns(const Source& source, const PackedMatrix& 
       const size_t row = part.slot.first_row + begin - part_begin, at = (begin - first) * matrix.depth;
       if (is_codes) {
         const std::span<const std::byte> bytes = OCTET_TRY(tensors_->Bytes(part.slot.tensor));
-        std::memcpy(codes + at, bytes.data() + row * matrix.depth, (end - begin) * matrix.depth);
+        const std::span<const std::byte> rows = bytes.subspan(row * matrix.depth, (end - begin) * matrix.depth);
+        OCTET_TRY(RefuseNan(rows, row, matrix.depth, part.slot.tensor));
+        std::copy(rows.begin(), rows.end(), codes + at);
       } else {
         OCTET_TRY(tensors_->ReadRows(part.slot.tensor, row, end - begin, scratch.data() + at));
       }

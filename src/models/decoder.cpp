@@ -91,12 +91,11 @@ Result<Decoder> Decoder::Load(ModelSpec spec, WeightProvider& weights) {
 Status Decoder::Forward(std::span<const Run> runs, nn::ExecutionContext& context, float* logits,
                         Observer* observer) const {
   for (size_t index = 0; index < runs.size(); ++index) OCTET_TRY(CheckRun(runs[index], index, parts_->spec));
-  context.workspace.Reset();
+  OCTET_TRY(context.workspace.Reset());
   ForwardPass pass(*parts_, runs, context, observer);
-  pass.Embed();
-  for (size_t index = 0; index < parts_->layers.size(); ++index) pass.Layer(index);
-  pass.Head(logits);
-  return {};
+  OCTET_TRY(pass.Embed());
+  for (size_t index = 0; index < parts_->layers.size(); ++index) OCTET_TRY(pass.Layer(index));
+  return pass.Head(logits);
 }
 
 }  // namespace octet

@@ -59,9 +59,10 @@ class ForwardPass {
   ForwardPass(const Decoder::Parts& parts, std::span<const Decoder::Run> runs, nn::ExecutionContext& context,
               Decoder::Observer* observer);
 
-  void Embed();
-  void Layer(size_t index);
-  void Head(float* logits);
+  // The steps in order. All fail with exhausted where the workspace does; the cache may hold new tokens then.
+  Status Embed();
+  Status Layer(size_t index);
+  Status Head(float* logits);
 
  private:
   struct Range {
@@ -72,11 +73,11 @@ class ForwardPass {
     float* sines = nullptr;
   };
 
-  void PlanSequences();
+  Status PlanSequences();
   void FillAngles();
-  void TakeBuffers();
-  void Attention(size_t index);
-  void FeedForward(size_t index);
+  Status TakeBuffers();
+  Status Attention(size_t index);
+  Status FeedForward(size_t index);
   // Gate and up; where gate's columns were, activation(gate) * up comes to stand.
   void GateUp(const FfnSpec& spec, const PackedMatrix& matrix, const nn::PackedRows& input);
   void Activate(const FfnSpec& spec, Range rows, Range columns);
@@ -87,7 +88,7 @@ class ForwardPass {
   // The same, then the norm of the sum into normed_.
   void NormRows(const NormWeights& norm, size_t begin, size_t end);
   // Rows whose logits are wanted, in order.
-  std::span<size_t> WantedRows();
+  Result<std::span<size_t>> WantedRows();
   void Observe(size_t step) const;
 
   const Decoder::Parts& parts_;

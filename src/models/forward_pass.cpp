@@ -2,7 +2,6 @@
 // residual stream happens with the next norm, row by row on the thread that packs the row, so that a layer costs five
 // parallel regions at decode: q, k, v; attention; its output; gate and up with the activation; down.
 #include <algorithm>
-#include <memory>
 
 #include "models/decoder_parts.h"
 
@@ -13,24 +12,18 @@ using nn::ExecutionContext;
 using nn::PackedRows;
 using nn::Rows;
 
-template <class Value>
-std::span<Value> TakeArray(nn::Workspace& workspace, size_t count) {
-  auto* values = static_cast<Value*>(workspace.Bytes(count * sizeof(Value)));
-  std::uninitialized_value_construct_n(values, count);
-  return {values, count};
-}
-
 // All matrices of a joined one from the same rows; out's columns follow each other. Formats may differ, so each packs
 // for itself.
 template <class Prepare>
-void MultiplyJoined(ExecutionContext& context, const JoinedMatrices& matrices, const Rows& rows, float* out,
-                    size_t out_stride, Prepare&& prepare) {
-  PackedRows input = nn::PackRows(context, matrices.front().format, rows, prepare);
+Status MultiplyJoined(ExecutionContext& context, const JoinedMatrices& matrices, const Rows& rows, float* out,
+                      size_t out_stride, Prepare&& prepare) {
+  PackedRows input = OCTET_TRY(nn::PackRows(context, matrices.front(), rows, prepare));
   for (size_t i = 0; i < matrices.size(); ++i) {
-    if (i > 0) input = nn::PackRows(context, matrices[i].format, rows, [](size_t, size_t) {});
+    if (i > 0) input = OCTET_TRY(nn::PackRows(context, matrices[i], rows, [](size_t, size_t) {}));
     nn::Multiply(context, matrices[i], input, out, out_stride);
     out += matrices[i].columns;
   }
+  return {};
 }
 
 size_t QkvWidth(const AttnSpec& attn) {
@@ -46,13 +39,10 @@ ForwardPass::ForwardPass(const Decoder::Parts& parts, std::span<const Decoder::R
     rows_ += run.tokens.size();
     wanted_ += run.tokens.size() - run.logits_from;
   }
-  PlanSequences();
-  TakeBuffers();
-  FillAngles();
 }
 
-void ForwardPass::PlanSequences() {
-  const std::span<nn::SequenceRows> sequences = TakeArray<nn::SequenceRows>(context_.workspace, runs_.size());
+Status ForwardPass::PlanSequences() {
+  const std::span<nn::SequenceRows> sequences = OCTET_TRY(context_.workspace.Array<nn::SequenceRows>(runs_.size()));
   size_t first_row = 0;
   for (size_t i = 0; i < runs_.size(); ++i) {
     sequences[i] = {.first_row = first_row,
@@ -61,10 +51,11 @@ void ForwardPass::PlanSequences() {
                     .pages = runs_[i].pages};
     first_row += runs_[i].tokens.size();
   }
-  plan_ = nn::PlanAttention(context_, sequences);
+  plan_ = OCTET_TRY(nn::PlanAttention(context_, sequences));
+  return {};
 }
 
-void ForwardPass::TakeBuffers() {
+Status ForwardPass::TakeBuffers() {
   const ModelSpec& spec = parts_.spec;
   size_t qkv = 0, attended = 0, width = 0;
   for (const LayerSpec& layer : spec.layers) {
@@ -73,18 +64,22 @@ void ForwardPass::TakeBuffers() {
     width = std::max(width, layer.ffn.width);
   }
   nn::Workspace& workspace = context_.workspace;
-  stream_ = workspace.Floats(rows_ * spec.hidden);
-  normed_ = workspace.Floats(rows_ * spec.hidden);
-  branch_ = workspace.Floats(rows_ * spec.hidden);
-  qkv_ = workspace.Floats(rows_ * qkv);
-  attended_ = workspace.Floats(rows_ * attended);
-  gate_up_ = workspace.Floats(rows_ * 2 * width);
-  angles_ = TakeArray<Angles>(workspace, parts_.ropes.size());
+  stream_ = OCTET_TRY(workspace.Floats(rows_ * spec.hidden));
+  normed_ = OCTET_TRY(workspace.Floats(rows_ * spec.hidden));
+  branch_ = OCTET_TRY(workspace.Floats(rows_ * spec.hidden));
+  qkv_ = OCTET_TRY(workspace.Floats(rows_ * qkv));
+  attended_ = OCTET_TRY(workspace.Floats(rows_ * attended));
+  gate_up_ = OCTET_TRY(workspace.Floats(rows_ * 2 * width));
+  angles_ = OCTET_TRY(workspace.Array<Angles>(parts_.ropes.size()));
   for (size_t i = 0; i < angles_.size(); ++i) {
-    angles_[i] = {workspace.Floats(rows_ * parts_.ropes[i].half()), workspace.Floats(rows_ * parts_.ropes[i].half())};
+    angles_[i].cosines = OCTET_TRY(workspace.Floats(rows_ * parts_.ropes[i].half()));
+    angles_[i].sines = OCTET_TRY(workspace.Floats(rows_ * parts_.ropes[i].half()));
   }
+  return {};
 }
 
+// Once per token, for all layers and heads. Each position of a sequence comes by once, so that a table of angles would
+// save a microsecond of a step at best.
 void ForwardPass::FillAngles() {
   for (size_t i = 0; i < angles_.size(); ++i) {
     const nn::RopeTable& rope = parts_.ropes[i];
@@ -99,7 +94,10 @@ void ForwardPass::FillAngles() {
   }
 }
 
-void ForwardPass::Embed() {
+Status ForwardPass::Embed() {
+  OCTET_TRY(PlanSequences());
+  OCTET_TRY(TakeBuffers());
+  FillAngles();
   const ModelSpec& spec = parts_.spec;
   const PackedMatrix& table = parts_.embedding;
   const float* scales = table.column_scales.empty() ? nullptr : table.column_scales.data();
@@ -112,6 +110,7 @@ void ForwardPass::Embed() {
       row += spec.hidden;
     }
   }
+  return {};
 }
 
 void ForwardPass::AddBranch(size_t begin, size_t end) {
@@ -156,17 +155,17 @@ nn::AttentionShape ForwardPass::ShapeOf(size_t index) const {
   return shape;
 }
 
-void ForwardPass::Layer(size_t index) {
-  Attention(index);
-  FeedForward(index);
+Status ForwardPass::Layer(size_t index) {
+  OCTET_TRY(Attention(index));
+  return FeedForward(index);
 }
 
-void ForwardPass::Attention(size_t index) {
+Status ForwardPass::Attention(size_t index) {
   const AttnSpec& attn = parts_.spec.layers[index].attn;
   const LayerWeights& weights = parts_.layers[index];
   const size_t hidden = parts_.spec.hidden;
-  MultiplyJoined(context_, weights.qkv, {normed_, hidden, rows_, hidden}, qkv_, QkvWidth(attn),
-                 [&](size_t begin, size_t end) { NormRows(weights.attn_norm, begin, end); });
+  OCTET_TRY(MultiplyJoined(context_, weights.qkv, {normed_, hidden, rows_, hidden}, qkv_, QkvWidth(attn),
+                           [&](size_t begin, size_t end) { NormRows(weights.attn_norm, begin, end); }));
   is_pending_ = false;
   Observe(index);
   const Angles& angles = angles_[attn.rope_id];
@@ -174,13 +173,14 @@ void ForwardPass::Attention(size_t index) {
              {.qkv = qkv_, .cosines = angles.cosines, .sines = angles.sines, .out = attended_});
   const size_t width = attn.heads * attn.value_dim;
   const PackedRows input =
-      nn::PackRows(context_, weights.out.format, {attended_, width, rows_, width}, [](size_t, size_t) {});
+      OCTET_TRY(nn::PackRows(context_, weights.out, {attended_, width, rows_, width}, [](size_t, size_t) {}));
   nn::Multiply(context_, weights.out, input, branch_, hidden);
   is_pending_ = true;
   pending_norm_ = weights.attn_post_norm ? &*weights.attn_post_norm : nullptr;
+  return {};
 }
 
-void ForwardPass::FeedForward(size_t index) {
+Status ForwardPass::FeedForward(size_t index) {
   const FfnSpec& spec = parts_.spec.layers[index].ffn;
   const LayerWeights& weights = parts_.layers[index];
   const size_t hidden = parts_.spec.hidden;
@@ -190,19 +190,20 @@ void ForwardPass::FeedForward(size_t index) {
   // else's.
   const bool is_aligned = weights.gate_up.size() == 1 && spec.width % kernels::kPanelColumns == 0;
   if (is_aligned) {
-    GateUp(spec, weights.gate_up.front(), nn::PackRows(context_, weights.gate_up.front().format, input, norm));
+    GateUp(spec, weights.gate_up.front(), OCTET_TRY(nn::PackRows(context_, weights.gate_up.front(), input, norm)));
   } else {
-    MultiplyJoined(context_, weights.gate_up, input, gate_up_, 2 * spec.width, norm);
+    OCTET_TRY(MultiplyJoined(context_, weights.gate_up, input, gate_up_, 2 * spec.width, norm));
   }
   is_pending_ = false;
   const auto activate = [&](size_t begin, size_t end) {
     if (!is_aligned) Activate(spec, {begin, end}, {0, spec.width});
   };
   const PackedRows activated =
-      nn::PackRows(context_, weights.down.format, {gate_up_, 2 * spec.width, rows_, spec.width}, activate);
+      OCTET_TRY(nn::PackRows(context_, weights.down, {gate_up_, 2 * spec.width, rows_, spec.width}, activate));
   nn::Multiply(context_, weights.down, activated, branch_, hidden);
   is_pending_ = true;
   pending_norm_ = weights.ffn_post_norm ? &*weights.ffn_post_norm : nullptr;
+  return {};
 }
 
 void ForwardPass::GateUp(const FfnSpec& spec, const PackedMatrix& matrix, const PackedRows& input) {
@@ -225,23 +226,24 @@ void ForwardPass::Activate(const FfnSpec& spec, Range rows, Range columns) {
   }
 }
 
-void ForwardPass::Head(float* logits) {
+Status ForwardPass::Head(float* logits) {
   const size_t hidden = parts_.spec.hidden;
   if (observer_ != nullptr) {
     AddBranch(0, rows_);
     is_pending_ = false;
     Observe(parts_.layers.size());
   }
-  const std::span<size_t> wanted = WantedRows();
+  const std::span<size_t> wanted = OCTET_TRY(WantedRows());
   const Rows input{normed_, hidden, wanted.size(), hidden};
-  const PackedRows packed = nn::PackRows(context_, parts_.head.format, input, [&](size_t begin, size_t end) {
+  const auto norm = [&](size_t begin, size_t end) {
     for (size_t i = begin; i < end; ++i) {
       AddBranch(wanted[i], wanted[i] + 1);
       parts_.final_norm.Apply(context_.kernels, stream_ + wanted[i] * hidden, normed_ + i * hidden);
     }
-  });
+  };
+  const PackedRows packed = OCTET_TRY(nn::PackRows(context_, parts_.head, input, norm));
   if (observer_ != nullptr) observer_->OnHidden(parts_.layers.size() + 1, normed_, wanted.size());
-  if (wanted.empty()) return;
+  if (wanted.empty()) return {};
   const size_t vocab = parts_.spec.vocab;
   context_.pool.ForEachShare(kernels::Panels(vocab), [&](size_t begin, size_t end) {
     nn::MultiplyPanels(context_, parts_.head, packed, logits, vocab, {begin, end});
@@ -251,10 +253,11 @@ void ForwardPass::Head(float* logits) {
       context_.kernels.softcap(parts_.spec.final_softcap, last - first, logits + i * vocab + first);
     }
   });
+  return {};
 }
 
-std::span<size_t> ForwardPass::WantedRows() {
-  const std::span<size_t> wanted = TakeArray<size_t>(context_.workspace, wanted_);
+Result<std::span<size_t>> ForwardPass::WantedRows() {
+  const std::span<size_t> wanted = OCTET_TRY(context_.workspace.Array<size_t>(wanted_));
   size_t first_row = 0, next = 0;
   for (const Decoder::Run& run : runs_) {
     for (size_t token = run.logits_from; token < run.tokens.size(); ++token) wanted[next++] = first_row + token;

@@ -48,7 +48,8 @@ enum class ComputeType { kAuto, kBf16, kF32 };
 
 // Packs each matrix from the checkpoint when it is asked for, and keeps none: memory is bounded by what the caller
 // holds, one block of the arena and some rows in flight. A tensor in F8_E4M3 with `<module>.weight_scale` beside it
-// becomes an E4M3 matrix, whatever lists say.
+// becomes an E4M3 matrix, whatever lists say; `<module>.input_scale`, one number, is the scale of its inputs where they
+// are rounded to E4M3.
 class CheckpointWeights : public WeightProvider {
  public:
   // Checks names and shapes of all tensors: fails with not_found or corrupt, naming the tensor and both shapes; with
@@ -70,6 +71,7 @@ class CheckpointWeights : public WeightProvider {
   struct Source {
     std::vector<Part> parts;  // one, or those of a fused matrix
     kernels::WeightFormat format = kernels::WeightFormat::kF32;
+    float input_scale = 0;  // 0 for none
   };
 
   CheckpointWeights() = default;
@@ -77,11 +79,14 @@ class CheckpointWeights : public WeightProvider {
   Result<kernels::WeightFormat> DenseFormat(const std::vector<WeightSlot>& slots, ComputeType compute) const;
   Status AddSlot(const WeightSlot& slot, kernels::WeightFormat dense);
   Result<std::string> FindScale(const TensorInfo& weight) const;
+  // The static scale of the weight's inputs, 0 where the checkpoint has none.
+  Result<float> ReadInputScale(const TensorInfo& weight) const;
   void JoinFusedParts();
 
   Result<const Source*> FindSource(std::string_view name, bool is_matrix) const;
   Result<std::vector<float>> JoinScales(const Source& source) const;
   Result<std::vector<float>> JoinBiases(const Source& source) const;
+  Status RefuseNan(std::span<const std::byte> rows, size_t first_row, size_t columns, const std::string& tensor) const;
   Status PackPanels(const Source& source, const PackedMatrix& matrix, std::byte* panels) const;
   // Columns first .. first + count - 1 of the joined matrix into `packed`, their own place.
   Status PackColumns(const Source& source, const PackedMatrix& matrix, size_t first, size_t count,

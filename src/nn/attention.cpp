@@ -90,15 +90,16 @@ class HeadWork {
 
 }  // namespace
 
-AttentionPlan PlanAttention(ExecutionContext& context, std::span<const SequenceRows> sequences) {
+Result<AttentionPlan> PlanAttention(ExecutionContext& context, std::span<const SequenceRows> sequences) {
   size_t total = 0;
   AttentionPlan plan{.blocks = {}, .one_block_each = true};
   for (const SequenceRows& sequence : sequences) {
     total += BlocksOf(sequence);
     if (BlocksOf(sequence) > 1) plan.one_block_each = false;
   }
-  auto* blocks = static_cast<TokenBlock*>(context.workspace.Bytes(total * sizeof(TokenBlock)));
-  plan.blocks = {blocks, total};
+  const std::span<TokenBlock> all = OCTET_TRY(context.workspace.Array<TokenBlock>(total));
+  plan.blocks = all;
+  TokenBlock* blocks = all.data();
   for (const SequenceRows& sequence : sequences) {
     // Later blocks see more positions: first and last take turns, so that any contiguous share is a fair one.
     const size_t count = BlocksOf(sequence);

@@ -1,6 +1,6 @@
 // Causal attention of new tokens over the paged cache, for several sequences at once.
 //
-//   AttentionPlan plan = PlanAttention(context, sequences);        // once per step
+//   AttentionPlan plan = OCTET_TRY(PlanAttention(context, sequences));        // once per step
 //   Attend(context, shape, plan, buffers);                         // per layer
 //
 // The new tokens' queries and keys are normed and rotated in place, keys and values stored in the pages, then attended.
@@ -35,8 +35,8 @@ struct AttentionPlan {
 };
 
 // Cuts the sequences' tokens at page boundaries; memory of the workspace. Blocks of a sequence are ordered so that long
-// and short work alternate.
-AttentionPlan PlanAttention(ExecutionContext& context, std::span<const SequenceRows> sequences);
+// and short work alternate. Fails with exhausted where the workspace does.
+Result<AttentionPlan> PlanAttention(ExecutionContext& context, std::span<const SequenceRows> sequences);
 
 // What a layer's attention needs beside the tokens.
 struct AttentionShape {

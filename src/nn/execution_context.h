@@ -10,8 +10,11 @@
 
 #include <cstddef>
 #include <memory>
+#include <span>
+#include <type_traits>
 #include <vector>
 
+#include "base/error.h"
 #include "base/thread_pool.h"
 #include "kernels/kernel_table.h"
 
@@ -28,12 +31,22 @@ class Workspace {
   Workspace(const Workspace&) = delete;
   Workspace& operator=(const Workspace&) = delete;
 
-  // Memory on a 64-byte boundary, valid until Reset; its content is whatever was there.
-  void* Bytes(size_t bytes);
-  float* Floats(size_t count) { return static_cast<float*>(Bytes(count * sizeof(float))); }
+  // Memory on a 64-byte boundary, valid until Reset; its content is whatever was there. Fails with exhausted, saying
+  // what was asked for and what is held.
+  Result<void*> Bytes(size_t bytes) { return Items(bytes, 1); }
+  Result<float*> Floats(size_t count);
+  // Values made by their default constructors; they are never destroyed.
+  template <class Value>
+  Result<std::span<Value>> Array(size_t count) {
+    static_assert(std::is_trivially_destructible_v<Value> && alignof(Value) <= 64);
+    auto* values = static_cast<Value*>(OCTET_TRY(Items(count, sizeof(Value))));
+    std::uninitialized_value_construct_n(values, count);
+    return std::span<Value>(values, count);
+  }
 
-  // Gives all memory back to the workspace; what did not fit into one block is one block from now on.
-  void Reset();
+  // Gives all memory back to the workspace; what did not fit into one block is one block from now on. Fails as Bytes,
+  // holding nothing then.
+  Status Reset();
 
   // What the steps so far needed at most.
   size_t capacity() const;
@@ -43,7 +56,8 @@ class Workspace {
     std::byte* data = nullptr;
     size_t size = 0;
   };
-  void AddBlock(size_t bytes);
+  Result<void*> Items(size_t count, size_t item_bytes);
+  Status AddBlock(size_t bytes);
 
   std::vector<Block> blocks_;
   size_t used_ = 0;  // of the last block

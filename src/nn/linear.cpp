@@ -1,30 +1,55 @@
 #include "nn/linear.h"
 
+#include "numeric/fp8.h"
+
 namespace octet::nn {
 namespace internal {
 
 using kernels::ActivationFormat;
 using kernels::WeightFormat;
 
-kernels::KernelTable::PackArgs PlanPacking(ExecutionContext& context, WeightFormat format, const Rows& rows) {
+Result<Packing> PlanPacking(ExecutionContext& context, const PackedMatrix& matrix, const Rows& rows) {
+  const WeightFormat format = matrix.format;
   const size_t padded = kernels::PaddedDepth(format, rows.width);
-  kernels::KernelTable::PackArgs args;
+  Packing packing;
+  kernels::KernelTable::PackArgs& args = packing.args;
   args.x = rows.data;
   args.stride = rows.stride;
   args.rows = rows.count;
   args.depth = rows.width;
   args.padded_depth = padded;
-  args.packed = context.workspace.Bytes(kernels::ActivationBytes(kernels::ActivationsOf(format), rows.count, padded));
+  args.packed =
+      OCTET_TRY(context.workspace.Bytes(kernels::ActivationBytes(kernels::ActivationsOf(format), rows.count, padded)));
   const bool is_rounded = format == WeightFormat::kE4M3 && context.activations == ActivationMode::kE4M3;
-  if (is_rounded) args.row_scales = context.workspace.Floats(rows.count);
-  return args;
+  if (is_rounded) args.row_scales = OCTET_TRY(context.workspace.Floats(rows.count));
+  if (is_rounded && matrix.input_scale != 0) {
+    packing.rounded = OCTET_TRY(context.workspace.Floats(rows.count * rows.width));
+  }
+  return packing;
 }
 
-void PackBlocks(const ExecutionContext& context, WeightFormat format, kernels::KernelTable::PackArgs args,
-                size_t first_block, size_t end_block) {
+// The values of the codes that x / scale rounds to; BF16 holds them exactly.
+void RoundRows(const Packing& packing, float scale, size_t first_row, size_t end_row) {
+  for (size_t row = first_row; row < end_row; ++row) {
+    const float* x = packing.args.x + row * packing.args.stride;
+    float* rounded = packing.rounded + row * packing.args.depth;
+    for (size_t k = 0; k < packing.args.depth; ++k) rounded[k] = ToFloat(ToE4M3(x[k] / scale));
+    packing.args.row_scales[row] = scale;
+  }
+}
+
+void PackBlocks(const ExecutionContext& context, const PackedMatrix& matrix, Packing packing, size_t first_block,
+                size_t end_block) {
+  kernels::KernelTable::PackArgs& args = packing.args;
   args.first_block = first_block;
   args.end_block = end_block;
-  if (format == WeightFormat::kF32) {
+  if (packing.rounded != nullptr) {
+    RoundRows(packing, matrix.input_scale, kernels::RowBlockBegin(args.rows, first_block),
+              kernels::RowBlockBegin(args.rows, end_block));
+    args.x = packing.rounded;
+    args.stride = args.depth;
+    context.kernels.pack_activations_bf16(args);
+  } else if (matrix.format == WeightFormat::kF32) {
     context.kernels.pack_activations_f32(args);
   } else if (args.row_scales != nullptr) {
     context.kernels.pack_activations_e4m3(args);

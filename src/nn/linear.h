@@ -1,7 +1,8 @@
 // Linear maps of many rows: rows packed once, products shared over the threads by columns.
 //
-//   PackedRows input = PackRows(context, matrix.format, {x, hidden, rows, hidden}, [&](size_t begin, size_t end) {
-//   Norm(...); }); Multiply(context, matrix, input, out, out_stride);
+//   PackedRows input = OCTET_TRY(PackRows(context, matrix, {x, hidden, rows, hidden},
+//                                         [&](size_t begin, size_t end) { Norm(...); }));
+//   Multiply(context, matrix, input, out, out_stride);
 //
 // An output element is computed by one thread in an order that depends on the weights alone. Layouts: kernels/layout.h.
 #pragma once
@@ -30,20 +31,26 @@ struct PackedRows {
 };
 
 namespace internal {
-kernels::KernelTable::PackArgs PlanPacking(ExecutionContext& context, kernels::WeightFormat format, const Rows& rows);
-void PackBlocks(const ExecutionContext& context, kernels::WeightFormat format, kernels::KernelTable::PackArgs args,
-                size_t first_block, size_t end_block);
+// One packing: its arguments, and where the rows are rounded first by a scale that the matrix has for all of them.
+struct Packing {
+  kernels::KernelTable::PackArgs args;
+  float* rounded = nullptr;  // [rows, depth], or null
+};
+Result<Packing> PlanPacking(ExecutionContext& context, const PackedMatrix& matrix, const Rows& rows);
+void PackBlocks(const ExecutionContext& context, const PackedMatrix& matrix, Packing packing, size_t first_block,
+                size_t end_block);
 }  // namespace internal
 
-// Packs rows for products with matrices of this format. prepare(begin, end) is called first for each range of rows, on
-// the thread that packs them, to compute what `rows` points at: one parallel region for both, none where a single block
-// holds all rows.
+// Packs rows for products with this matrix, and others of its format and input_scale. prepare(begin, end) is called
+// first for each range of rows, on the thread that packs them, to compute what `rows` points at: one parallel region
+// for both, none where a single block holds all rows. Fails with exhausted where the workspace does.
 template <class Prepare>
-PackedRows PackRows(ExecutionContext& context, kernels::WeightFormat format, const Rows& rows, Prepare&& prepare) {
-  const kernels::KernelTable::PackArgs args = internal::PlanPacking(context, format, rows);
+Result<PackedRows> PackRows(ExecutionContext& context, const PackedMatrix& matrix, const Rows& rows,
+                            Prepare&& prepare) {
+  const internal::Packing packing = OCTET_TRY(internal::PlanPacking(context, matrix, rows));
   const auto pack = [&](size_t first_block, size_t end_block) {
     prepare(kernels::RowBlockBegin(rows.count, first_block), kernels::RowBlockBegin(rows.count, end_block));
-    internal::PackBlocks(context, format, args, first_block, end_block);
+    internal::PackBlocks(context, matrix, packing, first_block, end_block);
   };
   const size_t blocks = kernels::RowBlocks(rows.count);
   if (blocks <= 1) {
@@ -51,7 +58,9 @@ PackedRows PackRows(ExecutionContext& context, kernels::WeightFormat format, con
   } else {
     context.pool.ForEachShare(blocks, pack);
   }
-  return {.data = args.packed, .row_scales = args.row_scales, .count = rows.count, .padded_depth = args.padded_depth};
+  const kernels::KernelTable::PackArgs& args = packing.args;
+  return PackedRows{
+      .data = args.packed, .row_scales = args.row_scales, .count = rows.count, .padded_depth = args.padded_depth};
 }
 
 // Panels first .. end - 1 of the matrix times the rows, on the calling thread. out [rows, out_stride] begins at the

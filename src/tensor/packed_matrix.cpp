@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/checked.h"
+#include "base/memory.h"
 
 namespace octet {
 namespace {
@@ -34,8 +35,11 @@ std::byte* MapHugePages(size_t bytes) {
 Result<std::shared_ptr<AlignedBuffer>> AlignedBuffer::Allocate(size_t bytes) {
   std::shared_ptr<AlignedBuffer> buffer(new AlignedBuffer());
   if (bytes == 0) return buffer;
-  if (!CheckedAdd(bytes, 2 * kHugePage))
-    return Fail(ErrorCode::kExhausted, "can't allocate ", bytes, " bytes of memory");
+  // All of it is written sooner or later, which a system that promises more than it has would answer with a kill.
+  if (bytes > InstalledMemory() || !CheckedAdd(bytes, 2 * kHugePage)) {
+    return Fail(ErrorCode::kExhausted, "can't allocate ", bytes, " bytes of memory, the machine has ",
+                InstalledMemory());
+  }
   const bool huge = bytes >= kHugePage;
   std::byte* memory =
       huge ? MapHugePages(bytes) : static_cast<std::byte*>(std::aligned_alloc(kAlignment, RoundUp(bytes, kAlignment)));

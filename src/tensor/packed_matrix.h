@@ -21,7 +21,8 @@ namespace octet {
 // last owner.
 class AlignedBuffer {
  public:
-  // Fails with exhausted, saying how much was asked for. Zero bytes give a buffer that is empty.
+  // Fails with exhausted, saying how much was asked for, and what the machine has where that is less. Zero bytes give a
+  // buffer that is empty.
   static Result<std::shared_ptr<AlignedBuffer>> Allocate(size_t bytes);
 
   AlignedBuffer(const AlignedBuffer&) = delete;
@@ -48,6 +49,8 @@ struct PackedMatrix {
   std::span<const std::byte> panels;     // PackedBytes(format, columns, depth), 64-byte aligned
   std::span<const float> column_scales;  // [columns], or empty for 1
   std::span<const float> bias;           // [columns], or empty for 0
+  // Of E4M3 matrices: what inputs are divided by where they are rounded to E4M3, 0 for a scale of each row's own.
+  float input_scale = 0;
   std::shared_ptr<const void> owner;
 };
 

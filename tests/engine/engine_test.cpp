@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "base/memory.h"
 #include "engine/memory_plan.h"
 #include "engine/pack/build_pack.h"
 #include "engine/session.h"
@@ -171,6 +172,17 @@ TEST(Engine, CancellingKeepsWhatWasSaid) {
   ASSERT_TRUE(result.has_value());
   EXPECT_EQ(result->finish_reason, FinishReason::kCancelled);
   EXPECT_TRUE(result->tokens.empty());
+}
+
+TEST(Engine, ACacheBeyondTheMachinesMemoryIsRefusedWithBothNumbers) {
+  for (const size_t sessions : {size_t{1} << 40, ~size_t{0}}) {
+    const Result<std::unique_ptr<Engine>> engine =
+        Engine::Open(GoldenModel("smollm2"), {.threads = 1, .context = 500, .sessions = sessions});
+    ASSERT_FALSE(engine.has_value());
+    EXPECT_EQ(engine.error().code, ErrorCode::kExhausted);
+    EXPECT_EQ(engine.error().message, Cat("a cache for ", sessions, " x 500 tokens of 528 bytes is more than the ",
+                                          InstalledMemory(), " bytes of memory here; use a smaller context"));
+  }
 }
 
 TEST(Engine, AContextBeyondTheModelsIsRefusedWithBothNumbers) {

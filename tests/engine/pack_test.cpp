@@ -78,6 +78,22 @@ TEST_F(PackIndex, CountsNearTheLimitsOverflowNothing) {
       HasSubstr("more than 2^64"));
 }
 
+TEST_F(PackIndex, AStaticScaleOfInputsIsKeptExactly) {
+  PackEntry entry;
+  entry.name = "w";
+  entry.is_matrix = true;
+  entry.format = kernels::WeightFormat::kE4M3;
+  entry.columns = 33;
+  entry.depth = 5;
+  entry.input_scale = 0.1F;  // needs all digits of a float
+  const auto pack = Make(WritePackIndex({&entry, 1}), kernels::PackedBytes(entry.format, 33, 5), 33 * 4);
+  PackWeights weights(pack, *ReadPackIndex(*pack), LoadMode::kCopy);
+  EXPECT_EQ(weights.Matrix("w")->input_scale, 0.1F);
+  EXPECT_THAT(
+      Message(R"({"layout":1,"weights":[{"name":"w","columns":32,"depth":1,"format":"e4m3","input_scale":-1}]})", 128),
+      HasSubstr("`input_scale` is -1, a number above 0 is expected"));
+}
+
 TEST_F(PackIndex, AnotherLayoutOrFormatSaysHowToMakeItAgain) {
   const std::string layout = Message(R"({"layout":2,"weights":[]})", 12);
   EXPECT_THAT(layout, HasSubstr("unsupported"));

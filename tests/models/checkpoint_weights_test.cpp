@@ -2,70 +2,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstring>
-#include <map>
 
+#include "editable_source.h"
 #include "golden_model.h"
 #include "kernels/kernel_table.h"
 #include "models/weights.h"
-#include "numeric/fp8.h"
 
 namespace octet {
 namespace {
-
-// Tensors in memory: those of a golden checkpoint, which a test then changes.
-class EditableSource : public TensorSource {
- public:
-  explicit EditableSource(const TensorSource& from) {
-    for (const TensorInfo& info : from.tensors()) Set(info.name, info.dtype, info.shape, ReadTensor(from, info.name));
-  }
-
-  void Set(const std::string& name, DType dtype, Shape shape, std::vector<float> values) {
-    Remove(name);
-    std::vector<std::byte> codes;
-    if (dtype == DType::kE4M3) {
-      for (const float value : values) codes.push_back(static_cast<std::byte>(ToE4M3(value).bits));
-    }
-    data_[name] = {std::move(values), std::move(codes)};
-    infos_.push_back(
-        {.name = name, .dtype = dtype, .shape = std::move(shape), .stored_type = std::string(Name(dtype))});
-    std::sort(infos_.begin(), infos_.end(), [](const TensorInfo& a, const TensorInfo& b) { return a.name < b.name; });
-  }
-  void Remove(const std::string& name) {
-    std::erase_if(infos_, [&](const TensorInfo& info) { return info.name == name; });
-    data_.erase(name);
-  }
-  // Stores the tensor as E4M3 codes with a scale per row, [rows, 1]; what it holds becomes what they decode to.
-  void Quantise(const std::string& name) {
-    const Shape shape = Find(name)->shape;
-    std::vector<float> values = data_[name].first, scales;
-    for (size_t row = 0; row < shape[0]; ++row) {
-      const std::span<float> one(values.data() + row * shape[1], shape[1]);
-      float largest = 0;
-      for (const float value : one) largest = std::max(largest, std::abs(value));
-      scales.push_back(largest / 448);
-      for (float& value : one) value = ToFloat(ToE4M3(value / scales.back()));
-    }
-    Set(name, DType::kE4M3, shape, std::move(values));
-    Set(name + "_scale", DType::kF32, {shape[0], 1}, std::move(scales));
-  }
-
-  const std::vector<TensorInfo>& tensors() const override { return infos_; }
-  Status ReadRows(std::string_view name, uint64_t first, uint64_t count, float* out) const override {
-    const TensorInfo* info = OCTET_TRY(RequireRows(name, first, count));
-    const std::vector<float>& values = data_.at(std::string(name)).first;
-    std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(first * RowSize(info->shape)),
-                count * RowSize(info->shape), out);
-    return {};
-  }
-  Result<std::span<const std::byte>> Bytes(std::string_view name) const override {
-    return std::span<const std::byte>(data_.at(std::string(name)).second);
-  }
-
- private:
-  std::vector<TensorInfo> infos_;
-  std::map<std::string, std::pair<std::vector<float>, std::vector<std::byte>>> data_;
-};
 
 class Weights : public testing::Test {
  protected:
@@ -151,7 +95,7 @@ TEST_F(Weights, OneScaleForAWholeTensorIsSpreadOverItsRows) {
   EXPECT_EQ(down.column_scales.size(), 64u);
 }
 
-TEST_F(Weights, PartsOfDifferentFormatsStayApartAndGiveTheSameLogits) {
+TEST_F(Weights, PartsOfDifferentFormatsStayApart) {
   Use("qwen2");
   source->Quantise("model.layers.1.self_attn.k_proj.weight");
   source->Quantise("model.layers.1.mlp.up_proj.weight");
@@ -159,7 +103,58 @@ TEST_F(Weights, PartsOfDifferentFormatsStayApartAndGiveTheSameLogits) {
   EXPECT_FALSE(weights.Has("layers.1.attn.qkv"));
   EXPECT_TRUE(weights.Has("layers.1.attn.k") && weights.Has("layers.1.ffn.gate") && weights.Has("layers.0.attn.qkv"));
   EXPECT_EQ(Must(weights.Matrix("layers.1.attn.k")).format, kernels::WeightFormat::kE4M3);
-  EXPECT_TRUE(Decoder::Load(spec, weights).has_value());
+  EXPECT_TRUE(Decoder::Load(spec, weights).has_value());  // what it computes: fp8_forward_test
+}
+
+TEST_F(Weights, AStaticScaleOfInputsComesWithItsMatrix) {
+  Use("llama3");
+  const std::string module = "model.layers.0.mlp.down_proj";
+  source->Quantise(module + ".weight");
+  source->Set(module + ".input_scale", DType::kF32, {}, {0.125F});
+  CheckpointWeights weights = Must(Open());
+  EXPECT_EQ(Must(weights.Matrix("layers.0.ffn.down")).input_scale, 0.125F);
+  EXPECT_EQ(Must(weights.Matrix("layers.1.ffn.down")).input_scale, 0);
+}
+
+TEST_F(Weights, PartsWithDifferentScalesOfInputsStayApart) {
+  Use("llama3");
+  for (const std::string part : {"q", "k", "v"}) {
+    const std::string module = "model.layers.0.self_attn." + part + "_proj";
+    source->Quantise(module + ".weight");
+    source->Set(module + ".input_scale", DType::kF32, {1}, {0.125F});
+  }
+  EXPECT_EQ(Must(Must(Open()).Matrix("layers.0.attn.qkv")).input_scale, 0.125F);
+  source->Set("model.layers.0.self_attn.k_proj.input_scale", DType::kF32, {1}, {0.25F});
+  CheckpointWeights weights = Must(Open());
+  EXPECT_FALSE(weights.Has("layers.0.attn.qkv"));
+  EXPECT_EQ(Must(weights.Matrix("layers.0.attn.k")).input_scale, 0.25F);
+}
+
+TEST_F(Weights, AScaleOfInputsThatIsNoPositiveNumberIsRefused) {
+  Use("llama3");
+  const std::string module = "model.layers.0.mlp.down_proj", name = module + ".input_scale";
+  source->Quantise(module + ".weight");
+  source->Set(name, DType::kF32, {1}, {0});
+  EXPECT_EQ(MessageOf(ErrorCode::kCorrupt), "model: scale " + name + " is 0, a number above 0 is expected");
+  source->Set(name, DType::kF32, {96}, std::vector<float>(96, 1));
+  EXPECT_EQ(MessageOf(ErrorCode::kUnsupported),
+            "model: scale " + name + " has shape [96] in F32; known is one float for all inputs of a matrix");
+}
+
+TEST_F(Weights, ACodeThatIsNotANumberIsNamedWithItsPlace) {
+  Use("llama3");
+  const std::string name = "model.layers.0.mlp.down_proj.weight";
+  source->Quantise(name);
+  std::vector<float> values = ReadTensor(*source, name);
+  values[33 * 96 + 7] = NAN;
+  source->Set(name, DType::kE4M3, {64, 96}, std::move(values));
+  CheckpointWeights weights = Must(Open());
+  const Result<PackedMatrix> down = weights.Matrix("layers.0.ffn.down");
+  ASSERT_FALSE(down.has_value());
+  EXPECT_EQ(down.error().code, ErrorCode::kCorrupt);
+  EXPECT_EQ(down.error().message, "model: tensor " + name +
+                                      " holds NaN in row 33, column 7; the file is damaged or was quantised from such "
+                                      "weights");
 }
 
 TEST_F(Weights, AMissingTensorIsNamedWithTheShapeThatIsExpected) {

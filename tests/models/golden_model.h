@@ -57,6 +57,16 @@ struct Golden {
   std::vector<float> logits;  // [seq, vocab]
 };
 
+// Logits of the prompt's last token and of each one fed after it over the cache; tools/golden/rope_decode.py.
+inline constexpr size_t kDecodePrompt = 24;
+inline std::vector<float> ReadDecodeGolden(const std::string& name) {
+  const SafetensorsFile file = Must(SafetensorsFile::Open(GoldenModel(name) / "decode.safetensors"));
+  const auto bytes = file.Bytes(file.entries().front());
+  std::vector<float> logits(bytes.size() / 4);
+  std::memcpy(logits.data(), bytes.data(), bytes.size());
+  return logits;
+}
+
 inline Golden ReadGolden(const std::string& name) {
   const SafetensorsFile file = Must(SafetensorsFile::Open(GoldenModel(name) / "golden.safetensors"));
   Golden golden;
@@ -80,6 +90,9 @@ class TinyModel {
   TinyModel(const std::string& name, ComputeType compute, const kernels::KernelTable& table, size_t threads = 1,
             const std::string& config = "config.json")
       : pool(threads), context(pool, table), decoder(Load(name, compute, config)) {}
+  // The checkpoint may have been changed since it was opened.
+  TinyModel(const Checkpoint& checkpoint, ComputeType compute, const kernels::KernelTable& table, size_t threads = 1)
+      : pool(threads), context(pool, table), decoder(Load(checkpoint, checkpoint.config, compute)) {}
 
   // Zeroed pages for `positions` positions.
   std::vector<std::byte*> Pages(size_t positions) {
@@ -115,7 +128,10 @@ class TinyModel {
  private:
   Decoder Load(const std::string& name, ComputeType compute, const std::string& config) {
     const Checkpoint checkpoint = Must(Checkpoint::Open(GoldenModel(name)));
-    const ModelSpec spec = Must(ReadHfConfig(ReadJsonFile(GoldenModel(name) / config), config));
+    return Load(checkpoint, ReadJsonFile(GoldenModel(name) / config), compute);
+  }
+  Decoder Load(const Checkpoint& checkpoint, const Json& config, ComputeType compute) {
+    const ModelSpec spec = Must(ReadHfConfig(config, "config.json"));
     CheckpointWeights weights = Must(CheckpointWeights::Open(checkpoint, spec, compute, pool));
     return Must(Decoder::Load(spec, weights));
   }

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstring>
 #include <limits>
+#include <new>
 #include <optional>
 
 #include "base/checked.h"
@@ -36,8 +37,13 @@ Result<PagePool> PagePool::Create(size_t page_bytes, size_t pages) {
   PagePool pool;
   pool.memory_ = {static_cast<std::byte*>(memory), Unmap{*bytes}};
   pool.page_bytes_ = page_bytes;
-  pool.references_.resize(pages);
-  pool.free_.reserve(pages);
+  try {
+    pool.references_.resize(pages);
+    pool.free_.reserve(pages);
+  } catch (const std::bad_alloc&) {
+    return Fail(ErrorCode::kExhausted, "the list of ", pages, " cache pages needs ", 2 * pages * sizeof(PageId),
+                " bytes that the system doesn't give; use a smaller context");
+  }
   return pool;
 }
 

@@ -23,6 +23,7 @@ Result<PackEntry> AddMatrix(OctetPackWriter& writer, const std::string& name, We
   entry.format = matrix.format;
   entry.columns = matrix.columns;
   entry.depth = matrix.depth;
+  entry.input_scale = matrix.input_scale;
   return entry;
 }
 

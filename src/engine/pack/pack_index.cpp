@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <optional>
 
 #include "base/checked.h"
@@ -59,9 +60,18 @@ Result<WeightFormat> GetFormat(const Json& object, std::string_view where) {
   return static_cast<WeightFormat>(found - kFormatNames.begin());
 }
 
+Result<float> GetInputScale(const Json& object, std::string_view where) {
+  const Json* scale = FindMember(object, "input_scale");
+  if (scale == nullptr) return 0.0F;
+  const float value = scale->is_number() ? scale->get<float>() : 0.0F;
+  if (std::isfinite(value) && value > 0) return value;
+  return Fail(ErrorCode::kCorrupt, where, ": `input_scale` is ", scale->dump(), ", a number above 0 is expected");
+}
+
 Status ReadMatrix(const Source& source, const Json& object, PackEntry& entry) {
   entry.format = OCTET_TRY(GetFormat(object, source.where));
   entry.depth = OCTET_TRY(GetSize(object, "depth", source.where));
+  entry.input_scale = OCTET_TRY(GetInputScale(object, source.where));
   entry.data = OCTET_TRY(source.Section(DataSection(entry.name)));
   const std::optional<uint64_t> expected = CheckedPackedBytes(entry.format, entry.columns, entry.depth);
   if (expected != entry.data.size()) {
@@ -127,6 +137,7 @@ std::string WritePackIndex(std::span<const PackEntry> entries) {
     if (entry.is_matrix) {
       json["depth"] = entry.depth;
       json["format"] = kFormatNames[static_cast<size_t>(entry.format)];
+      if (entry.input_scale != 0) json["input_scale"] = entry.input_scale;
     }
     weights.push_back(std::move(json));
   }

@@ -26,6 +26,7 @@ Result<PackedMatrix> PackWeights::Matrix(std::string_view name) {
                       .panels = place->data,
                       .column_scales = place->scales,
                       .bias = place->bias,
+                      .input_scale = place->input_scale,
                       .owner = pack_};
   if (mode_ == LoadMode::kCopy) OCTET_TRY(CopyIntoMemory(*place, matrix));
   return matrix;

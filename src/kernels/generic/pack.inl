@@ -73,8 +73,8 @@ inline Int ToE4M3AsBf16(Float x) {
 inline void PackActivationsE4M3(const KernelTable::PackArgs& args) {
   const size_t end_row = RowBlockBegin(args.rows, args.end_block);
   for (size_t row = RowBlockBegin(args.rows, args.first_block); row < end_row; ++row) {
-    const float greatest = MaxAbs(args.x + row * args.stride, args.depth);
-    args.row_scales[row] = greatest == 0 ? 1.0f : greatest / 448.0f;
+    const float scale = MaxAbs(args.x + row * args.stride, args.depth) / 448.0f;
+    args.row_scales[row] = scale == 0 ? 1.0f : scale;
   }
   PackPairs(args, [&](size_t row, Float x) { return ToE4M3AsBf16(Div(x, Set(args.row_scales[row]))); });
 }

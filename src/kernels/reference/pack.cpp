@@ -44,7 +44,9 @@ void PackActivationsE4M3(const KernelTable::PackArgs& args) {
   for (size_t row = RowBlockBegin(args.rows, args.first_block); row < end_row; ++row) {
     float amax = 0;
     for (size_t k = 0; k < args.depth; ++k) amax = std::max(amax, std::fabs(args.x[row * args.stride + k]));
-    args.row_scales[row] = amax == 0 ? 1.0f : amax / 448.0f;
+    // Of a row of zeros and denormals even the scale can be zero, and 0 / 0 isn't a number.
+    const float scale = amax / 448.0f;
+    args.row_scales[row] = scale == 0 ? 1.0f : scale;
   }
   PackBlocks<ActivationFormat::kBf16>(args, [&](size_t row, size_t k) {
     return ToFloat(ToE4M3(args.x[row * args.stride + k] / args.row_scales[row]));
