@@ -39,6 +39,7 @@ TEST(ChatTemplate, ALoopForEverEndsAtTheStepLimitAndNamesIt) {
   RenderLimits limits;
   limits.steps = 1'000'000;
   EXPECT_THAT(MessageOf(loops, Json::object(), limits), HasSubstr("step limit of 1000000"));
+  EXPECT_EQ(Render(loops, Json::object(), limits).error().code, ErrorCode::kInvalidArgument);
   EXPECT_THAT(MessageOf("{% macro f() %}{{ f() }}{% endmacro %}\n{{ f() }}"), HasSubstr("depth limit"));
 }
 
