@@ -1,4 +1,4 @@
-// Ids and texts of every tokenizer family against those of Hugging Face's package. tools/golden/tokenizers.py writes
+// Ids and texts of every tokenizer family against those of Hugging Face's package. tools/golden/make_tokenizers.py writes
 // the files, and runs this test on many more of its own by way of OCTET_TOKENIZER_GOLDENS.
 #include <gtest/gtest.h>
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Goldens of the tokenizers: small vocabularies of each family, hard strings, and what Hugging Face's `tokenizers` makes of them.
 
-  tools/golden/tokenizers.py                          writes tests/golden/tokenizers/FAMILY/{tokenizer.json,cases.jsonl}
-  tools/golden/tokenizers.py --check build/release/tests/test_text [--count 100000] [--json tokenizer.json ...] [--text FILE ...]
-                                                      compares that many random strings of each family, of the given tokenizers
-                                                      and the given texts, by way of the built test program
+  tools/golden/make_tokenizers.py                          writes tests/golden/tokenizers/FAMILY/{tokenizer.json,cases.jsonl}
+  tools/golden/make_tokenizers.py --check build/release/tests/test_text [--count 100000] [--json tokenizer.json ...] [--text FILE ...]
+                                                           compares that many random strings of each family, of the given tokenizers
+                                                           and the given texts, by way of the built test program
 
 A case is {"text", "ids", "plain", "decoded", "skipped"}: ids with and without the tokens that the post-processor adds, and the
 text of the former with and without special tokens. Random strings are of code points assigned in Unicode 14.
@@ -20,9 +20,6 @@ import sys
 import tempfile
 import unicodedata
 from pathlib import Path
-
-# This file has the package's own name: its folder must not be searched.
-sys.path = [folder for folder in sys.path if Path(folder or ".").resolve() != Path(__file__).resolve().parent]
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
