@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/mapped_file.h"
 #include "engine/pack/build_pack.h"
 #include "engine/text_files.h"
 #include "formats/checkpoint.h"
@@ -54,17 +53,10 @@ Result<ModelFiles> OpenCheckpoint(const std::filesystem::path& path, const LoadO
   return files;
 }
 
-bool IsPack(const std::filesystem::path& path) {
-  std::error_code error;
-  if (!std::filesystem::is_regular_file(path, error)) return false;
-  const Result<MappedFile> file = MappedFile::Open(path);
-  return file && OctetPack::HasMagic(file->bytes());
-}
-
 }  // namespace
 
 Result<ModelFiles> ModelFiles::Open(const std::filesystem::path& path, const LoadOptions& options, ThreadPool& pool) {
-  return IsPack(path) ? OpenPack(path, options.mode) : OpenCheckpoint(path, options, pool);
+  return OctetPack::IsPack(path) ? OpenPack(path, options.mode) : OpenCheckpoint(path, options, pool);
 }
 
 }  // namespace octet
