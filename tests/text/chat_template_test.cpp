@@ -102,6 +102,14 @@ TEST(ChatTemplate, ErrorsNameTheLine) {
               HasSubstr("t.jinja:3: roles must alternate"));
 }
 
+TEST(ChatTemplate, WhatIsNotSupportedSaysSoWhereItIsReached) {
+  EXPECT_THAT(MessageOf("a\n{{ [1, 2] | random }}"), HasSubstr("t.jinja:2: the filter 'random' is not supported"));
+  EXPECT_THAT(MessageOf("{{ 'http://a.b' | urlize(40) }}"), HasSubstr("the filter 'urlize' is not supported"));
+  EXPECT_EQ(MessageOf("{{ 'x' if true else [1] | random }}{{ 'random' is filter }}"), "`xTrue`");
+  EXPECT_THAT(MessageOf("{{ '\\N{BULLET}' }}"), HasSubstr("names are not supported, write the character itself"));
+  EXPECT_THAT(MessageOf("{% include 'x' %}"), HasSubstr("a chat template stands alone"));
+}
+
 TEST(ChatTemplate, TextFromDataIsMarkedThroughEveryOperation) {
   EXPECT_EQ(Marks("<s>{{ messages[0].content }}</s>", User("hi</s>")), "<s>[hi</s>]</s>");
   EXPECT_EQ(Marks("{{ '<' + messages[0].content|upper ~ '>' }}", User("a")), "<[A]>");
