@@ -3,8 +3,7 @@
 #include <algorithm>
 
 #include "base/options_help.h"
-#include "kernels/cpu.h"
-#include "version_info.h"
+#include "octet/version.h"
 
 namespace octet::cli {
 namespace {
@@ -66,9 +65,11 @@ std::string OptionTables(const std::vector<Verb>& verbs) {
 }
 
 std::string VersionText() {
+  const BuildInfo build = ThisBuild();
   std::string tiers;
-  for (const kernels::TierSupport& tier : kernels::SupportedTiers()) tiers += Cat(tiers.empty() ? "" : ", ", tier.name);
-  return Cat("octet ", kVersion, " (commit ", kCommit, ", ", kCompiler, ", ", kBuildType, ")\ntiers: ", tiers, "\n");
+  for (const std::string& tier : build.tiers) tiers += Cat(tiers.empty() ? "" : ", ", tier);
+  return Cat("octet ", build.version, " (commit ", build.commit, ", ", build.compiler, ", ", build.build_type,
+             ")\ntiers: ", tiers, "\n");
 }
 
 }  // namespace octet::cli

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <map>
 
-#include "base/mapped_file.h"
 #include "cli/verb.h"
 #include "engine/pack/pack_index.h"
 #include "formats/checkpoint.h"
@@ -106,12 +105,7 @@ Result<ShownModel> OfPack(const std::filesystem::path& path) {
 }
 
 Result<ShownModel> OpenShown(const std::filesystem::path& path) {
-  std::error_code error;
-  if (std::filesystem::is_regular_file(path, error)) {
-    const MappedFile file = OCTET_TRY(MappedFile::Open(path));
-    if (OctetPack::HasMagic(file.bytes())) return OfPack(path);
-  }
-  return OfCheckpoint(path);
+  return OctetPack::IsPack(path) ? OfPack(path) : OfCheckpoint(path);
 }
 
 Json SpecJson(const ModelSpec& spec) {

@@ -4,7 +4,6 @@
 
 #include "base/mapped_file.h"
 #include "cli/verb.h"
-#include "formats/gguf.h"
 #include "text/chat_template.h"
 #include "text/find_template.h"
 #include "text/open_tokenizer.h"
@@ -36,23 +35,12 @@ Result<std::string> ReadInput(const std::string& path) {
   return ReadTextFile(path);
 }
 
-// The model's own template: of its directory, or in the GGUF file's metadata.
-Result<ChatTemplateSources> OwnTemplate(const std::filesystem::path& model) {
-  if (std::filesystem::is_directory(model)) return FindChatTemplates(model);
-  if (model.extension() == ".json") return FindChatTemplates(model.has_parent_path() ? model.parent_path() : ".");
-  const std::shared_ptr<const GgufFile> file = OCTET_TRY(GgufFile::Open(model));
-  ChatTemplateSources sources;
-  sources.where = model.string();
-  if (file->Has("tokenizer.chat_template")) sources.text = OCTET_TRY(file->GetString("tokenizer.chat_template"));
-  return sources;
-}
-
 Result<ChatTemplate> OpenTemplate(const std::filesystem::path& model, const std::string& path, bool with_tools) {
   if (!path.empty()) {
     std::string source = OCTET_TRY(ReadTextFile(path));
     return ChatTemplate::Parse(std::move(source), path);
   }
-  const ChatTemplateSources sources = OCTET_TRY(OwnTemplate(model));
+  const ChatTemplateSources sources = OCTET_TRY(FindChatTemplates(model));
   if (sources.text.empty())
     return Fail(ErrorCode::kNotFound, model, ": the model has no chat template; give one by --template FILE.jinja");
   return ChatTemplate::Parse(with_tools && !sources.tool_use_text.empty() ? sources.tool_use_text : sources.text,

@@ -4,10 +4,11 @@
 //   sampling.temperature = 0.7f;
 //   sampling.top_p = 0.9f;
 //
-// Steps, in this order: raw log-probabilities are noted; tokens outside `allowed_tokens` and in `banned_tokens` drop
-// out; the end tokens drop out below `min_tokens`; `logit_bias` is added; repetition, frequency and presence penalties;
-// greedy stops here; division by temperature; min_p; top_k; top_p; the draw. It is the order of vLLM. The draw is a
-// function of (seed, request, step): the same call gives the same tokens, whatever runs beside it.
+// Steps, in this order: raw log-probabilities are noted; tokens outside `allowed_tokens`, in `banned_tokens` and those
+// that would complete one of `banned_sequences` drop out; the end tokens drop out below `min_tokens`; `logit_bias` is
+// added; repetition, frequency and presence penalties; greedy stops here; division by temperature; min_p; top_k; top_p;
+// the draw. It is the order of vLLM. The draw is a function of (seed, request, step): the same call gives the same
+// tokens, whatever runs beside it.
 #pragma once
 
 #include <cstddef>
@@ -36,6 +37,8 @@ struct SamplingOptions {
   std::vector<LogitBias> logit_bias = {};
   std::vector<int32_t> allowed_tokens = {};  // empty allows all
   std::vector<int32_t> banned_tokens = {};
+  // Words of several tokens: the last one drops out where the ones before it end prompt and output so far.
+  std::vector<std::vector<int32_t>> banned_sequences = {};
   size_t min_tokens = 0;  // the output can't end before it has so many tokens
 
   int32_t logprobs = -1;  // 0: the chosen token's log-probability; n: also the n most likely tokens'; -1: none

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "engine/sample/check_sampling.h"
 
@@ -9,6 +11,9 @@ namespace octet {
 namespace {
 
 constexpr int64_t kMostEndTokens = 1024;
+// Every step looks at each word.
+constexpr size_t kMostWords = 100'000;
+constexpr size_t kMostWordTokens = 1024;
 
 Status AddEndToken(const Json& token, size_t vocab, std::string_view where, std::vector<int32_t>& tokens) {
   if (!token.is_number_integer()) {
@@ -31,6 +36,41 @@ Status AddEndTokens(const Json& config, size_t vocab, std::string_view where, st
                 kMostEndTokens, " are read");
   }
   for (const Json& token : *member) OCTET_TRY(AddEndToken(token, vocab, where, tokens));
+  return {};
+}
+
+// One of bad_words_ids. A word that only an end token makes stays allowed, as transformers has it; one with a token
+// outside the vocabulary can't be said.
+Status AddBannedWord(const Json& word, size_t vocab, std::string_view where, GenerationDefaults& defaults) {
+  if (!word.is_array() || word.empty() || word.size() > kMostWordTokens) {
+    return Fail(ErrorCode::kCorrupt, where, ": `bad_words_ids` holds ", word.type_name(), " of ", word.size(),
+                ", lists of 1 to ", kMostWordTokens, " tokens are expected");
+  }
+  std::vector<int32_t> tokens;
+  for (const Json& token : word) {
+    if (!token.is_number_integer())
+      return Fail(ErrorCode::kCorrupt, where, ": `bad_words_ids` holds ", token.type_name(), ", integers are expected");
+    const int64_t id = token.get<int64_t>();
+    if (id < 0 || static_cast<uint64_t>(id) >= vocab) return {};
+    tokens.push_back(static_cast<int32_t>(id));
+  }
+  const std::vector<int32_t>& ends = defaults.end_tokens;
+  if (tokens.size() > 1) {
+    defaults.sampling.banned_sequences.push_back(std::move(tokens));
+  } else if (std::find(ends.begin(), ends.end(), tokens.front()) == ends.end()) {
+    defaults.sampling.banned_tokens.push_back(tokens.front());
+  }
+  return {};
+}
+
+Status AddBannedWords(const Json& config, size_t vocab, std::string_view where, GenerationDefaults& defaults) {
+  const Json* words = FindMember(config, "bad_words_ids");
+  if (words == nullptr) return {};
+  if (!words->is_array() || words->size() > kMostWords) {
+    return Fail(ErrorCode::kCorrupt, where, ": `bad_words_ids` is ", words->type_name(), " of ", words->size(),
+                ", a list of up to ", kMostWords, " lists of tokens is expected");
+  }
+  for (const Json& word : *words) OCTET_TRY(AddBannedWord(word, vocab, where, defaults));
   return {};
 }
 
@@ -65,6 +105,7 @@ Result<GenerationDefaults> ReadGenerationDefaults(const Json& generation_config,
   OCTET_TRY(AddEndTokens(generation_config, spec.vocab, where, defaults.end_tokens));
   for (const int32_t token : spec.eos_ids)
     OCTET_TRY(AddEndToken(token, spec.vocab, "config.json", defaults.end_tokens));
+  OCTET_TRY(AddBannedWords(generation_config, spec.vocab, where, defaults));
   OCTET_TRY(ReadSampling(generation_config, spec.vocab, where, defaults.sampling));
   return defaults;
 }

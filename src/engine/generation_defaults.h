@@ -3,7 +3,8 @@
 //
 //   GenerationDefaults defaults = OCTET_TRY(ReadGenerationDefaults(generation_config, spec, "generation_config.json"));
 //
-// Temperature is generation_config's, or 0 where it says none or `do_sample` is false. End tokens are those of
+// Temperature is generation_config's, or 0 where it says none or `do_sample` is false. Its bad_words_ids are banned,
+// those of one token and those of several. End tokens are those of
 // generation_config and config together; the tokenizer's is added by engine/engine.h.
 #pragma once
 

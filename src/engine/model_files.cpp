@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/mapped_file.h"
 #include "engine/pack/build_pack.h"
 #include "engine/text_files.h"
 #include "formats/checkpoint.h"
@@ -61,23 +60,16 @@ Result<ModelFiles> ReadCheckpoint(const std::filesystem::path& path, Checkpoint 
   return files;
 }
 
-bool IsPack(const std::filesystem::path& path) {
-  std::error_code error;
-  if (!std::filesystem::is_regular_file(path, error)) return false;
-  const Result<MappedFile> file = MappedFile::Open(path);
-  return file && OctetPack::HasMagic(file->bytes());
-}
-
 }  // namespace
 
 Result<ModelFiles> ModelFiles::Open(const std::filesystem::path& path, const LoadOptions& options, ThreadPool& pool) {
-  if (IsPack(path)) return OpenPack(path, options.mode);
+  if (OctetPack::IsPack(path)) return OpenPack(path, options.mode);
   return ReadCheckpoint(path, OCTET_TRY(Checkpoint::Open(path)), options, pool);
 }
 
 Result<ModelFiles> ModelFiles::OpenForPlan(const std::filesystem::path& path, const LoadOptions& options,
                                            ThreadPool& pool) {
-  if (IsPack(path)) return OpenPack(path, options.mode);
+  if (OctetPack::IsPack(path)) return OpenPack(path, options.mode);
   return ReadCheckpoint(path, OCTET_TRY(Checkpoint::OpenForPlan(path)), options, pool);
 }
 

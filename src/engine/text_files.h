@@ -7,8 +7,8 @@
 
 namespace octet {
 
-// Fills tokenizer, tokenizer_json and chat_template where the checkpoint has them. A directory's chat_template.jinja
-// goes before tokenizer_config's template; of a list of templates, the one named `default`. Fails as reading them does.
+// Fills tokenizer, tokenizer_json and chat_template where the checkpoint has them; which template it is of several,
+// text/find_template.h says. Fails as reading them does.
 Status ReadTextFiles(const Checkpoint& checkpoint, ModelFiles& files);
 
 }  // namespace octet

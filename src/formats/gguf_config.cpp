@@ -313,12 +313,20 @@ Status AddTokenizerFlags(const GgufFile& file, Json& texts) {
   for (const auto& [key, field] : kinds) {
     if (file.Has(key)) texts[field] = OCTET_TRY(file.GetBool(key));
   }
-  if (file.Has("tokenizer.chat_template"))
-    texts["chat_template"] = OCTET_TRY(file.GetString("tokenizer.chat_template"));
   return {};
 }
 
 }  // namespace
+
+Result<Json> GgufChatTemplate(const GgufFile& file) {
+  constexpr const char* kDefault = "tokenizer.chat_template";
+  constexpr const char* kTools = "tokenizer.chat_template.tool_use";
+  if (!file.Has(kDefault)) return Json();
+  const std::string_view text = OCTET_TRY(file.GetString(kDefault));
+  if (!file.Has(kTools)) return Json(text);
+  const std::string_view tools = OCTET_TRY(file.GetString(kTools));
+  return Json::array({{{"name", "default"}, {"template", text}}, {{"name", "tool_use"}, {"template", tools}}});
+}
 
 Result<GgufConfig> MakeGgufConfig(const GgufFile& file, const GgufArchitecture* architecture) {
   GgufConfig made;
@@ -333,6 +341,8 @@ Result<GgufConfig> MakeGgufConfig(const GgufFile& file, const GgufArchitecture* 
   Json ids = Json::object();
   OCTET_TRY(AddSpecialTokens(file, tokens, ids, made.tokenizer_config));
   OCTET_TRY(AddTokenizerFlags(file, made.tokenizer_config));
+  const Json chat_template = OCTET_TRY(GgufChatTemplate(file));
+  if (!chat_template.is_null()) made.tokenizer_config["chat_template"] = chat_template;
   made.config.update(ids);
   made.generation_config = ids;
   const std::vector<int64_t> ends = OCTET_TRY(EndTokens(file, tokens));

@@ -23,4 +23,8 @@ struct GgufConfig {
 // experts, heads that differ by layer, unknown rope scaling. A file without tensors needs no hyperparameters.
 Result<GgufConfig> MakeGgufConfig(const GgufFile& file, const GgufArchitecture* architecture);
 
+// What tokenizer_config.json would have as `chat_template`: null, a text, or the list of named ones where the file has
+// another for requests with tools.
+Result<Json> GgufChatTemplate(const GgufFile& file);
+
 }  // namespace octet

@@ -125,6 +125,13 @@ bool OctetPack::HasMagic(std::span<const std::byte> file) {
   return file.size() >= kMagic.size() && std::memcmp(file.data(), kMagic.data(), kMagic.size()) == 0;
 }
 
+bool OctetPack::IsPack(const std::filesystem::path& path) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) return false;
+  const Result<MappedFile> file = MappedFile::Open(path);
+  return file && HasMagic(file->bytes());
+}
+
 Result<std::shared_ptr<const OctetPack>> OctetPack::Open(const std::filesystem::path& path) {
   auto pack = std::make_shared<OctetPack>();
   pack->path_ = path;
@@ -149,6 +156,18 @@ Result<std::span<const std::byte>> OctetPack::Section(std::string_view name) con
 Result<std::string_view> OctetPack::Text(std::string_view name) const {
   const std::span<const std::byte> bytes = OCTET_TRY(Section(name));
   return std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+}
+
+Result<std::string> OctetPack::OptionalText(std::string_view name) const {
+  if (Find(name) == nullptr) return std::string();
+  const std::string_view text = OCTET_TRY(Text(name));
+  return std::string(text);
+}
+
+Result<Json> OctetPack::OptionalJson(std::string_view name) const {
+  if (Find(name) == nullptr) return Json();
+  const std::string_view text = OCTET_TRY(Text(name));
+  return ParseJson(text, Cat(path_, ": ", name));
 }
 
 void OctetPack::Release(std::string_view name) const {

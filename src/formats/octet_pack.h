@@ -22,6 +22,7 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "base/mapped_file.h"
 
 namespace octet {
@@ -46,6 +47,8 @@ class OctetPack {
 
   // Whether a file begins as a pack does.
   static bool HasMagic(std::span<const std::byte> file);
+  // The same of what lies at a path; false where that is no readable file.
+  static bool IsPack(const std::filesystem::path& path);
 
   const std::filesystem::path& path() const { return path_; }
   const std::vector<OctetPackSection>& sections() const { return sections_; }  // sorted by name
@@ -54,6 +57,9 @@ class OctetPack {
   // The section's bytes, at an address that is a multiple of 4096; valid as long as the pack. Fails with not_found.
   Result<std::span<const std::byte>> Section(std::string_view name) const;
   Result<std::string_view> Text(std::string_view name) const;
+  // Empty or null where there is no such section; fails with corrupt for JSON that can't be read.
+  Result<std::string> OptionalText(std::string_view name) const;
+  Result<Json> OptionalJson(std::string_view name) const;
 
   // The section won't be read again soon: its pages may leave resident memory.
   void Release(std::string_view name) const;

@@ -139,7 +139,14 @@ Result<ChatTemplate> ChatTemplate::Parse(std::string source, std::string_view wh
 
 Result<std::vector<TextPiece>> ChatTemplate::Render(const Json& inputs, const RenderLimits& limits) const {
   const Json fitted = OCTET_TRY(FitContent(inputs, state_->abilities));
-  return PiecesOf(OCTET_TRY(RenderBody(state_->body, fitted, limits, state_->where)));
+  auto rendered = RenderBody(state_->body, fitted, limits, state_->where);
+  if (!rendered) {
+    // A template that passes a limit will pass it again: the caller must change it, not wait.
+    Error error = std::move(rendered).error();
+    if (error.code == ErrorCode::kExhausted) error.code = ErrorCode::kInvalidArgument;
+    return tl::unexpected<Error>(std::move(error));
+  }
+  return PiecesOf(*rendered);
 }
 
 }  // namespace octet

@@ -22,7 +22,7 @@
 
 namespace octet {
 
-// What rendering may use up before it fails with exhausted, naming the limit.
+// What rendering may use up before it fails with invalid_argument, naming the limit.
 struct RenderLimits {
   uint64_t steps = 20'000'000;
   size_t depth = 400;  // expressions and macro calls inside each other

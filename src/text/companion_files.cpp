@@ -22,21 +22,24 @@ Result<std::vector<ExportFile>> FilesOfDirectory(const std::filesystem::path& di
   return files;
 }
 
-Result<std::vector<ExportFile>> FilesOfGguf(const GgufFile& gguf) {
+Result<std::vector<ExportFile>> FilesOfGguf(const Checkpoint& checkpoint) {
+  const GgufFile& gguf = *checkpoint.gguf;
   std::vector<ExportFile> files;
   if (!gguf.Has("tokenizer.ggml.model")) return files;
   files.push_back({"tokenizer.json", OCTET_TRY(TokenizerJsonFromGguf(gguf))});
-  files.push_back({"tokenizer_config.json", TokenizerConfigFromGguf(gguf).dump(2) + "\n"});
-  if (gguf.Has("tokenizer.chat_template")) {
-    files.push_back({"chat_template.jinja", std::string(OCTET_TRY(gguf.GetString("tokenizer.chat_template")))});
-  }
+  Json config = TokenizerConfigFromGguf(gguf);
+  const Json* chat = FindMember(checkpoint.tokenizer_config, "chat_template");
+  if (chat != nullptr && chat->is_string()) files.push_back({"chat_template.jinja", chat->get<std::string>()});
+  // Several templates have one place that every reader of such directories knows.
+  if (chat != nullptr && chat->is_array()) config["chat_template"] = *chat;
+  files.push_back({"tokenizer_config.json", config.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"});
   return files;
 }
 
 }  // namespace
 
 Result<std::vector<ExportFile>> CompanionFiles(const Checkpoint& checkpoint) {
-  return checkpoint.gguf ? FilesOfGguf(*checkpoint.gguf) : FilesOfDirectory(checkpoint.path);
+  return checkpoint.gguf ? FilesOfGguf(checkpoint) : FilesOfDirectory(checkpoint.path);
 }
 
 }  // namespace octet

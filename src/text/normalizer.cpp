@@ -1,34 +1,21 @@
 #include "text/normalizer.h"
 
 #include "text/normalizer_steps.h"
+#include "text/part_definition.h"
 
 namespace octet {
 namespace {
 
-constexpr int kDeepestSequence = 16;
-
 using Step = std::shared_ptr<const NormalizerStep>;
-
-Result<bool> Flag(const Json& definition, std::string_view key, bool otherwise, std::string_view where) {
-  if (FindMember(definition, key) == nullptr) return otherwise;
-  return GetBool(definition, key, where);
-}
 
 Step Form(NormalizationForm form) { return std::make_shared<UnicodeFormStep>(form); }
 Step PerCharacter(CharacterStep::Change change) { return std::make_shared<CharacterStep>(change); }
 
 Result<Step> ReadReplace(const Json& definition, std::string_view where) {
-  const Json* pattern = FindMember(definition, "pattern");
-  if (pattern == nullptr) return Fail(ErrorCode::kCorrupt, where, ": a Replace without `pattern`");
+  PartPattern pattern = OCTET_TRY(ReadPattern(definition, where));
   std::string content = OCTET_TRY(GetString(definition, "content", where));
-  if (FindMember(*pattern, "String") != nullptr) {
-    std::string literal = OCTET_TRY(GetString(*pattern, "String", where));
-    Regex regex = OCTET_TRY(Regex::Compile(EscapePattern(literal), where));
-    return Step(std::make_shared<ReplaceStep>(std::move(regex), std::move(literal), std::move(content)));
-  }
-  const std::string expression = OCTET_TRY(GetString(*pattern, "Regex", where));
-  Regex regex = OCTET_TRY(Regex::Compile(expression, where));
-  return Step(std::make_shared<ReplaceStep>(std::move(regex), "", std::move(content)));
+  Regex regex = OCTET_TRY(Regex::Compile(pattern.expression, where));
+  return Step(std::make_shared<ReplaceStep>(std::move(regex), std::move(pattern.literal), std::move(content)));
 }
 
 Result<Step> ReadPrecompiled(const Json& definition, std::string_view where) {
@@ -39,10 +26,11 @@ Result<Step> ReadPrecompiled(const Json& definition, std::string_view where) {
 }
 
 Status AddBert(const Json& definition, std::string_view where, std::vector<Step>& steps) {
-  const bool lowercase = OCTET_TRY(Flag(definition, "lowercase", true, where));
-  if (OCTET_TRY(Flag(definition, "clean_text", true, where))) steps.push_back(PerCharacter(CleanBertChar));
-  if (OCTET_TRY(Flag(definition, "handle_chinese_chars", true, where))) steps.push_back(PerCharacter(SpaceChineseChar));
-  if (OCTET_TRY(Flag(definition, "strip_accents", lowercase, where))) {
+  const bool lowercase = OCTET_TRY(FlagOr(definition, "lowercase", true, where));
+  if (OCTET_TRY(FlagOr(definition, "clean_text", true, where))) steps.push_back(PerCharacter(CleanBertChar));
+  if (OCTET_TRY(FlagOr(definition, "handle_chinese_chars", true, where)))
+    steps.push_back(PerCharacter(SpaceChineseChar));
+  if (OCTET_TRY(FlagOr(definition, "strip_accents", lowercase, where))) {
     steps.push_back(Form(NormalizationForm::kNfd));
     steps.push_back(PerCharacter(DropNonspacing));
   }
@@ -62,11 +50,7 @@ Status Normalizer::Add(const Json& definition, std::string_view where, int depth
   const std::string type = OCTET_TRY(GetString(definition, "type", where));
   spells_bytes_ = type == "ByteLevel";
   if (type == "Sequence") {
-    const Json* members = FindMember(definition, "normalizers");
-    if (members == nullptr || !members->is_array())
-      return Fail(ErrorCode::kCorrupt, where, ": a Sequence without `normalizers`");
-    if (depth == kDeepestSequence)
-      return Fail(ErrorCode::kCorrupt, where, ": sequences nested deeper than ", kDeepestSequence);
+    const Json* members = OCTET_TRY(SequenceMembers(definition, "normalizers", depth, where));
     for (const Json& member : *members) OCTET_TRY(Add(member, where, depth + 1));
   } else if (type == "NFC") {
     steps_.push_back(Form(NormalizationForm::kNfc));
@@ -85,8 +69,8 @@ Status Normalizer::Add(const Json& definition, std::string_view where, int depth
   } else if (type == "ByteLevel") {
     steps_.push_back(PerCharacter(SpellChar));
   } else if (type == "Strip") {
-    const bool left = OCTET_TRY(Flag(definition, "strip_left", true, where));
-    steps_.push_back(std::make_shared<StripStep>(left, OCTET_TRY(Flag(definition, "strip_right", true, where))));
+    const bool left = OCTET_TRY(FlagOr(definition, "strip_left", true, where));
+    steps_.push_back(std::make_shared<StripStep>(left, OCTET_TRY(FlagOr(definition, "strip_right", true, where))));
   } else if (type == "Prepend") {
     steps_.push_back(std::make_shared<PrependStep>(OCTET_TRY(GetString(definition, "prepend", where))));
   } else if (type == "Replace") {

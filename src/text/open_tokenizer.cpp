@@ -2,6 +2,7 @@
 
 #include "base/mapped_file.h"
 #include "formats/gguf.h"
+#include "formats/octet_pack.h"
 
 namespace octet {
 namespace {
@@ -17,6 +18,15 @@ Result<Tokenizer> OpenJson(const std::filesystem::path& path) {
   return Tokenizer::FromJson(file.text(), config, path.string());
 }
 
+Result<Tokenizer> OpenPacked(const std::filesystem::path& path) {
+  const std::shared_ptr<const OctetPack> pack = OCTET_TRY(OctetPack::Open(path));
+  const std::string json = OCTET_TRY(pack->OptionalText("tokenizer.json"));
+  if (json.empty())
+    return Fail(ErrorCode::kNotFound, path, ": the pack has no tokenizer; it was built from a model without one");
+  const Json config = OCTET_TRY(pack->OptionalJson("tokenizer_config.json"));
+  return Tokenizer::FromJson(json, config, Cat(path, ": tokenizer.json"));
+}
+
 }  // namespace
 
 Result<Tokenizer> OpenTokenizer(const std::filesystem::path& model) {
@@ -27,6 +37,7 @@ Result<Tokenizer> OpenTokenizer(const std::filesystem::path& model) {
     return Fail(ErrorCode::kNotFound, model, ": the directory has no tokenizer.json");
   }
   if (model.extension() == ".json") return OpenJson(model);
+  if (OctetPack::IsPack(model)) return OpenPacked(model);
   const std::shared_ptr<const GgufFile> file = OCTET_TRY(GgufFile::Open(model));
   return Tokenizer::FromGguf(*file);
 }

@@ -1,9 +1,9 @@
 #include "text/post_processor.h"
 
+#include "text/part_definition.h"
+
 namespace octet {
 namespace {
-
-constexpr int kDeepestSequence = 16;
 
 Result<int32_t> ReadId(const Json& value, std::string_view where) {
   if (!value.is_number_integer() || value.get<int64_t>() < 0 || value.get<int64_t>() > INT32_MAX) {
@@ -64,11 +64,7 @@ Result<SpecialFrame> Read(const Json& definition, std::string_view where, int de
                         {OCTET_TRY(ReadNamedId(definition, "sep", where))}};
   }
   if (type != "Sequence") return Fail(ErrorCode::kUnsupported, where, ": type `", type, "` is unknown to this build");
-  const Json* members = FindMember(definition, "processors");
-  if (members == nullptr || !members->is_array() || depth == kDeepestSequence) {
-    return Fail(ErrorCode::kCorrupt, where, ": a Sequence without `processors`, or nested deeper than ",
-                kDeepestSequence);
-  }
+  const Json* members = OCTET_TRY(SequenceMembers(definition, "processors", depth, where));
   SpecialFrame frame;
   for (const Json& member : *members) {
     const SpecialFrame outer = OCTET_TRY(Read(member, where, depth + 1));

@@ -1,18 +1,12 @@
 #include "text/pretokenizer.h"
 
+#include "text/part_definition.h"
 #include "text/pretokenizer_steps.h"
 
 namespace octet {
 namespace {
 
-constexpr int kDeepestSequence = 16;
-
 using Step = std::shared_ptr<const PreTokenizerStep>;
-
-Result<bool> Flag(const Json& definition, std::string_view key, bool otherwise, std::string_view where) {
-  if (FindMember(definition, key) == nullptr) return otherwise;
-  return GetBool(definition, key, where);
-}
 
 Result<SplitBehavior> ReadBehavior(const Json& definition, SplitBehavior otherwise, std::string_view where) {
   if (FindMember(definition, "behavior") == nullptr) return otherwise;
@@ -34,20 +28,13 @@ Result<Step> MakeSplit(std::string_view expression, SplitBehavior behavior, bool
 
 Result<Step> ReadSplit(const Json& definition, std::string_view where) {
   const SplitBehavior behavior = OCTET_TRY(ReadBehavior(definition, SplitBehavior::kIsolated, where));
-  const bool invert = OCTET_TRY(Flag(definition, "invert", false, where));
-  const Json* pattern = FindMember(definition, "pattern");
-  if (pattern == nullptr) return Fail(ErrorCode::kCorrupt, where, ": a Split without `pattern`");
-  if (FindMember(*pattern, "String") != nullptr) {
-    const std::string literal = OCTET_TRY(GetString(*pattern, "String", where));
-    return MakeSplit(EscapePattern(literal), behavior, invert, where);
-  }
-  const std::string expression = OCTET_TRY(GetString(*pattern, "Regex", where));
-  return MakeSplit(expression, behavior, invert, where);
+  const bool invert = OCTET_TRY(FlagOr(definition, "invert", false, where));
+  const PartPattern pattern = OCTET_TRY(ReadPattern(definition, where));
+  return MakeSplit(pattern.expression, behavior, invert, where);
 }
 
 Result<Step> ReadMetaspace(const Json& definition, std::string_view where) {
-  const std::string replacement =
-      FindMember(definition, "replacement") ? OCTET_TRY(GetString(definition, "replacement", where)) : "\u2581";
+  const std::string replacement = OCTET_TRY(TextOr(definition, "replacement", "\u2581", where));
   if (replacement.empty()) return Fail(ErrorCode::kCorrupt, where, ": a Metaspace with an empty replacement");
   auto prepend = MetaspaceStep::Prepend::kAlways;
   if (FindMember(definition, "prepend_scheme") != nullptr) {
@@ -58,10 +45,11 @@ Result<Step> ReadMetaspace(const Json& definition, std::string_view where) {
       prepend = MetaspaceStep::Prepend::kFirst;
     else if (scheme != "always")
       return Fail(ErrorCode::kUnsupported, where, ": Metaspace prepend scheme `", scheme, "`");
-  } else if (!OCTET_TRY(Flag(definition, "add_prefix_space", true, where))) {
+  } else if (!OCTET_TRY(FlagOr(definition, "add_prefix_space", true, where))) {
     prepend = MetaspaceStep::Prepend::kNever;
   }
-  return Step(std::make_shared<MetaspaceStep>(replacement, prepend, OCTET_TRY(Flag(definition, "split", true, where))));
+  return Step(
+      std::make_shared<MetaspaceStep>(replacement, prepend, OCTET_TRY(FlagOr(definition, "split", true, where))));
 }
 
 Result<Step> ReadCharDelimiter(const Json& definition, std::string_view where) {
@@ -88,23 +76,19 @@ Status PreTokenizer::Add(const Json& definition, std::string_view where, int dep
   }
   const std::string type = OCTET_TRY(GetString(definition, "type", where));
   if (type == "Sequence") {
-    const Json* members = FindMember(definition, "pretokenizers");
-    if (members == nullptr || !members->is_array())
-      return Fail(ErrorCode::kCorrupt, where, ": a Sequence without `pretokenizers`");
-    if (depth == kDeepestSequence)
-      return Fail(ErrorCode::kCorrupt, where, ": sequences nested deeper than ", kDeepestSequence);
+    const Json* members = OCTET_TRY(SequenceMembers(definition, "pretokenizers", depth, where));
     for (const Json& member : *members) OCTET_TRY(Add(member, where, depth + 1));
   } else if (type == "ByteLevel") {
-    if (OCTET_TRY(Flag(definition, "add_prefix_space", true, where)))
+    if (OCTET_TRY(FlagOr(definition, "add_prefix_space", true, where)))
       steps_.push_back(std::make_shared<PrefixSpaceStep>());
-    if (OCTET_TRY(Flag(definition, "use_regex", true, where))) {
+    if (OCTET_TRY(FlagOr(definition, "use_regex", true, where))) {
       steps_.push_back(SplitAt(FindPatternScanner(kGpt2Pattern), SplitBehavior::kIsolated));
     }
     byte_level_ = true;
   } else if (type == "Split") {
     steps_.push_back(OCTET_TRY(ReadSplit(definition, where)));
   } else if (type == "Digits") {
-    const bool individual = OCTET_TRY(Flag(definition, "individual_digits", false, where));
+    const bool individual = OCTET_TRY(FlagOr(definition, "individual_digits", false, where));
     steps_.push_back(SplitAt(NumberScanner(), individual ? SplitBehavior::kIsolated : SplitBehavior::kContiguous));
   } else if (type == "Metaspace") {
     steps_.push_back(OCTET_TRY(ReadMetaspace(definition, where)));

@@ -1,42 +1,11 @@
 #include "text/token_decoder.h"
 
 #include "text/decoder_stages.h"
+#include "text/part_definition.h"
 #include "text/utf8.h"
 
 namespace octet {
 namespace {
-
-constexpr int kDeepestSequence = 16;
-
-Result<bool> Flag(const Json& definition, std::string_view key, bool otherwise, std::string_view where) {
-  if (FindMember(definition, key) == nullptr) return otherwise;
-  return GetBool(definition, key, where);
-}
-
-Result<std::string> Text(const Json& definition, std::string_view key, std::string_view otherwise,
-                         std::string_view where) {
-  if (FindMember(definition, key) == nullptr) return std::string(otherwise);
-  return GetString(definition, key, where);
-}
-
-struct Replacement {
-  Regex pattern;
-  std::string literal;
-  std::string content;
-};
-
-Result<Replacement> ReadReplacement(const Json& definition, std::string_view where) {
-  const Json* pattern = FindMember(definition, "pattern");
-  if (pattern == nullptr) return Fail(ErrorCode::kCorrupt, where, ": a Replace without `pattern`");
-  Replacement found;
-  found.content = OCTET_TRY(GetString(definition, "content", where));
-  const bool literal = FindMember(*pattern, "String") != nullptr;
-  if (literal) found.literal = OCTET_TRY(GetString(*pattern, "String", where));
-  const std::string expression =
-      literal ? EscapePattern(found.literal) : OCTET_TRY(GetString(*pattern, "Regex", where));
-  found.pattern = OCTET_TRY(Regex::Compile(expression, where));
-  return found;
-}
 
 struct Strip {
   std::string content;
@@ -73,11 +42,7 @@ Status TokenDecoder::Add(const Json& definition, std::string_view where, int dep
   const std::string type = OCTET_TRY(GetString(definition, "type", where));
   const bool fused = fused_;
   if (type == "Sequence") {
-    const Json* members = FindMember(definition, "decoders");
-    if (members == nullptr || !members->is_array())
-      return Fail(ErrorCode::kCorrupt, where, ": a Sequence without `decoders`");
-    if (depth == kDeepestSequence)
-      return Fail(ErrorCode::kCorrupt, where, ": sequences nested deeper than ", kDeepestSequence);
+    const Json* members = OCTET_TRY(SequenceMembers(definition, "decoders", depth, where));
     for (const Json& member : *members) OCTET_TRY(Add(member, where, depth + 1));
   } else if (type == "ByteLevel") {
     makers_.push_back([] { return std::make_unique<ByteLevelStage>(); });
@@ -87,23 +52,24 @@ Status TokenDecoder::Add(const Json& definition, std::string_view where, int dep
   } else if (type == "Fuse") {
     fused_ = true;
   } else if (type == "Metaspace") {
-    const std::string replacement = OCTET_TRY(Text(definition, "replacement", "\u2581", where));
-    const bool drops = OCTET_TRY(Text(definition, "prepend_scheme", "always", where)) != "never" &&
-                       OCTET_TRY(Flag(definition, "add_prefix_space", true, where));
+    const std::string replacement = OCTET_TRY(TextOr(definition, "replacement", "\u2581", where));
+    const bool drops = OCTET_TRY(TextOr(definition, "prepend_scheme", "always", where)) != "never" &&
+                       OCTET_TRY(FlagOr(definition, "add_prefix_space", true, where));
     makers_.push_back([=] { return std::make_unique<MetaspaceStage>(replacement, drops, fused); });
   } else if (type == "Replace") {
-    const Replacement found = OCTET_TRY(ReadReplacement(definition, where));
-    makers_.push_back(
-        [=] { return std::make_unique<ReplaceStage>(found.pattern, found.literal, found.content, fused); });
+    const PartPattern pattern = OCTET_TRY(ReadPattern(definition, where));
+    const std::string content = OCTET_TRY(GetString(definition, "content", where));
+    const Regex regex = OCTET_TRY(Regex::Compile(pattern.expression, where));
+    makers_.push_back([=] { return std::make_unique<ReplaceStage>(regex, pattern.literal, content, fused); });
   } else if (type == "Strip") {
     const Strip found = OCTET_TRY(ReadStrip(definition, where));
     makers_.push_back([=] { return std::make_unique<StripStage>(found.content, found.start, found.stop, fused); });
   } else if (type == "WordPiece") {
-    const std::string prefix = OCTET_TRY(Text(definition, "prefix", "##", where));
-    const bool cleanup = OCTET_TRY(Flag(definition, "cleanup", true, where));
+    const std::string prefix = OCTET_TRY(TextOr(definition, "prefix", "##", where));
+    const bool cleanup = OCTET_TRY(FlagOr(definition, "cleanup", true, where));
     makers_.push_back([=] { return std::make_unique<WordPieceStage>(prefix, cleanup); });
   } else if (type == "BPEDecoder") {
-    const std::string suffix = OCTET_TRY(Text(definition, "suffix", "</w>", where));
+    const std::string suffix = OCTET_TRY(TextOr(definition, "suffix", "</w>", where));
     makers_.push_back([=] { return std::make_unique<WordSuffixStage>(suffix); });
   } else {
     return Fail(ErrorCode::kUnsupported, where, ": type `", type, "` is unknown to this build");

@@ -153,6 +153,30 @@ TEST(Sampler, GreedyHonoursBiasBansPenaltiesAndMinTokens) {
   EXPECT_THAT(tokens, ElementsAre(1, 1, 0));
 }
 
+TEST(Sampler, ABannedSequenceCannotBeCompletedButItsTokensStayFree) {
+  const std::vector<float> logits = {5, 4, 3, 2};
+  SamplingOptions options;
+  options.banned_sequences = {{0, 0}, {0, 1, 0}, {1, 2}};
+  Result<Sampler> sampler = Make(options, 4);
+  std::vector<int32_t> tokens;
+  for (int i = 0; i < 6; ++i) tokens.push_back(sampler->Next(logits)->token);
+  EXPECT_THAT(tokens, ElementsAre(0, 1, 1, 0, 1, 1));
+}
+
+TEST(Sampler, ABannedSequenceMayBeginInThePromptAndInTokensChosenElsewhere) {
+  const std::vector<float> logits = {5, 4, 3, 2};
+  SamplingOptions options;
+  options.banned_sequences = {{3, 2, 0}};
+  Result<Sampler> sampler = Make(options, 4);
+  sampler->AddPrompt(std::vector<int32_t>{1, 3});
+  sampler->AddOutput(2);
+  EXPECT_EQ(sampler->Next(logits)->token, 1);
+  EXPECT_EQ(sampler->Next(logits)->token, 0);
+  Result<Sampler> too_short = Make(options, 4);
+  too_short->AddPrompt(std::vector<int32_t>{2});
+  EXPECT_EQ(too_short->Next(logits)->token, 0);
+}
+
 TEST(Sampler, LogprobsComeFromRawLogitsAndGreedyEqualsTheTop) {
   SamplingOptions options;
   options.logprobs = 2;
@@ -204,6 +228,11 @@ TEST(Sampler, OptionsOutsideTheirRangeAreRefusedByName) {
               }),
               HasSubstr("names token 10, the vocabulary has 0 to 9"));
   EXPECT_THAT(message([](SamplingOptions& o) { o.banned_tokens = {-1}; }), HasSubstr("names token -1"));
+  EXPECT_THAT(message([](SamplingOptions& o) {
+                o.banned_sequences = {{1, 10}};
+              }),
+              HasSubstr("banned_sequences names token 10"));
+  EXPECT_THAT(message([](SamplingOptions& o) { o.banned_sequences.emplace_back(); }), HasSubstr("an empty sequence"));
 }
 
 }  // namespace

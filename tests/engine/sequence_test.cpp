@@ -147,6 +147,14 @@ TEST(GenerationDefaults, TemperatureIsTheFilesUnlessSamplingIsOff) {
   EXPECT_THAT(read("{}").end_tokens, ElementsAre(2));
 }
 
+TEST(GenerationDefaults, BadWordsAreBannedButForEndTokensAndThoseThatCantBeSaid) {
+  const Json config =
+      *ParseJson(R"({"eos_token_id": 5, "bad_words_ids": [[7], [5], [7, 8], [5, 2, 9], [3, 1000]]})", "t");
+  const GenerationDefaults defaults = *ReadGenerationDefaults(config, SmallSpec(), "generation_config.json");
+  EXPECT_THAT(defaults.sampling.banned_tokens, ElementsAre(7));
+  EXPECT_THAT(defaults.sampling.banned_sequences, ElementsAre(ElementsAre(7, 8), ElementsAre(5, 2, 9)));
+}
+
 TEST(GenerationDefaults, ValuesThatCantBeAreCorruptAndNamed) {
   const auto message = [](std::string_view text) {
     return ReadGenerationDefaults(*ParseJson(text, "test"), SmallSpec(), "generation_config.json").error().message;
@@ -155,6 +163,13 @@ TEST(GenerationDefaults, ValuesThatCantBeAreCorruptAndNamed) {
   EXPECT_EQ(message(R"({"top_k": "all"})"), "generation_config.json: `top_k` is string, an integer is expected");
   EXPECT_EQ(message(R"({"eos_token_id": "x"})"),
             "generation_config.json: `eos_token_id` holds string, integers are expected");
+  EXPECT_EQ(message(R"({"bad_words_ids": [7]})"),
+            "generation_config.json: `bad_words_ids` holds number of 1, lists of 1 to 1024 tokens are expected");
+  EXPECT_EQ(message(R"({"bad_words_ids": [["a"]]})"),
+            "generation_config.json: `bad_words_ids` holds string, integers are expected");
+  EXPECT_EQ(
+      message(R"({"bad_words_ids": {}})"),
+      "generation_config.json: `bad_words_ids` is object of 0, a list of up to 100000 lists of tokens is expected");
 }
 
 }  // namespace

@@ -17,6 +17,7 @@ endfunction()
 
 step(${CMAKE_COMMAND} --install ${BUILD} --prefix ${prefix})
 step(${prefix}/bin/octet --version)
+set(version_of_program "${output}")
 
 step(${CMAKE_COMMAND} -S ${SOURCE}/examples -B ${work}/examples -DCMAKE_PREFIX_PATH=${prefix} -DCMAKE_CXX_COMPILER=${COMPILER}
      -DCMAKE_CXX_FLAGS=${FLAGS})
@@ -30,7 +31,18 @@ separate_arguments(words)
 separate_arguments(FLAGS)
 step(${COMPILER} -std=c++20 ${FLAGS} ${SOURCE}/examples/generate.cpp ${words} -o ${work}/generate)
 step(${work}/generate ${MODEL} "Once upon a time" 4)
+set(by_pkg_config "${output}")
 
-if(NOT by_find_package MATCHES "4 tokens" OR NOT output MATCHES "4 tokens")
-  message(FATAL_ERROR "four tokens were asked for:\n${by_find_package}\n${output}")
+if(NOT by_find_package MATCHES "4 tokens" OR NOT by_pkg_config MATCHES "4 tokens")
+  message(FATAL_ERROR "four tokens were asked for:\n${by_find_package}\n${by_pkg_config}")
+endif()
+
+file(WRITE ${work}/version.cpp "#include <octet/version.h>
+#include <iostream>
+int main() { std::cout << octet::ThisBuild().version; }
+")
+step(${COMPILER} -std=c++20 ${FLAGS} ${work}/version.cpp ${words} -o ${work}/version)
+step(${work}/version)
+if(NOT version_of_program MATCHES "^octet ${output} \\(")
+  message(FATAL_ERROR "the library is `${output}`, the program `${version_of_program}`")
 endif()

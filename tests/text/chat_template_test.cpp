@@ -39,6 +39,7 @@ TEST(ChatTemplate, ALoopForEverEndsAtTheStepLimitAndNamesIt) {
   RenderLimits limits;
   limits.steps = 1'000'000;
   EXPECT_THAT(MessageOf(loops, Json::object(), limits), HasSubstr("step limit of 1000000"));
+  EXPECT_EQ(Render(loops, Json::object(), limits).error().code, ErrorCode::kInvalidArgument);
   EXPECT_THAT(MessageOf("{% macro f() %}{{ f() }}{% endmacro %}\n{{ f() }}"), HasSubstr("depth limit"));
 }
 
@@ -99,6 +100,14 @@ TEST(ChatTemplate, ErrorsNameTheLine) {
   EXPECT_THAT(MessageOf("a\n{% if %}"), HasSubstr("t.jinja:2:"));
   EXPECT_THAT(MessageOf("\n\n{{ raise_exception('roles must alternate') }}"),
               HasSubstr("t.jinja:3: roles must alternate"));
+}
+
+TEST(ChatTemplate, WhatIsNotSupportedSaysSoWhereItIsReached) {
+  EXPECT_THAT(MessageOf("a\n{{ [1, 2] | random }}"), HasSubstr("t.jinja:2: the filter 'random' is not supported"));
+  EXPECT_THAT(MessageOf("{{ 'http://a.b' | urlize(40) }}"), HasSubstr("the filter 'urlize' is not supported"));
+  EXPECT_EQ(MessageOf("{{ 'x' if true else [1] | random }}{{ 'random' is filter }}"), "`xTrue`");
+  EXPECT_THAT(MessageOf("{{ '\\N{BULLET}' }}"), HasSubstr("names are not supported, write the character itself"));
+  EXPECT_THAT(MessageOf("{% include 'x' %}"), HasSubstr("a chat template stands alone"));
 }
 
 TEST(ChatTemplate, TextFromDataIsMarkedThroughEveryOperation) {

@@ -5,6 +5,8 @@
 
 #include <fstream>
 
+#include "formats/octet_pack.h"
+
 namespace octet {
 namespace {
 
@@ -38,6 +40,45 @@ TEST_F(FindTemplate, AListOfNamedOnesHasADefaultAndOneForTools) {
   const auto sources = FindChatTemplates(folder_);
   EXPECT_EQ(sources->text, "d");
   EXPECT_EQ(sources->tool_use_text, "t");
+}
+
+TEST_F(FindTemplate, TheOneForToolsStandsBesideTheFile) {
+  Write("chat_template.jinja", "d");
+  std::filesystem::create_directories(folder_ / "additional_chat_templates");
+  Write("additional_chat_templates/tool_use.jinja", "t");
+  EXPECT_EQ(FindChatTemplates(folder_)->text, "d");
+  EXPECT_EQ(FindChatTemplates(folder_)->tool_use_text, "t");
+}
+
+TEST_F(FindTemplate, AGgufHasBothInItsMetadata) {
+  const std::filesystem::path file = OCTET_SOURCE_DIR "/tests/golden/gguf/vocabulary.gguf";
+  const auto found = FindChatTemplates(file);
+  ASSERT_TRUE(found.has_value()) << found.error().message;
+  EXPECT_EQ(found->text.substr(0, 15), "{{ bos_token }}");
+  EXPECT_EQ(found->tool_use_text, "tools: {{ tools[0].name }}");
+  const auto opened = ReadChatTemplates(Checkpoint::Open(file).value());
+  EXPECT_EQ(opened->text, found->text);
+  EXPECT_EQ(opened->tool_use_text, found->tool_use_text);
+}
+
+TEST_F(FindTemplate, APackHasTheDefaultAndTheListItCameFrom) {
+  const std::filesystem::path file = folder_ / "m.octet";
+  const auto write = [&](std::string_view text) {
+    OctetPackWriter writer = OctetPackWriter::Create(file).value();
+    ASSERT_TRUE(writer.Add("chat_template.jinja", text).has_value());
+    ASSERT_TRUE(
+        writer
+            .Add("tokenizer_config.json", std::string_view(R"({"chat_template": [{"name": "default", "template": "d"},
+                                              {"name": "tool_use", "template": "t"}]})"))
+            .has_value());
+    ASSERT_TRUE(writer.Commit().has_value());
+  };
+  write("d");
+  EXPECT_EQ(FindChatTemplates(file)->text, "d");
+  EXPECT_EQ(FindChatTemplates(file)->tool_use_text, "t");
+  write("a file of its own");
+  EXPECT_EQ(FindChatTemplates(file)->text, "a file of its own");
+  EXPECT_EQ(FindChatTemplates(file)->tool_use_text, "");
 }
 
 TEST_F(FindTemplate, ATemplateOfTheWrongTypeIsCorrupt) {

@@ -4,23 +4,15 @@
 
 An imported GGUF must give the same: rows of q and k back in order, norms without the added 1, rope scaling recovered.
 """
-import importlib.util
 import json
-import sys
 from pathlib import Path
-
-# This folder holds a tokenizers.py, which would stand before the package that transformers needs.
-FOLDER = Path(__file__).resolve().parent
-sys.path = [path for path in sys.path if Path(path).resolve() != FOLDER]
 
 import gguf
 import numpy as np
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
-specification = importlib.util.spec_from_file_location("gguf_models", FOLDER / "gguf_models.py")
-gguf_models = importlib.util.module_from_spec(specification)
-specification.loader.exec_module(gguf_models)
+import gguf_models
 
 TOKENS = 40  # longer than Gemma's window of 16
 

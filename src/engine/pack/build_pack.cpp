@@ -51,17 +51,6 @@ Status AddTexts(OctetPackWriter& writer, const ModelFiles& files) {
   return {};
 }
 
-Result<Json> OptionalJson(const OctetPack& pack, std::string_view section) {
-  if (pack.Find(section) == nullptr) return Json(nullptr);
-  const std::string_view text = OCTET_TRY(pack.Text(section));
-  return ParseJson(text, Cat(pack.path(), ": ", section));
-}
-
-Result<std::string> OptionalText(const OctetPack& pack, std::string_view section) {
-  if (pack.Find(section) == nullptr) return std::string();
-  return std::string(OCTET_TRY(pack.Text(section)));
-}
-
 }  // namespace
 
 Result<PackSummary> BuildPack(const ModelFiles& files, const std::filesystem::path& path, Progress& progress,
@@ -93,11 +82,11 @@ Result<ModelFiles> OpenPack(const std::filesystem::path& path, LoadMode mode) {
   files.path = path;
   files.kind = "octet";
   OCTET_TRY(pack->Text("config.json"));  // the one text that a pack must have
-  files.config = OCTET_TRY(OptionalJson(*pack, "config.json"));
-  files.generation_config = OCTET_TRY(OptionalJson(*pack, "generation_config.json"));
-  files.tokenizer_config = OCTET_TRY(OptionalJson(*pack, "tokenizer_config.json"));
-  files.tokenizer_json = OCTET_TRY(OptionalText(*pack, "tokenizer.json"));
-  files.chat_template = OCTET_TRY(OptionalText(*pack, "chat_template.jinja"));
+  files.config = OCTET_TRY(pack->OptionalJson("config.json"));
+  files.generation_config = OCTET_TRY(pack->OptionalJson("generation_config.json"));
+  files.tokenizer_config = OCTET_TRY(pack->OptionalJson("tokenizer_config.json"));
+  files.tokenizer_json = OCTET_TRY(pack->OptionalText("tokenizer.json"));
+  files.chat_template = OCTET_TRY(pack->OptionalText("chat_template.jinja"));
   files.spec = OCTET_TRY(ReadHfConfig(files.config, Cat(path, ": config.json")));
   std::vector<PackEntry> entries = OCTET_TRY(ReadPackIndex(*pack));
   files.weight_bytes =

@@ -25,6 +25,10 @@ Status CheckTokens(const SamplingOptions& options, size_t vocab) {
   }
   for (const int32_t token : options.allowed_tokens) OCTET_TRY(CheckToken("allowed_tokens", token, vocab));
   for (const int32_t token : options.banned_tokens) OCTET_TRY(CheckToken("banned_tokens", token, vocab));
+  for (const std::vector<int32_t>& sequence : options.banned_sequences) {
+    if (sequence.empty()) return Fail(ErrorCode::kInvalidArgument, "banned_sequences holds an empty sequence");
+    for (const int32_t token : sequence) OCTET_TRY(CheckToken("banned_sequences", token, vocab));
+  }
   return {};
 }
 

@@ -41,13 +41,16 @@ Result<Sampler> Sampler::Create(SamplingOptions options, size_t vocab, std::span
     for (const int32_t token : options.allowed_tokens) sampler.allowed_[static_cast<size_t>(token)] = true;
   }
   if (UsesPenalties(options)) sampler.history_.emplace(vocab);
+  sampler.banned_sequences_ = BannedSequences(options.banned_sequences);
   sampler.options_ = std::move(options);
   return sampler;
 }
 
 void Sampler::AddPrompt(std::span<const int32_t> tokens) {
-  if (!history_) return;
-  for (const int32_t token : tokens) history_->AddPrompt(token);
+  for (const int32_t token : tokens) {
+    if (history_) history_->AddPrompt(token);
+    banned_sequences_.Add(token);
+  }
 }
 
 Result<SampledToken> Sampler::Next(std::span<const float> logits) {
@@ -69,6 +72,7 @@ Result<SampledToken> Sampler::Next(std::span<const float> logits) {
 
 void Sampler::AddOutput(int32_t token) {
   if (history_) history_->AddOutput(token);
+  banned_sequences_.Add(token);
   ++step_;
 }
 
@@ -77,6 +81,7 @@ void Sampler::ApplyAllowedAndBanned() {
     if (!allowed_[token]) logits_[token] = kDropped;
   }
   for (const int32_t token : options_.banned_tokens) logits_[static_cast<size_t>(token)] = kDropped;
+  banned_sequences_.Apply(logits_);
 }
 
 void Sampler::ApplyMinTokensAndBias() {
@@ -90,7 +95,7 @@ Result<int32_t> Sampler::Choose() {
   const int32_t likeliest = ArgMax(logits_);
   if (logits_[static_cast<size_t>(likeliest)] == kDropped) {
     return Fail(ErrorCode::kInvalidArgument, "no token is left to choose at step ", step_,
-                ": allowed_tokens, banned_tokens and min_tokens rule out all ", logits_.size());
+                ": allowed_tokens, banned tokens and sequences, and min_tokens rule out all ", logits_.size());
   }
   if (options_.temperature < kGreedyBelow) return likeliest;
   Truncate(options_, logits_, candidates_);

@@ -4,8 +4,8 @@
 //   sampler.AddPrompt(prompt);
 //   SampledToken next = OCTET_TRY(sampler.Next(logits));   // and again for each step
 //
-// The pieces: distribution.h (temperature to draw), token_history.h (penalties), logprobs.h. Ending a sequence is not
-// decided here: engine/sequence.h.
+// The pieces: banned_sequences.h, token_history.h (penalties), distribution.h (temperature to draw), logprobs.h. Ending
+// a sequence is not decided here: engine/sequence.h.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "base/random.h"
+#include "engine/sample/banned_sequences.h"
 #include "engine/sample/distribution.h"
 #include "engine/sample/token_history.h"
 #include "octet/sampling.h"
@@ -65,6 +66,7 @@ class Sampler {
   std::vector<bool> allowed_;  // empty: all
   std::vector<Candidate> candidates_;
   std::optional<TokenHistory> history_;  // only where penalties are on
+  BannedSequences banned_sequences_{{}};
 };
 
 }  // namespace octet

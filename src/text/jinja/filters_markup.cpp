@@ -229,14 +229,25 @@ Result<Value> WordWrap(Evaluator& evaluator, const Value& subject, Bound& argume
   return MakeString(budget, std::move(out));
 }
 
+// Refused where they are reached, not where they stand: a branch that isn't taken does no harm.
+Result<Value> Random(Evaluator&, const Value&, Arguments&) {
+  return Refuse("the filter 'random' is not supported, a prompt must be the same each time");
+}
+
+Result<Value> Urlize(Evaluator&, const Value&, Arguments&) {
+  return Refuse("the filter 'urlize' is not supported, chat templates are not HTML");
+}
+
 constexpr Native kMarkupFilters[] = {
     {"e", "", Escape},
     {"escape", "", Escape},
     {"forceescape", "", ForceEscape},
     {"pprint", "", PPrint},
+    {"random", "", nullptr, Random},
     {"safe", "", Safe},
     {"striptags", "", StripTags},
     {"urlencode", "", UrlEncode},
+    {"urlize", "", nullptr, Urlize},
     {"wordwrap", "width? break_long_words? wrapstring? break_on_hyphens?", WordWrap},
     {"xmlattr", "autospace?", XmlAttr},
 };

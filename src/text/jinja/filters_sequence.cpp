@@ -41,7 +41,6 @@ Result<Value> Last(Evaluator& evaluator, const Value& subject, Bound&) {
   if (subject.Is(Kind::kSequence) && subject.sequence().type == SequenceKind::kIterator) {
     return Refuse("'generator' object is not reversible");
   }
-  if (subject.Is(Kind::kUndefined)) return RefuseUndefined(subject);
   const std::vector<Value> items = OCTET_TRY(Iterate(evaluator.budget(), subject));
   return items.empty() ? Value::Undefined("No last item, sequence was empty.") : items.back();
 }

@@ -1,28 +1,18 @@
 #!/usr/bin/env python3
 """Goldens of the tokenizers: small vocabularies of each family, hard strings, and what Hugging Face's `tokenizers` makes of them.
 
-  tools/golden/tokenizers.py                          writes tests/golden/tokenizers/FAMILY/{tokenizer.json,cases.jsonl}
-  tools/golden/tokenizers.py --check build/release/tests/test_text [--count 100000] [--json tokenizer.json ...] [--text FILE ...]
-                                                      compares that many random strings of each family, of the given tokenizers
-                                                      and the given texts, by way of the built test program
+  tools/golden/make_tokenizers.py     writes tests/golden/tokenizers/FAMILY/{tokenizer.json,cases.jsonl}
 
+Comparing many more texts and other vocabularies: tools/check/tokenizer_parity.py.
 A case is {"text", "ids", "plain", "decoded", "skipped"}: ids with and without the tokens that the post-processor adds, and the
 text of the former with and without special tokens. Random strings are of code points assigned in Unicode 14.
 """
-import argparse
-import base64
 import json
-import os
 import random
 import struct
-import subprocess
 import sys
-import tempfile
 import unicodedata
 from pathlib import Path
-
-# This file has the package's own name: its folder must not be searched.
-sys.path = [folder for folder in sys.path if Path(folder or ".").resolve() != Path(__file__).resolve().parent]
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
@@ -284,40 +274,5 @@ def write_goldens():
         print(name, sum(f.stat().st_size for f in (GOLDEN / name).iterdir()), "bytes")
 
 
-def check(arguments):
-    rng = random.Random(arguments.seed)
-    lines = training_text(rng)
-    for path in arguments.text:
-        lines += [line for line in Path(path).read_text(encoding="utf-8", errors="replace").splitlines()[:4000] if line]
-    made = [(name, make) for name, make in families(lines, 3000) if not arguments.only or name in arguments.only]
-    made += [(Path(path).parent.name, lambda path=path: Tokenizer.from_file(path)) for path in arguments.json]
-    failed = 0
-    for name, make in made:
-        tokenizer = make()
-        specials = [token.content for token in tokenizer.get_added_tokens_decoder().values()][:40]
-        texts = HARD + [random_text(rng, specials) for _ in range(arguments.count)]
-        for path in arguments.text:
-            whole = Path(path).read_text(encoding="utf-8", errors="replace")
-            texts += whole.splitlines(keepends=True) + [whole[:100000]]
-        with tempfile.TemporaryDirectory() as folder:
-            write_family(Path(folder) / name, tokenizer, texts)
-            run = subprocess.run([arguments.check, "--gtest_filter=TokenizerGoldens.*", "--gtest_brief=1"], env={**os.environ, "OCTET_TOKENIZER_GOLDENS": folder},
-                                 capture_output=True, text=True)
-            print(f"{name}: {len(texts)} texts, {'equal' if run.returncode == 0 else 'DIFFERENT'}", flush=True)
-            if run.returncode != 0:
-                failed += 1
-                print(run.stdout[-arguments.show:])
-    sys.exit(1 if failed else 0)
-
-
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", metavar="TEST_TEXT", help="the built test program")
-    parser.add_argument("--count", type=int, default=100000)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", action="append", default=[])
-    parser.add_argument("--json", action="append", default=[])
-    parser.add_argument("--text", action="append", default=[])
-    parser.add_argument("--show", type=int, default=3000)
-    arguments = parser.parse_args()
-    check(arguments) if arguments.check else write_goldens()
+    write_goldens()
