@@ -4,8 +4,8 @@
 
 #include <string>
 
-#include "text/token_decoder.h"
 #include "text/regex.h"
+#include "text/token_decoder.h"
 
 namespace octet {
 

@@ -8,10 +8,10 @@
 
 #include "text/added_tokens.h"
 #include "text/bpe.h"
-#include "text/token_decoder.h"
 #include "text/normalizer.h"
 #include "text/post_processor.h"
 #include "text/pretokenizer.h"
+#include "text/token_decoder.h"
 #include "text/tokenizer.h"
 #include "text/unigram.h"
 #include "text/wordpiece.h"
