@@ -17,6 +17,7 @@ using nn::Rows;
 template <class Prepare>
 Status MultiplyJoined(ExecutionContext& context, const JoinedMatrices& matrices, const Rows& rows, float* out,
                       size_t out_stride, Prepare&& prepare) {
+  const nn::Workspace::Scope packed(context.workspace);
   PackedRows input = OCTET_TRY(nn::PackRows(context, matrices.front(), rows, prepare));
   for (size_t i = 0; i < matrices.size(); ++i) {
     if (i > 0) input = OCTET_TRY(nn::PackRows(context, matrices[i], rows, [](size_t, size_t) {}));
@@ -171,6 +172,7 @@ Status ForwardPass::Attention(size_t index) {
   const Angles& angles = angles_[attn.rope_id];
   nn::Attend(context_, ShapeOf(index), plan_,
              {.qkv = qkv_, .cosines = angles.cosines, .sines = angles.sines, .out = attended_});
+  const nn::Workspace::Scope packed(context_.workspace);
   const size_t width = attn.heads * attn.value_dim;
   const PackedRows input =
       OCTET_TRY(nn::PackRows(context_, weights.out, {attended_, width, rows_, width}, [](size_t, size_t) {}));
@@ -190,6 +192,7 @@ Status ForwardPass::FeedForward(size_t index) {
   // else's.
   const bool is_aligned = weights.gate_up.size() == 1 && spec.width % kernels::kPanelColumns == 0;
   if (is_aligned) {
+    const nn::Workspace::Scope packed(context_.workspace);
     GateUp(spec, weights.gate_up.front(), OCTET_TRY(nn::PackRows(context_, weights.gate_up.front(), input, norm)));
   } else {
     OCTET_TRY(MultiplyJoined(context_, weights.gate_up, input, gate_up_, 2 * spec.width, norm));
@@ -198,6 +201,7 @@ Status ForwardPass::FeedForward(size_t index) {
   const auto activate = [&](size_t begin, size_t end) {
     if (!is_aligned) Activate(spec, {begin, end}, {0, spec.width});
   };
+  const nn::Workspace::Scope packed(context_.workspace);
   const PackedRows activated =
       OCTET_TRY(nn::PackRows(context_, weights.down, {gate_up_, 2 * spec.width, rows_, spec.width}, activate));
   nn::Multiply(context_, weights.down, activated, branch_, hidden);

@@ -1,8 +1,8 @@
 #include "nn/execution_context.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <optional>
+#include <utility>
 
 #include "base/checked.h"
 
@@ -15,10 +15,6 @@ constexpr size_t kMostBytes = size_t{1} << 46;  // half of what a process can ad
 
 }  // namespace
 
-Workspace::~Workspace() {
-  for (const Block& block : blocks_) std::free(block.data);
-}
-
 Result<float*> Workspace::Floats(size_t count) { return static_cast<float*>(OCTET_TRY(Items(count, sizeof(float)))); }
 
 Result<void*> Workspace::Items(size_t count, size_t item_bytes) {
@@ -28,36 +24,39 @@ Result<void*> Workspace::Items(size_t count, size_t item_bytes) {
                 kMostBytes, "; use a smaller chunk or fewer sequences at a time");
   }
   const size_t rounded = RoundUp(*bytes, kAlignment);
-  if (blocks_.empty() || blocks_.back().size - used_ < rounded) OCTET_TRY(AddBlock(rounded));
-  std::byte* memory = blocks_.back().data + used_;
+  // After a scope the later blocks are free again.
+  while (block_ < blocks_.size() && blocks_[block_]->size() - used_ < rounded) {
+    ++block_;
+    used_ = 0;
+  }
+  if (block_ == blocks_.size()) OCTET_TRY(AddBlock(rounded));
+  std::byte* memory = blocks_[block_]->data() + used_;
   used_ += rounded;
   return memory;
 }
 
 Status Workspace::Reset() {
-  used_ = 0;
+  block_ = used_ = 0;
   if (blocks_.size() <= 1) return {};
   const size_t total = capacity();
-  for (const Block& block : blocks_) std::free(block.data);
   blocks_.clear();
   return AddBlock(total);
 }
 
 size_t Workspace::capacity() const {
   size_t total = 0;
-  for (const Block& block : blocks_) total += block.size;
+  for (const std::shared_ptr<AlignedBuffer>& block : blocks_) total += block->size();
   return total;
 }
 
 Status Workspace::AddBlock(size_t bytes) {
   const size_t size = RoundUp(std::max(bytes, kFirstBlock), kAlignment);
-  void* memory = std::aligned_alloc(kAlignment, size);
-  if (memory == nullptr) {
+  Result<std::shared_ptr<AlignedBuffer>> block = AlignedBuffer::Allocate(size);
+  if (!block) {
     return Fail(ErrorCode::kExhausted, "the system gives no ", size, " bytes of scratch memory beside the ", capacity(),
                 " in use; use a smaller chunk or fewer sequences at a time");
   }
-  blocks_.push_back({static_cast<std::byte*>(memory), size});
-  used_ = 0;
+  blocks_.push_back(std::move(*block));
   return {};
 }
 

@@ -17,17 +17,17 @@
 #include "base/error.h"
 #include "base/thread_pool.h"
 #include "kernels/kernel_table.h"
+#include "tensor/packed_matrix.h"
 
 namespace octet::nn {
 
 // How inputs of E4M3 weights are rounded before the product; other weights don't look at it.
 enum class ActivationMode { kBf16, kE4M3 };
 
-// Bump allocator that is emptied at the start of each step.
+// Bump allocator that is emptied at the start of each step, and by scopes within one.
 class Workspace {
  public:
   Workspace() = default;
-  ~Workspace();
   Workspace(const Workspace&) = delete;
   Workspace& operator=(const Workspace&) = delete;
 
@@ -44,6 +44,22 @@ class Workspace {
     return std::span<Value>(values, count);
   }
 
+  // Gives back, at its end, what was taken since its beginning.
+  class Scope {
+   public:
+    explicit Scope(Workspace& workspace) : workspace_(workspace), block_(workspace.block_), used_(workspace.used_) {}
+    ~Scope() {
+      workspace_.block_ = block_;
+      workspace_.used_ = used_;
+    }
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+
+   private:
+    Workspace& workspace_;
+    size_t block_, used_;
+  };
+
   // Gives all memory back to the workspace; what did not fit into one block is one block from now on. Fails as Bytes,
   // holding nothing then.
   Status Reset();
@@ -52,15 +68,12 @@ class Workspace {
   size_t capacity() const;
 
  private:
-  struct Block {
-    std::byte* data = nullptr;
-    size_t size = 0;
-  };
   Result<void*> Items(size_t count, size_t item_bytes);
   Status AddBlock(size_t bytes);
 
-  std::vector<Block> blocks_;
-  size_t used_ = 0;  // of the last block
+  std::vector<std::shared_ptr<AlignedBuffer>> blocks_;
+  size_t block_ = 0;  // the one that memory is taken from
+  size_t used_ = 0;   // of that block
 };
 
 struct ExecutionContext {

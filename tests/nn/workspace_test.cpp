@@ -32,6 +32,23 @@ TEST(Workspace, AfterAResetTheSameStepFitsWithoutGrowing) {
   EXPECT_EQ(workspace.capacity(), capacity);
 }
 
+TEST(Workspace, AScopeGivesBackWhatWasTakenInIt) {
+  Workspace workspace;
+  void* outside = *workspace.Bytes(64);
+  size_t capacity = 0;
+  for (int layer = 0; layer < 30; ++layer) {
+    const Workspace::Scope scope(workspace);
+    auto* small = static_cast<std::byte*>(*workspace.Bytes(1000000));
+    auto* large = static_cast<std::byte*>(*workspace.Bytes(3000000));
+    std::memset(small, 1, 1000000);
+    std::memset(large, 2, 3000000);
+    ASSERT_EQ(small[999999], std::byte{1});
+    if (layer == 0) capacity = workspace.capacity();
+  }
+  EXPECT_EQ(workspace.capacity(), capacity);
+  EXPECT_EQ(static_cast<std::byte*>(*workspace.Bytes(64)), static_cast<std::byte*>(outside) + 64);
+}
+
 TEST(Workspace, MoreThanAMachineCanHaveIsRefusedWithBothNumbers) {
   Workspace workspace;
   const Result<void*> bytes = workspace.Bytes(size_t{1} << 50);
