@@ -24,7 +24,7 @@ namespace octet {
 
 // What rendering may use up before it fails with invalid_argument, naming the limit.
 struct RenderLimits {
-  uint64_t steps = 5'000'000;
+  uint64_t steps = 20'000'000;
   size_t depth = 400;  // expressions and macro calls inside each other
   size_t output_bytes = size_t{64} << 20;
   size_t memory_bytes = size_t{512} << 20;  // values alive at once

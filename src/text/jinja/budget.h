@@ -15,7 +15,7 @@
 namespace octet::jinja {
 
 struct Limits {
-  uint64_t steps = 5'000'000;  // nodes evaluated, items visited, and a share for every 64 bytes copied
+  uint64_t steps = 20'000'000;  // nodes evaluated, items visited, and a share for every 64 bytes copied
   size_t depth = 400;           // expressions and statements inside each other, macro calls included
   size_t output_bytes = size_t{64} << 20;
   size_t memory_bytes = size_t{512} << 20;
