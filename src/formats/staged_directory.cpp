@@ -22,6 +22,22 @@ tl::unexpected<Error> SystemError(const fs::path& path, std::string_view what, c
   return Fail(full ? ErrorCode::kExhausted : ErrorCode::kInvalidArgument, path, ": ", what, ": ", error.message());
 }
 
+// The directory itself. A link is followed, since a rename would put a directory in its place and leave what it leads
+// to as it was; so are links further up, which `..` behind them steps out of.
+Result<fs::path> FindTarget(const fs::path& path) {
+  std::error_code error;
+  fs::path target = fs::absolute(path, error);
+  if (error) return SystemError(path, "is no name of a directory", error);
+  if (!target.has_filename()) target = target.parent_path();
+  if (fs::is_symlink(fs::symlink_status(target, error)) && !fs::exists(target, error)) {
+    return Fail(ErrorCode::kInvalidArgument, path,
+                ": is a symbolic link that leads to no directory; name the directory itself");
+  }
+  target = fs::weakly_canonical(target, error);
+  if (error) return SystemError(path, "can't be looked up", error);
+  return target;
+}
+
 Status CheckTarget(const fs::path& path) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
@@ -39,8 +55,7 @@ Status CheckTarget(const fs::path& path) {
 Result<StagedDirectory> StagedDirectory::Create(const fs::path& path) {
   std::error_code error;
   StagedDirectory staged;
-  staged.target_ = fs::absolute(path, error).lexically_normal();
-  if (!staged.target_.has_filename()) staged.target_ = staged.target_.parent_path();
+  staged.target_ = OCTET_TRY(FindTarget(path));
   OCTET_TRY(CheckTarget(staged.target_));
   const fs::path stage = Neighbour(staged.target_, "partial");
   fs::remove_all(stage, error);

@@ -6,7 +6,7 @@
 //   OCTET_TRY(stage.Commit());
 //
 // What is there already is replaced only if Octet made it (it holds the file `.octet`) or if it is empty; anything else
-// is refused, since it might be the user's only copy.
+// is refused, since it might be the user's only copy. A symbolic link stays, and what it leads to is replaced.
 #pragma once
 
 #include <filesystem>
@@ -17,7 +17,8 @@ namespace octet {
 
 class StagedDirectory {
  public:
-  // Fails with invalid_argument where `path` is a file, or a directory that isn't empty and wasn't made by Octet.
+  // Fails with invalid_argument where `path` is a file, a link that leads nowhere, or a directory that isn't empty and
+  // wasn't made by Octet.
   static Result<StagedDirectory> Create(const std::filesystem::path& path);
 
   StagedDirectory(StagedDirectory&& other) noexcept;

@@ -4,6 +4,7 @@
 #include <numeric>
 #include <utility>
 
+#include "base/atomic_file.h"
 #include "engine/pack/pack_index.h"
 #include "engine/pack/pack_weights.h"
 #include "formats/octet_pack.h"
@@ -52,6 +53,11 @@ Status AddTexts(OctetPackWriter& writer, const ModelFiles& files) {
 }
 
 }  // namespace
+
+Status CheckPackTarget(const std::filesystem::path& path) {
+  OCTET_TRY(AtomicFile::Create(path));  // gone again at once
+  return {};
+}
 
 Result<PackSummary> BuildPack(const ModelFiles& files, const std::filesystem::path& path, Progress& progress,
                               const CancelFlag& cancel) {

@@ -23,6 +23,10 @@ struct PackSummary {
   size_t vectors = 0;
 };
 
+// Whether BuildPack can write there, so that it's known before the work. Fails with invalid_argument where the path is
+// a directory, a device or the like, and as creating a file does.
+Status CheckPackTarget(const std::filesystem::path& path);
+
 // Holds one matrix in memory at a time; the file appears whole or not at all. Fails as reading the weights and writing
 // do, and with cancelled.
 Result<PackSummary> BuildPack(const ModelFiles& files, const std::filesystem::path& path, Progress& progress,
