@@ -56,11 +56,14 @@ Status AddTexts(OctetPackWriter& writer, const ModelFiles& files) {
 
 Status CheckPackTarget(const std::filesystem::path& path) {
   OCTET_TRY(AtomicFile::Create(path));  // gone again at once
-  return {};
+  std::error_code error;
+  if (!std::filesystem::exists(path, error) || OctetPack::IsPack(path)) return {};
+  return Fail(ErrorCode::kInvalidArgument, path, ": exists and is no Octet pack; name another file or remove it first");
 }
 
 Result<PackSummary> BuildPack(const ModelFiles& files, const std::filesystem::path& path, Progress& progress,
                               const CancelFlag& cancel) {
+  OCTET_TRY(CheckPackTarget(path));
   OctetPackWriter writer = OCTET_TRY(OctetPackWriter::Create(path));
   std::vector<PackEntry> entries;
   PackSummary summary;
