@@ -50,12 +50,27 @@ Status CheckTarget(const fs::path& path) {
               ": is not empty and wasn't made by octet; name another directory or remove it first");
 }
 
+// Whether replacing `target` would remove `source`, whatever names lead to the two.
+bool Holds(const fs::path& target, const fs::path& source) {
+  std::error_code error;
+  fs::path inner = fs::canonical(source, error);
+  while (!error && inner.has_relative_path()) {
+    if (std::error_code absent; fs::equivalent(inner, target, absent)) return true;
+    inner = inner.parent_path();
+  }
+  return false;
+}
+
 }  // namespace
 
-Result<StagedDirectory> StagedDirectory::Create(const fs::path& path) {
+Result<StagedDirectory> StagedDirectory::Create(const fs::path& path, const fs::path& source) {
   std::error_code error;
   StagedDirectory staged;
   staged.target_ = OCTET_TRY(FindTarget(path));
+  if (Holds(staged.target_, source)) {
+    return Fail(ErrorCode::kInvalidArgument, path, ": replacing it would remove the model that is read, ", source,
+                "; name another directory");
+  }
   OCTET_TRY(CheckTarget(staged.target_));
   const fs::path stage = Neighbour(staged.target_, "partial");
   fs::remove_all(stage, error);

@@ -24,9 +24,9 @@ struct PackSummary {
 };
 
 // Whether BuildPack can write there, so that it's known before the work. Fails with invalid_argument where the path is
-// a directory, a device or the like, or a file that is no pack (it might be the user's only copy), and as creating a
-// file does.
-Status CheckPackTarget(const std::filesystem::path& path);
+// a directory, a device or the like, a file that is no pack (it might be the user's only copy) or the model itself, and
+// as creating a file does.
+Status CheckPackTarget(const std::filesystem::path& path, const std::filesystem::path& model);
 
 // Holds one matrix in memory at a time; the file appears whole or not at all, replacing a pack. Fails as
 // CheckPackTarget, as reading the weights and writing do, and with cancelled.
