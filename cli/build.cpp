@@ -29,6 +29,7 @@ ComputeType ToComputeType(std::string_view name) {
 }
 
 Status Build(const BuildOptions& options, Invocation& call) {
+  OCTET_TRY(CheckPackTarget(options.output, call.word(0)));
   ThreadPool pool(options.threads == 0 ? ThreadPool::AvailableCores() : options.threads);
   const LoadOptions load{.mode = LoadMode::kMap, .compute = ToComputeType(options.compute)};
   const ModelFiles files = OCTET_TRY(ModelFiles::Open(call.word(0), load, pool));

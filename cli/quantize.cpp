@@ -8,7 +8,9 @@
 #include "cli/verb.h"
 #include "eval/compare.h"
 #include "eval/decoder_model.h"
+#include "models/hf_config.h"
 #include "quantize/quantize.h"
+#include "text/open_tokenizer.h"
 
 namespace octet::cli {
 namespace {
@@ -105,10 +107,28 @@ Result<std::optional<double>> GateLimit(const QuantizeOptions& options) {
 
 constexpr size_t kGateContext = 512, kGateWindows = 20;
 
+// The text that the gate measures on. All that the measurement needs is looked for here, since it comes last, after
+// what may be hours of work.
+Result<std::string> ReadCalibration(const Checkpoint& checkpoint, const QuantizeOptions& options) {
+  const ModelSpec spec = OCTET_TRY(ReadHfConfig(checkpoint.config, checkpoint.path.native()));
+  if (spec.max_positions < kGateContext) {
+    return Fail(ErrorCode::kInvalidArgument, checkpoint.path, ": has a context of ", spec.max_positions,
+                " tokens, --gate measures on windows of ", kGateContext,
+                "; leave --gate out and use `octet eval compare` with a smaller --context");
+  }
+  std::string content = OCTET_TRY(ReadTextFile(options.calibrate));
+  const Tokenizer tokenizer = OCTET_TRY(OpenTokenizer(checkpoint.path));
+  const size_t tokens = tokenizer.Encode(content, {.add_special = false, .parse_special = false}).size();
+  if (tokens < kGateContext) {
+    return Fail(ErrorCode::kInvalidArgument, options.calibrate, ": has ", tokens, " tokens, --gate needs ",
+                kGateContext, " or more; give a longer text");
+  }
+  return content;
+}
+
 // How far the result's predictions are from the original's, activations as the recipe has them.
-Result<Comparison> Measure(const std::string& original, const QuantizeOptions& options, ThreadPool& pool,
-                           Invocation& call) {
-  const std::string content = OCTET_TRY(ReadTextFile(options.calibrate));
+Result<Comparison> Measure(const std::string& original, const std::string& content, const QuantizeOptions& options,
+                           ThreadPool& pool, Invocation& call) {
   DecoderModelOptions model{.context = kGateContext};
   const std::unique_ptr<DecoderModel> a = OCTET_TRY(DecoderModel::Open(original, model, pool));
   model.activations = nn::ActivationMode::kE4M3;
@@ -134,13 +154,15 @@ Status Quantize(const QuantizeOptions& options, Invocation& call) {
   const Checkpoint checkpoint = OCTET_TRY(Checkpoint::Open(call.word(0)));
   const QuantizePlan plan =
       OCTET_TRY(PlanQuantization(checkpoint, *recipe, {.quantise_head = options.head == "fp8", .keep = options.keep}));
+  std::string calibration;
+  if (gate) calibration = OCTET_TRY(ReadCalibration(checkpoint, options));
   ThreadPool pool(options.threads > 0 ? static_cast<size_t>(options.threads) : ThreadPool::AvailableCores());
   const QuantizeReport report =
       OCTET_TRY(QuantizeCheckpoint(checkpoint, plan, options.output, {pool, call.progress(), call.cancel()}));
   Json json = ToJson(report);
   std::string text = ReportTable(report);
   if (gate) {
-    const Comparison measured = OCTET_TRY(Measure(call.word(0), options, pool, call));
+    const Comparison measured = OCTET_TRY(Measure(call.word(0), calibration, options, pool, call));
     json["gate"] = {{"kl_mean", measured.kl_mean}, {"limit", *gate}, {"top1", measured.top1}};
     text += fmt::format("KL divergence {:.6f}, limit {}\n", measured.kl_mean, *gate);
     if (measured.kl_mean > *gate)

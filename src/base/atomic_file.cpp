@@ -12,18 +12,40 @@
 namespace octet {
 namespace {
 
+namespace fs = std::filesystem;
+
 tl::unexpected<Error> WriteError(const std::filesystem::path& path, uint64_t written) {
   const bool full = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
   return Fail(full ? ErrorCode::kExhausted : ErrorCode::kInvalidArgument, path, ": writing stopped after ", written,
               " bytes: ", std::strerror(errno), full ? "; nothing was kept, free some space and run it again" : "");
 }
 
+// The file that takes the bytes. A rename puts a file in the place of whatever has the name: of a device it would make
+// a file, and of a link too, leaving the file that the link led to as it was. So a link is followed, and what is no
+// file is refused.
+Result<fs::path> FindTarget(const fs::path& path) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  if (fs::is_directory(status)) return Fail(ErrorCode::kInvalidArgument, path, ": is a directory; name a file");
+  if (!path.has_filename()) return Fail(ErrorCode::kInvalidArgument, "`", path, "` names no file");
+  if (fs::exists(status) && !fs::is_regular_file(status)) {
+    return Fail(ErrorCode::kInvalidArgument, path, ": is no regular file; name another");
+  }
+  if (!fs::is_symlink(fs::symlink_status(path, error))) return path;
+  fs::path target = fs::canonical(path, error);
+  if (error) {
+    return Fail(ErrorCode::kInvalidArgument, path, ": is a symbolic link that leads to no file: ", error.message(),
+                "; name the file itself");
+  }
+  return target;
+}
+
 }  // namespace
 
 Result<AtomicFile> AtomicFile::Create(const std::filesystem::path& path) {
   AtomicFile file;
-  file.path_ = path;
-  file.temporary_ = path.parent_path() / Cat(".", path.filename().native(), ".", ::getpid(), ".partial");
+  file.path_ = OCTET_TRY(FindTarget(path));
+  file.temporary_ = file.path_.parent_path() / Cat(".", file.path_.filename().native(), ".", ::getpid(), ".partial");
   file.descriptor_ = ::open(file.temporary_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (file.descriptor_ < 0) {
     return Fail(errno == ENOENT ? ErrorCode::kNotFound : ErrorCode::kInvalidArgument, path,

@@ -8,6 +8,7 @@
 #include "formats/gguf_architecture.h"
 #include "formats/gguf_config.h"
 #include "formats/gguf_tensors.h"
+#include "formats/octet_pack.h"
 #include "formats/safetensors.h"
 
 namespace octet {
@@ -91,6 +92,12 @@ Result<Checkpoint> OpenGguf(const std::filesystem::path& path) {
 Result<Checkpoint> OpenFile(const std::filesystem::path& path) {
   const MappedFile file = OCTET_TRY(MappedFile::Open(path));
   if (file.text().starts_with("GGUF")) return OpenGguf(path);
+  if (OctetPack::HasMagic(file.bytes())) {
+    return Fail(
+        ErrorCode::kInvalidArgument, path,
+        ": is an Octet pack, whose weights are in the order of the kernels; give the directory or the .gguf that "
+        "it was made from");
+  }
   if (path.extension() == ".safetensors") {
     return Fail(ErrorCode::kInvalidArgument, path, ": is one file of a model; give the directory that it stands in");
   }

@@ -139,7 +139,7 @@ Status ExportHuggingFace(const Checkpoint& from, const std::vector<ExportFile>& 
                 ": holds no tensors, only a vocabulary; there is no model to write");
   }
   const auto contents = OCTET_TRY(SmallFiles(from, files, options.dtype));
-  StagedDirectory stage = OCTET_TRY(StagedDirectory::Create(directory));
+  StagedDirectory stage = OCTET_TRY(StagedDirectory::Create(directory, from.path));
   const Status written = WriteFiles(*from.tensors, contents, stage.path(), options);
   if (!written) return tl::unexpected<Error>(stage.WithTargetName(written.error()));
   return stage.Commit();

@@ -22,6 +22,22 @@ tl::unexpected<Error> SystemError(const fs::path& path, std::string_view what, c
   return Fail(full ? ErrorCode::kExhausted : ErrorCode::kInvalidArgument, path, ": ", what, ": ", error.message());
 }
 
+// The directory itself. A link is followed, since a rename would put a directory in its place and leave what it leads
+// to as it was; so are links further up, which `..` behind them steps out of.
+Result<fs::path> FindTarget(const fs::path& path) {
+  std::error_code error;
+  fs::path target = fs::absolute(path, error);
+  if (error) return SystemError(path, "is no name of a directory", error);
+  if (!target.has_filename()) target = target.parent_path();
+  if (fs::is_symlink(fs::symlink_status(target, error)) && !fs::exists(target, error)) {
+    return Fail(ErrorCode::kInvalidArgument, path,
+                ": is a symbolic link that leads to no directory; name the directory itself");
+  }
+  target = fs::weakly_canonical(target, error);
+  if (error) return SystemError(path, "can't be looked up", error);
+  return target;
+}
+
 Status CheckTarget(const fs::path& path) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
@@ -34,13 +50,27 @@ Status CheckTarget(const fs::path& path) {
               ": is not empty and wasn't made by octet; name another directory or remove it first");
 }
 
+// Whether replacing `target` would remove `source`, whatever names lead to the two.
+bool Holds(const fs::path& target, const fs::path& source) {
+  std::error_code error;
+  fs::path inner = fs::canonical(source, error);
+  while (!error && inner.has_relative_path()) {
+    if (std::error_code absent; fs::equivalent(inner, target, absent)) return true;
+    inner = inner.parent_path();
+  }
+  return false;
+}
+
 }  // namespace
 
-Result<StagedDirectory> StagedDirectory::Create(const fs::path& path) {
+Result<StagedDirectory> StagedDirectory::Create(const fs::path& path, const fs::path& source) {
   std::error_code error;
   StagedDirectory staged;
-  staged.target_ = fs::absolute(path, error).lexically_normal();
-  if (!staged.target_.has_filename()) staged.target_ = staged.target_.parent_path();
+  staged.target_ = OCTET_TRY(FindTarget(path));
+  if (Holds(staged.target_, source)) {
+    return Fail(ErrorCode::kInvalidArgument, path, ": replacing it would remove the model that is read, ", source,
+                "; name another directory");
+  }
   OCTET_TRY(CheckTarget(staged.target_));
   const fs::path stage = Neighbour(staged.target_, "partial");
   fs::remove_all(stage, error);

@@ -1,12 +1,12 @@
 // Writing a directory so that readers see all of it or none: files go to a hidden neighbour, which takes the name at
 // Commit.
 //
-//   StagedDirectory stage = OCTET_TRY(StagedDirectory::Create("models/fp8"));
+//   StagedDirectory stage = OCTET_TRY(StagedDirectory::Create("models/fp8", /*source=*/"models/bf16"));
 //   OCTET_TRY(WriteFileAtomically(stage.path() / "config.json", text));
 //   OCTET_TRY(stage.Commit());
 //
 // What is there already is replaced only if Octet made it (it holds the file `.octet`) or if it is empty; anything else
-// is refused, since it might be the user's only copy.
+// is refused, since it might be the user's only copy. A symbolic link stays, and what it leads to is replaced.
 #pragma once
 
 #include <filesystem>
@@ -17,8 +17,9 @@ namespace octet {
 
 class StagedDirectory {
  public:
-  // Fails with invalid_argument where `path` is a file, or a directory that isn't empty and wasn't made by Octet.
-  static Result<StagedDirectory> Create(const std::filesystem::path& path);
+  // Fails with invalid_argument where `path` is a file, a link that leads nowhere, a directory that isn't empty and
+  // wasn't made by Octet, or one that is or holds `source`, the model that the files are made from.
+  static Result<StagedDirectory> Create(const std::filesystem::path& path, const std::filesystem::path& source);
 
   StagedDirectory(StagedDirectory&& other) noexcept;
   StagedDirectory& operator=(StagedDirectory&&) = delete;

@@ -126,7 +126,7 @@ Result<QuantizePlan> PlanQuantization(const Checkpoint& checkpoint, const Recipe
 
 Result<QuantizeReport> QuantizeCheckpoint(const Checkpoint& checkpoint, const QuantizePlan& plan,
                                           const std::filesystem::path& directory, const QuantizeRun& run) {
-  StagedDirectory out = OCTET_TRY(StagedDirectory::Create(directory));
+  StagedDirectory out = OCTET_TRY(StagedDirectory::Create(directory, checkpoint.path));
   Result<QuantizeReport> report = WriteAll(checkpoint, plan, out.path(), run);
   if (!report) return tl::unexpected<Error>(out.WithTargetName(std::move(report).error()));
   OCTET_TRY(out.Commit());

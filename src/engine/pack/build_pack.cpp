@@ -4,6 +4,7 @@
 #include <numeric>
 #include <utility>
 
+#include "base/atomic_file.h"
 #include "engine/pack/pack_index.h"
 #include "engine/pack/pack_weights.h"
 #include "formats/octet_pack.h"
@@ -53,8 +54,19 @@ Status AddTexts(OctetPackWriter& writer, const ModelFiles& files) {
 
 }  // namespace
 
+Status CheckPackTarget(const std::filesystem::path& path, const std::filesystem::path& model) {
+  OCTET_TRY(AtomicFile::Create(path));  // gone again at once
+  std::error_code error;
+  if (std::filesystem::equivalent(path, model, error)) {
+    return Fail(ErrorCode::kInvalidArgument, path, ": is the model that is read, ", model, "; name another file");
+  }
+  if (!std::filesystem::exists(path, error) || OctetPack::IsPack(path)) return {};
+  return Fail(ErrorCode::kInvalidArgument, path, ": exists and is no Octet pack; name another file or remove it first");
+}
+
 Result<PackSummary> BuildPack(const ModelFiles& files, const std::filesystem::path& path, Progress& progress,
                               const CancelFlag& cancel) {
+  OCTET_TRY(CheckPackTarget(path, files.path));
   OctetPackWriter writer = OCTET_TRY(OctetPackWriter::Create(path));
   std::vector<PackEntry> entries;
   PackSummary summary;

@@ -23,8 +23,13 @@ struct PackSummary {
   size_t vectors = 0;
 };
 
-// Holds one matrix in memory at a time; the file appears whole or not at all. Fails as reading the weights and writing
-// do, and with cancelled.
+// Whether BuildPack can write there, so that it's known before the work. Fails with invalid_argument where the path is
+// a directory, a device or the like, a file that is no pack (it might be the user's only copy) or the model itself, and
+// as creating a file does.
+Status CheckPackTarget(const std::filesystem::path& path, const std::filesystem::path& model);
+
+// Holds one matrix in memory at a time; the file appears whole or not at all, replacing a pack. Fails as
+// CheckPackTarget, as reading the weights and writing do, and with cancelled.
 Result<PackSummary> BuildPack(const ModelFiles& files, const std::filesystem::path& path, Progress& progress,
                               const CancelFlag& cancel);
 

@@ -1,0 +1,93 @@
+#include "base/atomic_file.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <string>
+
+namespace octet {
+namespace {
+
+namespace fs = std::filesystem;
+
+class AtomicFiles : public testing::Test {
+ protected:
+  AtomicFiles() {
+    std::string name = (fs::temp_directory_path() / "octet-atomic-XXXXXX").native();
+    directory_ = ::mkdtemp(name.data());
+  }
+  ~AtomicFiles() override { fs::remove_all(directory_); }
+
+  fs::path operator/(const char* name) const { return directory_ / name; }
+
+  static std::string Read(const fs::path& path) {
+    std::ifstream stream(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(stream), {}};
+  }
+  // "written", or why it was not.
+  static std::string Write(const fs::path& path, std::string_view content = "new") {
+    const Status written = WriteFileAtomically(path, content);
+    if (written) return "written";
+    return std::string(ErrorCodeName(written.error().code)) + ": " + written.error().message;
+  }
+  size_t Entries() const {
+    return static_cast<size_t>(std::distance(fs::directory_iterator(directory_), fs::directory_iterator()));
+  }
+
+  fs::path directory_;
+};
+
+TEST_F(AtomicFiles, ReplaceAFileAndLeaveNothingElse) {
+  EXPECT_EQ(Write(*this / "file", "old"), "written");
+  EXPECT_EQ(Write(*this / "file"), "written");
+  EXPECT_EQ(Read(*this / "file"), "new");
+  EXPECT_EQ(Entries(), 1u);
+}
+
+TEST_F(AtomicFiles, RefuseWhatIsNoRegularFileAndLeaveItAsItIs) {
+  const fs::path pipe = *this / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_EQ(Write(pipe), "invalid_argument: " + pipe.native() + ": is no regular file; name another");
+  EXPECT_TRUE(fs::is_fifo(pipe));
+  fs::create_symlink(pipe, *this / "link");
+  EXPECT_EQ(Write(*this / "link"),
+            "invalid_argument: " + directory_.native() + "/link: is no regular file; name another");
+  EXPECT_EQ(Write("/dev/null"), "invalid_argument: /dev/null: is no regular file; name another");
+  EXPECT_EQ(Entries(), 2u);
+}
+
+TEST_F(AtomicFiles, RefuseADirectoryBeforeTheFirstByte) {
+  fs::create_directory(*this / "models");
+  for (const fs::path& path : {*this / "models", *this / "models/"}) {
+    const Result<AtomicFile> file = AtomicFile::Create(path);
+    ASSERT_FALSE(file.has_value());
+    EXPECT_EQ(file.error().code, ErrorCode::kInvalidArgument);
+    EXPECT_EQ(file.error().message, path.native() + ": is a directory; name a file");
+  }
+  EXPECT_FALSE(AtomicFile::Create("").has_value());
+  EXPECT_EQ(Entries(), 1u);
+}
+
+TEST_F(AtomicFiles, FollowALinkAndKeepIt) {
+  fs::create_directory(*this / "elsewhere");
+  ASSERT_EQ(Write(*this / "elsewhere/file", "old"), "written");
+  fs::create_symlink("elsewhere/file", *this / "link");
+  EXPECT_EQ(Write(*this / "link"), "written");
+  EXPECT_TRUE(fs::is_symlink(*this / "link"));
+  EXPECT_EQ(Read(*this / "elsewhere/file"), "new");
+}
+
+TEST_F(AtomicFiles, RefuseALinkThatLeadsNowhere) {
+  fs::create_symlink("missing", *this / "link");
+  EXPECT_EQ(Write(*this / "link"),
+            "invalid_argument: " + directory_.native() +
+                "/link: is a symbolic link that leads to no file: No such file or directory; name the file itself");
+  EXPECT_TRUE(fs::is_symlink(*this / "link"));
+  EXPECT_EQ(Entries(), 1u);
+}
+
+}  // namespace
+}  // namespace octet
