@@ -9,6 +9,7 @@
 #include "cli/model_flags.h"
 #include "cli/sampling_flags.h"
 #include "cli/signals.h"
+#include "cli/speed_line.h"
 #include "cli/verb.h"
 #include "engine/chat/chat_input.h"
 #include "engine/chat/conversation.h"
@@ -36,14 +37,6 @@ struct ChatOptions {
     visit(&ChatOptions::model);
   }
 };
-
-std::string SpeedLine(const Timings& times) {
-  char line[160];
-  std::snprintf(line, sizeof line, "prompt %zu tokens (%zu cached), %.1f tokens/s | answer %zu tokens, %.1f tokens/s",
-                times.prompt_tokens, times.cached_tokens, times.PromptRate(), times.generated_tokens,
-                times.DecodeRate());
-  return line;
-}
 
 // One user at one model: answers questions and obeys commands.
 class Talk {

@@ -1,4 +1,5 @@
 // `octet run`: one prompt, one answer, printed as it is made.
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -7,6 +8,7 @@
 #include "base/mapped_file.h"
 #include "cli/model_flags.h"
 #include "cli/sampling_flags.h"
+#include "cli/speed_line.h"
 #include "cli/verb.h"
 #include "engine/prompt.h"
 #include "engine/session.h"
@@ -145,15 +147,6 @@ Json ResultJson(const GenerateResult& result, const Engine& engine) {
   return json;
 }
 
-std::string SpeedLine(const Timings& times, double load_seconds) {
-  char line[200];
-  std::snprintf(line, sizeof line,
-                "load %.2f s | prompt %zu tokens, %.2f s, %.1f tokens/s | answer %zu tokens, %.2f s, %.1f tokens/s",
-                load_seconds, times.prompt_tokens, times.prompt_seconds, times.PromptRate(), times.generated_tokens,
-                times.decode_seconds, times.DecodeRate());
-  return line;
-}
-
 Status Run(const RunOptions& options, Invocation& call) {
   OCTET_TRY(CheckOneSource(options));
   // Before the model is opened, so that a wrong prompt fails at once.
@@ -183,7 +176,7 @@ Status Run(const RunOptions& options, Invocation& call) {
     OCTET_TRY(call.PrintJson(ResultJson(result, *engine)));
   else if (!result.text.ends_with('\n'))
     OCTET_TRY(call.Print("\n"));
-  if (!call.json()) call.Note(SpeedLine(result.timings, engine->load_seconds()));
+  if (!call.json()) call.Note(fmt::format("load {:.2f} s | {}", engine->load_seconds(), SpeedLine(result.timings)));
   return call.cancel().Check();
 }
 
