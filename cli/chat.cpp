@@ -216,7 +216,7 @@ Status Chat(const ChatOptions& options, Invocation& call) {
   if (!options.load.empty()) conversation = OCTET_TRY(Conversation::Load(options.load));
   if (!options.system.empty()) conversation.SetSystem(options.system);
   const std::unique_ptr<Engine> engine = OCTET_TRY(OpenEngine(call.word(0), options.model));
-  GenerateOptions generate = OCTET_TRY(ToGenerateOptions(options.sampling, engine->defaults()));
+  GenerateOptions generate = OCTET_TRY(ToGenerateOptions(options.sampling, engine->defaults(), engine->spec().vocab));
   Talk talk(*engine, std::move(generate), std::move(conversation), call);
   if (piped) return AnswerPiped(talk, std::move(question), call);
   call.Note(Cat(call.word(0), ": ", engine->context(), " tokens of context, ", engine->threads(), " threads, ",

@@ -160,7 +160,7 @@ Status Run(const RunOptions& options, Invocation& call) {
   }
   const std::unique_ptr<Engine> engine = OCTET_TRY(OpenEngine(call.word(0), options.model));
   Request request;
-  request.options = OCTET_TRY(ToGenerateOptions(options.sampling, engine->defaults()));
+  request.options = OCTET_TRY(ToGenerateOptions(options.sampling, engine->defaults(), engine->spec().vocab));
   request.options.show_special = options.show_special;
   request.prompt = options.ids ? std::move(ids) : OCTET_TRY(PromptTokens(options, *engine, text));
 
