@@ -9,6 +9,7 @@
 #include "cli/model_flags.h"
 #include "cli/sampling_flags.h"
 #include "cli/signals.h"
+#include "cli/speed_line.h"
 #include "cli/verb.h"
 #include "engine/chat/chat_input.h"
 #include "engine/chat/conversation.h"
@@ -36,14 +37,6 @@ struct ChatOptions {
     visit(&ChatOptions::model);
   }
 };
-
-std::string SpeedLine(const Timings& times) {
-  char line[160];
-  std::snprintf(line, sizeof line, "prompt %zu tokens (%zu cached), %.1f tokens/s | answer %zu tokens, %.1f tokens/s",
-                times.prompt_tokens, times.cached_tokens, times.PromptRate(), times.generated_tokens,
-                times.DecodeRate());
-  return line;
-}
 
 // One user at one model: answers questions and obeys commands.
 class Talk {
@@ -223,7 +216,7 @@ Status Chat(const ChatOptions& options, Invocation& call) {
   if (!options.load.empty()) conversation = OCTET_TRY(Conversation::Load(options.load));
   if (!options.system.empty()) conversation.SetSystem(options.system);
   const std::unique_ptr<Engine> engine = OCTET_TRY(OpenEngine(call.word(0), options.model));
-  GenerateOptions generate = OCTET_TRY(ToGenerateOptions(options.sampling, engine->defaults()));
+  GenerateOptions generate = OCTET_TRY(ToGenerateOptions(options.sampling, engine->defaults(), engine->spec().vocab));
   Talk talk(*engine, std::move(generate), std::move(conversation), call);
   if (piped) return AnswerPiped(talk, std::move(question), call);
   call.Note(Cat(call.word(0), ": ", engine->context(), " tokens of context, ", engine->threads(), " threads, ",

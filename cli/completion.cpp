@@ -3,9 +3,12 @@
 
 #include "cli/help.h"
 #include "cli/verb.h"
+#include "quantize/recipe.h"
 
 namespace octet::cli {
 namespace {
+
+const std::vector<std::string> kShells = {"bash", "zsh", "fish"};
 
 std::vector<std::string> FirstWords(const std::vector<Verb>& verbs) {
   std::vector<std::string> names;
@@ -37,50 +40,82 @@ std::vector<std::string> Flags(const Verb& verb) {
   return flags;
 }
 
-// Cases of the word before the cursor that has choices, for bash and zsh alike: both know `case` and COMPREPLY.
-std::string BashChoices(const Verb& verb) {
+// What may stand behind the option; empty where anything may.
+std::vector<std::string> Choices(const Verb& verb, const Option& option) {
+  if (verb.text.name != "quantize" || option.name != "to") return option.choices;
+  std::vector<std::string> names;
+  for (const Recipe& recipe : Recipes()) names.emplace_back(recipe.name);
+  return names;
+}
+
+bool TakesFile(const Option& option) {
+  return option.placeholder.find("FILE") != std::string::npos || option.placeholder == "DIR";
+}
+
+// Cases of the word before the cursor, for bash and zsh alike: both know `case` and COMPREPLY. Only behind an option
+// that takes a file are there names of files.
+std::string BashValues(const Verb& verb) {
   std::string out;
   for (const Option& option : verb.options) {
-    if (!option.choices.empty()) {
-      out += Cat("    \"", verb.text.name, " ", option.Flag(), "\") words=\"", Joined(option.choices, " "), "\";;\n");
-    }
+    const std::vector<std::string> choices = Choices(verb, option);
+    if (option.is_switch || (choices.empty() && TakesFile(option))) continue;
+    out += Cat("    \"", verb.text.name, " ", option.Flag(), "\") ",
+               choices.empty() ? "return" : Cat("words=\"", Joined(choices, " "), "\""), ";;\n");
   }
   return out;
 }
 
-std::string BashScript(const std::vector<Verb>& verbs) {
-  std::string groups, flags, choices;
+// Words that stand beside the flags: the second of a group, a shell, a verb to explain.
+std::string BashWords(const std::vector<Verb>& verbs) {
+  std::string out, explained;
   for (const std::string& first : FirstWords(verbs)) {
     const std::vector<std::string> second = SecondWords(first, verbs);
-    if (!second.empty())
-      groups +=
-          Cat("    ", first, ") [ \"$COMP_CWORD\" -eq 2 ] && words=\"", Joined(second, " "), "\"; verb=\"$1 $2\";;\n");
+    if (second.empty()) continue;
+    const std::string words = Cat("words=\"", Joined(second, " "), "\"");
+    out += Cat("    ", first, ") [ \"$COMP_CWORD\" -eq 2 ] && ", words, "; verb=\"$1 $2\";;\n");
+    explained += Cat("    \"help ", first, "\") [ \"$COMP_CWORD\" -eq 3 ] && ", words, ";;\n");
   }
+  return Cat("  case \"$verb\" in\n", out, "    completion) [ \"$COMP_CWORD\" -eq 2 ] && words=\"",
+             Joined(kShells, " "), "\";;\n    help) [ \"$COMP_CWORD\" -eq 2 ] && words=\"",
+             Joined(FirstWords(verbs), " "), "\";;\n  esac\n  case \"$verb $2\" in\n", explained,
+             "    *) ;;\n  esac\n");
+}
+
+// bash cuts --load=map into three words, zsh leaves it one.
+constexpr std::string_view kBashStart = R"(# bash completion for octet; use: source <(octet completion bash)
+_octet() {
+  local current="${COMP_WORDS[COMP_CWORD]}" before="${COMP_WORDS[COMP_CWORD-1]}" verb="${COMP_WORDS[1]}"
+  local prefix="" words=""
+  set -- "${COMP_WORDS[1]}" "${COMP_WORDS[2]}"
+  COMPREPLY=()
+  if [ "$current" = "=" ]; then
+    current=""
+  elif [ "$before" = "=" ]; then
+    before="${COMP_WORDS[COMP_CWORD-2]}"
+  elif [[ "$current" == --*=* ]]; then
+    before="${current%%=*}" prefix="${current%%=*}=" current="${current#*=}"
+  fi
+)";
+
+constexpr std::string_view kBashEnd = R"(  if [ -n "$words" ]; then
+    COMPREPLY=($(compgen -P "$prefix" -W "$words" -- "$current"))
+  elif [ "$verb" != help ]; then
+    COMPREPLY=($(compgen -P "$prefix" -f -- "$current"))
+  fi
+}
+complete -o filenames -F _octet octet
+)";
+
+std::string BashScript(const std::vector<Verb>& verbs) {
+  std::string flags, values;
   for (const Verb& verb : verbs) {
     flags += Cat("    \"", verb.text.name, "\") words=\"", Joined(Flags(verb), " "), "\";;\n");
-    choices += BashChoices(verb);
+    values += BashValues(verb);
   }
-  return Cat(
-      "# bash completion for octet; use: source <(octet completion bash)\n_octet() {\n"
-      "  local current=\"${COMP_WORDS[COMP_CWORD]}\" before=\"${COMP_WORDS[COMP_CWORD-1]}\" verb=\"${COMP_WORDS[1]}\" "
-      "words=\"\"\n"
-      "  set -- \"${COMP_WORDS[1]}\" \"${COMP_WORDS[2]}\"\n"
-      "  COMPREPLY=()\n"
-      "  if [ \"$COMP_CWORD\" -eq 1 ]; then\n    COMPREPLY=($(compgen -W \"",
-      Joined(FirstWords(verbs), " "),
-      " --help --version\" -- \"$current\"))\n    return\n  fi\n"
-      "  case \"$verb\" in\n",
-      groups,
-      "    *) ;;\n  esac\n"
-      "  case \"$verb $before\" in\n",
-      choices,
-      "    *) ;;\n  esac\n"
-      "  if [ -z \"$words\" ] && [ \"${current#-}\" != \"$current\" ]; then\n    case \"$verb\" in\n",
-      flags,
-      "    *) ;;\n    esac\n  fi\n"
-      "  if [ -n \"$words\" ]; then COMPREPLY=($(compgen -W \"$words\" -- \"$current\")); else COMPREPLY=($(compgen -f "
-      "-- \"$current\")); fi\n"
-      "}\ncomplete -o filenames -F _octet octet\n");
+  return Cat(kBashStart, "  if [ \"$COMP_CWORD\" -eq 1 ]; then\n    COMPREPLY=($(compgen -W \"",
+             Joined(FirstWords(verbs), " "), " help --help --version\" -- \"$current\"))\n    return\n  fi\n",
+             BashWords(verbs), "  if [ \"${current#-}\" != \"$current\" ]; then\n    case \"$verb\" in\n", flags,
+             "    *) ;;\n    esac\n  fi\n  case \"$verb $before\" in\n", values, "    *) ;;\n  esac\n", kBashEnd);
 }
 
 std::string ZshScript(const std::vector<Verb>& verbs) {
@@ -108,16 +143,22 @@ std::string FishScript(const std::vector<Verb>& verbs) {
       out += Cat("complete -c octet -n '__fish_seen_subcommand_from ", first, "' -a ", FishQuoted(Joined(second, " ")),
                  "\n");
   }
+  out += "complete -c octet -n __fish_use_subcommand -f -a help\n";
+  out += Cat("complete -c octet -n '__fish_seen_subcommand_from help' -f -a ",
+             FishQuoted(Joined(FirstWords(verbs), " ")), "\n");
+  out += Cat("complete -c octet -n '__fish_seen_subcommand_from completion' -f -a ", FishQuoted(Joined(kShells, " ")),
+             "\n");
   for (const Verb& verb : verbs) {
     const std::string last = verb.text.name.substr(verb.text.name.rfind(' ') + 1);
     for (const Option& option : verb.options) {
       out += Cat("complete -c octet -n '__fish_seen_subcommand_from ", last, "' -l ", option.default_on ? "no-" : "",
                  option.name);
       if (option.letter != 0) out += Cat(" -s ", option.letter);
-      if (!option.choices.empty())
-        out += Cat(" -x -a ", FishQuoted(Joined(option.choices, " ")));
-      else if (!option.placeholder.empty())
-        out += " -r";
+      const std::vector<std::string> choices = Choices(verb, option);
+      if (!choices.empty())
+        out += Cat(" -x -a ", FishQuoted(Joined(choices, " ")));
+      else if (!option.is_switch)
+        out += TakesFile(option) ? " -r" : " -x";
       out += Cat(" -d ", FishQuoted(option.help), "\n");
     }
   }
@@ -126,7 +167,7 @@ std::string FishScript(const std::vector<Verb>& verbs) {
 
 Status Completion(const NoOptions&, Invocation& call) {
   const std::string& shell = call.word(0);
-  OCTET_TRY(internal::CheckChoice(shell, {"bash", "zsh", "fish"}, "SHELL"));
+  OCTET_TRY(internal::CheckChoice(shell, kShells, "SHELL"));
   const std::string script = CompletionScript(shell, Verbs());
   return call.json() ? call.PrintJson(Json{{"shell", shell}, {"script", script}}) : call.Print(script);
 }

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <exception>
 
+#include "base/message.h"
 #include "base/nearest.h"
 #include "cli/help.h"
 #include "cli/signals.h"
@@ -25,7 +26,7 @@ int ExitCode(ErrorCode code) {
 // Prints the error after the verb's name; a signal's exit code goes before the error's.
 int Report(std::string_view who, const Error& error) {
   if (error.code == ErrorCode::kCancelled) return LastSignal() != 0 ? 128 + LastSignal() : kDone;
-  std::fprintf(stderr, "%.*s: %s\n", static_cast<int>(who.size()), who.data(), error.message.c_str());
+  std::fprintf(stderr, "%s\n", SafeMessage(Cat(who, ": ", error.message)).c_str());
   return ExitCode(error.code);
 }
 
@@ -159,7 +160,7 @@ int main(int count, char** words) {
   } catch (const std::bad_alloc&) {
     std::fputs("octet: out of memory; try a smaller context or fewer users\n", stderr);
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "octet: internal fault: %s\n", error.what());
+    std::fprintf(stderr, "octet: internal fault: %s\n", octet::SafeMessage(error.what()).c_str());
   }
   return octet::cli::kFailed;
 }

@@ -1,4 +1,5 @@
 // `octet run`: one prompt, one answer, printed as it is made.
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -7,6 +8,7 @@
 #include "base/mapped_file.h"
 #include "cli/model_flags.h"
 #include "cli/sampling_flags.h"
+#include "cli/speed_line.h"
 #include "cli/verb.h"
 #include "engine/prompt.h"
 #include "engine/session.h"
@@ -15,11 +17,12 @@ namespace octet::cli {
 namespace {
 
 constexpr size_t kMostPromptBytes = size_t{256} << 20;
+constexpr std::string_view kSpace = " \t\r\n", kBetween = ", \t\r\n";
 
 struct RunOptions {
   std::optional<std::string> prompt;
   std::filesystem::path prompt_file;
-  std::string ids;
+  std::optional<std::string> ids;
   std::optional<std::string> system;
   bool raw = false;
   bool show_special = false;
@@ -40,20 +43,41 @@ struct RunOptions {
   }
 };
 
+std::string_view Trimmed(std::string_view text) {
+  const size_t begin = text.find_first_not_of(kSpace);
+  return begin == std::string_view::npos ? "" : text.substr(begin, text.find_last_not_of(kSpace) + 1 - begin);
+}
+
+// Numbers with a comma or white space between two, brackets around all of them or none. The message opens with `where`.
 Result<std::vector<int32_t>> ParseIds(std::string_view text, std::string_view where) {
+  std::string_view left = Trimmed(text);
+  if (left.starts_with('[') && left.ends_with(']')) left = Trimmed(left.substr(1, left.size() - 2));
+  if (left.empty())
+    return Fail(ErrorCode::kInvalidArgument, where, ": there are no ids; give at least one, as in 1,2,3");
   std::vector<int32_t> ids;
-  constexpr std::string_view kBetween = ", \t\r\n[]";
-  for (size_t at = text.find_first_not_of(kBetween); at != std::string_view::npos;) {
-    const size_t end = std::min(text.find_first_of(kBetween, at), text.size());
-    OCTET_TRY(internal::ParseValue(text.substr(at, end - at), where, ids.emplace_back()));
-    at = text.find_first_not_of(kBetween, end);
+  while (true) {
+    const size_t end = std::min(left.find_first_of(kBetween), left.size());
+    if (end == 0) {
+      return Fail(ErrorCode::kInvalidArgument, where, ": no id stands before the comma behind ", ids.size(),
+                  ids.size() == 1 ? " id" : " ids");
+    }
+    OCTET_TRY(internal::ParseValue(left.substr(0, end), where, ids.emplace_back()));
+    left = Trimmed(left.substr(end));
+    if (left.empty()) return ids;
+    if (!left.starts_with(',')) continue;
+    left = Trimmed(left.substr(1));
+    if (left.empty()) return Fail(ErrorCode::kInvalidArgument, where, ": no id stands behind the last comma");
   }
-  return ids;
 }
 
 Result<std::vector<int32_t>> ReadIds(const std::string& ids) {
-  const bool is_list = ids.find_first_not_of("0123456789-, []") == std::string::npos;
-  if (is_list) return ParseIds(ids, "--ids");
+  const bool is_list = ids.find_first_not_of("0123456789-, \t\r\n[]") == std::string::npos;
+  std::error_code ignored;  // what can't be looked at is no file to read
+  if (is_list || !std::filesystem::exists(ids, ignored)) {
+    Result<std::vector<int32_t>> parsed = ParseIds(ids, "--ids");
+    if (parsed || is_list) return parsed;
+    return Fail(ErrorCode::kInvalidArgument, parsed.error().message, ", and there is no file of the name `", ids, "`");
+  }
   const std::string text = OCTET_TRY(ReadTextFile(ids, kMostPromptBytes));
   return ParseIds(text, ids);
 }
@@ -75,11 +99,11 @@ Result<std::string> ReadStandardInput() {
 }
 
 Status CheckOneSource(const RunOptions& options) {
-  const int sources = (options.prompt ? 1 : 0) + (options.prompt_file.empty() ? 0 : 1) + (options.ids.empty() ? 0 : 1);
+  const int sources = (options.prompt ? 1 : 0) + (options.prompt_file.empty() ? 0 : 1) + (options.ids ? 1 : 0);
   if (sources > 1)
     return Fail(ErrorCode::kInvalidArgument, "--prompt, --prompt-file and --ids exclude each other; ", sources,
                 " were given");
-  if (options.system && (options.raw || !options.ids.empty())) {
+  if (options.system && (options.raw || options.ids)) {
     return Fail(ErrorCode::kInvalidArgument, "--system needs the chat template, which --raw and --ids leave out");
   }
   return {};
@@ -92,7 +116,6 @@ Result<std::string> ReadPromptText(const RunOptions& options) {
 }
 
 Result<std::vector<int32_t>> PromptTokens(const RunOptions& options, const Engine& engine, const std::string& text) {
-  if (!options.ids.empty()) return ReadIds(options.ids);
   if (options.raw || (engine.chat_template() == nullptr && !options.system)) return TextPrompt(engine, text);
   std::vector<ChatMessage> messages;
   if (options.system) messages.push_back({"system", *options.system});
@@ -124,28 +147,22 @@ Json ResultJson(const GenerateResult& result, const Engine& engine) {
   return json;
 }
 
-std::string SpeedLine(const Timings& times, double load_seconds) {
-  char line[200];
-  std::snprintf(line, sizeof line,
-                "load %.2f s | prompt %zu tokens, %.2f s, %.1f tokens/s | answer %zu tokens, %.2f s, %.1f tokens/s",
-                load_seconds, times.prompt_tokens, times.prompt_seconds, times.PromptRate(), times.generated_tokens,
-                times.decode_seconds, times.DecodeRate());
-  return line;
-}
-
 Status Run(const RunOptions& options, Invocation& call) {
   OCTET_TRY(CheckOneSource(options));
   // Before the model is opened, so that a wrong prompt fails at once.
   std::string text;
-  if (options.ids.empty()) {
+  std::vector<int32_t> ids;
+  if (options.ids) {
+    ids = OCTET_TRY(ReadIds(*options.ids));
+  } else {
     text = OCTET_TRY(ReadPromptText(options));
     OCTET_TRY(CheckUtf8(text, "the prompt"));
   }
   const std::unique_ptr<Engine> engine = OCTET_TRY(OpenEngine(call.word(0), options.model));
   Request request;
-  request.options = OCTET_TRY(ToGenerateOptions(options.sampling, engine->defaults()));
+  request.options = OCTET_TRY(ToGenerateOptions(options.sampling, engine->defaults(), engine->spec().vocab));
   request.options.show_special = options.show_special;
-  request.prompt = OCTET_TRY(PromptTokens(options, *engine, text));
+  request.prompt = options.ids ? std::move(ids) : OCTET_TRY(PromptTokens(options, *engine, text));
 
   EngineSession session(*engine);
   Status printed;
@@ -159,7 +176,7 @@ Status Run(const RunOptions& options, Invocation& call) {
     OCTET_TRY(call.PrintJson(ResultJson(result, *engine)));
   else if (!result.text.ends_with('\n'))
     OCTET_TRY(call.Print("\n"));
-  if (!call.json()) call.Note(SpeedLine(result.timings, engine->load_seconds()));
+  if (!call.json()) call.Note(fmt::format("load {:.2f} s | {}", engine->load_seconds(), SpeedLine(result.timings)));
   return call.cancel().Check();
 }
 

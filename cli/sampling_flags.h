@@ -35,10 +35,10 @@ struct SamplingFlags {
     visit(&F::temperature, "temperature",
           "0 is greedy, higher is more random; not given: the model's generation_config, else 0", Between{0, 100});
     visit(&F::top_k, "top-k", "only the k most likely tokens can be drawn; 0: all", Between{0, 1 << 30});
-    visit(&F::top_p, "top-p", "only the most likely tokens that together reach this probability", Between{0, 1});
+    visit(&F::top_p, "top-p", "only the most likely tokens that together reach this probability, above 0, up to 1");
     visit(&F::min_p, "min-p", "only tokens at least this fraction as likely as the most likely", Between{0, 1});
-    visit(&F::repetition_penalty, "repetition-penalty", "above 1 makes tokens of prompt and answer less likely",
-          Between{0, 100});
+    visit(&F::repetition_penalty, "repetition-penalty",
+          "above 1 makes tokens of prompt and answer less likely; above 0, up to 100");
     visit(&F::frequency_penalty, "frequency-penalty", "taken off a token's logit per time it stands in the answer",
           Between{-100, 100});
     visit(&F::presence_penalty, "presence-penalty", "taken off a token's logit where it stands in the answer",
@@ -54,7 +54,8 @@ struct SamplingFlags {
   }
 };
 
-// Fails with invalid_argument for a bias that isn't ID=BIAS.
-Result<GenerateOptions> ToGenerateOptions(const SamplingFlags& flags, const GenerationDefaults& defaults);
+// Fails with invalid_argument, naming the flag, for a bias that isn't ID=BIAS, for a number that its help leaves out
+// and for a token that is not below `vocab`.
+Result<GenerateOptions> ToGenerateOptions(const SamplingFlags& flags, const GenerationDefaults& defaults, size_t vocab);
 
 }  // namespace octet::cli

@@ -34,6 +34,12 @@ void CatchSignals(CancelFlag& cancel) {
   Handle(SIGXFSZ, SIG_IGN);
 }
 
+void LetSignalsEnd() {
+  Handle(SIGINT, SIG_DFL);
+  Handle(SIGTERM, SIG_DFL);
+  if (last_signal.load() != 0) ::raise(last_signal.load());
+}
+
 int LastSignal() { return last_signal.load(); }
 void ForgetSignal() { last_signal.store(0); }
 

@@ -14,6 +14,10 @@ namespace octet::cli {
 // The flag must outlive the process' work.
 void CatchSignals(CancelFlag& cancel);
 
+// For a verb that takes no steps between which to poll, and leaves nothing half done: the next signal ends the process
+// at once, and so does one that came before.
+void LetSignalsEnd();
+
 // SIGINT or SIGTERM, whichever came last; 0 if neither did.
 int LastSignal();
 

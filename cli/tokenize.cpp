@@ -3,6 +3,7 @@
 #include <iterator>
 
 #include "base/mapped_file.h"
+#include "cli/signals.h"
 #include "cli/verb.h"
 #include "text/chat_template.h"
 #include "text/find_template.h"
@@ -100,6 +101,7 @@ Status Tokenize(const TokenizeOptions& options, Invocation& call) {
   }
   if (options.chat.empty() && !options.chat_template.empty())
     return Fail(ErrorCode::kInvalidArgument, "--template goes with --chat, not with --text");
+  LetSignalsEnd();
   const Tokenizer tokenizer = OCTET_TRY(OpenTokenizer(call.word(0)));
   const Tokens tokens = OCTET_TRY(options.chat.empty() ? TokenizeText(options, tokenizer)
                                                        : TokenizeChat(options, call.word(0), tokenizer));

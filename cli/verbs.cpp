@@ -8,6 +8,7 @@
 #include <iterator>
 
 #include "base/log.h"
+#include "base/message.h"
 #include "cli/verb.h"
 
 namespace octet::cli {
@@ -68,9 +69,7 @@ Status CheckWords(const std::vector<std::string>& words, std::string_view patter
 void UseLogLevel(std::string_view level) {
   const LogLevel least = level == "debug" ? LogLevel::kDebug : level == "info" ? LogLevel::kInfo : LogLevel::kWarning;
   SetLogSink(
-      [](LogLevel, std::string_view message) {
-        std::fprintf(stderr, "octet: %.*s\n", static_cast<int>(message.size()), message.data());
-      },
+      [](LogLevel, std::string_view message) { std::fprintf(stderr, "octet: %s\n", SafeMessage(message).c_str()); },
       least);
 }
 
@@ -89,9 +88,7 @@ Status Invocation::PrintJson(const Json& json) {
   return Print(json.dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace) + "\n");
 }
 
-void Invocation::Note(std::string_view line) {
-  std::fprintf(stderr, "%.*s\n", static_cast<int>(line.size()), line.data());
-}
+void Invocation::Note(std::string_view line) { std::fprintf(stderr, "%s\n", SafeMessage(line).c_str()); }
 
 void Invocation::FailGate(std::string_view why) {
   gate_failed_ = true;

@@ -125,8 +125,25 @@ std::optional<std::string> ConfigFile(const OptionInput& input, const std::vecto
   return file;
 }
 
+// The option's own limits go before those of its type: -1 is outside 0..1024, not outside what 64 bits hold.
+Status CheckLimits(const Option& option, std::string_view text, std::string_view where) {
+  if (!option.range) return {};
+  const std::vector<std::string_view> parts =
+      option.split_at_commas ? internal::CommaList(text) : std::vector<std::string_view>{text};
+  for (const std::string_view part : parts) {
+    double value = 0;
+    if (internal::ParseValue(part, where, value)) OCTET_TRY(internal::CheckRange(value, *option.range, part, where));
+  }
+  return {};
+}
+
+Status Assign(const Option& option, void* options, std::string_view text, bool append, std::string_view where) {
+  OCTET_TRY(CheckLimits(option, text, where));
+  return option.assign(options, text, append, where);
+}
+
 Status StoreYaml(const YAML::Node& value, const Option& option, const std::string& where, void* options) {
-  if (value.IsScalar()) return option.assign(options, value.Scalar(), /*append=*/false, where);
+  if (value.IsScalar()) return Assign(option, options, value.Scalar(), /*append=*/false, where);
   if (!value.IsSequence() || !option.is_list) {
     return Fail(ErrorCode::kInvalidArgument, where, " takes ", option.is_list ? "a list" : "one value");
   }
@@ -134,7 +151,7 @@ Status StoreYaml(const YAML::Node& value, const Option& option, const std::strin
   for (const YAML::Node& element : value) {
     if (!element.IsScalar())
       return Fail(ErrorCode::kInvalidArgument, where, ": a list inside the list; single values are expected");
-    OCTET_TRY(option.assign(options, element.Scalar(), append, where));
+    OCTET_TRY(Assign(option, options, element.Scalar(), append, where));
     append = true;
   }
   return {};
@@ -148,6 +165,10 @@ Status StoreYamlMapping(const YAML::Node& root, std::string_view where, const st
   for (const auto& entry : root) {
     if (!entry.first.IsScalar()) return Fail(ErrorCode::kInvalidArgument, where, ": a key is not a text");
     const std::string& key = entry.first.Scalar();
+    if (key == "config") {
+      return Fail(ErrorCode::kInvalidArgument, where,
+                  ": the key `config`; a file can't name another, put all keys into one file");
+    }
     const Option* option = FindOption(list, key);
     if (option == nullptr) {
       return Fail(ErrorCode::kInvalidArgument, where, ": unknown key `", key, "`", DidYouMean(key, KeyNames(list)));
@@ -163,7 +184,12 @@ Status StoreYamlMapping(const YAML::Node& root, std::string_view where, const st
 Status ReadYaml(std::string_view yaml, std::string_view where, const std::vector<Option>& list, void* options,
                 std::set<std::string>& seen) {
   try {
-    return StoreYamlMapping(YAML::Load(std::string(yaml)), where, list, options, seen);
+    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(yaml));
+    if (documents.size() > 1) {
+      return Fail(ErrorCode::kInvalidArgument, where, ": holds ", documents.size(),
+                  " YAML documents, one is expected; remove the `---` between them");
+    }
+    return documents.empty() ? Status() : StoreYamlMapping(documents.front(), where, list, options, seen);
   } catch (const YAML::Exception& error) {
     return Fail(ErrorCode::kInvalidArgument, where, ":", error.mark.line + 1, ": not YAML: ", error.msg);
   }
@@ -201,13 +227,15 @@ Result<std::vector<std::string>> ReadOptions(const OptionInput& input, const std
   for (const Option& option : list) {
     const auto variable = input.environment.find(option.Variable());
     if (variable == input.environment.end()) continue;
-    OCTET_TRY(option.assign(options, variable->second, /*append=*/false, variable->first));
+    OCTET_TRY(Assign(option, options, variable->second, /*append=*/false, variable->first));
     stored.insert(option.name);
   }
   std::set<const Option*> flagged;
   for (const Given& flag : words.given()) {
     const bool append = !flagged.insert(flag.option).second;
-    OCTET_TRY(flag.option->assign(options, flag.text, append, flag.where));
+    if (append && !flag.option->is_list)
+      return Fail(ErrorCode::kInvalidArgument, flag.option->Flag(), " was given twice; it is one value, leave one out");
+    OCTET_TRY(Assign(*flag.option, options, flag.text, append, flag.where));
     stored.insert(flag.option->name);
   }
   for (const Option& option : list) {

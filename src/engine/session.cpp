@@ -20,25 +20,28 @@ bool KeysDependOnLength(const ModelSpec& spec) {
   });
 }
 
-// Runs steps until the sequence has ended, handing its text on.
+// Runs steps until the sequence has ended, handing its text on. Seconds count up to the last step that was finished, so
+// that what a stop threw away is in no rate.
 Status RunToEnd(Engine& engine, Sequence& sequence, const OnText& on_text, const CancelFlag* cancel,
                 GenerateResult& result) {
   const Clock::time_point begin = Clock::now();
-  Clock::time_point first_token = begin;
+  Clock::time_point first_token = begin, last_token = begin;
   Sequence* const one = &sequence;
   while (!sequence.finished()) {
-    if (cancel != nullptr && cancel->requested())
+    if (cancel != nullptr && cancel->requested()) {
       sequence.Cancel();
-    else
+    } else {
       OCTET_TRY(engine.runner().Step({&one, 1}));
-    if (sequence.generated().size() <= 1) first_token = Clock::now();
+      last_token = Clock::now();
+      if (sequence.generated().size() <= 1) first_token = last_token;
+    }
     const std::string piece = sequence.TakeText();
     if (piece.empty()) continue;
     result.text += piece;
     if (on_text && !on_text(piece)) sequence.Cancel();
   }
   result.timings.prompt_seconds = SecondsBetween(begin, first_token);
-  result.timings.decode_seconds = SecondsBetween(first_token, Clock::now());
+  result.timings.decode_seconds = SecondsBetween(first_token, last_token);
   return {};
 }
 
@@ -65,7 +68,7 @@ Result<GenerateResult> EngineSession::Generate(Request request, const OnText& on
   result.text += sequence.TakeText();
   result.tokens = sequence.generated();
   result.finish_reason = *sequence.finish_reason();
-  result.timings.prompt_tokens = sequence.prompt_size();
+  result.timings.prompt_tokens = std::min(sequence.cached(), sequence.prompt_size());
   result.timings.cached_tokens = cached;
   result.timings.generated_tokens = result.tokens.size();
   Keep(std::move(sequence));

@@ -91,7 +91,11 @@ TEST(Options, WrongInputIsNamedWithWhatIsExpected) {
   EXPECT_EQ(Complaint({"--max-batch", "0"}), "--max-batch: 0 is outside 1..256");
   EXPECT_EQ(Complaint({"--max-batch", "ten"}), "--max-batch: `ten` is not a whole number");
   EXPECT_EQ(Complaint({"--max-batch", ""}), "--max-batch: `` is not a whole number");
-  EXPECT_EQ(Complaint({"--max-batch", "99999999999"}), "--max-batch: 99999999999 is outside -2147483648..2147483647");
+  EXPECT_EQ(Complaint({"--max-batch", "99999999999"}), "--max-batch: 99999999999 is outside 1..256");
+  EXPECT_EQ(Complaint({"--threads", "2,-1"}), "--threads: -1 is outside 1..1024");
+  EXPECT_EQ(Complaint({"--load", "map", "--load=copy"}), "--load was given twice; it is one value, leave one out");
+  EXPECT_EQ(Complaint({"--raw", "--no-raw"}), "--raw was given twice; it is one value, leave one out");
+  EXPECT_EQ(Complaint({"--threads", "2", "--threads", "1"}), "none");
   EXPECT_EQ(Complaint({"--seed", "-1"}), "--seed: -1 is outside 0..18446744073709551615");
   EXPECT_EQ(Complaint({"--seed", "18446744073709551616"}),
             "--seed: 18446744073709551616 is outside 0..18446744073709551615");

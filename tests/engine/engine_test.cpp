@@ -172,6 +172,8 @@ TEST(Engine, CancellingKeepsWhatWasSaid) {
   ASSERT_TRUE(result.has_value());
   EXPECT_EQ(result->finish_reason, FinishReason::kCancelled);
   EXPECT_TRUE(result->tokens.empty());
+  EXPECT_EQ(result->timings.prompt_tokens, 0u);  // none was read
+  EXPECT_EQ(result->timings.PromptRate(), 0);
 }
 
 TEST(Engine, ACacheBeyondTheMachinesMemoryIsRefusedWithBothNumbers) {
