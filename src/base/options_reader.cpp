@@ -2,6 +2,7 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <optional>
 #include <set>
 
@@ -159,7 +160,6 @@ Status StoreYaml(const YAML::Node& value, const Option& option, const std::strin
 
 Status StoreYamlMapping(const YAML::Node& root, std::string_view where, const std::vector<Option>& list, void* options,
                         std::set<std::string>& seen) {
-  if (root.IsNull()) return {};
   if (!root.IsMap())
     return Fail(ErrorCode::kInvalidArgument, where, ": a mapping of option names to values is expected");
   for (const auto& entry : root) {
@@ -180,16 +180,48 @@ Status StoreYamlMapping(const YAML::Node& root, std::string_view where, const st
   return {};
 }
 
+bool IsMarker(std::string_view line, std::string_view marker) {
+  return line.starts_with(marker) && (line.size() == 3 || line[3] == ' ' || line[3] == '\t' || line[3] == '\r');
+}
+
+struct YamlOutline {
+  size_t second_document = 0;  // the line that it begins on, or 0
+  bool has_content = false;    // anything but comments, directives and markers
+};
+
+// Markers stand at the start of a line and nothing else can. yaml-cpp's own list of documents has no end for text such
+// as `,a`, and its first document is nothing there.
+YamlOutline OutlineOf(std::string_view yaml) {
+  YamlOutline outline;
+  bool begun = false, ended = false;
+  for (size_t number = 1; !yaml.empty() && outline.second_document == 0; ++number) {
+    const std::string_view line = yaml.substr(0, yaml.find('\n'));
+    yaml.remove_prefix(std::min(line.size() + 1, yaml.size()));
+    const size_t first = line.find_first_not_of(" \t\r");
+    const bool is_start = IsMarker(line, "---");
+    if (IsMarker(line, "...")) {
+      ended = begun;
+    } else if (first != std::string_view::npos && line[first] != '#' && (begun || line[first] != '%')) {
+      if (begun && (is_start || ended)) outline.second_document = number;
+      outline.has_content = outline.has_content || !is_start;
+      begun = true;
+    }
+  }
+  return outline;
+}
+
 // Stores the keys and adds their names to `seen`.
 Status ReadYaml(std::string_view yaml, std::string_view where, const std::vector<Option>& list, void* options,
                 std::set<std::string>& seen) {
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(yaml));
-    if (documents.size() > 1) {
-      return Fail(ErrorCode::kInvalidArgument, where, ": holds ", documents.size(),
-                  " YAML documents, one is expected; remove the `---` between them");
+    const YamlOutline outline = OutlineOf(yaml);
+    if (outline.second_document != 0) {
+      return Fail(ErrorCode::kInvalidArgument, where, ":", outline.second_document,
+                  ": a second YAML document begins, one is expected; remove the `---` between them");
     }
-    return documents.empty() ? Status() : StoreYamlMapping(documents.front(), where, list, options, seen);
+    const YAML::Node root = YAML::Load(std::string(yaml));
+    if (root.IsNull() && !outline.has_content) return {};
+    return StoreYamlMapping(root, where, list, options, seen);
   } catch (const YAML::Exception& error) {
     return Fail(ErrorCode::kInvalidArgument, where, ":", error.mark.line + 1, ": not YAML: ", error.msg);
   }

@@ -155,5 +155,20 @@ TEST(Options, HelpShowsLimitsChoicesDefaultsAndTheFormThatChangesSomething) {
 
 TEST(Options, VariablesAreNamedAfterFlags) { EXPECT_EQ(OptionList<Example>()[0].Variable(), "OCTET_MAX_BATCH"); }
 
+TEST(Options, ASecondYamlDocumentIsRefusedWithItsLine) {
+  for (const std::string text :
+       {"a: 1\n---\nb: 2\n", "---\na: 1\n---\n", "# c\n%YAML 1.2\n---\na: 1\n...\nb: 2\n", "--- {}\n--- {}\n"}) {
+    Example options;
+    const Status read = ReadYamlOptions(text, "o.yaml", OptionList<Example>(), &options);
+    ASSERT_FALSE(read.has_value()) << text;
+    EXPECT_NE(read.error().message.find("a second YAML document begins"), std::string::npos) << read.error().message;
+  }
+  Example options;
+  EXPECT_TRUE(
+      ReadYamlOptions("# none\n---\n# still none\n...\n", "o.yaml", OptionList<Example>(), &options).has_value());
+  // yaml-cpp counts documents of this without end.
+  EXPECT_FALSE(ReadYamlOptions(",a", "o.yaml", OptionList<Example>(), &options).has_value());
+}
+
 }  // namespace
 }  // namespace octet
