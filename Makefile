@@ -6,6 +6,7 @@
 #   make install    to PREFIX (/usr/local)
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 30
+FUZZ_SEED ?= 1
 JOBS ?= $(shell nproc)
 
 sources = $(shell git ls-files 'src/*.h' 'src/*.cpp' 'src/*.inl' 'cli/*.h' 'cli/*.cpp' 'include/*.h' 'tests/*.h' 'tests/*.cpp' \
@@ -47,7 +48,7 @@ test-tsan: setup-all
 test-fuzz: setup-all
 	cmake --preset dev
 	cmake --build --preset dev --target fuzzers
-	tools/fuzz $(FUZZ_SECONDS)
+	tools/fuzz $(FUZZ_SECONDS) $(FUZZ_SEED)
 
 # The second compiler at full speed; test-all builds everything with it for the sanitizers.
 test-clang: setup-all
