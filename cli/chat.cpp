@@ -159,7 +159,7 @@ Status Talk::Loop(const std::filesystem::path& history_file) {
   while (const std::optional<std::string> line = editor.Read(reader.waiting() ? "." : ">", coloured)) {
     const std::optional<std::string> message = reader.Push(*line);
     if (!message || message->empty()) continue;
-    if (const Status handled = Handle(*message); !handled) {
+    if (Status handled = Handle(*message); !handled) {
       // An error ends the answer, not the chat; a reader of stdout that has left ends both.
       if (handled.error().code == ErrorCode::kCancelled && LastSignal() == 0) return handled;
       call_.Note(handled.error().message);

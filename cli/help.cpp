@@ -29,6 +29,7 @@ std::string Lines(const std::vector<const Verb*>& verbs) {
 
 std::string Overview(const std::vector<Verb>& verbs) {
   std::vector<const Verb*> all;
+  all.reserve(verbs.size());
   for (const Verb& verb : verbs) all.push_back(&verb);
   return Cat(
       "octet VERB [options]    low-precision language models on this computer's CPU\n\n", Lines(all),
