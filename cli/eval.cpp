@@ -41,12 +41,13 @@ WindowOptions Windows(const EvalOptions& options) {
           .chunks = static_cast<size_t>(options.chunks)};
 }
 
-DecoderModelOptions ModelOptions(const EvalOptions& options) {
+DecoderModelOptions ModelOptions(const EvalOptions& options, const CancelFlag& cancel) {
   return {.context = static_cast<size_t>(options.context),
           .compute = options.dtype == "bf16"  ? ComputeType::kBf16
                      : options.dtype == "f32" ? ComputeType::kF32
                                               : ComputeType::kAuto,
-          .activations = options.activations == "fp8" ? nn::ActivationMode::kE4M3 : nn::ActivationMode::kBf16};
+          .activations = options.activations == "fp8" ? nn::ActivationMode::kE4M3 : nn::ActivationMode::kBf16,
+          .cancel = &cancel};
 }
 
 size_t Threads(const EvalOptions& options) {
@@ -69,7 +70,8 @@ std::string ToText(const Perplexity& result) {
 Status RunPerplexity(const EvalOptions& options, Invocation& call) {
   const std::string content = OCTET_TRY(ReadTextFile(options.text));
   ThreadPool pool(Threads(options));
-  const std::unique_ptr<DecoderModel> model = OCTET_TRY(DecoderModel::Open(call.word(0), ModelOptions(options), pool));
+  const std::unique_ptr<DecoderModel> model =
+      OCTET_TRY(DecoderModel::Open(call.word(0), ModelOptions(options, call.cancel()), pool));
   const EvaluationText text = OCTET_TRY(model->Tokenize(content, Windows(options)));
   const Perplexity result = OCTET_TRY(MeasurePerplexity(*model, text, {pool, call.progress(), call.cancel()}));
   if (!call.json()) return call.Print(ToText(result) + "\n");
@@ -89,8 +91,10 @@ Status CheckSameTokens(const EvaluationText& a, const EvaluationText& b) {
 Status RunCompare(const EvalOptions& options, Invocation& call) {
   const std::string content = OCTET_TRY(ReadTextFile(options.text));
   ThreadPool pool(Threads(options));
-  const std::unique_ptr<DecoderModel> a = OCTET_TRY(DecoderModel::Open(call.word(0), ModelOptions(options), pool));
-  const std::unique_ptr<DecoderModel> b = OCTET_TRY(DecoderModel::Open(call.word(1), ModelOptions(options), pool));
+  const std::unique_ptr<DecoderModel> a =
+      OCTET_TRY(DecoderModel::Open(call.word(0), ModelOptions(options, call.cancel()), pool));
+  const std::unique_ptr<DecoderModel> b =
+      OCTET_TRY(DecoderModel::Open(call.word(1), ModelOptions(options, call.cancel()), pool));
   const EvaluationText text = OCTET_TRY(a->Tokenize(content, Windows(options)));
   const EvaluationText same = OCTET_TRY(b->Tokenize(content, Windows(options)));
   OCTET_TRY(CheckSameTokens(text, same));

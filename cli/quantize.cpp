@@ -129,7 +129,7 @@ Result<std::string> ReadCalibration(const Checkpoint& checkpoint, const Quantize
 // How far the result's predictions are from the original's, activations as the recipe has them.
 Result<Comparison> Measure(const std::string& original, const std::string& content, const QuantizeOptions& options,
                            ThreadPool& pool, Invocation& call) {
-  DecoderModelOptions model{.context = kGateContext};
+  DecoderModelOptions model{.context = kGateContext, .cancel = &call.cancel()};
   const std::unique_ptr<DecoderModel> a = OCTET_TRY(DecoderModel::Open(original, model, pool));
   model.activations = nn::ActivationMode::kE4M3;
   const std::unique_ptr<DecoderModel> b = OCTET_TRY(DecoderModel::Open(options.output, model, pool));

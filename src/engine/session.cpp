@@ -28,10 +28,11 @@ Status RunToEnd(Engine& engine, Sequence& sequence, const OnText& on_text, const
   Clock::time_point first_token = begin, last_token = begin;
   Sequence* const one = &sequence;
   while (!sequence.finished()) {
-    if (cancel != nullptr && cancel->requested()) {
+    const Status step = engine.runner().Step({&one, 1}, cancel);
+    if (!step && step.error().code == ErrorCode::kCancelled) {
       sequence.Cancel();
     } else {
-      OCTET_TRY(engine.runner().Step({&one, 1}));
+      OCTET_TRY(step);
       last_token = Clock::now();
       if (sequence.generated().size() <= 1) first_token = last_token;
     }

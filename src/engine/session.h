@@ -22,7 +22,7 @@ class EngineSession {
   // The engine must outlive it.
   explicit EngineSession(Engine& engine);
 
-  // `cancel` may be null; it is looked at between steps. A cancelled answer is a result with what was said until then,
+  // `cancel` may be null; it is looked at between layers. A cancelled answer is a result with what was said until then,
   // not an error. Fails as Sequence and StepRunner do.
   Result<GenerateResult> Generate(Request request, const OnText& on_text, const CancelFlag* cancel);
 

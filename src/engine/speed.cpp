@@ -29,7 +29,10 @@ class Bench {
       tables.emplace_back(pool_, test_.tokens);
       OCTET_TRY(tables.back().Cover(test_.tokens));
     }
-    return test_.kind == SpeedTest::kPrompt ? RunPrompts(tables, cancel) : RunDecode(tables, cancel);
+    context_.cancel = &cancel;
+    const Status run = test_.kind == SpeedTest::kPrompt ? RunPrompts(tables) : RunDecode(tables);
+    context_.cancel = nullptr;  // the flag may be gone before the context
+    return run;
   }
 
   Status CheckLogits() const {
@@ -53,10 +56,9 @@ class Bench {
       tokens_.push_back(static_cast<int32_t>((i * 31 + 7) % decoder.spec().vocab));
   }
 
-  Status RunPrompts(const std::vector<PageTable>& tables, const CancelFlag& cancel) {
+  Status RunPrompts(const std::vector<PageTable>& tables) {
     for (const PageTable& table : tables) {
       for (size_t begin = 0; begin < test_.tokens; begin += test_.chunk) {
-        OCTET_TRY(cancel.Check());
         const size_t count = std::min(test_.chunk, test_.tokens - begin);
         const bool last = begin + count == test_.tokens;
         const Decoder::Run run{.tokens = std::span(tokens_).subspan(begin, count),
@@ -70,10 +72,9 @@ class Bench {
     return {};
   }
 
-  Status RunDecode(const std::vector<PageTable>& tables, const CancelFlag& cancel) {
+  Status RunDecode(const std::vector<PageTable>& tables) {
     std::vector<Decoder::Run> runs(tables.size());
     for (size_t position = 0; position < test_.tokens; ++position) {
-      OCTET_TRY(cancel.Check());
       for (size_t i = 0; i < tables.size(); ++i) {
         runs[i] = {
             .tokens = std::span(tokens_).subspan(position, 1), .first_position = position, .pages = tables[i].pages()};

@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "base/cancel.h"
 #include "base/error.h"
 #include "engine/sequence.h"
 #include "nn/execution_context.h"
@@ -24,7 +25,8 @@ class StepRunner {
 
   // Finished sequences are passed over. Fails as the forward pass, the cache or the sampler does; sequences that came
   // before the one at fault have advanced. Allocates nothing once a step of this size has run.
-  Status Step(std::span<Sequence* const> sequences);
+  // With cancelled where `cancel`, which may be null, was set before the last layer: no sequence has advanced then.
+  Status Step(std::span<Sequence* const> sequences, const CancelFlag* cancel = nullptr);
 
  private:
   Status Plan(std::span<Sequence* const> sequences);

@@ -47,6 +47,7 @@ Result<std::unique_ptr<DecoderModel>> DecoderModel::Open(const std::filesystem::
   std::unique_ptr<DecoderModel> model(
       new DecoderModel(std::move(decoder), std::move(*files.tokenizer), *kernels, pool));
   model->execution_.activations = options.activations;
+  model->execution_.cancel = options.cancel;
   OCTET_TRY(model->AllocatePages(options.context));
   return model;
 }

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string_view>
 
+#include "base/cancel.h"
 #include "eval/scoring_model.h"
 #include "models/decoder.h"
 #include "models/weights.h"
@@ -20,6 +21,7 @@ struct DecoderModelOptions {
   size_t context = 512;  // longest window
   ComputeType compute = ComputeType::kAuto;
   nn::ActivationMode activations = nn::ActivationMode::kBf16;
+  const CancelFlag* cancel = nullptr;  // outlives the model; Read and Logits fail with cancelled once it is set
 };
 
 class DecoderModel : public ScoringModel {

@@ -94,7 +94,10 @@ Status Decoder::Forward(std::span<const Run> runs, nn::ExecutionContext& context
   OCTET_TRY(context.workspace.Reset());
   ForwardPass pass(*parts_, runs, context, observer);
   OCTET_TRY(pass.Embed());
-  for (size_t index = 0; index < parts_->layers.size(); ++index) OCTET_TRY(pass.Layer(index));
+  for (size_t index = 0; index < parts_->layers.size(); ++index) {
+    if (context.cancel != nullptr) OCTET_TRY(context.cancel->Check());
+    OCTET_TRY(pass.Layer(index));
+  }
   return pass.Head(logits);
 }
 

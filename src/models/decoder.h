@@ -61,8 +61,10 @@ class Decoder {
 
   // logits [sum of wanted rows over the runs, vocab]: runs in order, tokens in order; may be null where no run wants
   // any. Fails with invalid_argument for a token id outside the vocabulary or missing pages, before the cache is
-  // touched; with exhausted where scratch memory is out. Two runs of one call must not share pages that either writes.
-  // Allocates nothing once a step of this size has run in the context.
+  // touched; with exhausted where scratch memory is out; with cancelled once the context's flag is set. After the last
+  // two the new positions' keys and values are half written, and the next call for them writes them again. Two runs of
+  // one call must not share pages that either writes. Allocates nothing once a step of this size has run in the
+  // context.
   Status Forward(std::span<const Run> runs, nn::ExecutionContext& context, float* logits,
                  Observer* observer = nullptr) const;
 

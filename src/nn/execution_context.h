@@ -14,6 +14,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "base/cancel.h"
 #include "base/error.h"
 #include "base/thread_pool.h"
 #include "kernels/kernel_table.h"
@@ -82,6 +83,7 @@ struct ExecutionContext {
   ThreadPool& pool;
   const kernels::KernelTable& kernels;
   ActivationMode activations = ActivationMode::kBf16;
+  const CancelFlag* cancel = nullptr;  // looked at between layers; null: nobody stops the step
   Workspace workspace;
 };
 

@@ -176,6 +176,23 @@ TEST(Engine, CancellingKeepsWhatWasSaid) {
   EXPECT_EQ(result->timings.PromptRate(), 0);
 }
 
+TEST(Engine, AStepStoppedBeforeItsLayersAdvancesNothingAndCanBeRunAgain) {
+  const std::unique_ptr<Engine> engine = OpenGolden(GoldenModel("smollm2"));
+  Result<Sequence> sequence = Sequence::Create(MakeRequest(20, 4), engine->limits(), engine->MakePages());
+  ASSERT_TRUE(sequence.has_value());
+  Sequence* const one = &*sequence;
+  CancelFlag cancel;
+  cancel.Request();
+  const Status stopped = engine->runner().Step({&one, 1}, &cancel);
+  ASSERT_FALSE(stopped.has_value());
+  EXPECT_EQ(stopped.error().code, ErrorCode::kCancelled);
+  EXPECT_EQ(sequence->cached(), 0u);
+  Answer answer;
+  while (!sequence->finished()) ASSERT_TRUE(engine->runner().Step({&one, 1}).has_value());
+  for (const GeneratedToken& token : sequence->generated()) answer.emplace_back(token.token, *token.logprob);
+  EXPECT_EQ(answer, GenerateAlone(GoldenModel("smollm2"), MakeRequest(20, 4)));
+}
+
 TEST(Engine, ACacheBeyondTheMachinesMemoryIsRefusedWithBothNumbers) {
   for (const size_t sessions : {size_t{1} << 40, ~size_t{0}}) {
     const Result<std::unique_ptr<Engine>> engine =

@@ -153,6 +153,34 @@ TEST(Decoder, ARepeatedStepAllocatesNoWorkspace) {
   EXPECT_EQ(model.context.workspace.capacity(), capacity);
 }
 
+// Wishes to stop once the first layer is done.
+class StopsAfterALayer : public Decoder::Observer {
+ public:
+  explicit StopsAfterALayer(CancelFlag& cancel) : cancel_(cancel) {}
+  void OnHidden(size_t step, const float*, size_t) override {
+    last = step;
+    if (step == 1) cancel_.Request();
+  }
+  size_t last = 0;
+
+ private:
+  CancelFlag& cancel_;
+};
+
+TEST(Decoder, AWishToStopEndsTheStepBeforeItsNextLayer) {
+  TinyModel model("smollm2", ComputeType::kBf16, kernels::ActiveKernels());
+  const std::vector<std::byte*> pages = model.Pages(2);
+  const std::vector<int32_t> ids = {3, 5};
+  const Decoder::Run run{.tokens = ids, .first_position = 0, .pages = pages, .logits_from = 2};
+  CancelFlag cancel;
+  StopsAfterALayer observer(cancel);
+  model.context.cancel = &cancel;
+  const Status status = model.decoder.Forward({&run, 1}, model.context, nullptr, &observer);
+  ASSERT_FALSE(status.has_value());
+  EXPECT_EQ(status.error().code, ErrorCode::kCancelled);
+  EXPECT_LE(observer.last, 1u);
+}
+
 TEST(Decoder, TokenOutsideTheVocabularyIsRefusedWithBothNumbers) {
   TinyModel model("smollm2", ComputeType::kBf16, kernels::ActiveKernels());
   const std::vector<std::byte*> pages = model.Pages(2);
