@@ -13,18 +13,14 @@
 #include <string>
 #include <string_view>
 
+#include "base/utf8.h"
+
 namespace octet {
 
 struct Utf8Char {
   uint32_t code_point = 0;
   uint32_t bytes = 0;
 };
-
-// Length of a character by its first byte.
-inline uint32_t Utf8Length(char first) {
-  const auto byte = static_cast<uint8_t>(first);
-  return byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
-}
 
 inline Utf8Char DecodeUtf8(const char* at) {
   const auto byte = [at](int index) { return static_cast<uint32_t>(static_cast<uint8_t>(at[index])); };
@@ -46,17 +42,6 @@ inline size_t PreviousUtf8(std::string_view text, size_t at) {
 void AppendUtf8(uint32_t code_point, std::string& out);
 
 bool IsValidUtf8(std::string_view text);
-
-// What a stretch of bytes means to a reader that must not fail.
-struct Utf8Prefix {
-  uint32_t bytes = 0;       // of the character, or of the malformed sequence
-  bool valid = false;       // a whole character
-  bool incomplete = false;  // more bytes could still make it a character
-};
-
-// Classifies the start of non-empty bytes by the rule of maximal subparts (Unicode 15, table 3-7 and section 3.9): what
-// Python's errors="replace" and Rust's from_utf8_lossy follow.
-Utf8Prefix ClassifyUtf8(std::string_view bytes);
 
 // Each malformed sequence becomes one U+FFFD.
 std::string ReplaceInvalidUtf8(std::string_view bytes);
