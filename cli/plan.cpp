@@ -1,6 +1,7 @@
 // `octet plan`: what a model will take of memory, before it is loaded.
 #include <cstdio>
 
+#include "base/memory.h"
 #include "cli/verb.h"
 #include "engine/memory_plan.h"
 

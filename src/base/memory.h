@@ -13,4 +13,7 @@ namespace octet {
 // Bytes of memory and swap together; the largest number where the system doesn't say.
 uint64_t InstalledMemory();
 
+// What the system could still give, from MemAvailable; 0 where it doesn't say.
+uint64_t AvailableMemory();
+
 }  // namespace octet

@@ -1,7 +1,6 @@
 #include "engine/memory_plan.h"
 
 #include <algorithm>
-#include <fstream>
 #include <string>
 
 #include "nn/kv_layout.h"
@@ -50,16 +49,6 @@ Result<MemoryPlan> PlanMemory(const ModelFiles& files, const MemoryWish& wish) {
   plan.workspace = uint64_t{tokens} * FloatsPerToken(files.spec) * sizeof(float) +
                    uint64_t{wish.users} * files.spec.vocab * kSamplingBytes;
   return plan;
-}
-
-uint64_t AvailableMemory() {
-  std::ifstream file("/proc/meminfo");
-  uint64_t kilobytes = 0;
-  std::string unit;
-  for (std::string name; file >> name >> kilobytes; std::getline(file, unit)) {
-    if (name == "MemAvailable:") return kilobytes * 1024;
-  }
-  return 0;
 }
 
 }  // namespace octet

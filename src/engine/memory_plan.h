@@ -32,7 +32,4 @@ struct MemoryPlan {
 // Fails with invalid_argument for a context beyond the model's, or no users.
 Result<MemoryPlan> PlanMemory(const ModelFiles& files, const MemoryWish& wish);
 
-// What the system could still give, from MemAvailable; 0 where it doesn't say.
-uint64_t AvailableMemory();
-
 }  // namespace octet
