@@ -10,6 +10,7 @@
 #include "cli/sampling_flags.h"
 #include "cli/signals.h"
 #include "cli/speed_line.h"
+#include "cli/standard_input.h"
 #include "cli/verb.h"
 #include "engine/chat/chat_input.h"
 #include "engine/chat/conversation.h"
@@ -18,8 +19,6 @@
 
 namespace octet::cli {
 namespace {
-
-constexpr size_t kMostInputBytes = size_t{256} << 20;
 
 struct ChatOptions {
   std::string system;
@@ -172,14 +171,8 @@ Status Talk::Loop(const std::filesystem::path& history_file) {
   return {};
 }
 
-Result<std::string> ReadPiped() {
-  std::string text;
-  char block[65536];
-  for (size_t got = 0; (got = std::fread(block, 1, sizeof block, stdin)) > 0;) {
-    text.append(block, got);
-    if (text.size() > kMostInputBytes)
-      return Fail(ErrorCode::kInvalidArgument, "standard input is longer than ", kMostInputBytes, " bytes");
-  }
+Result<std::string> ReadPiped(const CancelFlag& cancel) {
+  std::string text = OCTET_TRY(ReadStandardInput(cancel));
   while (text.ends_with('\n')) text.pop_back();
   if (text.empty())
     return Fail(ErrorCode::kInvalidArgument,
@@ -209,7 +202,7 @@ Status Chat(const ChatOptions& options, Invocation& call) {
                 "--json needs a question through a pipe: echo QUESTION | octet chat MODEL --json");
   std::string question;
   if (piped) {
-    question = OCTET_TRY(ReadPiped());
+    question = OCTET_TRY(ReadPiped(call.cancel()));
     OCTET_TRY(CheckUtf8(question, "the question"));
   }
   Conversation conversation;

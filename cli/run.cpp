@@ -9,6 +9,7 @@
 #include "cli/model_flags.h"
 #include "cli/sampling_flags.h"
 #include "cli/speed_line.h"
+#include "cli/standard_input.h"
 #include "cli/verb.h"
 #include "engine/prompt.h"
 #include "engine/session.h"
@@ -16,7 +17,6 @@
 namespace octet::cli {
 namespace {
 
-constexpr size_t kMostPromptBytes = size_t{256} << 20;
 constexpr std::string_view kSpace = " \t\r\n", kBetween = ", \t\r\n";
 
 struct RunOptions {
@@ -78,24 +78,16 @@ Result<std::vector<int32_t>> ReadIds(const std::string& ids) {
     if (parsed || is_list) return parsed;
     return Fail(ErrorCode::kInvalidArgument, parsed.error().message, ", and there is no file of the name `", ids, "`");
   }
-  const std::string text = OCTET_TRY(ReadTextFile(ids, kMostPromptBytes));
+  const std::string text = OCTET_TRY(ReadTextFile(ids, kMostInputBytes));
   return ParseIds(text, ids);
 }
 
-Result<std::string> ReadStandardInput() {
+Result<std::string> ReadPiped(const CancelFlag& cancel) {
   if (::isatty(STDIN_FILENO) != 0) {
     return Fail(ErrorCode::kInvalidArgument,
                 "no prompt: give --prompt TEXT, --prompt-file FILE, --ids IDS, or pipe a text in");
   }
-  std::string text;
-  char block[65536];
-  for (size_t got = 0; (got = std::fread(block, 1, sizeof block, stdin)) > 0;) {
-    text.append(block, got);
-    if (text.size() > kMostPromptBytes) {
-      return Fail(ErrorCode::kInvalidArgument, "standard input is longer than ", kMostPromptBytes, " bytes");
-    }
-  }
-  return text;
+  return ReadStandardInput(cancel);
 }
 
 Status CheckOneSource(const RunOptions& options) {
@@ -109,10 +101,10 @@ Status CheckOneSource(const RunOptions& options) {
   return {};
 }
 
-Result<std::string> ReadPromptText(const RunOptions& options) {
+Result<std::string> ReadPromptText(const RunOptions& options, const CancelFlag& cancel) {
   if (options.prompt) return *options.prompt;
-  if (options.prompt_file.empty()) return ReadStandardInput();
-  return ReadTextFile(options.prompt_file, kMostPromptBytes);
+  if (options.prompt_file.empty()) return ReadPiped(cancel);
+  return ReadTextFile(options.prompt_file, kMostInputBytes);
 }
 
 Result<std::vector<int32_t>> PromptTokens(const RunOptions& options, const Engine& engine, const std::string& text) {
@@ -155,7 +147,7 @@ Status Run(const RunOptions& options, Invocation& call) {
   if (options.ids) {
     ids = OCTET_TRY(ReadIds(*options.ids));
   } else {
-    text = OCTET_TRY(ReadPromptText(options));
+    text = OCTET_TRY(ReadPromptText(options, call.cancel()));
     OCTET_TRY(CheckUtf8(text, "the prompt"));
   }
   const std::unique_ptr<Engine> engine = OCTET_TRY(OpenEngine(call.word(0), options.model));

@@ -1,9 +1,7 @@
 // `octet tokenize`: a text or a chat as the model's tokens.
-#include <iostream>
-#include <iterator>
-
 #include "base/mapped_file.h"
 #include "cli/signals.h"
+#include "cli/standard_input.h"
 #include "cli/verb.h"
 #include "text/chat_template.h"
 #include "text/find_template.h"
@@ -31,9 +29,8 @@ struct TokenizeOptions {
   }
 };
 
-Result<std::string> ReadInput(const std::string& path) {
-  if (path == "-") return std::string(std::istreambuf_iterator<char>(std::cin), {});
-  return ReadTextFile(path);
+Result<std::string> ReadInput(const std::string& path, const CancelFlag& cancel) {
+  return path == "-" ? ReadStandardInput(cancel) : ReadTextFile(path);
 }
 
 Result<ChatTemplate> OpenTemplate(const std::filesystem::path& model, const std::string& path, bool with_tools) {
@@ -49,12 +46,10 @@ Result<ChatTemplate> OpenTemplate(const std::filesystem::path& model, const std:
 }
 
 // What the template reads: the file's object, or its list as the messages.
-Result<Json> ReadChat(const TokenizeOptions& options, const Tokenizer& tokenizer) {
-  const std::string text = OCTET_TRY(ReadInput(options.chat));
-  const Json read = OCTET_TRY(ParseJson(text, options.chat));
+Result<Json> ReadChat(const std::string& text, const std::string& path, const Tokenizer& tokenizer) {
+  const Json read = OCTET_TRY(ParseJson(text, path));
   if (!read.is_array() && FindMember(read, "messages") == nullptr) {
-    return Fail(ErrorCode::kInvalidArgument, options.chat,
-                ": neither a list of messages nor an object with `messages`");
+    return Fail(ErrorCode::kInvalidArgument, path, ": neither a list of messages nor an object with `messages`");
   }
   Json inputs = {{"add_generation_prompt", true}};
   inputs["bos_token"] = tokenizer.bos() ? std::string(tokenizer.TokenText(*tokenizer.bos())) : "";
@@ -73,9 +68,9 @@ struct Tokens {
 };
 
 // The template writes BOS itself, so that the tokenizer adds none.
-Result<Tokens> TokenizeChat(const TokenizeOptions& options, const std::filesystem::path& model,
+Result<Tokens> TokenizeChat(const std::string& text, const TokenizeOptions& options, const std::filesystem::path& model,
                             const Tokenizer& tokenizer) {
-  const Json inputs = OCTET_TRY(ReadChat(options, tokenizer));
+  const Json inputs = OCTET_TRY(ReadChat(text, options.chat, tokenizer));
   const ChatTemplate chat =
       OCTET_TRY(OpenTemplate(model, options.chat_template, FindMember(inputs, "tools") != nullptr));
   const std::vector<TextPiece> prompt = OCTET_TRY(chat.Render(inputs));
@@ -86,10 +81,9 @@ Result<Tokens> TokenizeChat(const TokenizeOptions& options, const std::filesyste
   return tokens;
 }
 
-Result<Tokens> TokenizeText(const TokenizeOptions& options, const Tokenizer& tokenizer) {
+Tokens TokenizeText(std::string text, const TokenizeOptions& options, const Tokenizer& tokenizer) {
   Tokens tokens;
-  tokens.text = OCTET_TRY(ReadInput(options.text));
-  if (!IsValidUtf8(tokens.text)) tokens.text = ReplaceInvalidUtf8(tokens.text);
+  tokens.text = IsValidUtf8(text) ? std::move(text) : ReplaceInvalidUtf8(text);
   tokens.ids =
       tokenizer.Encode(tokens.text, {.add_special = !options.no_special, .parse_special = !options.no_special});
   return tokens;
@@ -103,8 +97,10 @@ Status Tokenize(const TokenizeOptions& options, Invocation& call) {
     return Fail(ErrorCode::kInvalidArgument, "--template goes with --chat, not with --text");
   LetSignalsEnd();
   const Tokenizer tokenizer = OCTET_TRY(OpenTokenizer(call.word(0)));
-  const Tokens tokens = OCTET_TRY(options.chat.empty() ? TokenizeText(options, tokenizer)
-                                                       : TokenizeChat(options, call.word(0), tokenizer));
+  const bool is_chat = !options.chat.empty();
+  std::string text = OCTET_TRY(ReadInput(is_chat ? options.chat : options.text, call.cancel()));
+  const Tokens tokens = is_chat ? OCTET_TRY(TokenizeChat(text, options, call.word(0), tokenizer))
+                                : TokenizeText(std::move(text), options, tokenizer);
   if (call.json()) return call.PrintJson({{"text", tokens.text}, {"ids", tokens.ids}});
   std::string out;
   for (const int32_t id : tokens.ids) out += Cat(id, "\t", Json(tokenizer.Decode(std::span(&id, 1))).dump(), "\n");
