@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 
+#include "base/message.h"
 #include "cli/verb.h"
 #include "engine/pack/pack_index.h"
 #include "formats/checkpoint.h"
@@ -147,11 +148,12 @@ std::string SpecText(const ModelSpec& spec) {
       spec.vocab, spec.tied ? " (tied head)" : "", spec.max_positions, static_cast<double>(spec.Parameters()) / 1e6);
 }
 
+// Names are a file's word: one with control characters must not speak to the terminal.
 std::string TensorText(const std::vector<TensorInfo>& tensors) {
   std::string text = fmt::format("\n{:<56}{:<9}{:<16}{:>13}\n", "tensor", "type", "shape", "bytes");
   for (const TensorInfo& info : tensors) {
-    text +=
-        fmt::format("{:<56}{:<9}{:<16}{:>13}\n", info.name, info.stored_type, ToText(info.shape), info.stored_bytes);
+    text += fmt::format("{:<56}{:<9}{:<16}{:>13}\n", SafeMessage(info.name), info.stored_type, ToText(info.shape),
+                        info.stored_bytes);
   }
   return text;
 }
@@ -159,7 +161,7 @@ std::string TensorText(const std::vector<TensorInfo>& tensors) {
 std::string ModelText(const ShownModel& model) {
   std::string text =
       fmt::format("{}: {}{}{}\n", model.path.native(), model.kind, model.spec ? ", " + model.spec->family : "",
-                  model.quantisation.empty() ? "" : fmt::format(", quantised ({})", model.quantisation));
+                  model.quantisation.empty() ? "" : fmt::format(", quantised ({})", SafeMessage(model.quantisation)));
   if (!model.spec) return text + "a vocabulary without tensors\n";
   text += SpecText(*model.spec);
   text += fmt::format("\n{:<9}{:>9}{:>15}{:>13}\n", "type", "tensors", "weights", "bytes");
