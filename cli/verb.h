@@ -11,9 +11,10 @@
 //     }
 //   };
 //   Status Show(const ShowOptions& options, Invocation& call) {
-//     Model model = OCTET_TRY(Model::Open(call.word(0)));            // an error returned is printed and sets the exit
-//     code if (call.json()) return call.PrintJson(Describe(model));       // results: stdout call.Note("reading took 3
-//     ms");                                // all else: stderr return call.Print(Table(model));
+//     Model model = OCTET_TRY(Model::Open(call.word(0)));            // an error is printed and sets the exit code
+//     if (call.json()) return call.PrintJson(Describe(model));       // results: stdout
+//     call.Note("reading took 3 ms");                                // all else: stderr
+//     return call.Print(Table(model));
 //   }
 //   const RegisterVerb kShow(MakeVerb<ShowOptions>({.name = "show",
 //                                                   .words = "MODEL",
@@ -22,9 +23,8 @@
 //   }  // namespace
 //   }  // namespace octet::cli
 //
-// `words` says what stands beside the flags: "A B", "[MODEL]" may be left out, "FILE..." once or more. A name of two
-// words
-// ("eval perplexity") makes a group. --help, --json, --config and --log come with every verb. Long work takes
+// `words` says what stands beside the flags: "A B", "[MODEL]" may be left out, "FILE..." once or more. A name of
+// two words ("eval perplexity") makes a group. --help, --json, --config and --log come with every verb. Long work takes
 // call.progress() and polls call.cancel().
 #pragma once
 

@@ -19,6 +19,8 @@ namespace octet {
 
 class AtomicFile {
  public:
+  // A symbolic link is followed to the file that takes the new content. Fails with invalid_argument where the path is a
+  // directory, a device, a pipe or a link that leads nowhere, and with not_found where its directory is missing.
   static Result<AtomicFile> Create(const std::filesystem::path& path);
 
   AtomicFile(AtomicFile&& other) noexcept;

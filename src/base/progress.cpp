@@ -1,12 +1,12 @@
 #include "base/progress.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <utility>
-
-#include <fmt/format.h>
 
 namespace octet {
 namespace {
@@ -21,7 +21,7 @@ std::string Amount(double amount, const std::string& unit) {
 }
 
 std::string TimeLeft(double seconds) {
-  const auto whole = static_cast<uint64_t>(seconds + 0.5);
+  const auto whole = static_cast<uint64_t>(std::llround(seconds));
   if (whole < 60) return fmt::format("{} s left", whole);
   if (whole < 3600) return fmt::format("{} min {} s left", whole / 60, whole % 60);
   return fmt::format("{} h {} min left", whole / 3600, whole / 60 % 60);
