@@ -134,7 +134,7 @@ void StoreCacheBf16(const float* key, const float* value, size_t key_dim, size_t
                     std::byte* keys, std::byte* values) {
   StoreCache<ActivationFormat::kBf16>(key, value, key_dim, value_dim, slot, keys, values);
 }
-void AttendF32(const AttendArgs& args) { Attend<ActivationFormat::kF32>(args); }
-void AttendBf16(const AttendArgs& args) { Attend<ActivationFormat::kBf16>(args); }
+OCTET_FMA_CLONE void AttendF32(const AttendArgs& args) { Attend<ActivationFormat::kF32>(args); }
+OCTET_FMA_CLONE void AttendBf16(const AttendArgs& args) { Attend<ActivationFormat::kBf16>(args); }
 
 }  // namespace octet::kernels::reference

@@ -1,26 +1,61 @@
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <span>
+
 #include "kernels/reference/elements.h"
 #include "kernels/reference/reference.h"
 
 namespace octet::kernels::reference {
 namespace {
 
-// Adds one step of the sums of a column, k (and k + 1 for BF16), for the rows of a block; `sums` is the output itself.
+constexpr size_t kBlocksAtOnce = 8;
+
+// Some row blocks that go through the depth together: a column's element is decoded once for all of them.
+struct Block {
+  size_t first_row = 0, rows = 0;
+  const std::byte* activations = nullptr;
+  float sums[kRowBlock] = {};
+};
+
+// Adds a step of BF16 pairs, or of single floats, to the sums of a block; `step` is the activations of its rows.
 template <WeightFormat format>
-void AddStep(const GemmArgs& args, size_t column, size_t k, size_t first_row, size_t block_rows) {
-  constexpr ActivationFormat kActivations = ActivationsOf(format);
-  const std::byte* block =
-      static_cast<const std::byte*>(args.activations) + ActivationBytes(kActivations, first_row, args.depth);
-  const float w0 = WeightAt<format>(args.weights, args.depth, column, k);
-  for (size_t row = 0; row < block_rows; ++row) {
-    float& sum = args.out[(first_row + row) * args.out_stride + column];
-    const size_t offset = ActivationOffset(kActivations, block_rows, row, k);
-    if constexpr (kActivations == ActivationFormat::kF32) {
-      sum = std::fma(LoadAs<float>(block, offset), w0, sum);
+void AddStep(const std::byte* step, float w0, float w1, size_t rows, float* sums) {
+  for (size_t row = 0; row < rows; ++row) {
+    if constexpr (ActivationsOf(format) == ActivationFormat::kF32) {
+      sums[row] = std::fma(LoadAs<float>(step, 4 * row), w0, sums[row]);
     } else {
-      const float w1 = WeightAt<format>(args.weights, args.depth, column, k + 1);
-      sum = DotPair(ToFloat(LoadAs<Bf16>(block, offset)), ToFloat(LoadAs<Bf16>(block, offset + 2)), w0, w1, sum);
+      const auto pair = LoadAs<uint32_t>(step, 4 * row);  // the even element is the low half
+      const auto a0 = std::bit_cast<float>(pair << 16), a1 = std::bit_cast<float>(pair & 0xFFFF0000);
+      sums[row] = DotPair(a0, a1, w0, w1, sums[row]);
     }
   }
+}
+
+template <WeightFormat format>
+void SumBlocks(const GemmArgs& args, size_t column, std::span<Block> blocks) {
+  constexpr ActivationFormat kActivations = ActivationsOf(format);
+  constexpr size_t kStep = kActivations == ActivationFormat::kF32 ? 1 : 2;
+  for (size_t k = 0; k < args.depth; k += kStep) {
+    const float w0 = WeightAt<format>(args.weights, args.depth, column, k);
+    const float w1 = kStep == 1 ? 0 : WeightAt<format>(args.weights, args.depth, column, k + kStep - 1);
+    for (Block& block : blocks) {
+      const std::byte* step = block.activations + ActivationOffset(kActivations, block.rows, 0, k);
+      // A constant number of rows lets the compiler keep their sums in one register.
+      if (block.rows == kRowBlock)
+        AddStep<format>(step, w0, w1, kRowBlock, block.sums);
+      else
+        AddStep<format>(step, w0, w1, block.rows, block.sums);
+    }
+  }
+}
+
+Block MakeBlock(const GemmArgs& args, ActivationFormat format, size_t index) {
+  Block block{.first_row = RowBlockBegin(args.rows, index)};
+  block.rows = RowBlockBegin(args.rows, index + 1) - block.first_row;
+  block.activations =
+      static_cast<const std::byte*>(args.activations) + ActivationBytes(format, block.first_row, args.depth);
+  return block;
 }
 
 void ScaleColumn(const GemmArgs& args, size_t column) {
@@ -34,15 +69,17 @@ void ScaleColumn(const GemmArgs& args, size_t column) {
 
 template <WeightFormat format>
 void Gemm(const GemmArgs& args) {
-  constexpr size_t kStep = ActivationsOf(format) == ActivationFormat::kF32 ? 1 : 2;
-  const size_t end_column =
-      args.end_panel * kPanelColumns < args.columns ? args.end_panel * kPanelColumns : args.columns;
+  const size_t row_blocks = RowBlocks(args.rows), end_column = std::min(args.end_panel * kPanelColumns, args.columns);
   for (size_t column = args.first_panel * kPanelColumns; column < end_column; ++column) {
-    for (size_t row = 0; row < args.rows; ++row) args.out[row * args.out_stride + column] = 0;
-    for (size_t block = 0; block < RowBlocks(args.rows); ++block) {
-      const size_t first_row = RowBlockBegin(args.rows, block);
-      const size_t block_rows = RowBlockBegin(args.rows, block + 1) - first_row;
-      for (size_t k = 0; k < args.depth; k += kStep) AddStep<format>(args, column, k, first_row, block_rows);
+    for (size_t first = 0; first < row_blocks; first += kBlocksAtOnce) {
+      std::array<Block, kBlocksAtOnce> blocks;
+      const size_t count = std::min(kBlocksAtOnce, row_blocks - first);
+      for (size_t i = 0; i < count; ++i) blocks[i] = MakeBlock(args, ActivationsOf(format), first + i);
+      SumBlocks<format>(args, column, std::span(blocks).first(count));
+      for (size_t i = 0; i < count; ++i) {
+        for (size_t row = 0; row < blocks[i].rows; ++row)
+          args.out[(blocks[i].first_row + row) * args.out_stride + column] = blocks[i].sums[row];
+      }
     }
     ScaleColumn(args, column);
   }
@@ -56,9 +93,9 @@ void UnpackColumn(const void* weights, const float* column_scales, size_t depth,
 
 }  // namespace
 
-void GemmF32(const GemmArgs& args) { Gemm<WeightFormat::kF32>(args); }
-void GemmBf16(const GemmArgs& args) { Gemm<WeightFormat::kBf16>(args); }
-void GemmE4M3(const GemmArgs& args) { Gemm<WeightFormat::kE4M3>(args); }
+OCTET_FMA_CLONE void GemmF32(const GemmArgs& args) { Gemm<WeightFormat::kF32>(args); }
+OCTET_FMA_CLONE void GemmBf16(const GemmArgs& args) { Gemm<WeightFormat::kBf16>(args); }
+OCTET_FMA_CLONE void GemmE4M3(const GemmArgs& args) { Gemm<WeightFormat::kE4M3>(args); }
 
 void UnpackColumnF32(const void* weights, const float* column_scales, size_t depth, size_t column, float* out) {
   UnpackColumn<WeightFormat::kF32>(weights, column_scales, depth, column, out);
