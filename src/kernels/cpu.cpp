@@ -5,6 +5,8 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 namespace octet::kernels {
@@ -37,10 +39,21 @@ bool IsIntel() {
   return zero.ebx == signature_INTEL_ebx && zero.edx == signature_INTEL_edx && zero.ecx == signature_INTEL_ecx;
 }
 
+// Linux saves the eight kilobytes of a thread's tiles only for processes that have asked for it.
+bool MayUseTiles() {
+#if defined(__linux__)
+  constexpr int kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILE_DATA
+  return ::syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
+
 CpuFeatures Detect() {
   const Leaf one = ReadLeaf(1), seven = ReadLeaf(7), seven_one = ReadLeaf(7, 1);
   const uint64_t saved = SavedRegisters(one);
-  const bool ymm = (saved & 0x6) == 0x6, zmm = (saved & 0xE6) == 0xE6, tiles = (saved & 0x60000) == 0x60000;
+  const bool ymm = (saved & 0x6) == 0x6, zmm = (saved & 0xE6) == 0xE6,
+             tiles = (saved & 0x60000) == 0x60000 && MayUseTiles();
   CpuFeatures out;
   out.avx2 = ymm && Bit(seven.ebx, 5);
   out.fma = ymm && Bit(one.ecx, 12);
@@ -132,8 +145,11 @@ std::vector<std::string_view> CpuFeatureNames() {
 std::span<const TierSupport> SupportedTiers() {
   // The features stand in the order in which the tiers need them.
 #if defined(__x86_64__)
-  static const TierSupport tiers[] = {
-      {"reference", ""}, {"avx2", Missing(3)}, {"avx512", Missing(9)}, {"avx512_bf16", Missing(10)}};
+  static const TierSupport tiers[] = {{"reference", ""},
+                                      {"avx2", Missing(3)},
+                                      {"avx512", Missing(9)},
+                                      {"avx512_bf16", Missing(10)},
+                                      {"amx", Missing(13)}};
 #else
   static const TierSupport tiers[] = {{"reference", ""}};
 #endif

@@ -9,9 +9,10 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   list(APPEND OCTET_AVX512_FLAGS -Wno-maybe-uninitialized -Wno-uninitialized)
 endif()
 set(OCTET_AVX512_BF16_FLAGS ${OCTET_AVX512_FLAGS} -mavx512bf16)
+set(OCTET_AMX_FLAGS ${OCTET_AVX512_FLAGS} -mamx-tile -mamx-bf16 -mamx-int8)
 
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-  foreach(tier IN ITEMS avx2 avx512 avx512_bf16)
+  foreach(tier IN ITEMS avx2 avx512 avx512_bf16 amx)
     string(TOUPPER ${tier} upper)
     set_source_files_properties(${CMAKE_CURRENT_SOURCE_DIR}/kernels/x86/${tier}.cpp PROPERTIES COMPILE_OPTIONS
                                                                                                "${OCTET_${upper}_FLAGS}")

@@ -46,20 +46,23 @@ KernelTable Overlay(const KernelTable& below, const KernelTable& tier) {
 struct Tiers {
   Tiers() {
 #if defined(__x86_64__)
-    const KernelTable* const kinds[] = {&kReference, &kAvx2, &kAvx512, &kAvx512Bf16};
+    const KernelTable* const kinds[] = {&kReference, &kAvx2, &kAvx512, &kAvx512Bf16, &kAmx};
 #else
     const KernelTable* const kinds[] = {&kReference};
 #endif
     for (size_t i = 0; i < std::size(kinds); ++i) {
       if (!SupportedTiers()[i].missing.empty()) break;
-      tables[count] = count == 0 ? *kinds[i] : Overlay(tables[count - 1], *kinds[i]);
+      tables[count] = count == 0 ? *kinds[i] : Overlay(tables[Below(count)], *kinds[i]);
       pointers[count] = &tables[count];
       ++count;
     }
   }
 
-  KernelTable tables[4];
-  const KernelTable* pointers[4] = {};
+  // The tier that the next one starts from: amx doesn't inherit BF16 instructions that are slower than FMAs.
+  static size_t Below(size_t tier) { return tier == 4 && !ThisCpu().bf16_dot_pays ? tier - 2 : tier - 1; }
+
+  KernelTable tables[5];
+  const KernelTable* pointers[5] = {};
   size_t count = 0;
 };
 

@@ -11,6 +11,7 @@ extern const KernelTable kReference;  // complete
 extern const KernelTable kAvx2;
 extern const KernelTable kAvx512;
 extern const KernelTable kAvx512Bf16;
+extern const KernelTable kAmx;
 #endif
 
 }  // namespace octet::kernels

@@ -188,25 +188,25 @@ class Pack : public EveryTier {
     return out;
   }
 
-  void ExpectReferenceBytes(const std::vector<float>& x, size_t rows, size_t depth, size_t padded) {
+  void ExpectBytesOfTheDefinition(const std::vector<float>& x, size_t rows, size_t depth, size_t padded) {
     SCOPED_TRACE(testing::Message() << rows << " rows of " << depth << " padded to " << padded);
     const auto f32 = &KernelTable::pack_activations_f32;
     const auto bf16 = &KernelTable::pack_activations_bf16, e4m3 = &KernelTable::pack_activations_e4m3;
     EXPECT_EQ(Run(tier(), f32, 4, x, rows, depth, padded).bytes,
-              Run(Reference(), f32, 4, x, rows, depth, padded).bytes);
+              Run(DefinitionOf(tier()), f32, 4, x, rows, depth, padded).bytes);
     EXPECT_EQ(Run(tier(), bf16, 2, x, rows, depth, padded).bytes,
-              Run(Reference(), bf16, 2, x, rows, depth, padded).bytes);
+              Run(DefinitionOf(tier()), bf16, 2, x, rows, depth, padded).bytes);
     const Packed got = Run(tier(), e4m3, 2, x, rows, depth, padded),
-                 want = Run(Reference(), e4m3, 2, x, rows, depth, padded);
+                 want = Run(DefinitionOf(tier()), e4m3, 2, x, rows, depth, padded);
     EXPECT_EQ(got.bytes, want.bytes);
     EXPECT_EQ(AllBits(got.scales), AllBits(want.scales));
   }
 };
 
-TEST_P(Pack, HasTheBytesOfTheReference) {
+TEST_P(Pack, HasTheBytesOfItsDefinition) {
   for (size_t rows : {1, 2, 3, 8, 9, 17, 37}) {
     for (size_t depth : {1, 3, 16, 30, 63, 100}) {
-      ExpectReferenceBytes(RandomFloats(rows * (depth + 3), uint32_t(depth)), rows, depth, (depth + 3) / 4 * 4);
+      ExpectBytesOfTheDefinition(RandomFloats(rows * (depth + 3), uint32_t(depth)), rows, depth, (depth + 3) / 4 * 4);
     }
   }
 }
@@ -214,7 +214,7 @@ TEST_P(Pack, HasTheBytesOfTheReference) {
 TEST_P(Pack, EveryExponentRoundsAsTheFormatsSay) {
   std::vector<float> x = Grid();
   x.resize(x.size() / 103 * 103);
-  ExpectReferenceBytes(x, x.size() / 103, 100, 100);
+  ExpectBytesOfTheDefinition(x, x.size() / 103, 100, 100);
   // With 448 in each row the scale is 1, so that the grid's values meet the codes' ties and subnormals themselves.
   std::vector<float> ties;
   for (int code = 0; code < 126; ++code) {
@@ -225,7 +225,7 @@ TEST_P(Pack, EveryExponentRoundsAsTheFormatsSay) {
   }
   ties.push_back(448);
   ties.resize(ties.size() + 3);
-  ExpectReferenceBytes(ties, 1, ties.size() - 3, (ties.size() - 3 + 3) / 4 * 4);
+  ExpectBytesOfTheDefinition(ties, 1, ties.size() - 3, (ties.size() - 3 + 3) / 4 * 4);
 }
 
 TEST_P(Pack, RowOfZerosHasTheScaleOne) {

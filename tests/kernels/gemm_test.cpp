@@ -113,12 +113,12 @@ TEST_P(Gemm, ErrorStaysBelowTheNormBoundForOddShapes) {
   }
 }
 
-TEST_P(Gemm, HasTheBitsOfTheReference) {
+TEST_P(Gemm, HasTheBitsOfItsDefinition) {
   for (WeightFormat format : kFormats) {
-    Product product(tier(), format, 11, 75, 203), reference(Reference(), format, 11, 75, 203);
+    Product product(tier(), format, 11, 75, 203), definition(DefinitionOf(tier()), format, 11, 75, 203);
     product.Run();
-    reference.Run();
-    EXPECT_EQ(AllBits(product.out), AllBits(reference.out)) << kFormatNames[size_t(format)];
+    definition.Run();
+    EXPECT_EQ(AllBits(product.out), AllBits(definition.out)) << kFormatNames[size_t(format)];
   }
 }
 

@@ -115,13 +115,13 @@ TEST_P(SmallNumbers, DenormalSumsOfNormalNumbersStayWithinTheBoundOfAFlush) {
   }
 }
 
-TEST_P(SmallNumbers, TiersEqualTheReferenceBitForBitAboveDenormals) {
+TEST_P(SmallNumbers, TiersEqualTheirDefinitionBitForBitAboveDenormals) {
   for (const WeightFormat format : {WeightFormat::kF32, WeightFormat::kBf16, WeightFormat::kE4M3}) {
     SmallProduct product{.format = format, .rows = 9, .columns = 40, .depth = 66};
     product.x = Bf16Values(product.rows * product.depth, 1, -30);
     product.weights = Bf16Values(product.columns * product.depth, 2, -30);
     product.codes = RandomCodes(product.columns * product.depth, 3);
-    EXPECT_EQ(AllBits(product.Run(tier())), AllBits(product.Run(Reference())));
+    EXPECT_EQ(AllBits(product.Run(tier())), AllBits(product.Run(DefinitionOf(tier()))));
   }
 }
 

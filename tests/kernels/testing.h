@@ -10,12 +10,14 @@
 #include <new>
 #include <random>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "kernels/kernel_table.h"
 #include "kernels/layout.h"
 #include "numeric/bf16.h"
 #include "numeric/fp8.h"
+#include "tests/kernels/tile_twin.h"
 
 namespace octet::kernels {
 
@@ -62,6 +64,18 @@ inline std::vector<uint32_t> AllBits(const std::vector<float>& x) {
 
 inline const KernelTable& Reference() { return *AvailableTiers().front(); }
 
+// Whose bits a tier's products have: the reference's, but for the tiles, which add in another order.
+inline const KernelTable& DefinitionOf(const KernelTable& tier) {
+  return std::string_view(tier.name) == "amx" ? TileTwin() : &tier == &TileTwin() ? tier : Reference();
+}
+
+// The tiers of this CPU, and the tiles in plain C++, which any CPU runs.
+inline std::vector<const KernelTable*> TestedTiers() {
+  std::vector<const KernelTable*> tiers(AvailableTiers().begin(), AvailableTiers().end());
+  tiers.push_back(&TileTwin());
+  return tiers;
+}
+
 class EveryTier : public testing::TestWithParam<const KernelTable*> {
  protected:
   const KernelTable& tier() const { return *GetParam(); }
@@ -69,7 +83,6 @@ class EveryTier : public testing::TestWithParam<const KernelTable*> {
 
 inline std::string TierName(const testing::TestParamInfo<const KernelTable*>& info) { return info.param->name; }
 
-#define OCTET_FOR_EVERY_TIER(Suite) \
-  INSTANTIATE_TEST_SUITE_P(, Suite, testing::ValuesIn(AvailableTiers().begin(), AvailableTiers().end()), TierName)
+#define OCTET_FOR_EVERY_TIER(Suite) INSTANTIATE_TEST_SUITE_P(, Suite, testing::ValuesIn(TestedTiers()), TierName)
 
 }  // namespace octet::kernels

@@ -70,11 +70,15 @@ inline Int ToE4M3AsBf16(Float x) {
   return Or(ShiftRight<16>(finite), And(ShiftRight<16>(bits), SetInt(0x8000)));
 }
 
-inline void PackActivationsE4M3(const KernelTable::PackArgs& args) {
+inline void FindRowScales(const KernelTable::PackArgs& args) {
   const size_t end_row = RowBlockBegin(args.rows, args.end_block);
   for (size_t row = RowBlockBegin(args.rows, args.first_block); row < end_row; ++row) {
     const float scale = MaxAbs(args.x + row * args.stride, args.depth) / 448.0f;
     args.row_scales[row] = scale == 0 ? 1.0f : scale;
   }
+}
+
+inline void PackActivationsE4M3(const KernelTable::PackArgs& args) {
+  FindRowScales(args);
   PackPairs(args, [&](size_t row, Float x) { return ToE4M3AsBf16(Div(x, Set(args.row_scales[row]))); });
 }

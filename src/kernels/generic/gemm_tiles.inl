@@ -1,0 +1,175 @@
+// Products by tiles, for CPUs with a matrix unit. Whoever includes this has defined, for tiles 0 .. 7,
+//   TileSession                        sets the tiles up: Rows(upper, lower) gives tiles 0, 1 and 4 the first number of
+//                                      rows, 2, 3 and 5 the second; 6 and 7 have 16; a row is 64 bytes
+//   ZeroTile<t>(), LoadTile<t>(from, stride), StoreTile<t>(to, stride)
+//   MultiplyBf16Tiles<sum, a, b>()     sum [rows][16] += a [rows][16 pairs] x b [16 pairs][16 columns]
+//   DecodeRecordE4M3(from, to)         four k of a panel as the two records of BF16 that hold the same numbers
+// Four tiles hold the sums of up to 32 rows and a panel's 32 columns; the records of BF16 weights are tiles as they
+// lie.
+//
+// Activations of such a tier are packed row by row: [rows][padded depth], the order in which tiles load them.
+
+constexpr size_t kTileRows = 16, kTileBytes = 64, kTilePairs = 16;
+constexpr size_t kTileDepth = 2 * kTilePairs;
+constexpr size_t kTiledRows = 2 * kTileRows;
+// Depth whose weights stay in the first-level cache for all rows: 40 KB of BF16. Its sums wait in memory, for at most
+// so many rows.
+constexpr size_t kPartDepth = 640;
+constexpr size_t kGroupRows = 512;
+
+// Weights of a part of the depth: whole tiles, and the rest with zeros behind it.
+struct TiledPart {
+  const std::byte* weights = nullptr;
+  const std::byte* rest = nullptr;  // of the last tile, where the depth ends within it
+  size_t depth = 0;
+  bool is_first = false;
+};
+
+template <bool lower>
+inline void StartSums(const float* sums, bool is_first) {
+  constexpr size_t kStride = kPanelColumns * 4;
+  if (is_first) {
+    ZeroTile<0>();
+    ZeroTile<1>();
+    if constexpr (lower) {
+      ZeroTile<2>();
+      ZeroTile<3>();
+    }
+    return;
+  }
+  LoadTile<0>(sums, kStride);
+  LoadTile<1>(sums + kTileRows, kStride);
+  if constexpr (lower) {
+    LoadTile<2>(sums + kTileRows * kPanelColumns, kStride);
+    LoadTile<3>(sums + kTileRows * kPanelColumns + kTileRows, kStride);
+  }
+}
+
+template <bool lower>
+inline void StoreSums(float* sums) {
+  constexpr size_t kStride = kPanelColumns * 4;
+  StoreTile<0>(sums, kStride);
+  StoreTile<1>(sums + kTileRows, kStride);
+  if constexpr (lower) {
+    StoreTile<2>(sums + kTileRows * kPanelColumns, kStride);
+    StoreTile<3>(sums + kTileRows * kPanelColumns + kTileRows, kStride);
+  }
+}
+
+template <bool lower>
+inline void MultiplyTile(const std::byte* activations, size_t stride, const std::byte* weights) {
+  LoadTile<6>(weights, kRecordBytes);
+  LoadTile<4>(activations, stride);
+  MultiplyBf16Tiles<0, 4, 6>();
+  LoadTile<7>(weights + kTileBytes, kRecordBytes);
+  MultiplyBf16Tiles<1, 4, 7>();
+  if constexpr (lower) {
+    LoadTile<5>(activations + kTileRows * stride, stride);
+    MultiplyBf16Tiles<2, 5, 6>();
+    MultiplyBf16Tiles<3, 5, 7>();
+  }
+}
+
+// The step that the depth ends in: what lies behind a row belongs to another one, so the rows are copied.
+template <bool lower>
+inline void MultiplyRest(const std::byte* activations, size_t stride, size_t rows, const TiledPart& part) {
+  alignas(64) std::byte copy[kTiledRows * kTileBytes] = {};
+  for (size_t row = 0; row < rows; ++row)
+    std::memcpy(copy + row * kTileBytes, activations + row * stride, 2 * (part.depth % kTileDepth));
+  MultiplyTile<lower>(copy, kTileBytes, part.rest);
+}
+
+// Adds a part of the depth to the sums [rows][32]; more than 16 rows have a lower half.
+template <bool lower>
+inline void MultiplyTiles(const TiledPart& part, const std::byte* activations, size_t stride, size_t rows,
+                          float* sums) {
+  constexpr size_t kStepBytes = kTilePairs * kRecordBytes;
+  const bool streams = rows <= kStreamedRows && part.weights != nullptr;
+  StartSums<lower>(sums, part.is_first);
+  const size_t tiles = part.depth / kTileDepth;
+  for (size_t tile = 0; tile < tiles; ++tile) {
+    const std::byte* weights = part.weights + tile * kStepBytes;
+    if (streams)
+      for (size_t line = 0; line < kStepBytes; line += 64) PrefetchStream<Packed<1>>(weights + line);
+    MultiplyTile<lower>(activations + tile * kTileBytes, stride, weights);
+  }
+  if (part.rest != nullptr) MultiplyRest<lower>(activations + tiles * kTileBytes, stride, rows, part);
+  StoreSums<lower>(sums);
+}
+
+// Scales and bias over the sums, and only the columns that the matrix has.
+inline void FinishTiledRows(const GemmArgs& args, size_t panel, size_t first_row, size_t rows, const float* sums) {
+  const size_t column = panel * kPanelColumns;
+  const size_t count = args.columns - column < kPanelColumns ? args.columns - column : kPanelColumns;
+  for (size_t row = 0; row < rows; ++row, sums += kPanelColumns) {
+    float* out = args.out + (first_row + row) * args.out_stride + column;
+    for (size_t i = 0; i < count; ++i) {
+      float x = sums[i];
+      if (args.column_scales != nullptr) x *= args.column_scales[column + i];
+      if (args.row_scales != nullptr) x *= args.row_scales[first_row + row];
+      if (args.bias != nullptr) x += args.bias[column + i];
+      out[i] = x;
+    }
+  }
+}
+
+// The weights of a panel from k on as tiles of BF16: in place, or decoded into `scratch`.
+template <WeightFormat format>
+inline TiledPart TiledWeights(const std::byte* panel, size_t k, size_t depth, std::byte* scratch) {
+  TiledPart part{.depth = depth, .is_first = k == 0};
+  const size_t whole = depth / kTileDepth * kTileDepth;
+  if constexpr (format == WeightFormat::kBf16) {
+    part.weights = panel + k / 2 * kRecordBytes;
+    if (whole == depth) return part;
+    std::memcpy(scratch, part.weights + whole / 2 * kRecordBytes, (depth - whole) / 2 * kRecordBytes);
+    part.rest = scratch;
+  } else {
+    part.weights = scratch;
+    const std::byte* from = panel + k / 4 * kRecordBytes;
+    for (size_t i = 0; i < depth; i += 4, from += kRecordBytes) {
+      PrefetchStream<Packed<1>>(from);
+      PrefetchStream<Packed<1>>(from + 64);
+      DecodeRecordE4M3(from, scratch + i / 2 * kRecordBytes);
+    }
+    if (whole == depth) return part;
+    part.rest = scratch + whole / 2 * kRecordBytes;
+    scratch += whole / 2 * kRecordBytes;
+  }
+  std::memset(scratch + (depth - whole) / 2 * kRecordBytes, 0, (kTileDepth - (depth - whole)) / 2 * kRecordBytes);
+  return part;
+}
+
+// Parts of equal length, whole tiles but for the last.
+inline size_t PartDepth(size_t depth) {
+  const size_t tiles = (depth + kTileDepth - 1) / kTileDepth, most = kPartDepth / kTileDepth;
+  const size_t parts = (tiles + most - 1) / most;
+  return parts == 0 ? kTileDepth : (tiles + parts - 1) / parts * kTileDepth;
+}
+
+template <WeightFormat format>
+void GemmTiles(const GemmArgs& args) {
+  TileSession session;
+  alignas(64) float sums[kGroupRows * kPanelColumns];
+  alignas(64) std::byte scratch[kPartDepth / 2 * kRecordBytes];
+  const size_t part_depth = PartDepth(args.depth), stride = 2 * args.depth;
+  for (size_t group = 0; group < args.rows; group += kGroupRows) {
+    const size_t group_rows = args.rows - group < kGroupRows ? args.rows - group : kGroupRows;
+    const std::byte* activations = static_cast<const std::byte*>(args.activations) + group * stride;
+    for (size_t panel = args.first_panel; panel < args.end_panel; ++panel) {
+      const std::byte* weights = static_cast<const std::byte*>(args.weights) + panel * PanelBytes(format, args.depth);
+      for (size_t k = 0; k < args.depth; k += part_depth) {
+        const size_t depth = args.depth - k < part_depth ? args.depth - k : part_depth;
+        const TiledPart part = TiledWeights<format>(weights, k, depth, scratch);
+        for (size_t first = 0; first < group_rows; first += kTiledRows) {
+          const size_t rows = group_rows - first < kTiledRows ? group_rows - first : kTiledRows;
+          const std::byte* of_block = activations + first * stride + 2 * k;
+          session.Rows(rows < kTileRows ? rows : kTileRows, rows < kTileRows ? 0 : rows - kTileRows);
+          float* of_sums = sums + first * kPanelColumns;
+          rows > kTileRows ? MultiplyTiles<true>(part, of_block, stride, rows, of_sums)
+                           : MultiplyTiles<false>(part, of_block, stride, rows, of_sums);
+        }
+      }
+      FinishTiledRows(args, panel, group, group_rows, sums);
+    }
+  }
+}

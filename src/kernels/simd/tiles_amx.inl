@@ -1,0 +1,66 @@
+// The tiles of AMX, for generic/gemm_tiles.inl: eight registers of 16 rows of 64 bytes in each thread. They are written
+// as instructions, since the compilers' intrinsics name registers by macros.
+
+// How the processor is told the shape of its tiles (Intel SDM, LDTILECFG).
+struct alignas(64) TileShapes {
+  uint8_t palette = 1;
+  uint8_t start_row = 0;
+  uint8_t reserved[14] = {};
+  uint16_t row_bytes[16] = {};
+  uint8_t rows[16] = {};
+};
+
+// Tiles are set up while a product runs and given back behind it, so that the system needn't save them.
+class TileSession {
+ public:
+  TileSession() = default;
+  TileSession(const TileSession&) = delete;
+  TileSession& operator=(const TileSession&) = delete;
+  ~TileSession() { asm volatile("tilerelease" ::: "memory"); }
+
+  void Rows(size_t upper, size_t lower) {
+    if (upper == upper_ && lower == lower_) return;
+    upper_ = upper;
+    lower_ = lower;
+    TileShapes shapes;
+    for (const int tile : {0, 1, 4}) Shape(shapes, tile, upper);
+    for (const int tile : {2, 3, 5}) Shape(shapes, tile, lower);
+    for (const int tile : {6, 7}) Shape(shapes, tile, 16);
+    asm volatile("ldtilecfg %0" ::"m"(shapes));
+  }
+
+ private:
+  static void Shape(TileShapes& shapes, int tile, size_t rows) {
+    shapes.rows[tile] = static_cast<uint8_t>(rows);
+    shapes.row_bytes[tile] = rows == 0 ? 0 : 64;
+  }
+
+  size_t upper_ = 0, lower_ = 0;
+};
+
+template <int tile>
+inline void ZeroTile() {
+  asm volatile("tilezero %%tmm%c0" ::"i"(tile));
+}
+template <int tile>
+inline void LoadTile(const void* from, size_t stride) {
+  asm volatile("tileloadd (%0,%1,1), %%tmm%c2" ::"r"(from), "r"(stride), "i"(tile) : "memory");
+}
+template <int tile>
+inline void StoreTile(void* to, size_t stride) {
+  asm volatile("tilestored %%tmm%c2, (%0,%1,1)" ::"r"(to), "r"(stride), "i"(tile) : "memory");
+}
+template <int sum, int a, int b>
+inline void MultiplyBf16Tiles() {
+  asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(sum), "i"(a), "i"(b));
+}
+
+inline void DecodeRecordE4M3(const std::byte* from, std::byte* to) {
+  const E4M3Decoder decoder;
+  for (size_t tile = 0; tile < 2; ++tile) {
+    Int first, second;
+    decoder.Decode(from + tile * 64, first, second);
+    _mm512_store_si512(to + tile * 64, first);
+    _mm512_store_si512(to + kRecordBytes + tile * 64, second);
+  }
+}

@@ -1,0 +1,131 @@
+// Products by tiles beyond what every tier is asked: several parts of the depth, groups of rows, and all ends of both.
+#include "kernels/cpu.h"
+#include "tests/kernels/testing.h"
+
+namespace octet::kernels {
+namespace {
+
+struct Shape {
+  size_t rows, columns, depth;
+};
+
+class TiledProduct {
+ public:
+  TiledProduct(WeightFormat format, const Shape& shape)
+      : format_(format),
+        shape_(shape),
+        x_(RandomFloats(shape.rows * shape.depth, 1)),
+        weights_(RandomFloats(shape.columns * shape.depth, 2)),
+        codes_(RandomCodes(shape.columns * shape.depth, 3)),
+        scales_(RandomFloats(shape.columns, 4)),
+        packed_(PackedBytes(format, shape.columns, shape.depth)) {
+    if (format == WeightFormat::kBf16)
+      PackWeightsBf16(weights_.data(), shape.columns, shape.depth, packed_.data());
+    else
+      PackWeightsE4M3(codes_.data(), shape.columns, shape.depth, packed_.data());
+  }
+
+  // With activations in BF16, or in E4M3 and scales of the rows.
+  std::vector<float> Run(const KernelTable& tier, bool is_rounded) const {
+    const size_t padded = PaddedDepth(format_, shape_.depth);
+    Bytes activations(ActivationBytes(ActivationFormat::kBf16, shape_.rows, padded));
+    std::vector<float> row_scales(shape_.rows), out(shape_.rows * shape_.columns, -1);
+    (is_rounded ? tier.pack_activations_e4m3 : tier.pack_activations_bf16)({.x = x_.data(),
+                                                                            .stride = shape_.depth,
+                                                                            .rows = shape_.rows,
+                                                                            .depth = shape_.depth,
+                                                                            .padded_depth = padded,
+                                                                            .packed = activations.data(),
+                                                                            .row_scales = row_scales.data(),
+                                                                            .end_block = RowBlocks(shape_.rows)});
+    tier.gemm[size_t(format_)]({.weights = packed_.data(),
+                                .column_scales = scales_.data(),
+                                .activations = activations.data(),
+                                .row_scales = is_rounded ? row_scales.data() : nullptr,
+                                .out = out.data(),
+                                .out_stride = shape_.columns,
+                                .rows = shape_.rows,
+                                .depth = padded,
+                                .columns = shape_.columns,
+                                .end_panel = Panels(shape_.columns)});
+    return out;
+  }
+
+ private:
+  WeightFormat format_;
+  Shape shape_;
+  std::vector<float> x_, weights_;
+  std::vector<uint8_t> codes_;
+  std::vector<float> scales_;
+  Bytes packed_;
+};
+
+// Ends within a tile, at one, within a part of 640 and beyond; 1 to 17 rows of a last block, and more than 512.
+constexpr Shape kShapes[] = {{1, 33, 1},   {1, 64, 1400}, {15, 40, 32},   {16, 32, 64}, {17, 32, 640},
+                             {31, 7, 642}, {33, 32, 700}, {48, 96, 1290}, {530, 35, 70}};
+
+double Norm(const std::vector<float>& x) {
+  double sum = 0;
+  for (const float value : x) sum += double{value} * value;
+  return std::sqrt(sum);
+}
+
+TEST(Tiles, TheTwinIsWithinTheNormBoundOfTheReference) {
+  for (const WeightFormat format : {WeightFormat::kBf16, WeightFormat::kE4M3}) {
+    for (const Shape& shape : kShapes) {
+      for (const bool is_rounded : {false, true}) {
+        const TiledProduct product(format, shape);
+        const std::vector<float> got = product.Run(TileTwin(), is_rounded);
+        std::vector<float> difference = product.Run(Reference(), is_rounded);
+        const double norm = Norm(difference);
+        for (size_t i = 0; i < got.size(); ++i) difference[i] -= got[i];
+        EXPECT_LE(Norm(difference), norm * 4 * kFloatEps * std::sqrt(double(shape.depth)))
+            << shape.rows << " " << shape.columns << " " << shape.depth;
+      }
+    }
+  }
+}
+
+TEST(Tiles, TheProcessorsTilesHaveTheBitsOfTheTwin) {
+  if (const std::string missing = SupportedTiers().back().missing; !missing.empty())
+    GTEST_SKIP() << "this CPU has no " << missing;
+  const KernelTable& tier = *AvailableTiers().back();
+  for (const WeightFormat format : {WeightFormat::kBf16, WeightFormat::kE4M3}) {
+    for (const Shape& shape : kShapes) {
+      for (const bool is_rounded : {false, true}) {
+        const TiledProduct product(format, shape);
+        EXPECT_EQ(AllBits(product.Run(tier, is_rounded)), AllBits(product.Run(TileTwin(), is_rounded)))
+            << shape.rows << " " << shape.columns << " " << shape.depth;
+      }
+    }
+  }
+}
+
+TEST(Tiles, PackedRowsAreTheReferencesRowsOneAfterTheOther) {
+  constexpr size_t kRows = 11, kDepth = 21, kPadded = 24;
+  const std::vector<float> x = RandomFloats(kRows * kDepth, 1);
+  std::vector<Bf16> rows(kRows * kPadded), blocks(kRows * kPadded);
+  const auto pack = [&](const KernelTable& tier, std::vector<Bf16>& to) {
+    tier.pack_activations_bf16({.x = x.data(),
+                                .stride = kDepth,
+                                .rows = kRows,
+                                .depth = kDepth,
+                                .padded_depth = kPadded,
+                                .packed = to.data(),
+                                .end_block = RowBlocks(kRows)});
+  };
+  pack(TileTwin(), rows);
+  pack(Reference(), blocks);
+  for (size_t block = 0; block < RowBlocks(kRows); ++block) {
+    const size_t first = RowBlockBegin(kRows, block), count = RowBlockBegin(kRows, block + 1) - first;
+    for (size_t row = 0; row < count; ++row) {
+      for (size_t k = 0; k < kPadded; ++k) {
+        EXPECT_EQ(rows[(first + row) * kPadded + k].bits,
+                  blocks[first * kPadded + (k / 2 * count + row) * 2 + k % 2].bits);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace octet::kernels
