@@ -84,7 +84,7 @@ template <bool lower>
 inline void MultiplyTiles(const TiledPart& part, const std::byte* activations, size_t stride, size_t rows,
                           float* sums) {
   constexpr size_t kStepBytes = kTilePairs * kRecordBytes;
-  const bool streams = rows <= kStreamedRows && part.weights != nullptr;
+  const bool streams = rows <= kStreamedRows;
   StartSums<lower>(sums, part.is_first);
   const size_t tiles = part.depth / kTileDepth;
   for (size_t tile = 0; tile < tiles; ++tile) {
