@@ -62,10 +62,30 @@ double Bf16DotRate() {
 #undef OCTET_DOT
 }
 
+double TileRate() {
+  if (!kernels::ThisCpu().amx_bf16) return 0;
+  struct alignas(64) {
+    uint8_t palette = 1, other[15] = {};
+    uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64};
+    uint8_t rows[16] = {16, 16, 16, 16, 16, 16};
+  } shapes;
+  asm volatile("ldtilecfg %0" ::"m"(shapes));
+  const double rate = 4.0 * kRounds * 2 * 16 * 16 * 32 / BestSeconds(20, [] {
+                        for (int i = 0; i < kRounds; ++i) {
+                          asm volatile(
+                              "tdpbf16ps %%tmm5, %%tmm4, %%tmm0\n\ttdpbf16ps %%tmm5, %%tmm4, %%tmm1\n\t"
+                              "tdpbf16ps %%tmm5, %%tmm4, %%tmm2\n\ttdpbf16ps %%tmm5, %%tmm4, %%tmm3" ::);
+                        }
+                      });
+  asm volatile("tilerelease");
+  return rate;
+}
+
 #else
 
 double FmaRate(const char*) { return 0; }
 double Bf16DotRate() { return 0; }
+double TileRate() { return 0; }
 
 #endif
 

@@ -33,5 +33,7 @@ double MemoryBandwidth();
 // vdpbf16ps; 0 where the CPU lacks the instruction.
 double FmaRate(const char* tier);
 double Bf16DotRate();
+// Of tdpbf16ps on four tiles of sums; 0 without AMX.
+double TileRate();
 
 }  // namespace octet::bench

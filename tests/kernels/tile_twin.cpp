@@ -97,10 +97,14 @@ void DecodeRecordE4M3(const std::byte* from, std::byte* to) {
 
 template <class Code>
 void PackRows(const KernelTable::PackArgs& args, Code&& code) {
+  const size_t whole = args.padded_depth / kTileDepth * kTileDepth;
   for (size_t row = RowBlockBegin(args.rows, args.first_block); row < RowBlockBegin(args.rows, args.end_block); ++row) {
+    const TiledRow to = FindTiledRow(args, row);
     for (size_t k = 0; k < args.padded_depth; ++k) {
       const Bf16 value = k < args.depth ? code(row, args.x[row * args.stride + k]) : Bf16{};
-      std::memcpy(static_cast<std::byte*>(args.packed) + 2 * (row * args.padded_depth + k), &value, 2);
+      std::byte* at =
+          k < whole ? to.tiles + k / kTileDepth * kTileDepth * to.step + k % kTileDepth * 2 : to.rest + (k - whole) * 2;
+      std::memcpy(at, &value, 2);
     }
   }
 }

@@ -101,29 +101,25 @@ TEST(Tiles, TheProcessorsTilesHaveTheBitsOfTheTwin) {
   }
 }
 
-TEST(Tiles, PackedRowsAreTheReferencesRowsOneAfterTheOther) {
-  constexpr size_t kRows = 11, kDepth = 21, kPadded = 24;
+TEST(Tiles, ActivationsStandInBlocksOf32RowsByTiles) {
+  constexpr size_t kRows = 35, kDepth = 69, kPadded = 70;
   const std::vector<float> x = RandomFloats(kRows * kDepth, 1);
-  std::vector<Bf16> rows(kRows * kPadded), blocks(kRows * kPadded);
-  const auto pack = [&](const KernelTable& tier, std::vector<Bf16>& to) {
-    tier.pack_activations_bf16({.x = x.data(),
-                                .stride = kDepth,
-                                .rows = kRows,
-                                .depth = kDepth,
-                                .padded_depth = kPadded,
-                                .packed = to.data(),
-                                .end_block = RowBlocks(kRows)});
+  std::vector<Bf16> packed(kRows * kPadded);
+  TileTwin().pack_activations_bf16({.x = x.data(),
+                                    .stride = kDepth,
+                                    .rows = kRows,
+                                    .depth = kDepth,
+                                    .padded_depth = kPadded,
+                                    .packed = packed.data(),
+                                    .end_block = RowBlocks(kRows)});
+  const auto at = [&](size_t row, size_t k) {
+    const size_t first = row < 32 ? 0 : 32, rows = row < 32 ? 32 : 3, tile = k / 32;
+    const size_t row_length = tile < 2 ? 32 : 6;
+    return packed[first * kPadded + tile * 32 * rows + (row - first) * row_length + k % 32].bits;
   };
-  pack(TileTwin(), rows);
-  pack(Reference(), blocks);
-  for (size_t block = 0; block < RowBlocks(kRows); ++block) {
-    const size_t first = RowBlockBegin(kRows, block), count = RowBlockBegin(kRows, block + 1) - first;
-    for (size_t row = 0; row < count; ++row) {
-      for (size_t k = 0; k < kPadded; ++k) {
-        EXPECT_EQ(rows[(first + row) * kPadded + k].bits,
-                  blocks[first * kPadded + (k / 2 * count + row) * 2 + k % 2].bits);
-      }
-    }
+  for (size_t row = 0; row < kRows; ++row) {
+    for (size_t k = 0; k < kPadded; ++k)
+      EXPECT_EQ(at(row, k), k < kDepth ? ToBf16(x[row * kDepth + k]).bits : 0) << row << " " << k;
   }
 }
 

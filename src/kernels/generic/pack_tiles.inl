@@ -1,18 +1,21 @@
-// Packing of activations row by row, for generic/gemm_tiles.inl.
+// Packing of activations into the blocks of generic/gemm_tiles.inl.
 
 // code(row, x) gives the BF16 bits of a vector of values in the lower halves of its lanes.
 template <class Code>
 inline void PackTiledRows(const KernelTable::PackArgs& args, Code&& code) {
-  const size_t end_row = RowBlockBegin(args.rows, args.end_block);
+  const size_t end_row = RowBlockBegin(args.rows, args.end_block), rest = args.padded_depth % kTileDepth;
   for (size_t row = RowBlockBegin(args.rows, args.first_block); row < end_row; ++row) {
     const float* x = args.x + row * args.stride;
-    std::byte* to = static_cast<std::byte*>(args.packed) + row * args.padded_depth * 2;
-    size_t k = 0;
-    for (; k + kLanes <= args.depth; k += kLanes) StoreLow16(code(row, Load(x + k)), to + 2 * k);
-    if (k == args.padded_depth) continue;
-    alignas(64) std::byte last[2 * kLanes];
-    StoreLow16(code(row, LoadPadded(x, k, args.depth)), last);
-    std::memcpy(to + 2 * k, last, 2 * (args.padded_depth - k));
+    const TiledRow to = FindTiledRow(args, row);
+    for (size_t k = 0; k + kTileDepth <= args.padded_depth; k += kTileDepth) {
+      for (size_t i = 0; i < kTileDepth; i += kLanes)
+        StoreLow16(code(row, LoadPadded(x, k + i, args.depth)), to.tiles + k * to.step + 2 * i);
+    }
+    if (rest == 0) continue;
+    alignas(64) std::byte last[kTileBytes];
+    for (size_t i = 0; i < kTileDepth; i += kLanes)
+      StoreLow16(code(row, LoadPadded(x, args.padded_depth - rest + i, args.depth)), last + 2 * i);
+    std::memcpy(to.rest, last, 2 * rest);
   }
 }
 

@@ -70,15 +70,18 @@ template <WeightFormat format, size_t rows, size_t panels>
 }
 
 // BF16 pairs of rows packed for tiles as floats, even elements in the first plane, odd ones in the second.
-inline void WidenTiledRows(const std::byte* from, size_t stride, size_t rows, size_t depth, float* planes) {
-  for (size_t row = 0; row < rows; ++row, from += stride) {
-    for (size_t pair = 0; pair < depth / 2; ++pair) {
-      uint32_t bits = 0;
-      std::memcpy(&bits, from + 4 * pair, 4);
-      const uint32_t even = bits << 16, odd = bits & 0xFFFF0000;
-      std::memcpy(planes + pair * rows + row, &even, 4);
-      std::memcpy(planes + kPlaneFloats + pair * rows + row, &odd, 4);
+inline void WidenTiledRows(const std::byte* from, size_t rows, size_t depth, float* planes) {
+  for (size_t k = 0; k < depth; k += kTileDepth) {
+    const size_t pairs = (depth - k < kTileDepth ? depth - k : kTileDepth) / 2;
+    for (size_t row = 0; row < rows; ++row, planes += 1) {
+      for (size_t pair = 0; pair < pairs; ++pair, from += 4) {
+        uint32_t bits = 0;
+        std::memcpy(&bits, from, 4);
+        planes[pair * rows] = std::bit_cast<float>(bits << 16);
+        planes[kPlaneFloats + pair * rows] = std::bit_cast<float>(bits & 0xFFFF0000);
+      }
     }
+    planes += pairs * rows - rows;
   }
 }
 
@@ -95,7 +98,7 @@ void GemmChained(const GemmArgs& args) {
     for (size_t k = 0; k < args.depth; k += part) {
       const size_t depth = args.depth - k < part ? args.depth - k : part;
       if (panel == args.first_panel || depth != args.depth)
-        WidenTiledRows(static_cast<const std::byte*>(args.activations) + 2 * k, 2 * args.depth, rows, depth, planes);
+        WidenTiledRows(static_cast<const std::byte*>(args.activations) + 2 * k * rows, rows, depth, planes);
       const std::byte* weights =
           static_cast<const std::byte*>(args.weights) + panel * panel_bytes + k / RecordDepth(format) * kRecordBytes;
       const std::byte* activations = reinterpret_cast<const std::byte*>(planes);

@@ -4,6 +4,7 @@
 
 #include <immintrin.h>
 
+#include <bit>
 #include <cstring>
 #include <utility>
 
@@ -24,8 +25,8 @@ constexpr size_t kPairedRows = 1;
 #include "kernels/generic/multiply_widened.inl"
 #include "kernels/generic/pack.inl"
 #include "kernels/simd/tiles_amx.inl"
-#include "kernels/generic/pack_tiles.inl"
 #include "kernels/generic/gemm_tiles.inl"
+#include "kernels/generic/pack_tiles.inl"
 #include "kernels/simd/products_tile_chains.inl"
 // clang-format on
 
