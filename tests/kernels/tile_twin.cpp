@@ -1,5 +1,6 @@
 #include "tests/kernels/tile_twin.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -26,16 +27,16 @@ class TileSession {
     for (TileRegister& tile : tile_registers) tile = {};
   }
   // Setting tiles up clears them.
-  void Rows(size_t upper, size_t lower) {
-    if (upper == upper_ && lower == lower_) return;
-    upper_ = upper;
-    lower_ = lower;
+  void Rows(size_t count) {
+    if (count == rows_) return;
+    rows_ = count;
+    const size_t upper = std::min<size_t>(count, 16), lower = count - upper;
     const size_t rows[8] = {upper, upper, lower, lower, upper, lower, 16, 16};
     for (size_t i = 0; i < 8; ++i) tile_registers[i] = {.rows = rows[i]};
   }
 
  private:
-  size_t upper_ = 0, lower_ = 0;
+  size_t rows_ = 0;
 };
 
 template <int tile>

@@ -1,6 +1,6 @@
-// Attention over the paged cache, as AttendArgs in kernel_table.h defines it: rows of up to 8 (token, head) share one
-// walk over the pages. A row's bits don't depend on its neighbours: positions that it doesn't see weigh exactly 0, and
-// adding 0 to its sums changes nothing.
+// Attention over the paged cache, as AttendArgs in kernel_table.h defines it: up to kAttendRows rows, pairs of token
+// and head, share one walk over the pages; the tier says how many its products take at a time. A row's bits don't
+// depend on its neighbours: positions that it doesn't see weigh exactly 0, and adding 0 to its sums changes nothing.
 
 constexpr WeightFormat CacheFormat(ActivationFormat format) {
   return format == ActivationFormat::kF32 ? WeightFormat::kF32 : WeightFormat::kBf16;
@@ -8,7 +8,7 @@ constexpr WeightFormat CacheFormat(ActivationFormat format) {
 constexpr float kLowest = -3.402823466e+38f;
 constexpr size_t kBlockPages = kAttendBlock / kPagePositions;
 constexpr size_t kValuePanels = kMaxHeadDim / kPanelColumns;
-constexpr size_t kTileFloats = kRowBlock * kPanelColumns;
+constexpr size_t kTileFloats = kAttendRows * kPanelColumns;
 
 // Writes a vector of a row as operand words: BF16 pairs where the tier multiplies those, else (rounded) floats.
 template <ActivationFormat format>
@@ -144,18 +144,22 @@ class AttendRows {
 
   const AttendArgs& args_;
   size_t first_row_, rows_;
-  size_t first_[kRowBlock], last_[kRowBlock];
-  float greatest_[kRowBlock], total_[kRowBlock];
-  alignas(64) std::byte queries_[kRowBlock * kScratchRowBytes];
-  alignas(64) std::byte probabilities_[kRowBlock * kScratchRowBytes];
+  size_t first_[kAttendRows], last_[kAttendRows];
+  float greatest_[kAttendRows], total_[kAttendRows];
+  alignas(64) std::byte queries_[kAttendRows * kScratchRowBytes];
+  alignas(64) std::byte probabilities_[kAttendRows * kScratchRowBytes];
   alignas(64) float scores_[kBlockPages * kTileFloats];
   alignas(64) float sums_[kValuePanels * kTileFloats];
 };
 
+// visit(first row, rows) for each walk over the pages.
+template <class Visit>
+inline void ForEachWalk(const AttendArgs& args, Visit&& visit) {
+  const size_t rows = args.tokens * args.group;
+  for (size_t row = 0; row < rows; row += kAttendRows) visit(row, rows - row < kAttendRows ? rows - row : kAttendRows);
+}
+
 template <ActivationFormat format>
 void Attend(const AttendArgs& args) {
-  const size_t rows = args.tokens * args.group;
-  for (size_t row = 0; row < rows; row += kRowBlock) {
-    AttendRows<format>(args, row, rows - row < kRowBlock ? rows - row : kRowBlock).Run();
-  }
+  ForEachWalk(args, [&](size_t row, size_t rows) { AttendRows<format>(args, row, rows).Run(); });
 }

@@ -1,6 +1,7 @@
 // Products by tiles, for CPUs with a matrix unit. Whoever includes this has defined, for tiles 0 .. 7,
-//   TileSession                        sets the tiles up: Rows(upper, lower) gives tiles 0, 1 and 4 the first number of
-//                                      rows, 2, 3 and 5 the second; 6 and 7 have 16; a row is 64 bytes
+//   TileSession                        sets the tiles up: Rows(n), n <= 32, gives tiles 0, 1 and 4 the first 16 of n
+//   rows,
+//                                      2, 3 and 5 those beyond; 6 and 7 have 16; a row is 64 bytes
 //   ZeroTile<t>(), LoadTile<t>(from, stride), StoreTile<t>(to, stride)
 //   MultiplyBf16Tiles<sum, a, b>()     sum [rows][16] += a [rows][16 pairs] x b [16 pairs][16 columns]
 //   DecodeRecordE4M3(from, to)         four k of a panel as the two records of BF16 that hold the same numbers
@@ -38,7 +39,16 @@ struct TiledPart {
   const std::byte* weights = nullptr;
   const std::byte* rest = nullptr;  // of the last tile, where the depth ends within it
   size_t depth = 0;
-  bool is_first = false;
+  bool is_first = false;  // its sums start at zero
+  bool streams = false;   // from memory, for few rows
+};
+
+// Up to 32 rows of activations: distances in bytes between rows and between tiles.
+struct TiledRows {
+  const std::byte* first = nullptr;
+  size_t count = 0;
+  size_t row = 0, tile = 0;
+  size_t rest_row = 0;  // between rows of what the depth leaves
 };
 
 template <bool lower>
@@ -73,12 +83,12 @@ inline void StoreSums(float* sums) {
 }
 
 template <bool lower>
-inline void MultiplyTile(const std::byte* activations, const std::byte* weights) {
+inline void MultiplyTile(const std::byte* activations, size_t row, const std::byte* weights) {
   // Loads first: with products between them the processor takes 10 % longer.
   LoadTile<6>(weights, kRecordBytes);
-  LoadTile<4>(activations, kTileBytes);
+  LoadTile<4>(activations, row);
   LoadTile<7>(weights + kTileBytes, kRecordBytes);
-  if constexpr (lower) LoadTile<5>(activations + kTileRows * kTileBytes, kTileBytes);
+  if constexpr (lower) LoadTile<5>(activations + kTileRows * row, row);
   MultiplyBf16Tiles<0, 4, 6>();
   MultiplyBf16Tiles<1, 4, 7>();
   if constexpr (lower) {
@@ -87,32 +97,35 @@ inline void MultiplyTile(const std::byte* activations, const std::byte* weights)
   }
 }
 
-// The step that the depth ends in: rows are shorter there, and copied to meet zeros behind them.
+// The step that the depth ends in: what lies behind a row is another's, so rows are copied to meet zeros.
 template <bool lower>
-inline void MultiplyRest(const std::byte* activations, size_t rows, const TiledPart& part) {
+inline void MultiplyRest(const TiledRows& rows, const std::byte* activations, const TiledPart& part) {
   alignas(64) std::byte copy[kTiledRows * kTileBytes] = {};
-  const size_t row_bytes = 2 * (part.depth % kTileDepth);
-  for (size_t row = 0; row < rows; ++row)
-    std::memcpy(copy + row * kTileBytes, activations + row * row_bytes, row_bytes);
-  MultiplyTile<lower>(copy, part.rest);
+  for (size_t row = 0; row < rows.count; ++row)
+    std::memcpy(copy + row * kTileBytes, activations + row * rows.rest_row, 2 * (part.depth % kTileDepth));
+  MultiplyTile<lower>(copy, kTileBytes, part.rest);
+}
+
+template <bool lower>
+inline void MultiplyHalves(const TiledPart& part, const TiledRows& rows, float* sums) {
+  constexpr size_t kStepBytes = kTilePairs * kRecordBytes;
+  StartSums<lower>(sums, part.is_first);
+  const std::byte* weights = part.weights;
+  const std::byte* activations = rows.first;
+  for (size_t k = kTileDepth; k <= part.depth; k += kTileDepth) {
+    if (part.streams)
+      for (size_t line = 0; line < kStepBytes; line += 64) PrefetchStream<Packed<1>>(weights + line);
+    MultiplyTile<lower>(activations, rows.row, weights);
+    activations += rows.tile;
+    weights += kStepBytes;
+  }
+  if (part.rest != nullptr) MultiplyRest<lower>(rows, activations, part);
+  StoreSums<lower>(sums);
 }
 
 // Adds a part of the depth to the sums [rows][32]; more than 16 rows have a lower half.
-template <bool lower>
-inline void MultiplyTiles(const TiledPart& part, const std::byte* activations, size_t rows, float* sums) {
-  constexpr size_t kStepBytes = kTilePairs * kRecordBytes;
-  const bool streams = rows <= kStreamedRows;
-  StartSums<lower>(sums, part.is_first);
-  const std::byte* weights = part.weights;
-  for (size_t k = kTileDepth; k <= part.depth; k += kTileDepth) {
-    if (streams)
-      for (size_t line = 0; line < kStepBytes; line += 64) PrefetchStream<Packed<1>>(weights + line);
-    MultiplyTile<lower>(activations, weights);
-    activations += rows * kTileBytes;
-    weights += kStepBytes;
-  }
-  if (part.rest != nullptr) MultiplyRest<lower>(activations, rows, part);
-  StoreSums<lower>(sums);
+inline void MultiplyTiles(const TiledPart& part, const TiledRows& rows, float* sums) {
+  rows.count > kTileRows ? MultiplyHalves<true>(part, rows, sums) : MultiplyHalves<false>(part, rows, sums);
 }
 
 // Scales and bias over the sums, and only the columns that the matrix has.
@@ -131,6 +144,15 @@ inline void FinishTiledRows(const GemmArgs& args, size_t panel, size_t first_row
   }
 }
 
+// The weights behind the whole tiles of a depth, with zeros behind them, in a tile of each half panel; null for none.
+inline const std::byte* PaddedRest(const std::byte* weights, size_t depth, std::byte* scratch) {
+  const size_t whole = depth / kTileDepth * kTileDepth, bytes = (depth - whole) / 2 * kRecordBytes;
+  if (bytes == 0) return nullptr;
+  std::memcpy(scratch, weights + whole / 2 * kRecordBytes, bytes);
+  std::memset(scratch + bytes, 0, kTilePairs * kRecordBytes - bytes);
+  return scratch;
+}
+
 // The weights of a panel from k on as tiles of BF16: in place, or decoded into `scratch`.
 template <WeightFormat format>
 inline TiledPart TiledWeights(const std::byte* panel, size_t k, size_t depth, std::byte* scratch) {
@@ -138,22 +160,19 @@ inline TiledPart TiledWeights(const std::byte* panel, size_t k, size_t depth, st
   const size_t whole = depth / kTileDepth * kTileDepth;
   if constexpr (format == WeightFormat::kBf16) {
     part.weights = panel + k / 2 * kRecordBytes;
-    if (whole == depth) return part;
-    std::memcpy(scratch, part.weights + whole / 2 * kRecordBytes, (depth - whole) / 2 * kRecordBytes);
-    part.rest = scratch;
-  } else {
-    part.weights = scratch;
-    const std::byte* from = panel + k / 4 * kRecordBytes;
-    for (size_t i = 0; i < depth; i += 4, from += kRecordBytes) {
-      PrefetchStream<Packed<1>>(from);
-      PrefetchStream<Packed<1>>(from + 64);
-      DecodeRecordE4M3(from, scratch + i / 2 * kRecordBytes);
-    }
-    if (whole == depth) return part;
-    part.rest = scratch + whole / 2 * kRecordBytes;
-    scratch += whole / 2 * kRecordBytes;
+    part.rest = PaddedRest(part.weights, depth, scratch);
+    return part;
   }
-  std::memset(scratch + (depth - whole) / 2 * kRecordBytes, 0, (kTileDepth - (depth - whole)) / 2 * kRecordBytes);
+  part.weights = scratch;
+  const std::byte* from = panel + k / 4 * kRecordBytes;
+  for (size_t i = 0; i < depth; i += 4, from += kRecordBytes) {
+    PrefetchStream<Packed<1>>(from);
+    PrefetchStream<Packed<1>>(from + 64);
+    DecodeRecordE4M3(from, scratch + i / 2 * kRecordBytes);
+  }
+  if (whole == depth) return part;
+  part.rest = scratch + whole / 2 * kRecordBytes;
+  std::memset(scratch + depth / 2 * kRecordBytes, 0, (whole + kTileDepth - depth) / 2 * kRecordBytes);
   return part;
 }
 
@@ -169,10 +188,13 @@ inline void MultiplyGroup(const GemmArgs& args, TileSession& session, const Tile
                           size_t first_row, size_t end_row, float* sums) {
   for (size_t row = first_row; row < end_row; row += kTiledRows, sums += kTiledRows * kPanelColumns) {
     const size_t rows = end_row - row < kTiledRows ? end_row - row : kTiledRows;
-    const std::byte* activations = static_cast<const std::byte*>(args.activations) + 2 * (row * args.depth + k * rows);
-    session.Rows(rows < kTileRows ? rows : kTileRows, rows < kTileRows ? 0 : rows - kTileRows);
-    rows > kTileRows ? MultiplyTiles<true>(part, activations, rows, sums)
-                     : MultiplyTiles<false>(part, activations, rows, sums);
+    const TiledRows block{.first = static_cast<const std::byte*>(args.activations) + 2 * (row * args.depth + k * rows),
+                          .count = rows,
+                          .row = kTileBytes,
+                          .tile = rows * kTileBytes,
+                          .rest_row = 2 * (part.depth % kTileDepth)};
+    session.Rows(rows);
+    MultiplyTiles(part, block, sums);
     if (k + part.depth == args.depth) FinishTiledRows(args, panel, row, rows, sums);
   }
 }
@@ -189,7 +211,8 @@ void GemmTiles(const GemmArgs& args) {
       const std::byte* weights = static_cast<const std::byte*>(args.weights) + panel * PanelBytes(format, args.depth);
       for (size_t k = 0; k < args.depth; k += part_depth) {
         const size_t depth = args.depth - k < part_depth ? args.depth - k : part_depth;
-        const TiledPart part = TiledWeights<format>(weights, k, depth, scratch);
+        TiledPart part = TiledWeights<format>(weights, k, depth, scratch);
+        part.streams = format == WeightFormat::kBf16 && args.rows <= kStreamedRows;
         MultiplyGroup(args, session, part, k, panel, group, end_row, sums);
       }
     }

@@ -1,19 +1,6 @@
 // Calls of the micro-kernels that multiply floats. For BF16 and E4M3 the bits are those of vdpbf16ps, for which
 // denormals are zeros: so is the mode of the processor meanwhile.
 
-class DenormalsAreZero {
- public:
-  DenormalsAreZero() : before_(_mm_getcsr()) { SetMode(before_ | 0x8040); }
-  ~DenormalsAreZero() { SetMode(before_); }
-  DenormalsAreZero(const DenormalsAreZero&) = delete;
-  DenormalsAreZero& operator=(const DenormalsAreZero&) = delete;
-
- private:
-  // The barrier keeps loads and stores, and with them the arithmetic between, on their side.
-  static void SetMode(unsigned mode) { asm volatile("ldmxcsr %0" : : "m"(mode) : "memory"); }
-  unsigned before_;
-};
-
 template <WeightFormat format, template <size_t> class Operand>
 inline void Multiply(size_t rows, size_t panels, const std::byte* activations, const std::byte* weights,
                      size_t panel_bytes, size_t depth, float* sums) {

@@ -3,7 +3,7 @@
 
 typedef float __attribute__((may_alias)) Word;
 
-constexpr size_t kScratchRowBytes = 4 * kMaxHeadDim;
+constexpr size_t kScratchRowBytes = 4 * kMaxHeadDim + 64;  // no power of two: rows would share lines of the cache
 constexpr size_t kPlaneFloats = 4096;
 
 // With so few rows the weights come from memory faster than they are multiplied, if asked for early enough: the
@@ -32,7 +32,7 @@ struct Planes {
   static constexpr bool kWeightsStream = rows <= kStreamedRows;
 };
 
-// Attention's queries and probabilities: rows of 512 words.
+// Attention's queries and probabilities: rows of up to 512 words.
 template <size_t>
 struct RowMajor {
   static constexpr size_t kRow = kScratchRowBytes, kStep = 4, kPair = 8, kOdd = 4;

@@ -18,10 +18,10 @@ class TileSession {
   TileSession& operator=(const TileSession&) = delete;
   ~TileSession() { asm volatile("tilerelease" ::: "memory"); }
 
-  void Rows(size_t upper, size_t lower) {
-    if (upper == upper_ && lower == lower_) return;
-    upper_ = upper;
-    lower_ = lower;
+  void Rows(size_t rows) {
+    if (rows == rows_) return;
+    rows_ = rows;
+    const size_t upper = rows < 16 ? rows : 16, lower = rows - upper;
     TileShapes shapes;
     for (const int tile : {0, 1, 4}) Shape(shapes, tile, upper);
     for (const int tile : {2, 3, 5}) Shape(shapes, tile, lower);
@@ -35,7 +35,7 @@ class TileSession {
     shapes.row_bytes[tile] = rows == 0 ? 0 : 64;
   }
 
-  size_t upper_ = 0, lower_ = 0;
+  size_t rows_ = 0;
 };
 
 template <int tile>

@@ -12,6 +12,7 @@ namespace {
 
 constexpr bool kMultipliesPairs = false;
 constexpr size_t kPairedRows = 0;
+constexpr size_t kAttendRows = kRowBlock;
 
 // In the order of what needs what.
 // clang-format off
@@ -20,6 +21,7 @@ constexpr size_t kPairedRows = 0;
 #include "kernels/generic/math.inl"
 #include "kernels/generic/elementwise.inl"
 #include "kernels/simd/products_avx2.inl"
+#include "kernels/generic/denormals.inl"
 #include "kernels/generic/multiply_widened.inl"
 #include "kernels/generic/gemm.inl"
 #include "kernels/generic/gemm_widened.inl"

@@ -13,6 +13,7 @@ namespace {
 
 constexpr bool kMultipliesPairs = true;
 constexpr size_t kPairedRows = 2;
+constexpr size_t kAttendRows = kRowBlock;
 
 // In the order of what needs what.
 // clang-format off
