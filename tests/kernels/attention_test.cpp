@@ -195,6 +195,20 @@ TEST_P(Attention, StaleFiniteSlotsBeyondTheLastPositionChangeNothing) {
   }
 }
 
+TEST_P(Attention, StoredPositionHasTheBytesOfTheReference) {
+  for (const ActivationFormat format : {ActivationFormat::kF32, ActivationFormat::kBf16}) {
+    for (const Shape& shape : kShapes) {
+      Sequence got(tier(), format, shape), want(Reference(), format, shape);
+      for (size_t position = 0; position < shape.positions; ++position) {
+        got.Store(position);
+        want.Store(position);
+      }
+      for (size_t page = 0; page < got.cache.size(); ++page)
+        EXPECT_EQ(std::memcmp(got.cache[page].data(), want.cache[page].data(), got.page_bytes), 0) << "page " << page;
+    }
+  }
+}
+
 OCTET_FOR_EVERY_TIER(Attention);
 
 }  // namespace

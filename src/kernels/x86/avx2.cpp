@@ -3,6 +3,7 @@
 
 #include <immintrin.h>
 
+#include <cstring>
 #include <utility>
 
 #include "kernels/tiers.h"
@@ -27,6 +28,7 @@ constexpr size_t kAttendRows = kRowBlock;
 #include "kernels/generic/gemm_widened.inl"
 #include "kernels/generic/attention.inl"
 #include "kernels/generic/pack.inl"
+#include "kernels/generic/store_cache.inl"
 // clang-format on
 
 }  // namespace
@@ -45,6 +47,7 @@ constinit const KernelTable kAvx2 = {
     .gelu_erf_multiply = ActivateMultiply<GeluErf>,
     .softcap = Softcap,
     .rope = Rope,
+    .store_cache = {StoreCache<ActivationFormat::kF32>, StoreCache<ActivationFormat::kBf16>},
     .attend = {Attend<ActivationFormat::kF32>, Attend<ActivationFormat::kBf16>},
     .arg_max = ArgMax,
     .sum_exp = SumExp,
