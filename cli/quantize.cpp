@@ -56,9 +56,9 @@ Json RecipeList() {
 
 std::string RecipeTable() {
   std::string text =
-      fmt::format("{:<8}{:<8}{:<14}{:<28}{}\n", "recipe", "bits", "calibration", "tiers at full speed", "what it is");
+      fmt::format("{:<8}{:<8}{:<14}{:<33}{}\n", "recipe", "bits", "calibration", "tiers at full speed", "what it is");
   for (const Recipe& recipe : Recipes()) {
-    text += fmt::format("{:<8}{:<8}{:<14}{:<28}{}\n", recipe.name, recipe.bits_per_weight,
+    text += fmt::format("{:<8}{:<8}{:<14}{:<33}{}\n", recipe.name, recipe.bits_per_weight,
                         recipe.needs_calibration ? "needed" : "no", recipe.full_speed_tiers, recipe.summary);
   }
   return text;

@@ -5,8 +5,9 @@
 //   kernels.gemm[size_t(WeightFormat::kE4M3)](args);
 //
 // A tier's table starts as a copy of the table below it (reference < avx2 < avx512 < avx512_bf16 < amx) and replaces
-// entries. `reference` is plain scalar code and defines each result. An output element's value depends on its row and
-// column alone: not on how many rows, panels or threads a call covers. Layouts: kernels/layout.h.
+// entries. `reference` is plain scalar code and defines each result, but for the tiles of amx, which add BF16 products
+// in an order of their own (docs/decisions/tiles.md). An output element's value depends on its row and column alone:
+// not on how many rows, panels or threads a call covers. Layouts: kernels/layout.h.
 #pragma once
 
 #include <span>

@@ -10,8 +10,9 @@
 //                        so that unpacking low and high bytes yields BF16 pairs with the columns in order
 // Columns and depth are padded with zeros to whole panels and records.
 //
-// Activations [rows, depth] are cut into blocks of up to 8 rows. A block of r rows is [depth / n][r][4 bytes]: n = 1
-// float, or n = 2 BF16 values (k, k+1), of row 0, then row 1 ... One pointer and constant offsets reach every row.
+// Activations [rows, depth] are what the tier's own packing makes for its products, in so many bytes. But for amx
+// (generic/gemm_tiles.inl), they are cut into blocks of up to 8 rows. A block of r rows is [depth / n][r][4 bytes]: n =
+// 1 float, or n = 2 BF16 values (k, k+1), of row 0, then row 1 ... One pointer and constant offsets reach every row.
 #pragma once
 
 #include <cstddef>

@@ -14,7 +14,7 @@ constexpr Recipe kRecipes[] = {
          "E4M3 weights, one FP32 scale per output channel; activations E4M3 per token or BF16, chosen when it runs",
      .bits_per_weight = 8,
      .needs_calibration = false,
-     .full_speed_tiers = "avx2, avx512, avx512_bf16"},
+     .full_speed_tiers = "avx2, avx512, avx512_bf16, amx"},
 };
 
 }  // namespace

@@ -51,7 +51,7 @@ TEST_P(TierObject, HasNoSymbolsThatOtherFilesShare) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(, TierObject, testing::Values("avx2", "avx512", "avx512_bf16"),
+INSTANTIATE_TEST_SUITE_P(, TierObject, testing::Values("avx2", "avx512", "avx512_bf16", "amx"),
                          [](const auto& tested) { return std::string(tested.param); });
 
 struct HotLoop {
@@ -115,7 +115,7 @@ TEST_P(Disassembly, HotLoopsTouchNoStack) {
 
 INSTANTIATE_TEST_SUITE_P(, Disassembly,
                          testing::Values(HotLoop{"avx2", "vfmadd231ps", 12}, HotLoop{"avx512", "vfmadd231ps", 16},
-                                         HotLoop{"avx512_bf16", "vdpbf16ps", 16}),
+                                         HotLoop{"avx512_bf16", "vdpbf16ps", 16}, HotLoop{"amx", "tdpbf16ps", 4}),
                          [](const auto& tested) { return std::string(tested.param.object); });
 
 }  // namespace
