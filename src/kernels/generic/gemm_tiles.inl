@@ -106,14 +106,14 @@ inline void MultiplyRest(const TiledRows& rows, const std::byte* activations, co
   MultiplyTile<lower>(copy, kTileBytes, part.rest);
 }
 
-template <bool lower>
+template <bool lower, bool streams>
 inline void MultiplyHalves(const TiledPart& part, const TiledRows& rows, float* sums) {
   constexpr size_t kStepBytes = kTilePairs * kRecordBytes;
   StartSums<lower>(sums, part.is_first);
   const std::byte* weights = part.weights;
   const std::byte* activations = rows.first;
   for (size_t k = kTileDepth; k <= part.depth; k += kTileDepth) {
-    if (part.streams)
+    if constexpr (streams)
       for (size_t line = 0; line < kStepBytes; line += 64) PrefetchStream<Packed<1>>(weights + line);
     MultiplyTile<lower>(activations, rows.row, weights);
     activations += rows.tile;
@@ -125,7 +125,12 @@ inline void MultiplyHalves(const TiledPart& part, const TiledRows& rows, float* 
 
 // Adds a part of the depth to the sums [rows][32]; more than 16 rows have a lower half.
 inline void MultiplyTiles(const TiledPart& part, const TiledRows& rows, float* sums) {
-  rows.count > kTileRows ? MultiplyHalves<true>(part, rows, sums) : MultiplyHalves<false>(part, rows, sums);
+  if (rows.count > kTileRows)
+    MultiplyHalves<true, false>(part, rows, sums);
+  else if (part.streams)
+    MultiplyHalves<false, true>(part, rows, sums);
+  else
+    MultiplyHalves<false, false>(part, rows, sums);
 }
 
 // Scales and bias over the sums, and only the columns that the matrix has.
