@@ -44,10 +44,10 @@ class AttendRows {
 
   void Run() {
     // Rows ascend in position, so the first sees the earliest page and the last the latest.
-    const size_t end_page = last_[rows_ - 1] / kPagePositions + 1;
-    for (size_t page = first_[0] / kPagePositions; page < end_page;) {
+    end_page_ = last_[rows_ - 1] / kPagePositions + 1;
+    for (size_t page = first_[0] / kPagePositions; page < end_page_;) {
       const size_t next = page / kBlockPages * kBlockPages + kBlockPages;
-      AddBlock(page, next < end_page ? next : end_page);
+      AddBlock(page, next < end_page_ ? next : end_page_);
       page = next;
     }
     for (size_t r = 0; r < rows_; ++r) StoreRow(r);
@@ -63,9 +63,21 @@ class AttendRows {
     }
   }
 
+  // Few rows wait for the cache, whose pages don't follow each other: each is asked for while the one before it is
+  // multiplied.
+  void Prefetch(size_t page, size_t end_page, size_t offset, size_t bytes) const {
+    if (rows_ > kRowBlock || page >= end_page) return;
+    const std::byte* from = args_.pages[page] + offset;
+    for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(from + i, 0, 2);
+  }
+
   void AddBlock(size_t first_page, size_t end_page) {
     constexpr WeightFormat kFormat = CacheFormat(format);
+    const size_t key_bytes = PanelBytes(kFormat, args_.key_dim);
+    const size_t value_bytes = Panels(args_.value_dim) * PanelBytes(kFormat, kPagePositions);
     for (size_t page = first_page; page < end_page; ++page) {
+      Prefetch(page, end_page, args_.value_offset, value_bytes);
+      Prefetch(page + 1, end_page_, args_.key_offset, key_bytes);
       float* scores = scores_ + page % kBlockPages * kTileFloats;
       Clear(scores, rows_ * kPanelColumns);
       MultiplyScratch<format>(rows_, queries_, args_.pages[page] + args_.key_offset,
@@ -143,7 +155,7 @@ class AttendRows {
   static constexpr size_t kOperandBytes = format == ActivationFormat::kBf16 && kMultipliesPairs ? 2 : 4;
 
   const AttendArgs& args_;
-  size_t first_row_, rows_;
+  size_t first_row_, rows_, end_page_ = 0;
   size_t first_[kAttendRows], last_[kAttendRows];
   float greatest_[kAttendRows], total_[kAttendRows];
   alignas(64) std::byte queries_[kAttendRows * kScratchRowBytes];
