@@ -1,5 +1,6 @@
 // `octet bench`: tokens a second that a model reads and writes, as llama-bench measures them.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <cstdlib>
 
@@ -20,6 +21,8 @@ struct BenchOptions {
   std::vector<size_t> gen_tokens = {128};
   std::vector<size_t> threads;
   std::vector<size_t> batch = {1};
+  std::vector<size_t> depth = {0};
+  std::string format = "md";
   size_t repetitions = 5;
 
   template <class Visit>
@@ -38,6 +41,8 @@ struct BenchOptions {
     visit(&B::threads, "threads", "numbers of threads to measure with; not given: every core that this process may use",
           Between{1, 1024});
     visit(&B::batch, "batch", "numbers of sequences computed together", Between{1, 4096});
+    visit(&B::depth, "depth", "tokens that the cache holds before a test begins", Between{0, 1 << 20});
+    visit(&B::format, "format", "the table in Markdown or as CSV; --json goes before it", OneOf{{"md", "csv"}});
     visit(&B::repetitions, "repetitions", "runs of each test after one that isn't counted", Between{1, 1000});
   }
 };
@@ -46,6 +51,7 @@ struct Row {
   std::string test;
   size_t threads = 0;
   size_t batch = 0;
+  size_t depth = 0;
   Speed speed;
 };
 
@@ -67,20 +73,31 @@ Result<Decoder> LoadDecoder(const BenchOptions& options, const Invocation& call)
   return Decoder::Load(std::move(files.spec), *files.weights);
 }
 
-// All tests with one number of threads.
+// Every test with so many threads and sequences.
+std::vector<SpeedTest> TestsOf(const BenchOptions& options, size_t batch) {
+  std::vector<SpeedTest> tests;
+  for (const size_t depth : options.depth) {
+    for (const SpeedTest::Kind kind : {SpeedTest::kPrompt, SpeedTest::kDecode}) {
+      for (const size_t tokens : kind == SpeedTest::kPrompt ? options.prompt_tokens : options.gen_tokens) {
+        if (tokens == 0) continue;
+        tests.push_back(
+            {.kind = kind, .tokens = tokens, .depth = depth, .batch = batch, .repetitions = options.repetitions});
+      }
+    }
+  }
+  return tests;
+}
+
 Status Measure(const BenchOptions& options, const Decoder& decoder, size_t threads, Invocation& call,
                std::vector<Row>& rows) {
   ThreadPool pool(threads);
   nn::ExecutionContext context(pool, kernels::ActiveKernels());
   if (options.activations == "fp8") context.activations = nn::ActivationMode::kE4M3;
   for (const size_t batch : options.batch) {
-    for (const SpeedTest::Kind kind : {SpeedTest::kPrompt, SpeedTest::kDecode}) {
-      for (const size_t tokens : kind == SpeedTest::kPrompt ? options.prompt_tokens : options.gen_tokens) {
-        if (tokens == 0) continue;
-        const SpeedTest test{.kind = kind, .tokens = tokens, .batch = batch, .repetitions = options.repetitions};
-        const Speed speed = OCTET_TRY(MeasureSpeed(decoder, context, test, call.cancel()));
-        rows.push_back({Cat(kind == SpeedTest::kPrompt ? "pp" : "tg", tokens), threads, batch, speed});
-      }
+    for (const SpeedTest& test : TestsOf(options, batch)) {
+      const Speed speed = OCTET_TRY(MeasureSpeed(decoder, context, test, call.cancel()));
+      rows.push_back(
+          {Cat(test.kind == SpeedTest::kPrompt ? "pp" : "tg", test.tokens), threads, batch, test.depth, speed});
     }
   }
   return {};
@@ -93,6 +110,7 @@ Json ToJson(const std::vector<Row>& rows, const Decoder& decoder) {
         {{"test", row.test},
          {"threads", row.threads},
          {"batch", row.batch},
+         {"depth", row.depth},
          {"tokens_per_second", {{"median", row.speed.median}, {"min", row.speed.min}, {"max", row.speed.max}}},
          {"bytes_per_token", decoder.bytes_per_token()},
          {"tier", kernels::ActiveKernels().name}});
@@ -100,20 +118,33 @@ Json ToJson(const std::vector<Row>& rows, const Decoder& decoder) {
   return list;
 }
 
-// Weights are read once per step, whatever the batch; of a prompt the rate of bytes says nothing.
+// Weights are read once per step, whatever the batch; of a prompt the rate of bytes says nothing, and is left empty.
 std::string BytesRate(const Row& row, const Decoder& decoder) {
-  if (!row.test.starts_with("tg")) return "-";
+  if (!row.test.starts_with("tg")) return "";
   const double steps = row.speed.median / static_cast<double>(row.batch);
   return fmt::format("{:.1f}", steps * static_cast<double>(decoder.bytes_per_token()) / 1e9);
 }
 
-std::string ToTable(const std::vector<Row>& rows, const Decoder& decoder) {
+std::string ToTable(const std::vector<Row>& rows, const Decoder& decoder, bool is_csv) {
+  const std::string_view before = is_csv ? "" : "| ", between = is_csv ? "," : " | ", behind = is_csv ? "\n" : " |\n";
   std::string table =
-      "| test | threads | batch | tokens/s | min | max | GB/s | tier |\n|---|---|---|---|---|---|---|---|\n";
+      fmt::format("{}{}{}", before,
+                  fmt::join({"test", "depth", "threads", "batch", is_csv ? "tokens_per_second" : "tokens/s", "min",
+                             "max", is_csv ? "gb_per_second" : "GB/s", "tier"},
+                            between),
+                  behind);
+  if (!is_csv) table += "|---|---|---|---|---|---|---|---|---|\n";
   for (const Row& row : rows) {
-    table += fmt::format("| {} | {} | {} | {:.1f} | {:.1f} | {:.1f} | {} | {} |\n", row.test, row.threads, row.batch,
-                         row.speed.median, row.speed.min, row.speed.max, BytesRate(row, decoder),
-                         kernels::ActiveKernels().name);
+    const std::string cells[] = {row.test,
+                                 Cat(row.depth),
+                                 Cat(row.threads),
+                                 Cat(row.batch),
+                                 fmt::format("{:.1f}", row.speed.median),
+                                 fmt::format("{:.1f}", row.speed.min),
+                                 fmt::format("{:.1f}", row.speed.max),
+                                 BytesRate(row, decoder),
+                                 kernels::ActiveKernels().name};
+    table += fmt::format("{}{}{}", before, fmt::join(cells, between), behind);
   }
   return table;
 }
@@ -126,7 +157,8 @@ Status Bench(const BenchOptions& options, Invocation& call) {
   if (threads.empty()) threads.push_back(ThreadPool::AvailableCores());
   std::vector<Row> rows;
   for (const size_t count : threads) OCTET_TRY(Measure(options, decoder, count, call, rows));
-  return call.json() ? call.PrintJson(ToJson(rows, decoder)) : call.Print(ToTable(rows, decoder));
+  return call.json() ? call.PrintJson(ToJson(rows, decoder))
+                     : call.Print(ToTable(rows, decoder, options.format == "csv"));
 }
 
 const RegisterVerb kBench(MakeVerb<BenchOptions>({.name = "bench",

@@ -18,21 +18,26 @@ class Bench {
     if (test.tokens == 0 || test.batch == 0 || test.repetitions == 0 || test.chunk == 0) {
       return Fail(ErrorCode::kInvalidArgument, "tokens, batch, repetitions and chunk must each be at least 1");
     }
-    const size_t pages = nn::KvLayout::PagesFor(test.tokens) * test.batch;
+    const size_t pages = nn::KvLayout::PagesFor(test.depth + test.tokens) * test.batch;
     PagePool pool = OCTET_TRY(PagePool::Create(decoder.kv_layout().page_bytes(), pages));
     return Bench(decoder, context, test, std::move(pool));
   }
 
-  Status RunOnce(const CancelFlag& cancel) {
-    std::vector<PageTable> tables;
+  // Gives each sequence its pages and fills them up to the depth. Once, before the runs.
+  Status Fill(const CancelFlag& cancel) {
+    const size_t most = test_.depth + test_.tokens;
     for (size_t i = 0; i < test_.batch; ++i) {
-      tables.emplace_back(pool_, test_.tokens);
-      OCTET_TRY(tables.back().Cover(test_.tokens));
+      tables_.emplace_back(pool_, most);
+      OCTET_TRY(tables_.back().Cover(most));
     }
-    context_.cancel = &cancel;
-    const Status run = test_.kind == SpeedTest::kPrompt ? RunPrompts(tables) : RunDecode(tables);
-    context_.cancel = nullptr;  // the flag may be gone before the context
-    return run;
+    return WithCancel(cancel, [&] { return Read(0, test_.depth, /*with_logits=*/false); });
+  }
+
+  Status RunOnce(const CancelFlag& cancel) {
+    return WithCancel(cancel, [&] {
+      return test_.kind == SpeedTest::kPrompt ? Read(test_.depth, test_.depth + test_.tokens, /*with_logits=*/true)
+                                              : Write();
+    });
   }
 
   Status CheckLogits() const {
@@ -52,32 +57,42 @@ class Bench {
         test_(test),
         pool_(std::move(pool)),
         logits_(test.batch * decoder.spec().vocab) {
-    for (size_t i = 0; i < test.tokens; ++i)
+    for (size_t i = 0; i < test.depth + test.tokens; ++i)
       tokens_.push_back(static_cast<int32_t>((i * 31 + 7) % decoder.spec().vocab));
   }
 
-  Status RunPrompts(const std::vector<PageTable>& tables) {
-    for (const PageTable& table : tables) {
-      for (size_t begin = 0; begin < test_.tokens; begin += test_.chunk) {
-        const size_t count = std::min(test_.chunk, test_.tokens - begin);
-        const bool last = begin + count == test_.tokens;
+  template <class Function>
+  Status WithCancel(const CancelFlag& cancel, Function&& function) {
+    context_.cancel = &cancel;
+    const Status status = function();
+    context_.cancel = nullptr;  // the flag may be gone before the context
+    return status;
+  }
+
+  // Tokens first .. end - 1 of every sequence, in chunks; the last has logits if wanted.
+  Status Read(size_t first, size_t end, bool with_logits) {
+    for (const PageTable& table : tables_) {
+      for (size_t begin = first; begin < end; begin += test_.chunk) {
+        const size_t count = std::min(test_.chunk, end - begin);
+        const bool last = begin + count == end;
         const Decoder::Run run{.tokens = std::span(tokens_).subspan(begin, count),
                                .first_position = begin,
                                .pages = table.pages(),
-                               .logits_from = last ? count - 1 : count,
-                               .prompt_length = test_.tokens};
+                               .logits_from = last && with_logits ? count - 1 : count,
+                               .prompt_length = end};
         OCTET_TRY(decoder_.Forward({&run, 1}, context_, logits_.data()));
       }
     }
     return {};
   }
 
-  Status RunDecode(const std::vector<PageTable>& tables) {
-    std::vector<Decoder::Run> runs(tables.size());
-    for (size_t position = 0; position < test_.tokens; ++position) {
-      for (size_t i = 0; i < tables.size(); ++i) {
+  // Behind the depth, one token of every sequence at a time.
+  Status Write() {
+    std::vector<Decoder::Run> runs(tables_.size());
+    for (size_t position = test_.depth; position < test_.depth + test_.tokens; ++position) {
+      for (size_t i = 0; i < tables_.size(); ++i) {
         runs[i] = {
-            .tokens = std::span(tokens_).subspan(position, 1), .first_position = position, .pages = tables[i].pages()};
+            .tokens = std::span(tokens_).subspan(position, 1), .first_position = position, .pages = tables_[i].pages()};
       }
       OCTET_TRY(decoder_.Forward(runs, context_, logits_.data()));
     }
@@ -88,6 +103,7 @@ class Bench {
   nn::ExecutionContext& context_;
   SpeedTest test_;
   PagePool pool_;
+  std::vector<PageTable> tables_;
   std::vector<int32_t> tokens_;
   std::vector<float> logits_;
 };
@@ -98,6 +114,7 @@ Result<Speed> MeasureSpeed(const Decoder& decoder, nn::ExecutionContext& context
                            const CancelFlag& cancel) {
   using Clock = std::chrono::steady_clock;
   Bench bench = OCTET_TRY(Bench::Create(decoder, context, test));
+  OCTET_TRY(bench.Fill(cancel));
   OCTET_TRY(bench.RunOnce(cancel));
   OCTET_TRY(bench.CheckLogits());
   std::vector<double> rates;

@@ -18,6 +18,7 @@ struct SpeedTest {
   enum Kind { kPrompt, kDecode };
   Kind kind = kPrompt;
   size_t tokens = 512;     // of each sequence
+  size_t depth = 0;        // tokens that its cache holds before, computed once and not counted
   size_t batch = 1;        // sequences computed together
   size_t repetitions = 5;  // after one that isn't counted
   size_t chunk = 512;      // most tokens in one forward pass
@@ -30,9 +31,10 @@ struct Speed {
   double max = 0;
 };
 
-// Every sequence starts empty, with the same arbitrary tokens. kPrompt computes all its tokens in chunks and the logits
-// of the last; kDecode one token of each sequence at a time, each with its logits. Fails as Decoder::Forward does; with
-// internal where logits come out that are no numbers; with invalid_argument for sizes of 0.
+// Every sequence has the same arbitrary tokens and starts behind `depth` of them. kPrompt computes all its tokens in
+// chunks and the logits of the last; kDecode one token of each sequence at a time, each with its logits. Fails as
+// Decoder::Forward does; with internal where logits come out
+// that are no numbers; with invalid_argument for sizes of 0.
 Result<Speed> MeasureSpeed(const Decoder& decoder, nn::ExecutionContext& context, const SpeedTest& test,
                            const CancelFlag& cancel);
 
