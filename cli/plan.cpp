@@ -11,7 +11,7 @@ namespace {
 struct PlanOptions {
   size_t context = 0;
   size_t users = 1;
-  size_t chunk = 512;
+  size_t chunk = 128;
   std::string compute = "auto";
 
   template <class Visit>

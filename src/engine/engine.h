@@ -28,7 +28,9 @@ struct EngineOptions {
   size_t threads = 0;   // 0: the cores that this process may use
   size_t context = 0;   // tokens of prompt and answer; 0: what the model was made for
   size_t sessions = 1;  // full contexts that the cache has room for
-  size_t chunk = 512;   // most tokens in one forward pass
+  // Most tokens in one forward pass; no bit of a result depends on it. The activations of 128 stay in the second-level
+  // cache, which is worth 40 % on AMX; weights are read once more for every 128 tokens.
+  size_t chunk = 128;
   LoadOptions load = {};
   nn::ActivationMode activations = nn::ActivationMode::kBf16;
 };

@@ -15,7 +15,7 @@ namespace octet {
 struct MemoryWish {
   size_t context = 0;  // of each user; 0: what the model was made for
   size_t users = 1;
-  size_t chunk = 512;  // most tokens in one forward pass
+  size_t chunk = 128;  // most tokens in one forward pass
 };
 
 // Bytes; kilobytes of the program itself and of its tokenizer are not in it.

@@ -21,7 +21,7 @@ struct SpeedTest {
   size_t depth = 0;        // tokens that its cache holds before, computed once and not counted
   size_t batch = 1;        // sequences computed together
   size_t repetitions = 5;  // after one that isn't counted
-  size_t chunk = 512;      // most tokens in one forward pass
+  size_t chunk = 128;      // most tokens in one forward pass
 };
 
 // Tokens of all sequences together in a second.
