@@ -133,7 +133,8 @@ inline void MultiplyTiles(const TiledPart& part, const TiledRows& rows, float* s
     MultiplyHalves<false, false>(part, rows, sums);
 }
 
-// Scales and bias over the sums, and only the columns that the matrix has.
+// Scales and bias over the sums, and only the columns that the matrix has: FinishRow of gemm.inl in plain loops, which a
+// machine without the vectors of a tier runs too.
 inline void FinishTiledRows(const GemmArgs& args, size_t panel, size_t first_row, size_t rows, const float* sums) {
   const size_t column = panel * kPanelColumns;
   const size_t count = args.columns - column < kPanelColumns ? args.columns - column : kPanelColumns;
