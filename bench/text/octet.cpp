@@ -52,7 +52,7 @@ double SecondsOf(const std::function<void()>& body) {
 std::string DecodeAsStream(const Tokenizer& tokenizer, const std::vector<int32_t>& ids) {
   StreamDecoder stream(tokenizer, /*skip_special=*/false);
   std::string text;
-  for (const int32_t id : ids) text += stream.Push(id);
+  for (const int32_t id : ids) stream.Push(id, text);
   return text + stream.Finish();
 }
 

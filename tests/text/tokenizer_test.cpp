@@ -87,6 +87,10 @@ TEST(Tokenizer, UnknownPartsAreNamed) {
   EXPECT_EQ(refuse("\"a b\"", "\"a x\""), "small: merge 0 names `x`, which is not in the vocabulary");
   EXPECT_EQ(refuse("\"b\": 1", "\"b\": 99999999999"),
             "small: token `b` has id 99999999999, ids of 16 tokens must be in 0..65663");
+  EXPECT_EQ(refuse("{\"type\": \"ByteLevel\"}", "{\"type\": \"BPEDecoder\", \"suffix\": \"\"}"),
+            "small: decoder: a BPEDecoder with an empty suffix");
+  EXPECT_EQ(refuse("{\"type\": \"ByteLevel\"}", "{\"type\": \"Metaspace\", \"replacement\": \"\"}"),
+            "small: decoder: a Metaspace with an empty replacement");
 }
 
 TEST(Tokenizer, MalformedUtf8IsReadAsReplacementCharacters) {
