@@ -5,7 +5,7 @@
 //
 // MODEL is what OpenTokenizer reads. `first` is the first call on a new tokenizer, whose cache of words is empty. --ids
 // writes the ids as 32-bit numbers, --tokenizer-json writes the vocabulary of a GGUF file for other programs;
-// bench/peers/tokenizers.py holds both against tiktoken and Hugging Face's tokenizers. MB are 10^6 bytes of text.
+// bench/peers/tokenizer_turns.py holds both against tiktoken and Hugging Face's tokenizers. MB are 10^6 bytes of text.
 #include <fmt/core.h>
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 """Octet's tokenizers beside tiktoken and Hugging Face's tokenizers: same vocabulary, same text, one thread, by turns.
 
-    python bench/peers/tokenizers.py build/release/bench/bench_text MODEL... --text FILE [--text FILE]... [--rounds 5]
+    python bench/peers/tokenizer_turns.py build/release/bench/bench_text MODEL... --text FILE [--text FILE]... [--rounds 5]
 
 MODEL is a tokenizer.json or a GGUF file. tiktoken takes part where a vocabulary is byte-level with one pattern; its ranks are made
 from the vocabulary's own tokens. The ids of all programs must be equal, or the script ends with 1. Seconds are those that the
@@ -18,9 +18,6 @@ import subprocess
 import sys
 import tempfile
 import time
-
-# The script has the name of a package that it imports; its own folder must not come first.
-sys.path[:] = [folder for folder in sys.path if pathlib.Path(folder).resolve() != pathlib.Path(__file__).resolve().parent]
 
 # One thread each, whatever the machine has.
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
