@@ -110,8 +110,9 @@ struct KernelTable {
 
   // Index of the largest value, the lowest index among equals; NaN is never chosen unless all are (then 0).
   size_t (*arg_max)(const float* x, size_t count) = nullptr;
-  // sum_i exp((x[i] - shift) * factor), summed in double in an order that depends on count alone.
-  double (*sum_exp)(const float* x, float shift, float factor, size_t count) = nullptr;
+  // sum_i exp((x[i] - shift) * factor), summed in double in an order that depends on count alone. The terms go to
+  // `terms` [count], which may be null.
+  double (*sum_exp)(const float* x, float shift, float factor, size_t count, float* terms) = nullptr;
 };
 
 // The tier that OCTET_CPU names, or the quickest of this CPU where `wish` is empty: the last one that runs, but avx512

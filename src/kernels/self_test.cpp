@@ -154,7 +154,7 @@ Floats Rope(const KernelTable& tier) {
 Floats Choose(const KernelTable& tier) {
   const Floats x = Numbers(kDepth, 11);
   return {static_cast<float>(tier.arg_max(x.data(), x.size())),
-          static_cast<float>(tier.sum_exp(x.data(), 1.0f, 4.0f, x.size()))};
+          static_cast<float>(tier.sum_exp(x.data(), 1.0f, 4.0f, x.size(), nullptr))};
 }
 
 // Two new tokens over 40 positions, two query heads on one key head.

@@ -12,6 +12,8 @@ namespace {
 // Up to here the scan for the best pair costs less than a heap.
 constexpr size_t kShortWord = 32;
 
+constexpr std::string_view kBar = "\u2581";
+
 }  // namespace
 
 Result<BpeModel> BpeModel::Make(const TokenizerParts& parts, const Vocabulary& vocabulary, bool byte_level,
@@ -44,10 +46,42 @@ Result<BpeModel> BpeModel::Make(const TokenizerParts& parts, const Vocabulary& v
                   "`, which is not in the vocabulary");
     model.merges_.Insert(pair.left, pair.right, {static_cast<uint32_t>(rank), id});
   }
+  model.FindBarJoins(parts);
   return model;
 }
 
+void BpeModel::FindBarJoins(const TokenizerParts& parts) {
+  cuts_at_bars_ = !byte_level_ && !ignore_merges_ && subword_prefix_.empty() && word_suffix_.empty() &&
+                  vocabulary_->FindOr(kBar, -1) >= 0;
+  // The texts of these tokens aren't what they stand for; merges with them tell nothing about bytes.
+  std::vector<bool> stand_in(vocabulary_->size());
+  const auto mark = [&stand_in](int32_t id) {
+    if (id >= 0 && static_cast<size_t>(id) < stand_in.size()) stand_in[static_cast<size_t>(id)] = true;
+  };
+  mark(unknown_);
+  for (const int32_t id : fallback_ids_) mark(id);
+  for (const MergePair pair : parts.merges) {
+    const std::string_view left = vocabulary_->Text(pair.left), right = vocabulary_->Text(pair.right);
+    if (left.empty() || stand_in[static_cast<size_t>(pair.left)] || stand_in[static_cast<size_t>(pair.right)])
+      cuts_at_bars_ = false;
+    if (!cuts_at_bars_) return;
+    if (right.starts_with(kBar)) joins_bar_[static_cast<uint8_t>(left.back())] = true;
+  }
+}
+
 void BpeModel::EncodeWord(std::string_view word, BpeScratch& scratch, std::vector<int32_t>& ids) const {
+  size_t begin = 0;
+  if (cuts_at_bars_) {
+    for (size_t bar = word.find(kBar, 1); bar != std::string_view::npos; bar = word.find(kBar, bar + 1)) {
+      if (joins_bar_[static_cast<uint8_t>(word[bar - 1])]) continue;
+      EncodePart(word.substr(begin, bar - begin), scratch, ids);
+      begin = bar;
+    }
+  }
+  EncodePart(word.substr(begin), scratch, ids);
+}
+
+void BpeModel::EncodePart(std::string_view word, BpeScratch& scratch, std::vector<int32_t>& ids) const {
   if (word.size() > WordCache::kLongestWord) return EncodeUncached(word, scratch, ids);
   const WordCache::Key key = WordCache::MakeKey(word);
   WordCache::Entry& entry = scratch.cache.Find(key);

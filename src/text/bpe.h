@@ -51,9 +51,12 @@ class BpeModel {
                                std::string_view where);
 
   // Appends the ids of a non-empty word. Work: n log n of the word's characters; known short words come from the cache.
+  // A text that SentencePiece leaves whole falls apart before its spaces where no merge could reach across.
   void EncodeWord(std::string_view word, BpeScratch& scratch, std::vector<int32_t>& ids) const;
 
  private:
+  void FindBarJoins(const TokenizerParts& parts);
+  void EncodePart(std::string_view word, BpeScratch& scratch, std::vector<int32_t>& ids) const;
   void EncodeUncached(std::string_view word, BpeScratch& scratch, std::vector<int32_t>& ids) const;
   void StartSymbols(std::string_view word, std::vector<int32_t>& ids) const;
   void StartCharacter(std::string_view character, bool first, bool last, std::vector<int32_t>& ids,
@@ -73,6 +76,8 @@ class BpeModel {
   bool byte_fallback_ = false;
   bool fuse_unknown_ = false;
   bool ignore_merges_ = false;
+  bool cuts_at_bars_ = false;          // text falls apart before "▁", SentencePiece's space, ...
+  std::array<bool, 256> joins_bar_{};  // ... but behind these bytes, with which a merge joins it
 };
 
 }  // namespace octet

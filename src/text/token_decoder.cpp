@@ -53,14 +53,21 @@ Status TokenDecoder::Add(const Json& definition, std::string_view where, int dep
     fused_ = true;
   } else if (type == "Metaspace") {
     const std::string replacement = OCTET_TRY(TextOr(definition, "replacement", "\u2581", where));
+    if (replacement.empty()) return Fail(ErrorCode::kCorrupt, where, ": a Metaspace with an empty replacement");
     const bool drops = OCTET_TRY(TextOr(definition, "prepend_scheme", "always", where)) != "never" &&
                        OCTET_TRY(FlagOr(definition, "add_prefix_space", true, where));
     makers_.push_back([=] { return std::make_unique<MetaspaceStage>(replacement, drops, fused); });
   } else if (type == "Replace") {
     const PartPattern pattern = OCTET_TRY(ReadPattern(definition, where));
     const std::string content = OCTET_TRY(GetString(definition, "content", where));
-    const Regex regex = OCTET_TRY(Regex::Compile(pattern.expression, where));
-    makers_.push_back([=] { return std::make_unique<ReplaceStage>(regex, pattern.literal, content, fused); });
+    Replacement replacement{OCTET_TRY(Regex::Compile(pattern.expression, where)), pattern.literal, content};
+    // What makes a token no longer can be done for the whole vocabulary at once.
+    const bool shortens = !pattern.literal.empty() && content.size() <= pattern.literal.size();
+    if (shortens && makers_.empty() && !fused) {
+      prepared_.push_back(std::move(replacement));
+    } else {
+      makers_.push_back([=] { return std::make_unique<ReplaceStage>(replacement, fused); });
+    }
   } else if (type == "Strip") {
     const Strip found = OCTET_TRY(ReadStrip(definition, where));
     makers_.push_back([=] { return std::make_unique<StripStage>(found.content, found.start, found.stop, fused); });
@@ -70,11 +77,22 @@ Status TokenDecoder::Add(const Json& definition, std::string_view where, int dep
     makers_.push_back([=] { return std::make_unique<WordPieceStage>(prefix, cleanup); });
   } else if (type == "BPEDecoder") {
     const std::string suffix = OCTET_TRY(TextOr(definition, "suffix", "</w>", where));
+    if (suffix.empty()) return Fail(ErrorCode::kCorrupt, where, ": a BPEDecoder with an empty suffix");
     makers_.push_back([=] { return std::make_unique<WordSuffixStage>(suffix); });
   } else {
     return Fail(ErrorCode::kUnsupported, where, ": type `", type, "` is unknown to this build");
   }
   return {};
+}
+
+std::string TokenDecoder::Prepare(std::string_view token) const {
+  std::string text(token);
+  for (const Replacement& replacement : prepared_) {
+    std::string replaced;
+    replacement.Append(text, replaced);
+    text = std::move(replaced);
+  }
+  return text;
 }
 
 DecoderChain TokenDecoder::Start() const {
@@ -84,34 +102,27 @@ DecoderChain TokenDecoder::Start() const {
 }
 
 DecoderChain::DecoderChain(std::vector<std::unique_ptr<DecoderStage>> stages)
-    : stages_(std::move(stages)), ready_(std::make_unique<std::string>()) {
-  for (size_t i = 0; i < stages_.size(); ++i) {
-    if (i + 1 < stages_.size()) {
-      stages_[i]->set_next([next = stages_[i + 1].get()](std::string token) { next->Push(std::move(token)); });
-    } else {
-      stages_[i]->set_next([ready = ready_.get()](std::string text) { *ready += text; });
-    }
-  }
+    : stages_(std::move(stages)), sink_(std::make_unique<DecoderSink>()) {
+  for (size_t i = 0; i < stages_.size(); ++i)
+    stages_[i]->set_next(i + 1 < stages_.size() ? stages_[i + 1].get() : sink_.get());
 }
 
 void DecoderChain::Push(std::string_view token, std::string& out) {
+  sink_->set_out(&out);
   if (stages_.empty()) {
-    out += token;
-    return;
+    sink_->Push(token);
+  } else {
+    stages_.front()->Push(token);
   }
-  stages_.front()->Push(std::string(token));
-  out += *ready_;
-  ready_->clear();
 }
 
 void DecoderChain::Finish(std::string& out) {
+  sink_->set_out(&out);
   for (const auto& stage : stages_) stage->Finish();
-  out += *ready_;
-  ready_->clear();
 }
 
 void AppendWholeUtf8(std::string_view bytes, std::string& held, std::string& out) {
-  if (held.empty() && IsValidUtf8(bytes)) {
+  if (held.empty() && (IsAscii(bytes) || IsValidUtf8(bytes))) {
     out += bytes;
     return;
   }

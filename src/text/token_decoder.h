@@ -17,21 +17,33 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "text/regex.h"
 
 namespace octet {
 
-// One step at work on one text. Tokens come in by Push; what is ready goes on to `next`.
+// One step at work on one text. Tokens come in by Push; what is ready goes on to `next`. Memory of a push serves the
+// next one, so that a text in flow allocates nothing.
 class DecoderStage {
  public:
   virtual ~DecoderStage() = default;
-  virtual void Push(std::string token) = 0;
+  virtual void Push(std::string_view token) = 0;
   // The last token was pushed: lets go what was held.
   virtual void Finish() {}
 
-  void set_next(std::function<void(std::string)> next) { next_ = std::move(next); }
+  void set_next(DecoderStage* next) { next_ = next; }
 
  protected:
-  std::function<void(std::string)> next_;
+  DecoderStage* next_ = nullptr;
+};
+
+// The end of a chain: appends to a text.
+class DecoderSink : public DecoderStage {
+ public:
+  void Push(std::string_view token) override { *out_ += token; }
+  void set_out(std::string* out) { out_ = out; }
+
+ private:
+  std::string* out_ = nullptr;
 };
 
 // The steps at work on one text.
@@ -44,7 +56,16 @@ class DecoderChain {
 
  private:
   std::vector<std::unique_ptr<DecoderStage>> stages_;
-  std::unique_ptr<std::string> ready_;
+  std::unique_ptr<DecoderSink> sink_;
+};
+
+// A text or a pattern, and what becomes of its matches.
+struct Replacement {
+  Regex pattern;
+  std::string literal;  // where not empty, the pattern is this text itself
+  std::string content;
+
+  void Append(std::string_view text, std::string& out) const;
 };
 
 class TokenDecoder {
@@ -52,6 +73,9 @@ class TokenDecoder {
   static Result<TokenDecoder> Make(const Json& definition, std::string_view where);
 
   DecoderChain Start() const;
+
+  // What the chain wants for a token: replacements that look at one token alone are made here, once per vocabulary.
+  std::string Prepare(std::string_view token) const;
 
   // ByteLevel alone: the bytes of the tokens are the text.
   bool only_byte_level() const { return only_byte_level_; }
@@ -61,7 +85,8 @@ class TokenDecoder {
   Status Add(const Json& definition, std::string_view where, int depth);
 
   std::vector<StageMaker> makers_;
-  bool fused_ = false;  // what leaves the steps so far is parts of one text, no more tokens
+  std::vector<Replacement> prepared_;  // made before the first stage
+  bool fused_ = false;                 // what leaves the steps so far is parts of one text, no more tokens
   bool only_byte_level_ = false;
 };
 

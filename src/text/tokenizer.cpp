@@ -46,8 +46,7 @@ std::string Tokenizer::Decode(std::span<const int32_t> ids, bool skip_special) c
   }
   DecoderChain chain = state_->decoder.Start();
   for (const int32_t id : ids) {
-    const std::string_view token = state_->DecodedTextOf(id);
-    if (!token.empty() && !(skip_special && state_->IsSpecial(id))) chain.Push(token, out);
+    if (!state_->IsBlank(id) && !(skip_special && state_->IsSpecial(id))) chain.Push(state_->BytesOf(id), out);
   }
   chain.Finish(out);
   return out;

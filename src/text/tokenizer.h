@@ -85,6 +85,8 @@ class StreamDecoder {
   ~StreamDecoder();
 
   std::string Push(int32_t id);
+  // The same, appended to `out`.
+  void Push(int32_t id, std::string& out);
   // What was held back, malformed bytes as U+FFFD; the decoder is then as new.
   std::string Finish();
 

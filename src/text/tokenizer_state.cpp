@@ -32,7 +32,7 @@ Result<std::unique_ptr<const Tokenizer::State>> Tokenizer::State::Make(Tokenizer
   state->eos = parts.eos;
   state->MakeMatchers();
   state->IndexIds();
-  if (state->decoder.only_byte_level()) state->IndexBytes();
+  state->IndexBytes();
   return std::unique_ptr<const State>(std::move(state));
 }
 
@@ -91,29 +91,14 @@ void Tokenizer::State::IndexBytes() {
   byte_offsets.reserve(texts.size() + 1);
   for (const std::string_view token : decoded_texts) {
     byte_offsets.push_back(static_cast<uint32_t>(byte_text.size()));
+    if (!decoder.only_byte_level()) {
+      byte_text += decoder.Prepare(token);
+      continue;
+    }
     const std::optional<std::string> bytes = BytesOfByteLevel(token);
     byte_text += bytes ? std::string_view(*bytes) : token;
   }
   byte_offsets.push_back(static_cast<uint32_t>(byte_text.size()));
-}
-
-std::string_view Tokenizer::State::TextOf(int32_t id) const {
-  return id >= 0 && static_cast<size_t>(id) < texts.size() ? texts[static_cast<size_t>(id)] : std::string_view();
-}
-
-std::string_view Tokenizer::State::DecodedTextOf(int32_t id) const {
-  return id >= 0 && static_cast<size_t>(id) < decoded_texts.size() ? decoded_texts[static_cast<size_t>(id)]
-                                                                   : std::string_view();
-}
-
-std::string_view Tokenizer::State::BytesOf(int32_t id) const {
-  if (id < 0 || static_cast<size_t>(id) >= texts.size()) return {};
-  const uint32_t begin = byte_offsets[static_cast<size_t>(id)];
-  return std::string_view(byte_text).substr(begin, byte_offsets[static_cast<size_t>(id) + 1] - begin);
-}
-
-bool Tokenizer::State::IsSpecial(int32_t id) const {
-  return id >= 0 && static_cast<size_t>(id) < special.size() && special[static_cast<size_t>(id)];
 }
 
 std::vector<int32_t> Tokenizer::State::Encode(const MarkedText& text, bool add_special, bool parse_special) const {

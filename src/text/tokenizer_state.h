@@ -52,7 +52,7 @@ struct Tokenizer::State {
   std::vector<std::string_view> texts;          // by id, added tokens included
   std::vector<std::string_view> decoded_texts;  // by id, as the decoder gets them
   std::vector<bool> special;                    // by id
-  std::string byte_text;                        // of a byte-level decoder: the bytes of all tokens
+  std::string byte_text;                        // the bytes of all tokens, as the decoder's first stage gets them
   std::vector<uint32_t> byte_offsets;           // where in byte_text each id's bytes begin; one more than ids
   std::optional<int32_t> bos, eos;
   mutable ScratchPool scratch;
@@ -62,10 +62,17 @@ struct Tokenizer::State {
   std::vector<int32_t> Encode(const MarkedText& text, bool add_special, bool parse_special) const;
   std::vector<std::string> normalized_contents;  // of plain added tokens that are searched after the normalizer
 
-  std::string_view TextOf(int32_t id) const;
-  std::string_view DecodedTextOf(int32_t id) const;
-  std::string_view BytesOf(int32_t id) const;
-  bool IsSpecial(int32_t id) const;
+  // Empty, or false, for ids outside the vocabulary.
+  bool Has(int32_t id) const { return id >= 0 && static_cast<size_t>(id) < texts.size(); }
+  std::string_view TextOf(int32_t id) const { return Has(id) ? texts[static_cast<size_t>(id)] : std::string_view(); }
+  bool IsSpecial(int32_t id) const { return Has(id) && special[static_cast<size_t>(id)]; }
+  // Nothing to decode: an id that is unused or outside.
+  bool IsBlank(int32_t id) const { return !Has(id) || decoded_texts[static_cast<size_t>(id)].empty(); }
+  std::string_view BytesOf(int32_t id) const {
+    if (!Has(id)) return {};
+    const uint32_t begin = byte_offsets[static_cast<size_t>(id)];
+    return {byte_text.data() + begin, byte_offsets[static_cast<size_t>(id) + 1] - begin};
+  }
 
  private:
   void MakeMatchers();

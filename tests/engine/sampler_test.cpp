@@ -5,12 +5,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <vector>
 
 #include "base/json.h"
 #include "base/mapped_file.h"
+#include "base/random.h"
 #include "engine/sample/logprobs.h"
 
 namespace octet {
@@ -93,6 +96,92 @@ TEST(Sampler, TruncatedLogitsKeepExactlyTheTokensOfPyTorch) {
     for (size_t token = 0; token < logits.size(); ++token) {
       const double want = golden["probabilities"].value(std::to_string(token), 0.0);
       EXPECT_NEAR(sampler.weights()[token] / total, want, 2e-6) << "case " << i << ", token " << token;
+    }
+  }
+}
+
+// What octet/sampling.h says, by sorting the whole vocabulary: the tokens that stay.
+std::vector<bool> KeptBySorting(const SamplingOptions& options, const std::vector<float>& logits) {
+  std::vector<size_t> order(logits.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return logits[a] > logits[b]; });
+  const auto weight = [&](size_t token) {
+    return std::exp((double{logits[token]} - double{logits[order[0]]}) / double{options.temperature});
+  };
+  while (options.min_p > 0 && weight(order.back()) < double{options.min_p}) order.pop_back();
+  if (options.top_k > 0) order.resize(std::min(order.size(), static_cast<size_t>(options.top_k)));
+  double total = 0, sum = 0;
+  for (const size_t token : order) total += weight(token);
+  std::vector<bool> kept(logits.size());
+  for (const size_t token : order) {
+    if (sum >= double{options.top_p} * total && options.top_p < 1) break;
+    kept[token] = true;
+    sum += weight(token);
+  }
+  return kept;
+}
+
+// Equal logits abound, since they are multiples of 1/64: only the order of ids tells them apart. 40,013 tokens are more
+// than the few blocks that a search for candidates looks into, and no whole number of blocks.
+std::vector<float> CoarseLogits(float deviation, uint64_t seed) {
+  std::vector<float> logits(40013);
+  for (size_t token = 0; token < logits.size(); ++token) {
+    float sum = -6;
+    for (uint32_t term = 0; term < 12; ++term) sum += CounterRandom{.seed = seed}.Uniform(term, 0, token);
+    logits[token] = std::round(64 * deviation * sum) / 64;
+  }
+  return logits;
+}
+
+TEST(Sampler, LargeVocabulariesKeepWhatSortingThemWouldKeep) {
+  for (const float deviation : {0.0f, 0.5f, 2.0f, 6.0f}) {
+    const std::vector<float> logits = CoarseLogits(deviation, 3);
+    for (const int32_t top_k : {0, 1, 40, 600, 5000}) {
+      for (const float top_p : {0.0001f, 0.5f, 0.95f, 1.0f}) {
+        for (const float min_p : {0.0f, 0.001f, 0.3f}) {
+          SamplingOptions options;
+          options.temperature = 0.5f;
+          options.top_k = top_k;
+          options.top_p = top_p;
+          options.min_p = min_p;
+          Result<Sampler> sampler = Sampler::Create(options, logits.size(), {}, 0);
+          const Result<SampledToken> next = sampler->Next(logits);
+          ASSERT_TRUE(next.has_value());
+          const std::vector<float> weights = sampler->weights();
+          const std::vector<bool> want = KeptBySorting(options, logits);
+          size_t different = 0, kept = 0;
+          for (size_t token = 0; token < logits.size(); ++token) {
+            // Weights below the smallest float are nothing.
+            different += want[token] != (weights[token] > 0) && logits.at(token) > -40;
+            kept += want[token];
+          }
+          // One token at the border of top_p may fall to either side, where the sums round differently.
+          EXPECT_LE(different, top_p < 1 && kept > 1 ? 1u : 0u)
+              << deviation << " top_k " << top_k << " top_p " << top_p << " min_p " << min_p << ", " << kept << " kept";
+          EXPECT_TRUE(want[static_cast<size_t>(next->token)]);
+        }
+      }
+    }
+  }
+}
+
+TEST(Sampler, TheDrawIsTheFirstTokenAtWhichTheRunningSumPassesTheNumber) {
+  for (const float top_p : {0.7f, 1.0f}) {
+    SamplingOptions options;
+    options.temperature = 1;
+    options.top_p = top_p;
+    const std::vector<float> logits = CoarseLogits(1, 4);
+    for (uint32_t request = 0; request < 40; ++request) {
+      Result<Sampler> sampler = Sampler::Create(options, logits.size(), {}, request);
+      const size_t token = static_cast<size_t>(sampler->Next(logits)->token);
+      const std::vector<float> weights = sampler->weights();
+      const double total = std::accumulate(weights.begin(), weights.end(), 0.0);
+      const double before = std::accumulate(weights.begin(), weights.begin() + static_cast<std::ptrdiff_t>(token), 0.0);
+      const double target = double{CounterRandom{}.Uniform(request, 0)} * total;
+      // Sums of blocks are rounded to float, 2^-24 of each.
+      EXPECT_LE(before, target + total * 1e-7);
+      EXPECT_GE(before + double{weights[token]}, target - total * 1e-7);
+      EXPECT_GT(weights[token], 0);
     }
   }
 }

@@ -156,7 +156,15 @@ TEST_P(Elementwise, SumOfExponentialsIsWithinTheErrorOfItsTerms) {
     double want = 0;
     for (float value : x) want += std::exp(double{(value - shift) * 0.7f});
     // 3 roundings a term, 8 for the argument's in double against float.
-    EXPECT_NEAR(tier().sum_exp(x.data(), shift, 0.7f, count), want, 3 * kFloatEps * want) << count;
+    std::vector<float> terms(count + 1, -7);
+    const double sum = tier().sum_exp(x.data(), shift, 0.7f, count, terms.data());
+    EXPECT_NEAR(sum, want, 3 * kFloatEps * want) << count;
+    EXPECT_EQ(tier().sum_exp(x.data(), shift, 0.7f, count, nullptr), sum) << count;
+    for (size_t i = 0; i < count; ++i) {
+      const double term = std::exp(double{(x[i] - shift) * 0.7f});
+      ASSERT_NEAR(terms[i], term, 3 * kFloatEps * term) << i << " of " << count;
+    }
+    EXPECT_EQ(terms[count], -7) << "written past the end";
   }
 }
 

@@ -87,6 +87,29 @@ TEST(Tokenizer, UnknownPartsAreNamed) {
   EXPECT_EQ(refuse("\"a b\"", "\"a x\""), "small: merge 0 names `x`, which is not in the vocabulary");
   EXPECT_EQ(refuse("\"b\": 1", "\"b\": 99999999999"),
             "small: token `b` has id 99999999999, ids of 16 tokens must be in 0..65663");
+  EXPECT_EQ(refuse("{\"type\": \"ByteLevel\"}", "{\"type\": \"BPEDecoder\", \"suffix\": \"\"}"),
+            "small: decoder: a BPEDecoder with an empty suffix");
+  EXPECT_EQ(refuse("{\"type\": \"ByteLevel\"}", "{\"type\": \"Metaspace\", \"replacement\": \"\"}"),
+            "small: decoder: a Metaspace with an empty replacement");
+}
+
+// A vocabulary in SentencePiece's manner, where one merge joins a letter with the space behind it.
+TEST(Tokenizer, MergesAcrossSpacesHappenWhereTheVocabularyHasThem) {
+  const auto encode = [](std::string_view text) {
+    const Result<Tokenizer> made = Tokenizer::FromJson(R"({
+      "added_tokens": [], "pre_tokenizer": null, "post_processor": null, "decoder": null,
+      "normalizer": {"type": "Replace", "pattern": {"String": " "}, "content": "\u2581"},
+      "model": {"type": "BPE", "unk_token": "?", "fuse_unk": true,
+                "vocab": {"?": 0, "a": 1, "b": 2, "\u2581": 3, "\u2581b": 4, "a\u2581": 5, "a\u2581b": 6, "\u2581\u2581": 7},
+                "merges": ["a \u2581", "\u2581 b", "a\u2581 b", "\u2581 \u2581"]}})",
+                                                       Json(nullptr), "bars");
+    EXPECT_TRUE(made.has_value()) << made.error().message;
+    return made->Encode(text);
+  };
+  EXPECT_EQ(encode("a b"), (Ids{6}));
+  EXPECT_EQ(encode("b b"), (Ids{2, 4}));
+  EXPECT_EQ(encode("b   b a b"), (Ids{2, 7, 4, 3, 6}));
+  EXPECT_EQ(encode("x y  b"), (Ids{0, 3, 0, 3, 4}));
 }
 
 TEST(Tokenizer, MalformedUtf8IsReadAsReplacementCharacters) {

@@ -4,14 +4,13 @@
 #include <cmath>
 
 #include "engine/sample/distribution.h"
+#include "kernels/kernel_table.h"
 
 namespace octet {
 
-LogSoftmax::LogSoftmax(std::span<const float> logits)
-    : logits_(logits), largest_(logits[static_cast<size_t>(ArgMax(logits))]) {
-  double sum = 0;
-  for (const float logit : logits) sum += std::exp(logit - largest_);
-  log_sum_ = std::log(sum);
+LogSoftmax::LogSoftmax(std::span<const float> logits, BlockMaxima& maxima)
+    : maxima_(&maxima), largest_(maxima.largest()) {
+  log_sum_ = std::log(kernels::ActiveKernels().sum_exp(logits.data(), largest_, 1, logits.size(), nullptr));
 }
 
 float LogSoftmax::Of(float logit) const {
@@ -19,13 +18,11 @@ float LogSoftmax::Of(float logit) const {
 }
 
 std::vector<TokenLogprob> LogSoftmax::Top(size_t count) const {
-  std::vector<Candidate> candidates(logits_.size());
-  for (size_t i = 0; i < logits_.size(); ++i) candidates[i] = {logits_[i], static_cast<int32_t>(i)};
-  const size_t kept = std::min(count, candidates.size());
-  std::partial_sort(candidates.begin(), candidates.begin() + static_cast<std::ptrdiff_t>(kept), candidates.end(),
-                    MoreLikely);
-  std::vector<TokenLogprob> top(kept);
-  for (size_t i = 0; i < kept; ++i) top[i] = {candidates[i].token, Of(candidates[i].logit)};
+  std::vector<Candidate> candidates;
+  CollectLikeliest(count, *maxima_, candidates);
+  std::sort(candidates.begin(), candidates.end(), MoreLikely);
+  std::vector<TokenLogprob> top;
+  for (const Candidate& candidate : candidates) top.push_back({candidate.token, Of(candidate.logit)});
   return top;
 }
 

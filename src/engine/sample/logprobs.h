@@ -1,6 +1,6 @@
 // Log-probabilities of raw logits.
 //
-//   LogSoftmax raw(logits);
+//   LogSoftmax raw(logits, maxima);    // block_maxima.h, which has read the logits
 //   float chosen = raw.Of(logits[token]);
 //   std::vector<TokenLogprob> top = raw.Top(5);
 //
@@ -10,21 +10,22 @@
 #include <span>
 #include <vector>
 
+#include "engine/sample/block_maxima.h"
 #include "octet/sampling.h"
 
 namespace octet {
 
 class LogSoftmax {
  public:
-  // Keeps the span. Requires finite logits. Work: an exp per logit.
-  explicit LogSoftmax(std::span<const float> logits);
+  // Keeps `maxima`. Requires finite logits. Work: an exp per logit.
+  LogSoftmax(std::span<const float> logits, BlockMaxima& maxima);
 
   float Of(float logit) const;
   // The `count` most likely tokens, most likely first, lower id first among equals.
   std::vector<TokenLogprob> Top(size_t count) const;
 
  private:
-  std::span<const float> logits_;
+  BlockMaxima* maxima_;
   float largest_ = 0;
   double log_sum_ = 0;  // of exp(logit - largest)
 };

@@ -4,8 +4,8 @@
 //   sampler.AddPrompt(prompt);
 //   SampledToken next = OCTET_TRY(sampler.Next(logits));   // and again for each step
 //
-// The pieces: banned_sequences.h, token_history.h (penalties), distribution.h (temperature to draw), logprobs.h. Ending
-// a sequence is not decided here: engine/sequence.h.
+// The pieces: banned_sequences.h, token_history.h (penalties), block_maxima.h and distribution.h (temperature to draw),
+// logprobs.h. Ending a sequence is not decided here: engine/sequence.h.
 #pragma once
 
 #include <cstdint>
@@ -46,26 +46,27 @@ class Sampler {
 
   // Tokens chosen so far.
   size_t step() const { return step_; }
-  size_t vocab() const { return logits_.size(); }
+  size_t vocab() const { return vocab_; }
   // After a Next with a temperature: what the draw was made from, relative to the likeliest token's weight of 1.
-  std::span<const float> weights() const { return logits_; }
+  std::vector<float> weights() const { return distribution_->Weights(); }
 
  private:
-  Sampler() = default;
+  explicit Sampler(size_t vocab) : vocab_(vocab), maxima_(vocab) {}
 
-  void ApplyAllowedAndBanned();
+  void ApplyAllowedAndBanned(std::span<const float> logits);
   void ApplyMinTokensAndBias();
-  Result<int32_t> Choose();
+  Result<int32_t> Choose(std::span<const float> logits);
 
   SamplingOptions options_;
   std::vector<int32_t> end_tokens_;
   CounterRandom random_;
   uint32_t request_ = 0;
   size_t step_ = 0;
-  std::vector<float> logits_;  // working copy
-  std::vector<bool> allowed_;  // empty: all
-  std::vector<Candidate> candidates_;
-  std::optional<TokenHistory> history_;  // only where penalties are on
+  size_t vocab_;
+  std::vector<float> logits_;  // working copy, only where options change logits
+  BlockMaxima maxima_;
+  std::optional<Distribution> distribution_;  // only where a temperature is on
+  std::optional<TokenHistory> history_;       // only where penalties are on
   BannedSequences banned_sequences_{{}};
 };
 

@@ -103,11 +103,12 @@ inline size_t ArgMax(const float* x, size_t count) {
   return winner < 0 ? FirstNumber(x, count) : static_cast<size_t>(winner);
 }
 
-inline double SumExp(const float* x, float shift, float factor, size_t count) {
+inline double SumExp(const float* x, float shift, float factor, size_t count, float* terms) {
   DoubleSum sum;
   ForEachVectorOf(count, [&](size_t i, size_t lanes) {
-    const Float terms = Exp(Mul(Sub(LoadPart(x + i, lanes), Set(shift)), Set(factor)));
-    sum.Add(Select(LessInt(Iota(), SetInt(static_cast<int>(lanes))), terms, Zero()));
+    const Float term = Exp(Mul(Sub(LoadPart(x + i, lanes), Set(shift)), Set(factor)));
+    if (terms != nullptr) StorePart(term, terms + i, lanes);
+    sum.Add(Select(LessInt(Iota(), SetInt(static_cast<int>(lanes))), term, Zero()));
   });
   return sum.Total();
 }

@@ -64,9 +64,13 @@ size_t ArgMax(const float* x, size_t count) {
   return best;
 }
 
-double SumExp(const float* x, float shift, float factor, size_t count) {
+double SumExp(const float* x, float shift, float factor, size_t count, float* terms) {
   double sum = 0;
-  for (size_t i = 0; i < count; ++i) sum += std::exp(double{(x[i] - shift) * factor});
+  for (size_t i = 0; i < count; ++i) {
+    const double term = std::exp(double{(x[i] - shift) * factor});
+    if (terms != nullptr) terms[i] = static_cast<float>(term);
+    sum += term;
+  }
   return sum;
 }
 

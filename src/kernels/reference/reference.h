@@ -26,7 +26,7 @@ void GeluErfMultiply(const float* gate, const float* up, size_t count, float* ou
 void Softcap(float cap, size_t count, float* x);
 void Rope(const float* cosines, const float* sines, size_t half, float* x);
 size_t ArgMax(const float* x, size_t count);
-double SumExp(const float* x, float shift, float factor, size_t count);
+double SumExp(const float* x, float shift, float factor, size_t count, float* terms);
 
 void StoreCacheF32(const float* key, const float* value, size_t key_dim, size_t value_dim, size_t slot, std::byte* keys,
                    std::byte* values);
