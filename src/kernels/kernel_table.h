@@ -14,12 +14,14 @@
 
 #include "base/error.h"
 #include "kernels/layout.h"
+#include "numeric/fp16.h"
 
 namespace octet::kernels {
 
 // out[r, c] = (sum_k activations[r, k] * weights[c, k]) * column_scales[c] * row_scales[r] + bias[c]
 // The sum is one FP32 chain per element over ascending k; BF16 pairs enter odd element first:
-// sum = fma(a[k], w[k], fma(a[k+1], w[k+1], sum)), as vdpbf16ps does, which also flushes denormals.
+// sum = fma(a[k], w[k], fma(a[k+1], w[k+1], sum)), as vdpbf16ps does, which also flushes denormals. INT4 weights have a
+// chain of codes for each group: sum = fma(chain, scale of the group, sum), groups ascending.
 struct GemmArgs {
   const void* weights = nullptr;         // packed panels of the whole matrix
   const float* column_scales = nullptr;  // [columns], or null for 1
@@ -130,5 +132,15 @@ std::span<const KernelTable* const> AvailableTiers();
 void PackWeightsF32(const float* rows, size_t columns, size_t depth, void* packed);
 void PackWeightsBf16(const float* rows, size_t columns, size_t depth, void* packed);
 void PackWeightsE4M3(const uint8_t* codes, size_t columns, size_t depth, void* packed);
+
+// Integer codes -128 .. 127.
+void PackWeightsInt8(const int8_t* codes, size_t columns, size_t depth, void* packed);
+void UnpackWeightsInt8(const void* packed, size_t columns, size_t depth, int8_t* codes);
+
+// Integer codes -8 .. 7, one a byte, and scales [columns, ceil(depth / group)]; `format` is one of the INT4 ones.
+void PackWeightsInt4(WeightFormat format, const int8_t* codes, const Fp16* scales, size_t columns, size_t depth,
+                     void* packed);
+void UnpackWeightsInt4(WeightFormat format, const void* packed, size_t columns, size_t depth, int8_t* codes,
+                       Fp16* scales);
 
 }  // namespace octet::kernels

@@ -1,4 +1,4 @@
-// Packing of activations, and of whole weight matrices (which every tier shares).
+// Packing of activations. That of weights: kernels/pack_weights.cpp.
 #include <algorithm>
 
 #include "kernels/reference/elements.h"
@@ -54,35 +54,4 @@ void PackActivationsE4M3(const KernelTable::PackArgs& args) {
 }
 
 }  // namespace reference
-
-namespace {
-
-template <WeightFormat format, class Element>
-void PackWeights(const Element* rows, size_t columns, size_t depth, void* packed) {
-  std::memset(packed, 0, PackedBytes(format, columns, depth));
-  for (size_t column = 0; column < columns; ++column) {
-    for (size_t k = 0; k < depth; ++k) {
-      const size_t offset = PackedOffset(format, depth, column, k);
-      const Element element = rows[column * depth + k];
-      if constexpr (format == WeightFormat::kBf16) {
-        reference::StoreAs(packed, offset, ToBf16(element));
-      } else {
-        reference::StoreAs(packed, offset, element);
-      }
-    }
-  }
-}
-
-}  // namespace
-
-void PackWeightsF32(const float* rows, size_t columns, size_t depth, void* packed) {
-  PackWeights<WeightFormat::kF32>(rows, columns, depth, packed);
-}
-void PackWeightsBf16(const float* rows, size_t columns, size_t depth, void* packed) {
-  PackWeights<WeightFormat::kBf16>(rows, columns, depth, packed);
-}
-void PackWeightsE4M3(const uint8_t* codes, size_t columns, size_t depth, void* packed) {
-  PackWeights<WeightFormat::kE4M3>(codes, columns, depth, packed);
-}
-
 }  // namespace octet::kernels

@@ -5,7 +5,9 @@ namespace octet::kernels {
 
 constinit const KernelTable kReference = {
     .name = "reference",
-    .gemm = {reference::GemmF32, reference::GemmBf16, reference::GemmE4M3},
+    .gemm = {reference::GemmF32, reference::GemmBf16, reference::GemmE4M3, reference::GemmInt8,
+             reference::GemmInt4<WeightFormat::kInt4Group32>, reference::GemmInt4<WeightFormat::kInt4Group64>,
+             reference::GemmInt4<WeightFormat::kInt4Group128>},
     .pack_activations_f32 = reference::PackActivationsF32,
     .pack_activations_bf16 = reference::PackActivationsBf16,
     .pack_activations_e4m3 = reference::PackActivationsE4M3,
@@ -17,7 +19,11 @@ constinit const KernelTable kReference = {
     .gelu_erf_multiply = reference::GeluErfMultiply,
     .softcap = reference::Softcap,
     .rope = reference::Rope,
-    .unpack_column = {reference::UnpackColumnF32, reference::UnpackColumnBf16, reference::UnpackColumnE4M3},
+    .unpack_column = {reference::UnpackColumn<WeightFormat::kF32>, reference::UnpackColumn<WeightFormat::kBf16>,
+                      reference::UnpackColumn<WeightFormat::kE4M3>, reference::UnpackColumn<WeightFormat::kInt8>,
+                      reference::UnpackColumn<WeightFormat::kInt4Group32>,
+                      reference::UnpackColumn<WeightFormat::kInt4Group64>,
+                      reference::UnpackColumn<WeightFormat::kInt4Group128>},
     .store_cache = {reference::StoreCacheF32, reference::StoreCacheBf16},
     .attend = {reference::AttendF32, reference::AttendBf16},
     .arg_max = reference::ArgMax,

@@ -1,0 +1,140 @@
+// A product with everything it needs, for the tests of GEMM.
+#pragma once
+
+#include <algorithm>
+
+#include "numeric/int8.h"
+#include "tests/kernels/testing.h"
+
+namespace octet::kernels {
+
+inline constexpr WeightFormat kAllFormats[] = {
+    WeightFormat::kF32,         WeightFormat::kBf16,        WeightFormat::kE4M3,        WeightFormat::kInt8,
+    WeightFormat::kInt4Group32, WeightFormat::kInt4Group64, WeightFormat::kInt4Group128};
+inline constexpr const char* kFormatNames[] = {"F32", "BF16", "E4M3", "INT8", "INT4/32", "INT4/64", "INT4/128"};
+
+// Codes -limit - 1 .. limit.
+inline std::vector<int8_t> RandomIntegers(size_t count, uint32_t seed, int limit) {
+  std::mt19937 generator(seed);
+  std::vector<int8_t> out(count);
+  for (int8_t& code : out) code = static_cast<int8_t>(int(generator() % unsigned(2 * limit + 2)) - limit - 1);
+  return out;
+}
+
+// Random weights of a format: their values, and packed.
+struct Weights {
+  Weights(WeightFormat weight_format, size_t column_count, size_t depth_count)
+      : format(weight_format),
+        columns(column_count),
+        depth(depth_count),
+        values(RandomFloats(columns * depth, 4)),
+        packed(PackedBytes(format, columns, depth)) {
+    if (format == WeightFormat::kBf16) {
+      for (float& w : values) w = ToFloat(ToBf16(w));
+    }
+    codes = RandomCodes(values.size(), 5);
+    if (format == WeightFormat::kE4M3) {
+      for (size_t i = 0; i < codes.size(); ++i) values[i] = ToFloat(E4M3{codes[i]});
+    }
+    if (IsInteger(format)) DrawIntegers();
+    Pack();
+  }
+
+  void DrawIntegers() {
+    integers = RandomIntegers(values.size(), 6, format == WeightFormat::kInt8 ? 127 : 7);
+    for (size_t i = 0; i < integers.size(); ++i) values[i] = integers[i];
+    if (format == WeightFormat::kInt8) return;
+    const size_t group = Int4Group(format), groups = IntegerGroups(format, PaddedDepth(format, depth));
+    // From denormals of FP16 to large numbers.
+    for (const float x : RandomFloats(columns * groups, 7))
+      group_scales.push_back(ToFp16(std::fabs(x) < 0.05f ? x * 1e-6f : x));
+    for (size_t i = 0; i < values.size(); ++i)
+      values[i] *= ToFloat(group_scales[i / depth * groups + i % depth / group]);
+  }
+
+  void Pack() {
+    if (format == WeightFormat::kF32) PackWeightsF32(values.data(), columns, depth, packed.data());
+    if (format == WeightFormat::kBf16) PackWeightsBf16(values.data(), columns, depth, packed.data());
+    if (format == WeightFormat::kE4M3) PackWeightsE4M3(codes.data(), columns, depth, packed.data());
+    if (format == WeightFormat::kInt8) PackWeightsInt8(integers.data(), columns, depth, packed.data());
+    if (Int4Group(format) != 0)
+      PackWeightsInt4(format, integers.data(), group_scales.data(), columns, depth, packed.data());
+  }
+
+  WeightFormat format;
+  size_t columns, depth;
+  std::vector<float> values;
+  std::vector<uint8_t> codes;
+  std::vector<int8_t> integers;
+  std::vector<Fp16> group_scales;
+  Bytes packed;
+};
+
+// Random operands; the activations are packed by `tier`.
+struct Product : Weights {
+  Product(const KernelTable& kernels, WeightFormat weight_format, size_t row_count, size_t column_count,
+          size_t depth_count)
+      : Product(kernels, weight_format, ActivationsOf(weight_format), row_count, column_count, depth_count) {}
+
+  Product(const KernelTable& kernels, WeightFormat weight_format, ActivationFormat activation_format, size_t row_count,
+          size_t column_count, size_t depth_count)
+      : Weights(weight_format, column_count, depth_count),
+        tier(kernels),
+        activations(activation_format),
+        rows(row_count),
+        x(RandomFloats(rows * depth, 1)),
+        scales(RandomFloats(columns, 2)),
+        bias(RandomFloats(columns, 3)),
+        out(rows * columns, -1) {}
+
+  // Rows first .. first + count - 1 as a batch of their own.
+  void Run(size_t first, size_t count, size_t first_panel, size_t end_panel) {
+    const size_t padded = PaddedDepth(format, depth);
+    Bytes activation_bytes(ActivationBytes(activations, count, padded));
+    const KernelTable::PackArgs pack{.x = x.data() + first * depth,
+                                     .stride = depth,
+                                     .rows = count,
+                                     .depth = depth,
+                                     .padded_depth = padded,
+                                     .packed = activation_bytes.data(),
+                                     .end_block = RowBlocks(count)};
+    (activations == ActivationFormat::kF32 ? tier.pack_activations_f32 : tier.pack_activations_bf16)(pack);
+    tier.gemm[size_t(format)]({.weights = packed.data(),
+                               .column_scales = scales.data(),
+                               .bias = bias.data(),
+                               .activations = activation_bytes.data(),
+                               .out = out.data() + first * columns,
+                               .out_stride = columns,
+                               .rows = count,
+                               .depth = padded,
+                               .columns = columns,
+                               .first_panel = first_panel,
+                               .end_panel = end_panel});
+  }
+  void Run() { Run(0, rows, 0, Panels(columns)); }
+
+  // |got - want| allowed for an element by the norms of its row and column: depth roundings of the sum, and four after
+  // it.
+  double Bound(size_t row, size_t column) const {
+    double products = 0;
+    for (size_t k = 0; k < depth; ++k) products += std::fabs(Activation(row, k) * values[column * depth + k]);
+    return kFloatEps * (products * std::fabs(scales[column]) * (double(depth) + 4) + std::fabs(bias[column])) * 1.01;
+  }
+  double Exact(size_t row, size_t column) const {
+    double sum = 0;
+    for (size_t k = 0; k < depth; ++k) sum += Activation(row, k) * values[column * depth + k];
+    return sum * scales[column] + bias[column];
+  }
+  double Activation(size_t row, size_t k) const {
+    const float value = x[row * depth + k];
+    return activations == ActivationFormat::kF32 ? value : ToFloat(ToBf16(value));
+  }
+
+  const KernelTable& tier;
+  ActivationFormat activations;
+  size_t rows;
+  std::vector<float> x, scales, bias;
+  std::vector<float> out;
+};
+
+}  // namespace octet::kernels
