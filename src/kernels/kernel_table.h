@@ -3,6 +3,7 @@
 //   const KernelTable& kernels = ActiveKernels();  // the best tier of this CPU, or what OCTET_CPU forces
 //   kernels.pack_activations_bf16(x, stride, rows, depth, padded_depth, packed);
 //   kernels.gemm[size_t(WeightFormat::kE4M3)](args);
+//   kernels.GemmOf(WeightFormat::kInt8, ActivationFormat::kInt8)(args);
 //
 // A tier's table starts as a copy of the table below it (reference < avx2 < avx512 < avx512_bf16) and replaces entries.
 // `reference` is plain scalar code and defines each result. An output element's value depends on its row and column
@@ -22,6 +23,8 @@ namespace octet::kernels {
 // The sum is one FP32 chain per element over ascending k; BF16 pairs enter odd element first:
 // sum = fma(a[k], w[k], fma(a[k+1], w[k+1], sum)), as vdpbf16ps does, which also flushes denormals. INT4 weights have a
 // chain of codes for each group: sum = fma(chain, scale of the group, sum), groups ascending.
+// Int8 activations with integer weights: each group's chain is a sum of integers, so it is exact, and enters as
+// sum = fma(float(chain), scale of the group, sum); INT8, one group without a scale in the stream, as float(chain).
 struct GemmArgs {
   const void* weights = nullptr;         // packed panels of the whole matrix
   const float* column_scales = nullptr;  // [columns], or null for 1
@@ -65,7 +68,16 @@ struct AttendArgs {
 struct KernelTable {
   const char* name = "";
 
-  void (*gemm[kWeightFormats])(const GemmArgs& args) = {};  // indexed by WeightFormat
+  // Products with activations in ActivationsOf(format), indexed by WeightFormat.
+  void (*gemm[kWeightFormats])(const GemmArgs& args) = {};
+  // Products of integer weights with int8 activations, indexed by IntegerIndex.
+  void (*gemm_int8[kIntegerFormats])(const GemmArgs& args) = {};
+  // The product of both formats; null where there is none.
+  void (*GemmOf(WeightFormat weights, ActivationFormat activations) const)(const GemmArgs& args) {
+    if (activations == ActivationsOf(weights)) return gemm[static_cast<size_t>(weights)];
+    const bool is_int8 = activations == ActivationFormat::kInt8 && IsInteger(weights);
+    return is_int8 ? gemm_int8[IntegerIndex(weights)] : nullptr;
+  }
 
   // rows x depth floats (row r at x + r * stride) into packed blocks, padded with zeros to padded_depth; the BF16 form
   // rounds to nearest even. The call covers blocks first_block .. end_block - 1 of the RowBlocks(rows), so that threads
@@ -77,15 +89,20 @@ struct KernelTable {
     size_t depth = 0;
     size_t padded_depth = 0;
     void* packed = nullptr;       // start of the whole packed matrix
-    float* row_scales = nullptr;  // [rows], written by pack_activations_e4m3 only
+    float* row_scales = nullptr;  // [rows], written by pack_activations_e4m3 and pack_activations_int8 only
     size_t first_block = 0;
     size_t end_block = 0;
+    WeightFormat weights = WeightFormat::kInt8;  // what int8 codes are for; the others don't look at it
   };
   void (*pack_activations_f32)(const PackArgs& args) = nullptr;
   void (*pack_activations_bf16)(const PackArgs& args) = nullptr;
   // Rounds each row to E4M3 with the scale amax / 448 (1 where that is 0): code = ToE4M3(x / scale); packs the
   // codes' values as BF16, which holds them exactly.
   void (*pack_activations_e4m3)(const PackArgs& args) = nullptr;
+  // Rounds each row to int8 codes with the scale amax / 127, 1 where that isn't a normal number: code = the integer
+  // nearest to x * (1 / scale), ties to even. A row that holds infinity or NaN gets codes of zero and the scale NaN,
+  // which its products become. Start values are those for `weights`.
+  void (*pack_activations_int8)(const PackArgs& args) = nullptr;
 
   // out[i] = x[i] * (1 / sqrt(mean(x^2) + eps)) * (weight[i] + offset); offset is 1 for Gemma, else 0. out may be x.
   void (*rms_norm)(const float* x, const float* weight, float offset, float eps, size_t count, float* out) = nullptr;

@@ -1,5 +1,7 @@
 // Products of INT8 and INT4 weights: with BF16 activations, where INT8 is like any other format (reference/gemm.cpp),
 // and with int8 ones.
+#include <utility>
+
 #include "kernels/reference/elements.h"
 #include "kernels/reference/reference.h"
 
@@ -37,6 +39,18 @@ float GroupChain(const GemmArgs& args, const std::byte* block, size_t block_rows
   return chain;
 }
 
+template <WeightFormat format>
+int32_t GroupSum(const GemmArgs& args, const std::byte* block, size_t block_rows, size_t row, size_t column,
+                 std::pair<size_t, size_t> range) {
+  const size_t group = args.depth / IntegerGroups(format, args.depth);
+  int32_t sum = 0;
+  for (size_t k = range.first; k < range.second; ++k) {
+    sum += LoadAs<int8_t>(block, Int8Offset(group, block_rows, row, k)) *
+           CodeAt<format>(args.weights, args.depth, column, k);
+  }
+  return sum;
+}
+
 }  // namespace
 
 template <WeightFormat format>
@@ -51,6 +65,31 @@ void GemmInt4(const GemmArgs& args) {
     return sum;
   });
 }
+
+template <WeightFormat format>
+void GemmOfInt8(const GemmArgs& args) {
+  const size_t row_bytes = Int8ActivationBytes(format, 1, args.depth);
+  ForEachElement(args, row_bytes, [&](const std::byte* block, size_t block_rows, size_t row, size_t column) {
+    const auto group_sum = [&](size_t begin, size_t end) {
+      return static_cast<float>(GroupSum<format>(args, block, block_rows, row, column, {begin, end}));
+    };
+    if constexpr (format == WeightFormat::kInt8) {
+      return group_sum(0, args.depth);
+    } else {
+      float sum = 0;
+      for (size_t k = 0; k < args.depth; k += RecordDepth(format)) {
+        const float scale = ScaleAt<format>(args.weights, args.depth, column, k);
+        sum = std::fma(group_sum(k, k + RecordDepth(format)), scale, sum);
+      }
+      return sum;
+    }
+  });
+}
+
+template void GemmOfInt8<WeightFormat::kInt8>(const GemmArgs&);
+template void GemmOfInt8<WeightFormat::kInt4Group32>(const GemmArgs&);
+template void GemmOfInt8<WeightFormat::kInt4Group64>(const GemmArgs&);
+template void GemmOfInt8<WeightFormat::kInt4Group128>(const GemmArgs&);
 
 template void GemmInt4<WeightFormat::kInt4Group32>(const GemmArgs&);
 template void GemmInt4<WeightFormat::kInt4Group64>(const GemmArgs&);
