@@ -61,3 +61,11 @@ inline void WithRows(size_t rows, Function&& function) {
       return function(std::integral_constant<size_t, 8>());
   }
 }
+
+// part(rows of the part as a constant, first row) for parts of `most` rows and what is left of them.
+template <size_t rows, size_t most, size_t first = 0, class Part>
+inline void InParts(Part&& part) {
+  constexpr size_t kPart = rows - first < most ? rows - first : most;
+  part(std::integral_constant<size_t, kPart>(), first);
+  if constexpr (first + kPart < rows) InParts<rows, most, first + kPart>(part);
+}

@@ -84,14 +84,6 @@ inline void AddDecoded(Tile<rows>& tile, const std::byte* activations, const std
   }
 }
 
-// part(rows of the part as a constant, first row) for parts of `most` rows and what is left of them.
-template <size_t rows, size_t most, size_t first = 0, class Part>
-inline void InParts(Part&& part) {
-  constexpr size_t kPart = rows - first < most ? rows - first : most;
-  part(std::integral_constant<size_t, kPart>(), first);
-  if constexpr (first + kPart < rows) InParts<rows, most, first + kPart>(part);
-}
-
 // sums [rows][32] += activations x weights; one panel at a time.
 template <WeightFormat format, template <size_t> class Operand, size_t rows, size_t panels>
 [[gnu::noinline]] void AddProducts(const std::byte* activations, const std::byte* weights, size_t, size_t depth,

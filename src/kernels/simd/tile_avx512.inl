@@ -17,6 +17,11 @@ inline void MultiplyAdd(Float& sum, Float weights, Float activation) {
   asm("vfmadd231ps %1, %2, %0" : "+v"(sum) : "v"(weights), "v"(activation));
 }
 
+template <size_t rows, size_t tiles, size_t... i>
+inline void ClearTile(Tile<rows, tiles>& tile, std::index_sequence<i...>) {
+  ((tile.sum[i / tiles][i % tiles] = Zero()), ...);
+}
+
 // Sums in memory: [tiles / 2][rows][32].
 template <size_t rows, size_t tiles, size_t... i>
 inline void LoadTile(Tile<rows, tiles>& tile, const float* sums, std::index_sequence<i...>) {

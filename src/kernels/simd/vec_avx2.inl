@@ -103,6 +103,18 @@ inline void StoreLow16(Int x, void* to) {
   _mm_storeu_si128(static_cast<__m128i*>(to), packed);
 }
 
+// The nearest integers, ties to even; one a byte where they fit; their sum.
+inline Int ToInts(Float x) { return _mm256_cvtps_epi32(x); }
+inline void StoreLow8(Int x, void* to) {
+  const __m128i halves = _mm_packs_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+  _mm_storel_epi64(static_cast<__m128i*>(to), _mm_packs_epi16(halves, halves));
+}
+inline int SumInts(Int x) {
+  const __m128i four = _mm_add_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+  const __m128i two = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4E));
+  return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 0xB1)));
+}
+
 // Eight words of 32 bits, and the floats that the lower and upper BF16 numbers of each are.
 inline Int LoadWords(const std::byte* from) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)); }
 inline Float EvenOf(Int pairs) { return AsFloat(ShiftLeft<16>(pairs)); }

@@ -91,6 +91,10 @@ struct DoubleSum {
 
 // One 16-bit number a lane, the lower half of each.
 inline void StoreLow16(Int x, void* to) { _mm256_storeu_si256(static_cast<__m256i*>(to), _mm512_cvtepi32_epi16(x)); }
+// The nearest integers, ties to even; one a byte where they fit; their sum.
+inline Int ToInts(Float x) { return _mm512_cvtps_epi32(x); }
+inline void StoreLow8(Int x, void* to) { _mm_storeu_si128(static_cast<__m128i*>(to), _mm512_cvtepi32_epi8(x)); }
+inline int SumInts(Int x) { return _mm512_reduce_add_epi32(x); }
 // Sixteen 16-bit numbers widened by zeros.
 inline Int Load16(const void* from) {
   return _mm512_cvtepu16_epi32(_mm256_loadu_si256(static_cast<const __m256i*>(from)));

@@ -21,11 +21,14 @@ constexpr size_t kPairedRows = 2;
 #include "kernels/generic/elementwise.inl"
 #include "kernels/simd/tile_avx512.inl"
 #include "kernels/simd/products_avx512.inl"
+#include "kernels/simd/products_int8_avx512.inl"
 #include "kernels/generic/multiply_widened.inl"
 #include "kernels/generic/gemm.inl"
 #include "kernels/generic/gemm_widened.inl"
+#include "kernels/generic/gemm_integer.inl"
 #include "kernels/generic/attention.inl"
 #include "kernels/generic/pack.inl"
+#include "kernels/generic/pack_int8.inl"
 // clang-format on
 
 // Up to 4 rows are bound by memory; above 8, decoding once for all rows pays.
@@ -39,9 +42,12 @@ void GemmWidened(const GemmArgs& args) {
 constinit const KernelTable kAvx512 = {
     .name = "avx512",
     .gemm = {GemmInPlace<WeightFormat::kF32>, GemmWidened<WeightFormat::kBf16>, GemmWidened<WeightFormat::kE4M3>},
+    .gemm_int8 = {GemmInteger<WeightFormat::kInt8>, GemmInteger<WeightFormat::kInt4Group32>,
+                  GemmInteger<WeightFormat::kInt4Group64>, GemmInteger<WeightFormat::kInt4Group128>},
     .pack_activations_f32 = PackActivationsF32,
     .pack_activations_bf16 = PackActivationsBf16,
     .pack_activations_e4m3 = PackActivationsE4M3,
+    .pack_activations_int8 = PackActivationsInt8,
     .rms_norm = RmsNorm,
     .add = AddTo,
     .scale = Scale,
