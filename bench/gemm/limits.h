@@ -34,4 +34,8 @@ double MemoryBandwidth();
 double FmaRate(const char* tier);
 double Bf16DotRate();
 
+// Integer operations per second of vpdpbusd, or, on the tier "avx2", a third of those of vpmaddubsw, which needs two
+// more instructions for what vpdpbusd does.
+double Int8DotRate(const char* tier);
+
 }  // namespace octet::bench
