@@ -20,10 +20,10 @@ namespace {
 using namespace octet::kernels;
 
 constexpr size_t kColumns = 1536, kDepth = 640;  // a multiple of every group
-constexpr WeightFormat kFormats[] = {WeightFormat::kF32,         WeightFormat::kBf16,        WeightFormat::kE4M3,
-                                     WeightFormat::kInt8,        WeightFormat::kInt4Group32, WeightFormat::kInt4Group64,
-                                     WeightFormat::kInt4Group128};
-constexpr const char* kNames[] = {"f32", "bf16", "e4m3", "int8", "int4/32", "int4/64", "int4/128"};
+constexpr WeightFormat kFormats[] = {
+    WeightFormat::kF32,         WeightFormat::kBf16,        WeightFormat::kE4M3,         WeightFormat::kInt8,
+    WeightFormat::kInt4Group32, WeightFormat::kInt4Group64, WeightFormat::kInt4Group128, WeightFormat::kInt4Zeros32};
+constexpr const char* kNames[] = {"f32", "bf16", "e4m3", "int8", "int4/32", "int4/64", "int4/128", "int4z/32"};
 
 // Integer weights are measured with int8 activations.
 ActivationFormat Read(WeightFormat format) {
@@ -61,7 +61,11 @@ struct Task {
                                      (format == WeightFormat::kInt8 ? 127 : 7));
     if (format == WeightFormat::kInt8) return PackWeightsInt8(codes.data(), kColumns, kDepth, first);
     const std::vector<Fp16> scales(kColumns * IntegerGroups(format, kDepth), ToFp16(0.125F));
-    PackWeightsInt4(format, codes.data(), scales.data(), kColumns, kDepth, first);
+    if (!HasZeros(format)) return PackWeightsInt4(format, codes.data(), scales.data(), kColumns, kDepth, first);
+    const std::vector<uint8_t> zeros(scales.size(), 8);
+    for (int8_t& code : codes) code = static_cast<int8_t>(code + 8);
+    PackWeightsInt4Zeros({format, reinterpret_cast<const uint8_t*>(codes.data()), scales.data(), zeros.data()},
+                         kColumns, kDepth, first);
   }
 
   void Multiply(const KernelTable& kernels, size_t copy, size_t panels) {

@@ -83,9 +83,13 @@ void FillE4M3(std::byte* to, size_t bytes, std::string_view seed) {
 void FillIntegers(std::span<std::byte> to, kernels::WeightFormat format, int exponent, std::string_view seed) {
   FillWords(to.data(), to.size(), ~uint64_t{0}, 0, seed);
   if (kernels::Int4Group(format) == 0) return;
-  const size_t record = kernels::RecordBytes(format), scales = 2 * kernels::kPanelColumns;
-  const uint64_t scale = Repeat16(ToFp16(std::ldexp(1.0F, exponent)).bits);
-  for (size_t at = record - scales; at < to.size(); at += record) FillWords(to.data() + at, scales, 0, scale, seed);
+  const size_t record = kernels::RecordBytes(format), codes = kernels::CodeBytes(format);
+  const size_t scales = 2 * kernels::kPanelColumns;
+  const uint64_t scale = Repeat16(ToFp16(std::ldexp(1.0F, exponent)).bits), zeros = Repeat16(0x0808);
+  for (size_t at = 0; at < to.size(); at += record) {
+    FillWords(to.data() + at + codes, scales, 0, scale, seed);
+    FillWords(to.data() + at + codes + scales, record - codes - scales, 0, zeros, seed);
+  }
 }
 
 }  // namespace

@@ -22,7 +22,8 @@ namespace octet::kernels {
 // out[r, c] = (sum_k activations[r, k] * weights[c, k]) * column_scales[c] * row_scales[r] + bias[c]
 // The sum is one FP32 chain per element over ascending k; BF16 pairs enter odd element first:
 // sum = fma(a[k], w[k], fma(a[k+1], w[k+1], sum)), as vdpbf16ps does, which also flushes denormals. INT4 weights have a
-// chain of codes for each group: sum = fma(chain, scale of the group, sum), groups ascending.
+// chain of codes, less their zero points, for each group: sum = fma(chain, scale of the group, sum), groups ascending,
+// denormals flushed too.
 // Int8 activations with integer weights: each group's chain is a sum of integers, so it is exact, and enters as
 // sum = fma(float(chain), scale of the group, sum); INT8, one group without a scale in the stream, as float(chain).
 struct GemmArgs {
@@ -154,10 +155,21 @@ void PackWeightsE4M3(const uint8_t* codes, size_t columns, size_t depth, void* p
 void PackWeightsInt8(const int8_t* codes, size_t columns, size_t depth, void* packed);
 void UnpackWeightsInt8(const void* packed, size_t columns, size_t depth, int8_t* codes);
 
-// Integer codes -8 .. 7, one a byte, and scales [columns, ceil(depth / group)]; `format` is one of the INT4 ones.
+// Integer codes -8 .. 7, one a byte, and scales [columns, ceil(depth / group)]; `format` is an INT4 one without zero
+// points.
 void PackWeightsInt4(WeightFormat format, const int8_t* codes, const Fp16* scales, size_t columns, size_t depth,
                      void* packed);
 void UnpackWeightsInt4(WeightFormat format, const void* packed, size_t columns, size_t depth, int8_t* codes,
                        Fp16* scales);
+
+// INT4 with zero points: codes [columns, depth] of 0 .. 15, scales and zero points 0 .. 128 of
+// [columns, ceil(depth / group)].
+struct Int4Zeros {
+  WeightFormat format = WeightFormat::kInt4Zeros32;
+  const uint8_t* codes = nullptr;
+  const Fp16* scales = nullptr;
+  const uint8_t* zeros = nullptr;
+};
+void PackWeightsInt4Zeros(const Int4Zeros& weights, size_t columns, size_t depth, void* packed);
 
 }  // namespace octet::kernels

@@ -11,14 +11,16 @@
 //   INT8  record = 4 k:  column c's codes k .. k+3 at 4c, each stored as code + 128; scales of the columns lie apart
 //   INT4  record = a group of 32, 64 or 128 k that share a scale: steps of 8 k, 128 B each, then the columns' 32 scales
 //                        in FP16. Byte 4c+j of a step holds code + 8 of k+j in its low half and of k+4+j in its high
-//                        one
-// Columns and depth are padded with weights of zero to whole panels and records.
+//                        one. With zero points the codes are 0 .. 15 as stored, and the columns' 32 zero points, a byte
+//                        each of 0 .. 128, follow the scales: the weight is (code - zero) * scale
+// Columns and depth are padded with weights of zero to whole panels and records (with zero points: columns with scales
+// of zero, and codes of zero in depth, which meet activations of zero).
 //
 // Activations [rows, depth] are cut into blocks of up to 8 rows. A block of r rows is [depth / n][r][4 bytes]: n = 1
 // float, or n = 2 BF16 values (k, k+1), or n = 4 int8 codes, of row 0, then row 1 ... One pointer and constant offsets
 // reach every row. Int8 codes lie in the groups of the weights they are for (INT8: one group, the whole depth), and
-// before each group stands [r] of what the sum of its products starts at, so that weights can be taken as they are
-// stored: int32 of -128 (INT8) or -8 (INT4) times the sum of the row's codes in the group.
+// before each group stands [r] of what the sum of its products starts at, so that weights can be taken as unsigned
+// bytes: int32 of -StoredZero times the sum of the row's codes in the group.
 #pragma once
 
 #include <cstddef>
@@ -32,11 +34,22 @@ inline constexpr size_t kPanelColumns = 32;
 inline constexpr size_t kRecordBytes = 128;  // also of a step of INT4
 inline constexpr size_t kRowBlock = 8;
 
-enum class WeightFormat : uint8_t { kF32, kBf16, kE4M3, kInt8, kInt4Group32, kInt4Group64, kInt4Group128 };
-inline constexpr size_t kWeightFormats = 7;
+enum class WeightFormat : uint8_t {
+  kF32,
+  kBf16,
+  kE4M3,
+  kInt8,
+  kInt4Group32,
+  kInt4Group64,
+  kInt4Group128,
+  kInt4Zeros32,  // with zero points
+  kInt4Zeros64,
+  kInt4Zeros128,
+};
+inline constexpr size_t kWeightFormats = 10;
 
 // Formats whose codes are integers, the last ones.
-inline constexpr size_t kIntegerFormats = 4;
+inline constexpr size_t kIntegerFormats = 7;
 static constexpr bool IsInteger(WeightFormat format) { return format >= WeightFormat::kInt8; }
 static constexpr size_t IntegerIndex(WeightFormat format) {
   return static_cast<size_t>(format) - static_cast<size_t>(WeightFormat::kInt8);
@@ -52,12 +65,20 @@ static constexpr ActivationFormat ActivationsOf(WeightFormat format) {
   return format == WeightFormat::kF32 ? ActivationFormat::kF32 : ActivationFormat::kBf16;
 }
 
+static constexpr bool HasZeros(WeightFormat format) { return format >= WeightFormat::kInt4Zeros32; }
+// What an unsigned byte of the products with int8 codes has too much: INT4 with zero points becomes code - zero + 128.
+static constexpr int StoredZero(WeightFormat format) {
+  return format == WeightFormat::kInt8 || HasZeros(format) ? 128 : 8;
+}
+
 // Depth positions that share a scale within the stream; 0 for formats that have none there.
 static constexpr size_t Int4Group(WeightFormat format) {
-  return format == WeightFormat::kInt4Group32    ? 32
-         : format == WeightFormat::kInt4Group64  ? 64
-         : format == WeightFormat::kInt4Group128 ? 128
-                                                 : 0;
+  if (format < WeightFormat::kInt4Group32) return 0;
+  return size_t{32} << (IntegerIndex(format) - 1) % 3;
+}
+// Bytes of a record's codes; INT4's scales follow, then its zero points.
+static constexpr size_t CodeBytes(WeightFormat format) {
+  return Int4Group(format) == 0 ? kRecordBytes : Int4Group(format) / 8 * kRecordBytes;
 }
 
 // Depth positions in a record, and its bytes.
@@ -66,7 +87,7 @@ static constexpr size_t RecordDepth(WeightFormat format) {
   return format == WeightFormat::kF32 ? 1 : format == WeightFormat::kBf16 ? 2 : 4;
 }
 static constexpr size_t RecordBytes(WeightFormat format) {
-  return Int4Group(format) == 0 ? kRecordBytes : Int4Group(format) / 8 * kRecordBytes + 2 * kPanelColumns;
+  return CodeBytes(format) + (Int4Group(format) == 0 ? 0 : HasZeros(format) ? 3 * kPanelColumns : 2 * kPanelColumns);
 }
 static constexpr size_t PaddedDepth(WeightFormat format, size_t depth) {
   return (depth + RecordDepth(format) - 1) / RecordDepth(format) * RecordDepth(format);
@@ -96,18 +117,19 @@ static constexpr size_t PackedOffset(WeightFormat format, size_t depth, size_t c
     }
     case WeightFormat::kInt8:
       return panel + record + 4 * c + k % 4;
-    case WeightFormat::kInt4Group32:
-    case WeightFormat::kInt4Group64:
-    case WeightFormat::kInt4Group128:
+    default:  // INT4
       return panel + record + k % Int4Group(format) / 8 * kRecordBytes + 4 * c + k % 4;
   }
-  return 0;
 }
 
-// Byte offset of the FP16 scale of (column, k) in packed INT4 weights.
+// Byte offsets of the FP16 scale and the zero point of (column, k) in packed INT4 weights.
 static constexpr size_t PackedScaleOffset(WeightFormat format, size_t depth, size_t column, size_t k) {
-  return column / kPanelColumns * PanelBytes(format, depth) + (k / RecordDepth(format) + 1) * RecordBytes(format) -
-         2 * kPanelColumns + 2 * (column % kPanelColumns);
+  return column / kPanelColumns * PanelBytes(format, depth) + k / RecordDepth(format) * RecordBytes(format) +
+         CodeBytes(format) + 2 * (column % kPanelColumns);
+}
+static constexpr size_t PackedZeroOffset(WeightFormat format, size_t depth, size_t column, size_t k) {
+  const size_t c = column % kPanelColumns;
+  return PackedScaleOffset(format, depth, column, k) - 2 * c + 2 * kPanelColumns + c;
 }
 
 // Groups of integer weights whose products are summed as integers.

@@ -20,37 +20,48 @@ void PackWeights(const Element* rows, size_t columns, size_t depth, void* packed
   }
 }
 
-// Calls function with the format as a constant.
-template <class Function>
-void WithInt4(WeightFormat format, Function&& function) {
-  if (format == WeightFormat::kInt4Group32) {
-    function(std::integral_constant<WeightFormat, WeightFormat::kInt4Group32>());
-  } else if (format == WeightFormat::kInt4Group64) {
-    function(std::integral_constant<WeightFormat, WeightFormat::kInt4Group64>());
-  } else {
-    function(std::integral_constant<WeightFormat, WeightFormat::kInt4Group128>());
+// Where codes of INT4 come from or go to; they are stored with an offset added.
+struct Int4Column {
+  WeightFormat format;
+  size_t depth;
+  size_t column;
+};
+
+template <class Code>
+void PackInt4Codes(const Int4Column& at, const Code* codes, int offset, void* packed) {
+  for (size_t k = 0; k < at.depth; ++k) {
+    const size_t place = PackedOffset(at.format, at.depth, at.column, k), shift = k % 8 < 4 ? 0 : 4;
+    // What lies there is padding of both halves.
+    const unsigned stored = reference::LoadAs<uint8_t>(packed, place) & ~(15u << shift);
+    reference::StoreAs(packed, place, static_cast<uint8_t>(stored | static_cast<unsigned>(codes[k] + offset) << shift));
   }
 }
 
-template <WeightFormat format>
-void PackInt4Column(const int8_t* codes, const Fp16* scales, size_t depth, size_t column, void* packed) {
-  for (size_t k = 0; k < depth; ++k) {
-    const size_t offset = PackedOffset(format, depth, column, k), shift = k % 8 < 4 ? 0 : 4;
-    // What lies there are zeros of both halves.
-    const unsigned stored = reference::LoadAs<uint8_t>(packed, offset) & ~(15u << shift);
-    reference::StoreAs(packed, offset, static_cast<uint8_t>(stored | static_cast<unsigned>(codes[k] + 8) << shift));
+template <class Code>
+void UnpackInt4Codes(const Int4Column& at, const void* packed, int offset, Code* codes) {
+  for (size_t k = 0; k < at.depth; ++k) {
+    const auto stored = reference::LoadAs<uint8_t>(packed, PackedOffset(at.format, at.depth, at.column, k));
+    codes[k] = static_cast<Code>((k % 8 < 4 ? stored & 15 : stored >> 4) - offset);
   }
-  for (size_t k = 0; k < depth; k += Int4Group(format))
-    reference::StoreAs(packed, PackedScaleOffset(format, depth, column, k), scales[k / Int4Group(format)]);
 }
 
 // All weights zero, with scales of zero.
 void ClearInt4(WeightFormat format, size_t columns, size_t depth, void* packed) {
-  const size_t record = RecordBytes(format), scales = 2 * kPanelColumns;
+  const size_t record = RecordBytes(format), codes = CodeBytes(format);
   auto* to = static_cast<std::byte*>(packed);
   for (const std::byte* end = to + PackedBytes(format, columns, depth); to != end; to += record) {
-    std::memset(to, 0x88, record - scales);
-    std::memset(to + record - scales, 0, scales);
+    std::memset(to, HasZeros(format) ? 0 : 0x88, codes);
+    std::memset(to + codes, 0, record - codes);
+  }
+}
+
+// visit(index, where its scale lies, where its zero point would) for the groups of every column in turn.
+template <class Visit>
+void ForEachInt4Group(WeightFormat format, size_t columns, size_t depth, Visit&& visit) {
+  size_t index = 0;
+  for (size_t column = 0; column < columns; ++column) {
+    for (size_t k = 0; k < depth; k += Int4Group(format), ++index)
+      visit(index, PackedScaleOffset(format, depth, column, k), PackedZeroOffset(format, depth, column, k));
   }
 }
 
@@ -88,22 +99,28 @@ void UnpackWeightsInt8(const void* packed, size_t columns, size_t depth, int8_t*
 void PackWeightsInt4(WeightFormat format, const int8_t* codes, const Fp16* scales, size_t columns, size_t depth,
                      void* packed) {
   ClearInt4(format, columns, depth, packed);
-  const size_t groups = IntegerGroups(format, PaddedDepth(format, depth));
-  WithInt4(format, [&](auto which) {
-    for (size_t column = 0; column < columns; ++column)
-      PackInt4Column<which()>(codes + column * depth, scales + column * groups, depth, column, packed);
-  });
+  for (size_t column = 0; column < columns; ++column)
+    PackInt4Codes({format, depth, column}, codes + column * depth, 8, packed);
+  ForEachInt4Group(format, columns, depth,
+                   [&](size_t index, size_t scale, size_t) { reference::StoreAs(packed, scale, scales[index]); });
 }
 
 void UnpackWeightsInt4(WeightFormat format, const void* packed, size_t columns, size_t depth, int8_t* codes,
                        Fp16* scales) {
-  WithInt4(format, [&](auto which) {
-    for (size_t column = 0; column < columns; ++column) {
-      for (size_t k = 0; k < depth; ++k)
-        *codes++ = static_cast<int8_t>(reference::CodeAt<which()>(packed, depth, column, k));
-      for (size_t k = 0; k < depth; k += Int4Group(format))
-        *scales++ = reference::LoadAs<Fp16>(packed, PackedScaleOffset(format, depth, column, k));
-    }
+  for (size_t column = 0; column < columns; ++column)
+    UnpackInt4Codes({format, depth, column}, packed, 8, codes + column * depth);
+  ForEachInt4Group(format, columns, depth,
+                   [&](size_t index, size_t scale, size_t) { scales[index] = reference::LoadAs<Fp16>(packed, scale); });
+}
+
+void PackWeightsInt4Zeros(const Int4Zeros& weights, size_t columns, size_t depth, void* packed) {
+  const WeightFormat format = weights.format;
+  ClearInt4(format, columns, depth, packed);
+  for (size_t column = 0; column < columns; ++column)
+    PackInt4Codes({format, depth, column}, weights.codes + column * depth, 0, packed);
+  ForEachInt4Group(format, columns, depth, [&](size_t index, size_t scale, size_t zero) {
+    reference::StoreAs(packed, scale, weights.scales[index]);
+    reference::StoreAs(packed, zero, weights.zeros[index]);
   });
 }
 

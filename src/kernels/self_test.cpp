@@ -93,7 +93,11 @@ void PackWeights(WeightFormat format, void* packed) {
   const Floats numbers = Numbers(kColumns * IntegerGroups(format, PaddedDepth(format, kDepth)), 13);
   std::vector<Fp16> scales;
   for (const float number : numbers) scales.push_back(ToFp16(number / 8));
-  PackWeightsInt4(format, codes.data(), scales.data(), kColumns, kDepth, packed);
+  if (!HasZeros(format)) return PackWeightsInt4(format, codes.data(), scales.data(), kColumns, kDepth, packed);
+  std::vector<uint8_t> stored, zeros;
+  for (const int8_t code : codes) stored.push_back(static_cast<uint8_t>(code + 8));
+  for (size_t i = 0; i < scales.size(); ++i) zeros.push_back(static_cast<uint8_t>(i % 16));
+  PackWeightsInt4Zeros({format, stored.data(), scales.data(), zeros.data()}, kColumns, kDepth, packed);
 }
 
 using Formats = std::pair<WeightFormat, ActivationFormat>;
@@ -142,6 +146,22 @@ SelfTestResult Gemm(const KernelTable& tier, Formats formats, const char* name) 
   const double largest_norm = Norm(x.data(), x.size()) * std::sqrt(static_cast<double>(kDepth));
   return {name, Difference(Multiply(tier, formats, x, scales, weights.data()), want, largest_norm), kSumBound};
 }
+
+struct IntegerName {
+  WeightFormat format;
+  const char* with_int8;
+  const char* with_bf16;
+};
+constexpr IntegerName kIntegers[] = {
+    {WeightFormat::kInt8, "product INT8 x int8", "product INT8 x BF16"},
+    {WeightFormat::kInt4Group32, "product INT4 by 32 x int8", "product INT4 by 32 x BF16"},
+    {WeightFormat::kInt4Group64, "product INT4 by 64 x int8", "product INT4 by 64 x BF16"},
+    {WeightFormat::kInt4Group128, "product INT4 by 128 x int8", "product INT4 by 128 x BF16"},
+    {WeightFormat::kInt4Zeros32, "product INT4 by 32, zero points, x int8", "product INT4 by 32, zero points, x BF16"},
+    {WeightFormat::kInt4Zeros64, "product INT4 by 64, zero points, x int8", "product INT4 by 64, zero points, x BF16"},
+    {WeightFormat::kInt4Zeros128, "product INT4 by 128, zero points, x int8",
+     "product INT4 by 128, zero points, x BF16"},
+};
 
 using Function = Floats (*)(const KernelTable& tier);
 
@@ -224,14 +244,10 @@ Floats Attend(const KernelTable& tier) {
 std::vector<SelfTestResult> SelfTest(const KernelTable& tier) {
   SelfTestResult attention_bf16 = Compare(tier, "attention BF16", Attend<ActivationFormat::kBf16>);
   attention_bf16.bound = 0x1p-8;  // a probability on the edge between two BF16 values may round to either
-  return {
+  std::vector<SelfTestResult> results = {
       Gemm(tier, {WeightFormat::kF32, ActivationFormat::kF32}, "product F32"),
       Gemm(tier, {WeightFormat::kBf16, ActivationFormat::kBf16}, "product BF16"),
       Gemm(tier, {WeightFormat::kE4M3, ActivationFormat::kBf16}, "product E4M3"),
-      Gemm(tier, {WeightFormat::kInt8, ActivationFormat::kInt8}, "product INT8"),
-      Gemm(tier, {WeightFormat::kInt4Group32, ActivationFormat::kInt8}, "product INT4, groups of 32"),
-      Gemm(tier, {WeightFormat::kInt4Group64, ActivationFormat::kInt8}, "product INT4, groups of 64"),
-      Gemm(tier, {WeightFormat::kInt4Group128, ActivationFormat::kInt8}, "product INT4, groups of 128"),
       Compare(tier, "RMS norm", RmsNorm),
       Compare(tier, "SiLU", SiluMultiply),
       Compare(tier, "GELU", GeluMultiply),
@@ -240,6 +256,11 @@ std::vector<SelfTestResult> SelfTest(const KernelTable& tier) {
       Compare(tier, "attention F32", Attend<ActivationFormat::kF32>),
       std::move(attention_bf16),
   };
+  for (const IntegerName& integer : kIntegers) {
+    results.push_back(Gemm(tier, {integer.format, ActivationFormat::kInt8}, integer.with_int8));
+    results.push_back(Gemm(tier, {integer.format, ActivationFormat::kBf16}, integer.with_bf16));
+  }
+  return results;
 }
 
 }  // namespace octet::kernels

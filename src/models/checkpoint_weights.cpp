@@ -306,6 +306,9 @@ Status CheckpointWeights::PackColumns(const Source& source, const PackedMatrix& 
     case WeightFormat::kInt4Group32:
     case WeightFormat::kInt4Group64:
     case WeightFormat::kInt4Group128:
+    case WeightFormat::kInt4Zeros32:
+    case WeightFormat::kInt4Zeros64:
+    case WeightFormat::kInt4Zeros128:
       return Fail(ErrorCode::kUnsupported, "integer weights are not read from a checkpoint");
   }
   return {};

@@ -4,8 +4,9 @@
 namespace octet::kernels {
 namespace {
 
-constexpr WeightFormat kIntegers[] = {WeightFormat::kInt8, WeightFormat::kInt4Group32, WeightFormat::kInt4Group64,
-                                      WeightFormat::kInt4Group128};
+constexpr WeightFormat kIntegers[] = {
+    WeightFormat::kInt8,        WeightFormat::kInt4Group32, WeightFormat::kInt4Group64, WeightFormat::kInt4Group128,
+    WeightFormat::kInt4Zeros32, WeightFormat::kInt4Zeros64, WeightFormat::kInt4Zeros128};
 
 Product Int8Product(const KernelTable& tier, WeightFormat format, size_t rows, size_t columns, size_t depth) {
   return Product(tier, format, ActivationFormat::kInt8, rows, columns, depth);
@@ -161,6 +162,7 @@ TEST_P(GemmInt8, LargestCodesSumExactly) {
       for (size_t i = 0; i < product.integers.size(); ++i)
         product.integers[i] = static_cast<int8_t>(i / 512 % 2 == 0 ? least : largest);
       std::fill(product.group_scales.begin(), product.group_scales.end(), ToFp16(1));
+      std::fill(product.group_zeros.begin(), product.group_zeros.end(), uint8_t{8});
       std::fill(product.scales.begin(), product.scales.end(), 1.0f);
       std::fill(product.bias.begin(), product.bias.end(), 0.0f);
       std::fill(product.x.begin(), product.x.end(), 127 * sign);

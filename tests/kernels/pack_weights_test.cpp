@@ -39,6 +39,23 @@ TEST(PackWeights, Int4CodesShareBytesFourApartAndScalesFollowTheirGroup) {
   EXPECT_EQ(ByteAt(packed, 512 + 2 * 3), 0);
 }
 
+TEST(PackWeights, ZeroPointsFollowTheScalesOfTheirGroup) {
+  const size_t columns = 3, depth = 40;
+  std::vector<uint8_t> codes(columns * depth);
+  for (size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<uint8_t>(i % 16);
+  const Fp16 scales[] = {{1}, {2}, {3}, {4}, {5}, {6}};
+  const uint8_t zeros[] = {10, 11, 12, 13, 14, 128};
+  Bytes packed(PackedBytes(WeightFormat::kInt4Zeros32, columns, depth));
+  EXPECT_EQ(PackedBytes(WeightFormat::kInt4Zeros32, columns, depth), 2 * 608u);
+  PackWeightsInt4Zeros({WeightFormat::kInt4Zeros32, codes.data(), scales, zeros}, columns, depth, packed.data());
+  EXPECT_EQ(ByteAt(packed, 128 + 4 + 1), 1 | 5 << 4);  // column 1, k 9 and 13
+  EXPECT_EQ(ByteAt(packed, 512 + 2 * 2), 5);           // scale of column 2, group 0
+  EXPECT_EQ(ByteAt(packed, 512 + 64 + 2), 14);         // its zero point
+  EXPECT_EQ(ByteAt(packed, 608 + 512 + 64 + 2), 128);  // of group 1
+  EXPECT_EQ(ByteAt(packed, 512 + 64 + 3), 0);          // column 3 is padding: scale and codes of zero
+  EXPECT_EQ(ByteAt(packed, 608 + 128 + 4), 0);         // k 40 on
+}
+
 TEST(PackWeights, UnpackedCodesAndScalesAreThosePacked) {
   for (const size_t depth : {1, 5, 32, 100, 128, 130}) {
     const Weights int8(WeightFormat::kInt8, 33, depth);

@@ -8,9 +8,11 @@
 namespace octet::kernels {
 
 inline constexpr WeightFormat kAllFormats[] = {
-    WeightFormat::kF32,         WeightFormat::kBf16,        WeightFormat::kE4M3,        WeightFormat::kInt8,
-    WeightFormat::kInt4Group32, WeightFormat::kInt4Group64, WeightFormat::kInt4Group128};
-inline constexpr const char* kFormatNames[] = {"F32", "BF16", "E4M3", "INT8", "INT4/32", "INT4/64", "INT4/128"};
+    WeightFormat::kF32,         WeightFormat::kBf16,        WeightFormat::kE4M3,         WeightFormat::kInt8,
+    WeightFormat::kInt4Group32, WeightFormat::kInt4Group64, WeightFormat::kInt4Group128, WeightFormat::kInt4Zeros32,
+    WeightFormat::kInt4Zeros64, WeightFormat::kInt4Zeros128};
+inline constexpr const char* kFormatNames[] = {"F32",     "BF16",     "E4M3",         "INT8",         "INT4/32",
+                                               "INT4/64", "INT4/128", "INT4 zero/32", "INT4 zero/64", "INT4 zero/128"};
 
 // Codes -limit - 1 .. limit.
 inline std::vector<int8_t> RandomIntegers(size_t count, uint32_t seed, int limit) {
@@ -41,9 +43,15 @@ struct Weights {
 
   void DrawIntegers() {
     integers = RandomIntegers(values.size(), 6, format == WeightFormat::kInt8 ? 127 : 7);
+    const size_t group = Int4Group(format), groups = IntegerGroups(format, PaddedDepth(format, depth));
+    if (HasZeros(format)) {
+      // Codes of 0 .. 15 less zero points of that range, and now and then the largest.
+      group_zeros = RandomCodes(columns * groups, 8);
+      for (uint8_t& zero : group_zeros) zero = zero > 250 ? 128 : zero % 16;
+      for (size_t i = 0; i < integers.size(); ++i) integers[i] = static_cast<int8_t>(integers[i] + 8 - ZeroOf(i));
+    }
     for (size_t i = 0; i < integers.size(); ++i) values[i] = integers[i];
     if (format == WeightFormat::kInt8) return;
-    const size_t group = Int4Group(format), groups = IntegerGroups(format, PaddedDepth(format, depth));
     // From denormals of FP16 to large numbers.
     for (const float x : RandomFloats(columns * groups, 7))
       group_scales.push_back(ToFp16(std::fabs(x) < 0.05f ? x * 1e-6f : x));
@@ -51,13 +59,26 @@ struct Weights {
       values[i] *= ToFloat(group_scales[i / depth * groups + i % depth / group]);
   }
 
+  // Of the group of element i.
+  int ZeroOf(size_t i) const {
+    const size_t groups = IntegerGroups(format, PaddedDepth(format, depth));
+    return group_zeros[i / depth * groups + i % depth / Int4Group(format)];
+  }
+
+  void PackInt4() {
+    if (!HasZeros(format))
+      return PackWeightsInt4(format, integers.data(), group_scales.data(), columns, depth, packed.data());
+    for (size_t i = 0; i < integers.size(); ++i) codes[i] = static_cast<uint8_t>(integers[i] + ZeroOf(i));
+    PackWeightsInt4Zeros({format, codes.data(), group_scales.data(), group_zeros.data()}, columns, depth,
+                         packed.data());
+  }
+
   void Pack() {
     if (format == WeightFormat::kF32) PackWeightsF32(values.data(), columns, depth, packed.data());
     if (format == WeightFormat::kBf16) PackWeightsBf16(values.data(), columns, depth, packed.data());
     if (format == WeightFormat::kE4M3) PackWeightsE4M3(codes.data(), columns, depth, packed.data());
     if (format == WeightFormat::kInt8) PackWeightsInt8(integers.data(), columns, depth, packed.data());
-    if (Int4Group(format) != 0)
-      PackWeightsInt4(format, integers.data(), group_scales.data(), columns, depth, packed.data());
+    if (Int4Group(format) != 0) PackInt4();
   }
 
   WeightFormat format;
@@ -66,6 +87,7 @@ struct Weights {
   std::vector<uint8_t> codes;
   std::vector<int8_t> integers;
   std::vector<Fp16> group_scales;
+  std::vector<uint8_t> group_zeros;
   Bytes packed;
 };
 

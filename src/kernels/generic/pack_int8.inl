@@ -4,10 +4,8 @@
 inline float MaxMagnitude(const float* x, size_t count) {
   const Int magnitude = SetInt(0x7FFFFFFF);
   Int greatest = SetInt(0);
-  for (size_t i = 0; i < count; i += kLanes) {
-    const Int bits = And(AsInt(LoadPadded(x, i, count)), magnitude);
-    greatest = SelectInt(LessInt(greatest, bits), bits, greatest);
-  }
+  for (size_t i = 0; i < count; i += kLanes)
+    greatest = MaxInt(greatest, And(AsInt(LoadPadded(x, i, count)), magnitude));
   alignas(64) int lanes[kLanes];
   StoreInt(greatest, lanes);
   for (const int lane : lanes) lanes[0] = lane > lanes[0] ? lane : lanes[0];
@@ -34,19 +32,16 @@ inline void PackInt8Row(const KernelTable::PackArgs& args, size_t row, size_t ro
   const float scale = args.row_scales[row];
   const bool is_finite = scale == scale;
   const float inverse = is_finite ? 1.0f / scale : 0.0f;
-  const int stored_zero = args.weights == WeightFormat::kInt8 ? 128 : 8;
   for (size_t begin = 0; begin < args.padded_depth; begin += group_depth) {
     Word* start = to;
     Int sum = SetInt(0);
     to += rows;
-    for (size_t k = begin; k < begin + group_depth; k += kLanes) {
-      const size_t count = begin + group_depth - k < kLanes ? begin + group_depth - k : kLanes;
+    ForEachVector(group_depth, [&](size_t k, auto count) {
       Word words[kLanes / 4];
-      PackInt8Codes(x, k, is_finite ? args.depth : 0, inverse, sum, words);
-      ScatterWords(words, count / 4, rows, to);
-      to += count / 4 * rows;
-    }
-    *start = __builtin_bit_cast(float, -stored_zero* SumInts(sum));
+      PackInt8Codes(x, begin + k, is_finite ? args.depth : 0, inverse, sum, words);
+      to = ScatterWords(words, count / 4, rows, to);
+    });
+    *start = __builtin_bit_cast(float, -StoredZero(args.weights) * SumInts(sum));
   }
 }
 

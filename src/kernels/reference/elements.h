@@ -24,12 +24,14 @@ void StoreAs(void* base, size_t offset, T value) {
   std::memcpy(static_cast<std::byte*>(base) + offset, &value, sizeof(T));
 }
 
-// Code (column, k) of packed integer weights.
+// Code (column, k) of packed integer weights, less its zero point.
 template <WeightFormat format>
 int CodeAt(const void* weights, size_t depth, size_t column, size_t k) {
   const auto stored = LoadAs<uint8_t>(weights, PackedOffset(format, depth, column, k));
   if constexpr (format == WeightFormat::kInt8) return stored - 128;
-  return (k % 8 < 4 ? stored & 15 : stored >> 4) - 8;
+  const int code = k % 8 < 4 ? stored & 15 : stored >> 4;
+  if constexpr (!HasZeros(format)) return code - 8;
+  return code - LoadAs<uint8_t>(weights, PackedZeroOffset(format, depth, column, k));
 }
 
 // Scale that INT4 weights hold for (column, k).

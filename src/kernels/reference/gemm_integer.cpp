@@ -60,7 +60,7 @@ void GemmInt4(const GemmArgs& args) {
     float sum = 0;
     for (size_t k = 0; k < args.depth; k += Int4Group(format)) {
       const float scale = ScaleAt<format>(args.weights, args.depth, column, k);
-      sum = std::fma(GroupChain<format>(args, block, block_rows, row, column, k), scale, sum);
+      sum = Flush(std::fma(GroupChain<format>(args, block, block_rows, row, column, k), scale, sum));
     }
     return sum;
   });
@@ -90,9 +90,15 @@ template void GemmOfInt8<WeightFormat::kInt8>(const GemmArgs&);
 template void GemmOfInt8<WeightFormat::kInt4Group32>(const GemmArgs&);
 template void GemmOfInt8<WeightFormat::kInt4Group64>(const GemmArgs&);
 template void GemmOfInt8<WeightFormat::kInt4Group128>(const GemmArgs&);
+template void GemmOfInt8<WeightFormat::kInt4Zeros32>(const GemmArgs&);
+template void GemmOfInt8<WeightFormat::kInt4Zeros64>(const GemmArgs&);
+template void GemmOfInt8<WeightFormat::kInt4Zeros128>(const GemmArgs&);
 
 template void GemmInt4<WeightFormat::kInt4Group32>(const GemmArgs&);
 template void GemmInt4<WeightFormat::kInt4Group64>(const GemmArgs&);
 template void GemmInt4<WeightFormat::kInt4Group128>(const GemmArgs&);
+template void GemmInt4<WeightFormat::kInt4Zeros32>(const GemmArgs&);
+template void GemmInt4<WeightFormat::kInt4Zeros64>(const GemmArgs&);
+template void GemmInt4<WeightFormat::kInt4Zeros128>(const GemmArgs&);
 
 }  // namespace octet::kernels::reference

@@ -55,8 +55,7 @@ void PackInt8Row(const KernelTable::PackArgs& args, size_t row, size_t block_row
       StoreAs(block, Int8Offset(group_depth, block_rows, row_in_block, k), code);
       sum += code;
     }
-    const int32_t stored_zero = args.weights == WeightFormat::kInt8 ? 128 : 8;
-    StoreAs(block, StartOffset(group_depth, block_rows, row_in_block, group), -stored_zero * sum);
+    StoreAs(block, StartOffset(group_depth, block_rows, row_in_block, group), -StoredZero(args.weights) * sum);
   }
 }
 

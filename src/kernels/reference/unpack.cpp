@@ -21,5 +21,8 @@ template void UnpackColumn<WeightFormat::kInt8>(const void*, const float*, size_
 template void UnpackColumn<WeightFormat::kInt4Group32>(const void*, const float*, size_t, size_t, float*);
 template void UnpackColumn<WeightFormat::kInt4Group64>(const void*, const float*, size_t, size_t, float*);
 template void UnpackColumn<WeightFormat::kInt4Group128>(const void*, const float*, size_t, size_t, float*);
+template void UnpackColumn<WeightFormat::kInt4Zeros32>(const void*, const float*, size_t, size_t, float*);
+template void UnpackColumn<WeightFormat::kInt4Zeros64>(const void*, const float*, size_t, size_t, float*);
+template void UnpackColumn<WeightFormat::kInt4Zeros128>(const void*, const float*, size_t, size_t, float*);
 
 }  // namespace octet::kernels::reference

@@ -2,11 +2,11 @@
 // signed bytes in 16 bits, where nothing may saturate. All 32 columns go in one pass, two rows at a time.
 // The lanes of a tile hold integers here, as bits.
 
-inline Int BroadcastWord(const std::byte* from) { return AsInt(Broadcast(from)); }
-inline Int WidenPairs(Int pairs) { return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)); }
+[[gnu::always_inline]] inline Int BroadcastWord(const std::byte* from) { return AsInt(Broadcast(from)); }
+[[gnu::always_inline]] inline Int WidenPairs(Int pairs) { return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)); }
 
 // sum += |w| * (a with w's sign): 128 * 127 * 2 stays within 16 bits. Volatile as in products_avx2.inl.
-inline void AddInt8(Float& sum, Int weights, Int magnitude, Int activation) {
+[[gnu::always_inline]] inline void AddInt8(Float& sum, Int weights, Int magnitude, Int activation) {
   Int products;
   asm volatile("vpsignb %2, %4, %1\n\tvpmaddubsw %1, %3, %1\n\tvpmaddwd %5, %1, %1\n\tvpaddd %1, %0, %0"
                : "+x"(sum), "=&x"(products)
@@ -14,8 +14,8 @@ inline void AddInt8(Float& sum, Int weights, Int magnitude, Int activation) {
 }
 
 template <size_t half, size_t rows, size_t... r>
-inline void AddInt8Half(Tile<rows>& tile, const std::byte* activations, const std::byte* weights,
-                        std::index_sequence<r...>) {
+[[gnu::always_inline]] inline void AddInt8Half(Tile<rows>& tile, const std::byte* activations, const std::byte* weights,
+                                               std::index_sequence<r...>) {
   const Int flip = _mm256_set1_epi8(static_cast<char>(0x80));
   const Int first = _mm256_xor_si256(LoadWords(weights), flip), first_magnitude = _mm256_abs_epi8(first);
   (AddInt8(tile.sum[r][2 * half], first, first_magnitude, BroadcastWord(activations + 4 * r)), ...);
@@ -24,17 +24,18 @@ inline void AddInt8Half(Tile<rows>& tile, const std::byte* activations, const st
 }
 
 template <size_t rows, size_t... i>
-inline void ClearTile(Tile<rows>& tile, std::index_sequence<i...>) {
+[[gnu::always_inline]] inline void ClearTile(Tile<rows>& tile, std::index_sequence<i...>) {
   ((tile.sum[i / 4][i % 4] = Zero()), ...);
 }
 template <size_t rows, size_t... i>
-inline void StoreConverted(const Tile<rows>& tile, float* sums, std::index_sequence<i...>) {
+[[gnu::always_inline]] inline void StoreConverted(const Tile<rows>& tile, float* sums, std::index_sequence<i...>) {
   (Store(_mm256_cvtepi32_ps(AsInt(tile.sum[i / 4][i % 4])), sums + 8 * i), ...);
 }
 
 // Codes are signed here, so the start values aren't needed.
 template <size_t block_rows, size_t rows>
-inline void DotInt8(const std::byte* activations, const std::byte* weights, size_t depth, float* sums) {
+[[gnu::always_inline]] inline void DotInt8(const std::byte* activations, const std::byte* weights, size_t depth,
+                                           float* sums) {
   const auto each_row = std::make_index_sequence<rows>();
   Tile<rows> tile;
   ClearTile(tile, std::make_index_sequence<rows * 4>());
@@ -49,21 +50,22 @@ inline void DotInt8(const std::byte* activations, const std::byte* weights, size
 }
 
 // In 16 bits; eight of these sums reach 8 * 2 * 15 * 127 = 30480.
-inline void AddInt4(Float& sum, Int weights, Int activation) {
+[[gnu::always_inline]] inline void AddInt4(Float& sum, Int weights, Int activation) {
   Int products;
   asm volatile("vpmaddubsw %3, %2, %1\n\tvpaddw %1, %0, %0"
                : "+x"(sum), "=&x"(products)
                : "x"(weights), "x"(activation));
 }
-inline void AddInt4Row(Float& first, Float& second, Int w0, Int w1, const std::byte* activation) {
+[[gnu::always_inline]] inline void AddInt4Row(Float& first, Float& second, Int w0, Int w1,
+                                              const std::byte* activation) {
   const Int value = BroadcastWord(activation);
   AddInt4(first, w0, value);
   AddInt4(second, w1, value);
 }
 
 template <size_t half, size_t block_rows, size_t rows, size_t... r>
-inline void AddInt4Half(Tile<rows>& tile, const std::byte* activations, const std::byte* weights,
-                        std::index_sequence<r...>) {
+[[gnu::always_inline]] inline void AddInt4Half(Tile<rows>& tile, const std::byte* activations, const std::byte* weights,
+                                               std::index_sequence<r...>) {
   const Int mask = _mm256_set1_epi8(15);
   const Int first = LoadWords(weights), second = LoadWords(weights + 32);
   const Int low0 = And(first, mask), low1 = And(second, mask);
@@ -74,34 +76,42 @@ inline void AddInt4Half(Tile<rows>& tile, const std::byte* activations, const st
 
 // partial [rows][32] += the 16-bit sums.
 template <size_t rows, size_t... i>
-inline void DrainInt4(const Tile<rows>& tile, std::byte* partial, std::index_sequence<i...>) {
+[[gnu::always_inline]] inline void DrainInt4(const Tile<rows>& tile, std::byte* partial, std::index_sequence<i...>) {
   (StoreInt(AddInt(LoadWords(partial + 32 * i), WidenPairs(AsInt(tile.sum[i / 4][i % 4]))),
             reinterpret_cast<int*>(partial + 32 * i)),
    ...);
 }
-template <size_t rows, size_t... i>
-inline void StartPartial(const std::byte* starts, std::byte* partial, std::index_sequence<i...>) {
-  (StoreInt(BroadcastWord(starts + i / 4 * 4), reinterpret_cast<int*>(partial + 32 * i)), ...);
+// Where there are zero points, codes aren't shifted by 128 here: a sum starts at the start value * zero / 128.
+template <WeightFormat format, size_t... i>
+[[gnu::always_inline]] inline void StartPartial(const std::byte* starts, [[maybe_unused]] const std::byte* zeros,
+                                                std::byte* partial, std::index_sequence<i...>) {
+  const auto start = [&](size_t at) {
+    const Int value = BroadcastWord(starts + at / 4 * 4);
+    if constexpr (!HasZeros(format)) return value;
+    return _mm256_mullo_epi32(_mm256_srai_epi32(value, 7), Load8(zeros + at % 4 * 8));
+  };
+  (StoreInt(start(i), reinterpret_cast<int*>(partial + 32 * i)), ...);
 }
 template <size_t... i>
-inline void AddScaled(const std::byte* partial, const std::byte* scales, float* sums, std::index_sequence<i...>) {
-  (Store(
-       Fma(_mm256_cvtepi32_ps(LoadWords(partial + 32 * i)),
-           _mm256_cvtph_ps(_mm_load_si128(reinterpret_cast<const __m128i*>(scales + i % 4 * 16))), Load(sums + 8 * i)),
-       sums + 8 * i),
+[[gnu::always_inline]] inline void AddScaled(const std::byte* partial, const std::byte* scales, float* sums,
+                                             std::index_sequence<i...>) {
+  (Store(Fma(ToFloats(LoadWords(partial + 32 * i)), LoadHalves(scales + i % 4 * 16), Load(sums + 8 * i)), sums + 8 * i),
    ...);
 }
 
-// The float sums and those of a group wait in memory, the latter at `partial`: registers hold the 16-bit ones.
-template <size_t group, size_t block_rows, size_t rows>
-inline void DotInt4(const std::byte* activations, const std::byte* weights, size_t depth, std::byte* partial,
-                    float* sums) {
+// The float sums and those of a group wait in memory, the latter at `partial`: registers hold the 16-bit ones. Without
+// the barriers the compiler would take the waiting ones into registers as well, and spill those.
+template <WeightFormat format, size_t block_rows, size_t rows>
+[[gnu::always_inline]] inline void DotInt4(const std::byte* activations, const std::byte* weights, size_t depth,
+                                           std::byte* partial, float* sums) {
   const auto each_row = std::make_index_sequence<rows>();
   const auto each_sum = std::make_index_sequence<rows * 4>();
-  for (size_t k = 0; k < depth; k += group) {
-    StartPartial<rows>(activations, partial, each_sum);
+  for (size_t k = 0; k < depth; k += Int4Group(format)) {
+    const std::byte* behind = weights + CodeBytes(format);
+    StartPartial<format>(activations, behind + 2 * kPanelColumns, partial, each_sum);
+    asm volatile("" : : : "memory");
     activations += 4 * block_rows;
-    for (size_t begin = 0; begin < group; begin += 32) {
+    for (size_t begin = 0; begin < Int4Group(format); begin += 32) {
       Tile<rows> tile;
       ClearTile(tile, each_sum);
       for (size_t step = 0; step < 4; ++step, weights += kRecordBytes, activations += 8 * block_rows) {
@@ -111,10 +121,12 @@ inline void DotInt4(const std::byte* activations, const std::byte* weights, size
         AddInt4Half<1, block_rows>(tile, activations, weights + 64, each_row);
       }
       DrainInt4(tile, partial, each_sum);
+      asm volatile("" : : : "memory");
     }
-    PrefetchStream<Packed<block_rows>>(weights);
-    AddScaled(partial, weights, sums, each_sum);
-    weights += 2 * kPanelColumns;
+    PrefetchStream<Packed<block_rows>>(behind);
+    AddScaled(partial, behind, sums, each_sum);
+    asm volatile("" : : : "memory");
+    weights = behind + RecordBytes(format) - CodeBytes(format);
   }
 }
 
@@ -130,7 +142,7 @@ template <WeightFormat format, size_t rows, size_t panels>
     } else {
       for (size_t i = 0; i < count() * kPanelColumns; i += kLanes) Store(Zero(), part + i);
       auto* partial = reinterpret_cast<std::byte*>(sums + rows * kPanelColumns);
-      DotInt4<Int4Group(format), rows, count()>(activations + 4 * first, weights, depth, partial, part);
+      DotInt4<format, rows, count()>(activations + 4 * first, weights, depth, partial, part);
     }
   });
 }
