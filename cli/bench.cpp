@@ -15,7 +15,7 @@ struct BenchOptions {
   std::string shape;
   std::string to = "bf16";
   std::string group = "32";
-  std::string activations = "bf16";
+  std::string activations = "auto";
   std::string load = "map";
   std::vector<size_t> prompt_tokens = {512};
   std::vector<size_t> gen_tokens = {128};
@@ -30,9 +30,7 @@ struct BenchOptions {
           Takes{"NAME"});
     visit(&B::to, "to", "precision of a --shape's linear layers", OneOf{{"bf16", "fp8", "int8", "int4"}});
     visit(&B::group, "group", "of --to int4: weights that share a scale", OneOf{{"32", "64", "128"}});
-    visit(&B::activations, "activations",
-          "rounding of the inputs of quantised weights: fp8 of FP8 ones, int8 of INT8 and INT4 ones",
-          OneOf{{"bf16", "fp8", "int8"}});
+    visit(&B::activations, "activations", kActivationsHelp, ActivationChoices());
     visit(&B::load, "load", "a pack's weights stay in the mapped file, or are copied into huge pages",
           OneOf{{"map", "copy"}});
     visit(&B::prompt_tokens, "prompt-tokens", "lengths of the prompts to read; 0 leaves that test out",
@@ -87,8 +85,7 @@ Status Measure(const BenchOptions& options, const Decoder& decoder, size_t threa
                std::vector<Row>& rows) {
   ThreadPool pool(threads);
   nn::ExecutionContext context(pool, kernels::ActiveKernels());
-  if (options.activations == "fp8") context.activations = nn::ActivationMode::kE4M3;
-  if (options.activations == "int8") context.activations = nn::ActivationMode::kInt8;
+  context.activations = ActivationsOf(options.activations);
   for (const size_t batch : options.batch) {
     for (const SpeedTest::Kind kind : {SpeedTest::kPrompt, SpeedTest::kDecode}) {
       for (const size_t tokens : kind == SpeedTest::kPrompt ? options.prompt_tokens : options.gen_tokens) {
@@ -138,6 +135,7 @@ Status Bench(const BenchOptions& options, Invocation& call) {
   const char* wish = std::getenv("OCTET_CPU");
   OCTET_TRY(kernels::SelectKernels(wish == nullptr ? "" : wish));
   const Decoder decoder = OCTET_TRY(LoadDecoder(options, call));
+  OCTET_TRY(decoder.CheckActivations(ActivationsOf(options.activations)));
   std::vector<size_t> threads = options.threads;
   if (threads.empty()) threads.push_back(ThreadPool::AvailableCores());
   std::vector<Row> rows;

@@ -30,13 +30,14 @@ struct EngineOptions {
   size_t sessions = 1;  // full contexts that the cache has room for
   size_t chunk = 512;   // most tokens in one forward pass
   LoadOptions load = {};
-  nn::ActivationMode activations = nn::ActivationMode::kBf16;
+  nn::ActivationMode activations = nn::ActivationMode::kAuto;
 };
 
 class Engine {
  public:
   // Fails as the readers of the formats do; with invalid_argument for a context beyond the model's or options that
-  // can't be; with exhausted where memory for weights or cache can't be had.
+  // can't be, activations among them that the weights don't take; with exhausted where memory for weights or cache
+  // can't be had.
   static Result<std::unique_ptr<Engine>> Open(const std::filesystem::path& path, const EngineOptions& options);
 
   // From parts that are open already. `pool` runs the forward passes.

@@ -11,8 +11,9 @@ using kernels::WeightFormat;
 namespace {
 
 ActivationFormat FormatFor(const ExecutionContext& context, WeightFormat format) {
-  const bool is_int8 = kernels::IsInteger(format) && context.activations == ActivationMode::kInt8;
-  return is_int8 ? ActivationFormat::kInt8 : kernels::ActivationsOf(format);
+  const ActivationMode mode = context.activations;
+  const bool wants_int8 = mode == ActivationMode::kInt8 || mode == ActivationMode::kAuto;
+  return wants_int8 && kernels::IsInteger(format) ? ActivationFormat::kInt8 : kernels::ActivationsOf(format);
 }
 
 Result<size_t> PackingBytes(ActivationFormat activations, WeightFormat weights, size_t rows, size_t padded) {
