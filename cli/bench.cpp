@@ -15,7 +15,8 @@ namespace {
 struct BenchOptions {
   std::string shape;
   std::string to = "bf16";
-  std::string activations = "bf16";
+  std::string group = "32";
+  std::string activations = "auto";
   std::string load = "map";
   std::vector<size_t> prompt_tokens = {512};
   std::vector<size_t> gen_tokens = {128};
@@ -30,8 +31,9 @@ struct BenchOptions {
     using B = BenchOptions;
     visit(&B::shape, "shape", "instead of MODEL: random weights of a published shape, as in llama-3.2-1b",
           Takes{"NAME"});
-    visit(&B::to, "to", "precision of a --shape's linear layers", OneOf{{"bf16", "fp8"}});
-    visit(&B::activations, "activations", "rounding of the inputs of FP8 weights", OneOf{{"bf16", "fp8"}});
+    visit(&B::to, "to", "precision of a --shape's linear layers", OneOf{{"bf16", "fp8", "int8", "int4"}});
+    visit(&B::group, "group", "of --to int4: weights that share a scale", OneOf{{"32", "64", "128"}});
+    visit(&B::activations, "activations", kActivationsHelp, ActivationChoices());
     visit(&B::load, "load", "a pack's weights stay in the mapped file, or are copied into huge pages",
           OneOf{{"map", "copy"}});
     visit(&B::prompt_tokens, "prompt-tokens", "lengths of the prompts to read; 0 leaves that test out",
@@ -55,9 +57,20 @@ struct Row {
   Speed speed;
 };
 
+kernels::WeightFormat FormatOf(const BenchOptions& options) {
+  using kernels::WeightFormat;
+  if (options.to == "int8") return WeightFormat::kInt8;
+  if (options.to == "int4") {
+    return options.group == "32"   ? WeightFormat::kInt4Group32
+           : options.group == "64" ? WeightFormat::kInt4Group64
+                                   : WeightFormat::kInt4Group128;
+  }
+  return options.to == "fp8" ? WeightFormat::kE4M3 : WeightFormat::kBf16;
+}
+
 Result<Decoder> LoadShape(const BenchOptions& options) {
   const ModelSpec spec = OCTET_TRY(ShapeSpec(options.shape));
-  RandomWeights weights(spec, options.to == "fp8" ? kernels::WeightFormat::kE4M3 : kernels::WeightFormat::kBf16);
+  RandomWeights weights(spec, FormatOf(options));
   return Decoder::Load(spec, weights);
 }
 
@@ -92,7 +105,7 @@ Status Measure(const BenchOptions& options, const Decoder& decoder, size_t threa
                std::vector<Row>& rows) {
   ThreadPool pool(threads);
   nn::ExecutionContext context(pool, kernels::ActiveKernels());
-  if (options.activations == "fp8") context.activations = nn::ActivationMode::kE4M3;
+  context.activations = ActivationsOf(options.activations);
   for (const size_t batch : options.batch) {
     for (const SpeedTest& test : TestsOf(options, batch)) {
       const Speed speed = OCTET_TRY(MeasureSpeed(decoder, context, test, call.cancel()));
@@ -153,6 +166,7 @@ Status Bench(const BenchOptions& options, Invocation& call) {
   const char* wish = std::getenv("OCTET_CPU");
   OCTET_TRY(kernels::SelectKernels(wish == nullptr ? "" : wish));
   const Decoder decoder = OCTET_TRY(LoadDecoder(options, call));
+  OCTET_TRY(decoder.CheckActivations(ActivationsOf(options.activations)));
   std::vector<size_t> threads = options.threads;
   if (threads.empty()) threads.push_back(ThreadPool::AvailableCores());
   std::vector<Row> rows;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/mapped_file.h"
+#include "cli/model_flags.h"
 #include "cli/verb.h"
 #include "eval/compare.h"
 #include "eval/decoder_model.h"
@@ -16,7 +17,7 @@ struct EvalOptions {
   int context = 512;
   int score_from = 0;
   int chunks = 0;
-  std::string activations = "bf16";
+  std::string activations = "auto";
   std::string dtype = "auto";
   int threads = 0;
 
@@ -27,8 +28,7 @@ struct EvalOptions {
     visit(&EvalOptions::score_from, "score-from", "first token of a window that counts; 0: context / 2 + 1",
           Between{0, 1 << 20});
     visit(&EvalOptions::chunks, "chunks", "at most so many windows; 0: all", Between{0, 1 << 30});
-    visit(&EvalOptions::activations, "activations", "inputs of FP8 weights; fp8 rounds each token's to E4M3",
-          OneOf{{"bf16", "fp8"}});
+    visit(&EvalOptions::activations, "activations", kActivationsHelp, ActivationChoices());
     visit(&EvalOptions::dtype, "dtype", "what weights that aren't quantised are computed in; auto: as stored",
           OneOf{{"auto", "bf16", "f32"}});
     visit(&EvalOptions::threads, "threads", "threads to use; 0: one a core", Between{0, 1024});
@@ -46,7 +46,6 @@ DecoderModelOptions ModelOptions(const EvalOptions& options, const CancelFlag& c
           .compute = options.dtype == "bf16"  ? ComputeType::kBf16
                      : options.dtype == "f32" ? ComputeType::kF32
                                               : ComputeType::kAuto,
-          .activations = options.activations == "fp8" ? nn::ActivationMode::kE4M3 : nn::ActivationMode::kBf16,
           .cancel = &cancel};
 }
 
@@ -72,6 +71,7 @@ Status RunPerplexity(const EvalOptions& options, Invocation& call) {
   ThreadPool pool(Threads(options));
   const std::unique_ptr<DecoderModel> model =
       OCTET_TRY(DecoderModel::Open(call.word(0), ModelOptions(options, call.cancel()), pool));
+  OCTET_TRY(model->SetActivations(ActivationsOf(options.activations)));
   const EvaluationText text = OCTET_TRY(model->Tokenize(content, Windows(options)));
   const Perplexity result = OCTET_TRY(MeasurePerplexity(*model, text, {pool, call.progress(), call.cancel()}));
   if (!call.json()) return call.Print(ToText(result) + "\n");
@@ -88,6 +88,13 @@ Status CheckSameTokens(const EvaluationText& a, const EvaluationText& b) {
               "; a comparison needs two versions of one model");
 }
 
+// Both where they take them: the original of a quantised model has no weights for fp8 or int8.
+Status SetActivations(nn::ActivationMode mode, DecoderModel& a, DecoderModel& b) {
+  const bool is_set = a.SetActivations(mode).has_value();
+  Status second = b.SetActivations(mode);
+  return is_set ? Status() : second;
+}
+
 Status RunCompare(const EvalOptions& options, Invocation& call) {
   const std::string content = OCTET_TRY(ReadTextFile(options.text));
   ThreadPool pool(Threads(options));
@@ -95,6 +102,7 @@ Status RunCompare(const EvalOptions& options, Invocation& call) {
       OCTET_TRY(DecoderModel::Open(call.word(0), ModelOptions(options, call.cancel()), pool));
   const std::unique_ptr<DecoderModel> b =
       OCTET_TRY(DecoderModel::Open(call.word(1), ModelOptions(options, call.cancel()), pool));
+  OCTET_TRY(SetActivations(ActivationsOf(options.activations), *a, *b));
   const EvaluationText text = OCTET_TRY(a->Tokenize(content, Windows(options)));
   const EvaluationText same = OCTET_TRY(b->Tokenize(content, Windows(options)));
   OCTET_TRY(CheckSameTokens(text, same));

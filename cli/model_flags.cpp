@@ -2,6 +2,13 @@
 
 namespace octet::cli {
 
+nn::ActivationMode ActivationsOf(std::string_view name) {
+  return name == "bf16"   ? nn::ActivationMode::kBf16
+         : name == "fp8"  ? nn::ActivationMode::kE4M3
+         : name == "int8" ? nn::ActivationMode::kInt8
+                          : nn::ActivationMode::kAuto;
+}
+
 EngineOptions ToEngineOptions(const ModelFlags& flags) {
   EngineOptions options;
   options.threads = flags.threads;
@@ -9,7 +16,7 @@ EngineOptions ToEngineOptions(const ModelFlags& flags) {
   options.load.mode = flags.load == "copy" ? LoadMode::kCopy : LoadMode::kMap;
   if (flags.compute == "bf16") options.load.compute = ComputeType::kBf16;
   if (flags.compute == "f32") options.load.compute = ComputeType::kF32;
-  if (flags.activations == "fp8") options.activations = nn::ActivationMode::kE4M3;
+  options.activations = ActivationsOf(flags.activations);
   return options;
 }
 

@@ -12,12 +12,19 @@
 
 namespace octet::cli {
 
+// One for every verb that has --activations.
+inline constexpr std::string_view kActivationsHelp =
+    "rounding of the inputs of quantised weights, per token: fp8 of FP8 ones, int8 of INT8 and INT4 ones; auto: int8 "
+    "where it can be, else bf16";
+inline OneOf ActivationChoices() { return {{"auto", "bf16", "fp8", "int8"}}; }
+nn::ActivationMode ActivationsOf(std::string_view name);
+
 struct ModelFlags {
   size_t threads = 0;
   size_t context = 0;
   std::string load = "map";
   std::string compute = "auto";
-  std::string activations = "bf16";
+  std::string activations = "auto";
 
   template <class Visit>
   static void Describe(Visit&& visit) {
@@ -31,8 +38,7 @@ struct ModelFlags {
     visit(&ModelFlags::compute, "compute",
           "type of matrices that aren't quantised; auto: f32 where the model's files have it, else bf16",
           OneOf{{"auto", "bf16", "f32"}});
-    visit(&ModelFlags::activations, "activations",
-          "rounding of the inputs of FP8 weights; fp8 is E4M3 with a scale per token", OneOf{{"bf16", "fp8"}});
+    visit(&ModelFlags::activations, "activations", kActivationsHelp, ActivationChoices());
   }
 };
 

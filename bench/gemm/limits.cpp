@@ -81,9 +81,20 @@ double TileRate() {
   return rate;
 }
 
+double Int8DotRate(const char* tier) {
+  if (std::string_view(tier) == "avx2") return FmaRate(tier) * 4 / 3;  // as many a cycle, four times the lanes
+  if (!kernels::ThisCpu().avx512f) return 0;
+#define OCTET_DOT(n) "vpdpbusd %%zmm30, %%zmm31, %%zmm" #n "\n\t"
+  return 12.0 * kRounds * 128 / BestSeconds(20, [] {
+           for (int i = 0; i < kRounds; ++i) asm volatile(OCTET_REPEAT(OCTET_DOT)::);
+         });
+#undef OCTET_DOT
+}
+
 #else
 
 double FmaRate(const char*) { return 0; }
+double Int8DotRate(const char*) { return 0; }
 double Bf16DotRate() { return 0; }
 double TileRate() { return 0; }
 

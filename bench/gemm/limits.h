@@ -36,4 +36,8 @@ double Bf16DotRate();
 // Of tdpbf16ps on four tiles of sums; 0 without AMX.
 double TileRate();
 
+// Integer operations per second of vpdpbusd, or, on the tier "avx2", a third of those of vpmaddubsw, which needs two
+// more instructions for what vpdpbusd does.
+double Int8DotRate(const char* tier);
+
 }  // namespace octet::bench

@@ -19,9 +19,16 @@ namespace {
 
 using namespace octet::kernels;
 
-constexpr size_t kColumns = 1536, kDepth = 576;
-constexpr WeightFormat kFormats[] = {WeightFormat::kF32, WeightFormat::kBf16, WeightFormat::kE4M3};
-constexpr const char* kNames[] = {"f32", "bf16", "e4m3"};
+constexpr size_t kColumns = 1536, kDepth = 640;  // a multiple of every group
+constexpr WeightFormat kFormats[] = {
+    WeightFormat::kF32,         WeightFormat::kBf16,        WeightFormat::kE4M3,         WeightFormat::kInt8,
+    WeightFormat::kInt4Group32, WeightFormat::kInt4Group64, WeightFormat::kInt4Group128, WeightFormat::kInt4Zeros32};
+constexpr const char* kNames[] = {"f32", "bf16", "e4m3", "int8", "int4/32", "int4/64", "int4/128", "int4z/32"};
+
+// Integer weights are measured with int8 activations.
+ActivationFormat Read(WeightFormat format) {
+  return IsInteger(format) ? ActivationFormat::kInt8 : ActivationsOf(format);
+}
 
 bool IsTiled(const KernelTable& kernels) { return std::string_view(kernels.name) == "amx"; }
 
@@ -42,19 +49,37 @@ struct Task {
     if (format == WeightFormat::kF32) PackWeightsF32(values.data(), kColumns, kDepth, first);
     if (format == WeightFormat::kBf16) PackWeightsBf16(values.data(), kColumns, kDepth, first);
     if (format == WeightFormat::kE4M3) PackWeightsE4M3(codes.data(), kColumns, kDepth, first);
+    if (IsInteger(format)) PackIntegers();
     for (size_t copy = 1; copy < copies; ++copy) std::copy_n(first, bytes, first + copy * bytes);
-    packed.resize(ActivationBytes(ActivationsOf(format), rows, kDepth));
+    packed.resize(IsInteger(format) ? Int8ActivationBytes(format, rows, kDepth)
+                                    : ActivationBytes(Read(format), rows, kDepth));
+    row_scales.resize(rows, 1);
+  }
+
+  void PackIntegers() {
+    std::vector<int8_t> codes(kColumns * kDepth);
+    for (size_t i = 0; i < codes.size(); ++i)
+      codes[i] = static_cast<int8_t>(static_cast<int>(i * 31 % (format == WeightFormat::kInt8 ? 255 : 15)) -
+                                     (format == WeightFormat::kInt8 ? 127 : 7));
+    if (format == WeightFormat::kInt8) return PackWeightsInt8(codes.data(), kColumns, kDepth, first);
+    const std::vector<Fp16> scales(kColumns * IntegerGroups(format, kDepth), ToFp16(0.125F));
+    if (!HasZeros(format)) return PackWeightsInt4(format, codes.data(), scales.data(), kColumns, kDepth, first);
+    const std::vector<uint8_t> zeros(scales.size(), 8);
+    for (int8_t& code : codes) code = static_cast<int8_t>(code + 8);
+    PackWeightsInt4Zeros({format, reinterpret_cast<const uint8_t*>(codes.data()), scales.data(), zeros.data()},
+                         kColumns, kDepth, first);
   }
 
   void Multiply(const KernelTable& kernels, size_t copy, size_t panels) {
-    kernels.gemm[static_cast<size_t>(format)]({.weights = first + copy * PackedBytes(format, kColumns, kDepth),
-                                               .activations = packed.data(),
-                                               .out = out.data(),
-                                               .out_stride = kColumns,
-                                               .rows = rows,
-                                               .depth = kDepth,
-                                               .columns = kColumns,
-                                               .end_panel = panels});
+    kernels.GemmOf(format, Read(format))({.weights = first + copy * PackedBytes(format, kColumns, kDepth),
+                                          .activations = packed.data(),
+                                          .row_scales = row_scales.data(),
+                                          .out = out.data(),
+                                          .out_stride = kColumns,
+                                          .rows = rows,
+                                          .depth = kDepth,
+                                          .columns = kColumns,
+                                          .end_panel = panels});
   }
 
   void Pack(const KernelTable& kernels) {
@@ -64,8 +89,12 @@ struct Task {
                                      .depth = kDepth,
                                      .padded_depth = kDepth,
                                      .packed = packed.data(),
-                                     .end_block = RowBlocks(rows)};
-    (format == WeightFormat::kF32 ? kernels.pack_activations_f32 : kernels.pack_activations_bf16)(args);
+                                     .row_scales = row_scales.data(),
+                                     .end_block = RowBlocks(rows),
+                                     .weights = format};
+    (IsInteger(format)              ? kernels.pack_activations_int8
+     : format == WeightFormat::kF32 ? kernels.pack_activations_f32
+                                    : kernels.pack_activations_bf16)(args);
   }
 
   // The first two panels must have the reference's bits; the tiles' sums, in another order, differ in the last ones.
@@ -86,7 +115,7 @@ struct Task {
 
   WeightFormat format;
   size_t rows, copies = 1;
-  std::vector<float> x, out;
+  std::vector<float> x, out, row_scales;
   std::vector<std::byte> weights, packed;
   std::byte* first = nullptr;
 };
@@ -95,11 +124,12 @@ int Run(const std::vector<size_t>& row_counts) {
   const double memory = MemoryBandwidth(), dot = Bf16DotRate();
   fmt::print("limits with one thread: memory {:.1f} GB/s, vdpbf16ps {:.0f} GFLOP/s\n", memory * 1e-9, dot * 1e-9);
   for (const KernelTable* tier : AvailableTiers().subspan(1)) {
-    const double fma = FmaRate(tier->name);
+    const double fma = FmaRate(tier->name), int8_dot = Int8DotRate(tier->name);
     for (WeightFormat format : kFormats) {
       const bool dots = std::string_view(tier->name) == "avx512_bf16" && format != WeightFormat::kF32;
       const bool tiles = IsTiled(*tier) && format != WeightFormat::kF32;
-      const double peak = tiles ? TileRate() : dots ? dot : fma;
+      const double rate = tiles ? TileRate() * (IsInteger(format) ? 2 : 1) : dots ? dot : fma;
+      const double peak = IsInteger(format) && !tiles ? int8_dot : rate;
       for (size_t rows : row_counts) {
         Task task(format, rows);
         if (!task.Agrees(*tier)) {
@@ -116,7 +146,7 @@ int Run(const std::vector<size_t>& row_counts) {
         const double bytes = static_cast<double>(PackedBytes(format, kColumns, kDepth)) / seconds;
         const double operations = 2.0 * static_cast<double>(rows * kColumns * kDepth) / seconds;
         fmt::print(
-            "gemm {:4} M={:<3} N={} K={}  {:11}  {:5.1f} GB/s = {:3.0f}% of memory  {:6.1f} GFLOP/s = {:3.0f}% of "
+            "gemm {:8} M={:<3} N={} K={}  {:11}  {:5.1f} GB/s = {:3.0f}% of memory  {:6.1f} GFLOP/s = {:3.0f}% of "
             "{:.0f}\n",
             kNames[size_t(format)], rows, kColumns, kDepth, tier->name, bytes * 1e-9, 100 * bytes / memory,
             operations * 1e-9, 100 * operations / peak, peak * 1e-9);

@@ -22,14 +22,18 @@
 
 namespace octet {
 
+// What the inputs of quantised weights are rounded to, per token: kFp8 those of FP8 weights, kInt8 those of INT8 and
+// INT4 weights, other weights' inputs to BF16. kAuto: int8 for INT8 and INT4, BF16 for the rest. A model that has no
+// weights for it doesn't open.
+enum class Activations { kAuto, kBf16, kFp8, kInt8 };
+
 struct ModelOptions {
   size_t threads = 0;   // 0: every core that this process may use
   size_t context = 0;   // tokens of prompt and answer together; 0: what the model was made for
   size_t sessions = 4;  // conversations that the cache has room for at the same time; memory follows use
   // Of a .octet: into huge pages, slower to open, faster to run; else they stay in the mapped file.
   bool copy_weights = false;
-  // Inputs of FP8 weights are rounded to E4M3 per token; else to BF16.
-  bool fp8_activations = false;
+  Activations activations = Activations::kAuto;
 };
 
 // What a model is, for display.

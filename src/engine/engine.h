@@ -32,13 +32,14 @@ struct EngineOptions {
   // cache, which is worth 40 % on AMX; weights are read once more for every 128 tokens.
   size_t chunk = 128;
   LoadOptions load = {};
-  nn::ActivationMode activations = nn::ActivationMode::kBf16;
+  nn::ActivationMode activations = nn::ActivationMode::kAuto;
 };
 
 class Engine {
  public:
   // Fails as the readers of the formats do; with invalid_argument for a context beyond the model's or options that
-  // can't be; with exhausted where memory for weights or cache can't be had.
+  // can't be, activations among them that the weights don't take; with exhausted where memory for weights or cache
+  // can't be had.
   static Result<std::unique_ptr<Engine>> Open(const std::filesystem::path& path, const EngineOptions& options);
 
   // From parts that are open already. `pool` runs the forward passes.

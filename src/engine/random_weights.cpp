@@ -5,10 +5,12 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <span>
 
 #include "base/json.h"
 #include "base/nearest.h"
 #include "models/hf_config.h"
+#include "numeric/fp16.h"
 
 namespace octet {
 namespace {
@@ -77,6 +79,19 @@ void FillE4M3(std::byte* to, size_t bytes, std::string_view seed) {
   FillWords(to, bytes, Repeat16(0x8787), Repeat16(0x3838), seed);
 }
 
+// Codes of INT8 of any size, or of INT4 with the scale 2^exponent for every group.
+void FillIntegers(std::span<std::byte> to, kernels::WeightFormat format, int exponent, std::string_view seed) {
+  FillWords(to.data(), to.size(), ~uint64_t{0}, 0, seed);
+  if (kernels::Int4Group(format) == 0) return;
+  const size_t record = kernels::RecordBytes(format), codes = kernels::CodeBytes(format);
+  const size_t scales = 2 * kernels::kPanelColumns;
+  const uint64_t scale = Repeat16(ToFp16(std::ldexp(1.0F, exponent)).bits), zeros = Repeat16(0x0808);
+  for (size_t at = 0; at < to.size(); at += record) {
+    FillWords(to.data() + at + codes, scales, 0, scale, seed);
+    FillWords(to.data() + at + codes + scales, record - codes - scales, 0, zeros, seed);
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> ShapeNames() {
@@ -134,14 +149,17 @@ Result<PackedMatrix> RandomWeights::Matrix(std::string_view name) {
   const Place place = OCTET_TRY(Find(name, true));
   const kernels::WeightFormat format = place.quantised ? format_ : kernels::WeightFormat::kBf16;
   const size_t bytes = kernels::PackedBytes(format, place.rows, place.columns);
-  const size_t scales = format == kernels::WeightFormat::kE4M3 ? place.rows : 0;
+  const bool is_e4m3 = format == kernels::WeightFormat::kE4M3, is_int8 = format == kernels::WeightFormat::kInt8;
+  const size_t scales = is_e4m3 || is_int8 ? place.rows : 0;
   const size_t biases = place.bias ? place.rows : 0;
   const WeightArena::Piece piece = OCTET_TRY(arena_.Take(bytes + (scales + biases) * sizeof(float)));
   const int exponent = -static_cast<int>(std::bit_width(place.columns) + 1) / 2 - 1;
   auto* floats = reinterpret_cast<float*>(piece.bytes.data() + bytes);
-  if (format == kernels::WeightFormat::kE4M3) {
+  std::fill_n(floats, scales, std::ldexp(1.0F, is_int8 ? exponent - 7 : exponent));
+  if (is_e4m3) {
     FillE4M3(piece.bytes.data(), bytes, name);
-    std::fill_n(floats, scales, std::ldexp(1.0F, exponent));
+  } else if (kernels::IsInteger(format)) {
+    FillIntegers(piece.bytes.first(bytes), format, exponent - 3, name);
   } else {
     FillBf16(piece.bytes.data(), bytes, exponent, name);
   }

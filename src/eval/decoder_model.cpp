@@ -46,14 +46,20 @@ Result<std::unique_ptr<DecoderModel>> DecoderModel::Open(const std::filesystem::
   Decoder decoder = OCTET_TRY(Decoder::Load(std::move(files.spec), *files.weights));
   std::unique_ptr<DecoderModel> model(
       new DecoderModel(std::move(decoder), std::move(*files.tokenizer), *kernels, pool));
-  model->execution_.activations = options.activations;
   model->execution_.cancel = options.cancel;
+  OCTET_TRY(model->SetActivations(options.activations));
   OCTET_TRY(model->AllocatePages(options.context));
   return model;
 }
 
 DecoderModel::DecoderModel(Decoder decoder, Tokenizer tokenizer, const kernels::KernelTable& kernels, ThreadPool& pool)
     : decoder_(std::move(decoder)), tokenizer_(std::move(tokenizer)), execution_(pool, kernels) {}
+
+Status DecoderModel::SetActivations(nn::ActivationMode mode) {
+  OCTET_TRY(decoder_.CheckActivations(mode));
+  execution_.activations = mode;
+  return {};
+}
 
 Status DecoderModel::AllocatePages(size_t context) {
   const nn::KvLayout& layout = decoder_.kv_layout();

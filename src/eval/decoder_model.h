@@ -20,7 +20,7 @@ namespace octet {
 struct DecoderModelOptions {
   size_t context = 512;  // longest window
   ComputeType compute = ComputeType::kAuto;
-  nn::ActivationMode activations = nn::ActivationMode::kBf16;
+  nn::ActivationMode activations = nn::ActivationMode::kAuto;
   const CancelFlag* cancel = nullptr;  // outlives the model; Read and Logits fail with cancelled once it is set
 };
 
@@ -31,6 +31,9 @@ class DecoderModel : public ScoringModel {
   // where this CPU can't run the tier that OCTET_CPU names.
   static Result<std::unique_ptr<DecoderModel>> Open(const std::filesystem::path& path,
                                                     const DecoderModelOptions& options, ThreadPool& pool);
+
+  // Fails with invalid_argument where no weights take them; what was before stays then.
+  Status SetActivations(nn::ActivationMode mode);
 
   size_t vocab_size() const override { return decoder_.spec().vocab; }
   Status Read(std::span<const int32_t> tokens, size_t logits_from) override;

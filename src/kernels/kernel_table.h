@@ -3,6 +3,7 @@
 //   const KernelTable& kernels = ActiveKernels();  // the best tier of this CPU, or what OCTET_CPU forces
 //   kernels.pack_activations_bf16(x, stride, rows, depth, padded_depth, packed);
 //   kernels.gemm[size_t(WeightFormat::kE4M3)](args);
+//   kernels.GemmOf(WeightFormat::kInt8, ActivationFormat::kInt8)(args);
 //
 // A tier's table starts as a copy of the table below it (reference < avx2 < avx512 < avx512_bf16 < amx) and replaces
 // entries. `reference` is plain scalar code and defines each result, but for the tiles of amx, which add BF16 products
@@ -15,12 +16,17 @@
 
 #include "base/error.h"
 #include "kernels/layout.h"
+#include "numeric/fp16.h"
 
 namespace octet::kernels {
 
 // out[r, c] = (sum_k activations[r, k] * weights[c, k]) * column_scales[c] * row_scales[r] + bias[c]
 // The sum is one FP32 chain per element over ascending k; BF16 pairs enter odd element first:
-// sum = fma(a[k], w[k], fma(a[k+1], w[k+1], sum)), as vdpbf16ps does, which also flushes denormals.
+// sum = fma(a[k], w[k], fma(a[k+1], w[k+1], sum)), as vdpbf16ps does, which also flushes denormals. INT4 weights have a
+// chain of codes, less their zero points, for each group: sum = fma(chain, scale of the group, sum), groups ascending,
+// denormals flushed too.
+// Int8 activations with integer weights: each group's chain is a sum of integers, so it is exact, and enters as
+// sum = fma(float(chain), scale of the group, sum); INT8, one group without a scale in the stream, as float(chain).
 struct GemmArgs {
   const void* weights = nullptr;         // packed panels of the whole matrix
   const float* column_scales = nullptr;  // [columns], or null for 1
@@ -64,7 +70,16 @@ struct AttendArgs {
 struct KernelTable {
   const char* name = "";
 
-  void (*gemm[kWeightFormats])(const GemmArgs& args) = {};  // indexed by WeightFormat
+  // Products with activations in ActivationsOf(format), indexed by WeightFormat.
+  void (*gemm[kWeightFormats])(const GemmArgs& args) = {};
+  // Products of integer weights with int8 activations, indexed by IntegerIndex.
+  void (*gemm_int8[kIntegerFormats])(const GemmArgs& args) = {};
+  // The product of both formats; null where there is none.
+  void (*GemmOf(WeightFormat weights, ActivationFormat activations) const)(const GemmArgs& args) {
+    if (activations == ActivationsOf(weights)) return gemm[static_cast<size_t>(weights)];
+    const bool is_int8 = activations == ActivationFormat::kInt8 && IsInteger(weights);
+    return is_int8 ? gemm_int8[IntegerIndex(weights)] : nullptr;
+  }
 
   // rows x depth floats (row r at x + r * stride) into packed blocks, padded with zeros to padded_depth; the BF16 form
   // rounds to nearest even. The call covers blocks first_block .. end_block - 1 of the RowBlocks(rows), so that threads
@@ -76,15 +91,20 @@ struct KernelTable {
     size_t depth = 0;
     size_t padded_depth = 0;
     void* packed = nullptr;       // start of the whole packed matrix
-    float* row_scales = nullptr;  // [rows], written by pack_activations_e4m3 only
+    float* row_scales = nullptr;  // [rows], written by pack_activations_e4m3 and pack_activations_int8 only
     size_t first_block = 0;
     size_t end_block = 0;
+    WeightFormat weights = WeightFormat::kBf16;  // what they will be multiplied with; of int8 codes always to be given
   };
   void (*pack_activations_f32)(const PackArgs& args) = nullptr;
   void (*pack_activations_bf16)(const PackArgs& args) = nullptr;
   // Rounds each row to E4M3 with the scale amax / 448 (1 where that is 0): code = ToE4M3(x / scale); packs the
   // codes' values as BF16, which holds them exactly.
   void (*pack_activations_e4m3)(const PackArgs& args) = nullptr;
+  // Rounds each row to int8 codes with the scale amax / 127, 1 where that isn't a normal number: code = the integer
+  // nearest to x * (1 / scale), ties to even. A row that holds infinity or NaN gets codes of zero and the scale NaN,
+  // which its products become. Start values are those for `weights`.
+  void (*pack_activations_int8)(const PackArgs& args) = nullptr;
 
   // out[i] = x[i] * (1 / sqrt(mean(x^2) + eps)) * (weight[i] + offset); offset is 1 for Gemma, else 0. out may be x.
   void (*rms_norm)(const float* x, const float* weight, float offset, float eps, size_t count, float* out) = nullptr;
@@ -132,5 +152,26 @@ std::span<const KernelTable* const> AvailableTiers();
 void PackWeightsF32(const float* rows, size_t columns, size_t depth, void* packed);
 void PackWeightsBf16(const float* rows, size_t columns, size_t depth, void* packed);
 void PackWeightsE4M3(const uint8_t* codes, size_t columns, size_t depth, void* packed);
+
+// Integer codes -128 .. 127.
+void PackWeightsInt8(const int8_t* codes, size_t columns, size_t depth, void* packed);
+void UnpackWeightsInt8(const void* packed, size_t columns, size_t depth, int8_t* codes);
+
+// Integer codes -8 .. 7, one a byte, and scales [columns, ceil(depth / group)]; `format` is an INT4 one without zero
+// points.
+void PackWeightsInt4(WeightFormat format, const int8_t* codes, const Fp16* scales, size_t columns, size_t depth,
+                     void* packed);
+void UnpackWeightsInt4(WeightFormat format, const void* packed, size_t columns, size_t depth, int8_t* codes,
+                       Fp16* scales);
+
+// INT4 with zero points: codes [columns, depth] of 0 .. 15, scales and zero points 0 .. 128 of
+// [columns, ceil(depth / group)].
+struct Int4Zeros {
+  WeightFormat format = WeightFormat::kInt4Zeros32;
+  const uint8_t* codes = nullptr;
+  const Fp16* scales = nullptr;
+  const uint8_t* zeros = nullptr;
+};
+void PackWeightsInt4Zeros(const Int4Zeros& weights, size_t columns, size_t depth, void* packed);
 
 }  // namespace octet::kernels

@@ -1,18 +1,27 @@
 // How matrices lie in memory for the kernels: one layout for every CPU tier, one token and thousands.
 //
 // Weights [columns = out features, depth = in features] are cut into panels of 32 columns; panel p holds columns
-// 32p .. 32p+31 over the whole depth as one forward stream of 128-byte records:
+// 32p .. 32p+31 over the whole depth as one forward stream of records, of 128 bytes but for INT4:
 //   F32   record = 1 k:  column c's value at 4c
 //   BF16  record = 2 k:  column c's pair (k, k+1) at 4c
 //   E4M3  record = 4 k:  two tiles of 16 columns, 64 B each; a tile is four lanes of 16 B; lane i holds columns 4i ..
 //   4i+3 as
 //                        c0:k,k+1 c1:k,k+1 c2:.. c3:.. | c0:k+2,k+3 c1:.. c2:.. c3:..
 //                        so that unpacking low and high bytes yields BF16 pairs with the columns in order
-// Columns and depth are padded with zeros to whole panels and records.
+//   INT8  record = 4 k:  column c's codes k .. k+3 at 4c, each stored as code + 128; scales of the columns lie apart
+//   INT4  record = a group of 32, 64 or 128 k that share a scale: steps of 8 k, 128 B each, then the columns' 32 scales
+//                        in FP16. Byte 4c+j of a step holds code + 8 of k+j in its low half and of k+4+j in its high
+//                        one. With zero points the codes are 0 .. 15 as stored, and the columns' 32 zero points, a byte
+//                        each of 0 .. 128, follow the scales: the weight is (code - zero) * scale
+// Columns and depth are padded with weights of zero to whole panels and records (with zero points: columns with scales
+// of zero, and codes of zero in depth, which meet activations of zero).
 //
 // Activations [rows, depth] are what the tier's own packing makes for its products, in so many bytes. But for amx
-// (generic/gemm_tiles.inl), they are cut into blocks of up to 8 rows. A block of r rows is [depth / n][r][4 bytes]: n =
-// 1 float, or n = 2 BF16 values (k, k+1), of row 0, then row 1 ... One pointer and constant offsets reach every row.
+// (generic/gemm_tiles.inl), they are cut into blocks of up to 8 rows. A block of r rows is [depth / n][r][4 bytes]: n = 1
+// float, or n = 2 BF16 values (k, k+1), or n = 4 int8 codes, of row 0, then row 1 ... One pointer and constant offsets
+// reach every row. Int8 codes lie in the groups of the weights they are for (INT8: one group, the whole depth), and
+// before each group stands [r] of what the sum of its products starts at, so that weights can be taken as unsigned
+// bytes: int32 of -StoredZero times the sum of the row's codes in the group.
 #pragma once
 
 #include <cstddef>
@@ -23,38 +32,80 @@ namespace octet::kernels {
 // The functions below are static: the file of a CPU tier must not leave copies of them, built with wide instructions,
 // to others.
 inline constexpr size_t kPanelColumns = 32;
-inline constexpr size_t kRecordBytes = 128;
+inline constexpr size_t kRecordBytes = 128;  // also of a step of INT4
 inline constexpr size_t kRowBlock = 8;
 
-enum class WeightFormat : uint8_t { kF32, kBf16, kE4M3 };
-inline constexpr size_t kWeightFormats = 3;
+enum class WeightFormat : uint8_t {
+  kF32,
+  kBf16,
+  kE4M3,
+  kInt8,
+  kInt4Group32,
+  kInt4Group64,
+  kInt4Group128,
+  kInt4Zeros32,  // with zero points
+  kInt4Zeros64,
+  kInt4Zeros128,
+};
+inline constexpr size_t kWeightFormats = 10;
 
-// What the products read: F32 goes with F32 weights, BF16 with BF16 and E4M3 weights.
-enum class ActivationFormat : uint8_t { kF32, kBf16 };
+// Formats whose codes are integers, the last ones.
+inline constexpr size_t kIntegerFormats = 7;
+static constexpr bool IsInteger(WeightFormat format) { return format >= WeightFormat::kInt8; }
+static constexpr size_t IntegerIndex(WeightFormat format) {
+  return static_cast<size_t>(format) - static_cast<size_t>(WeightFormat::kInt8);
+}
+// The depth that products of int8 codes with INT8 weights take: 128 * 127 times it stays within 31 bits.
+inline constexpr size_t kMaxIntegerDepth = size_t{1} << 17;
 
+// What the products read: F32 goes with F32 weights, BF16 with all others, int8 with integer weights.
+enum class ActivationFormat : uint8_t { kF32, kBf16, kInt8 };
+
+// What every product of the weights can read.
 static constexpr ActivationFormat ActivationsOf(WeightFormat format) {
   return format == WeightFormat::kF32 ? ActivationFormat::kF32 : ActivationFormat::kBf16;
 }
 
-// Depth positions in a record.
+static constexpr bool HasZeros(WeightFormat format) { return format >= WeightFormat::kInt4Zeros32; }
+// What an unsigned byte of the products with int8 codes has too much: INT4 with zero points becomes code - zero + 128.
+static constexpr int StoredZero(WeightFormat format) {
+  return format == WeightFormat::kInt8 || HasZeros(format) ? 128 : 8;
+}
+
+// Depth positions that share a scale within the stream; 0 for formats that have none there.
+static constexpr size_t Int4Group(WeightFormat format) {
+  if (format < WeightFormat::kInt4Group32) return 0;
+  return size_t{32} << (IntegerIndex(format) - 1) % 3;
+}
+// Bytes of a record's codes; INT4's scales follow, then its zero points.
+static constexpr size_t CodeBytes(WeightFormat format) {
+  return Int4Group(format) == 0 ? kRecordBytes : Int4Group(format) / 8 * kRecordBytes;
+}
+
+// Depth positions in a record, and its bytes.
 static constexpr size_t RecordDepth(WeightFormat format) {
+  if (Int4Group(format) != 0) return Int4Group(format);
   return format == WeightFormat::kF32 ? 1 : format == WeightFormat::kBf16 ? 2 : 4;
+}
+static constexpr size_t RecordBytes(WeightFormat format) {
+  return CodeBytes(format) + (Int4Group(format) == 0 ? 0 : HasZeros(format) ? 3 * kPanelColumns : 2 * kPanelColumns);
 }
 static constexpr size_t PaddedDepth(WeightFormat format, size_t depth) {
   return (depth + RecordDepth(format) - 1) / RecordDepth(format) * RecordDepth(format);
 }
 static constexpr size_t Panels(size_t columns) { return (columns + kPanelColumns - 1) / kPanelColumns; }
 static constexpr size_t PanelBytes(WeightFormat format, size_t depth) {
-  return PaddedDepth(format, depth) / RecordDepth(format) * kRecordBytes;
+  return PaddedDepth(format, depth) / RecordDepth(format) * RecordBytes(format);
 }
 static constexpr size_t PackedBytes(WeightFormat format, size_t columns, size_t depth) {
   return Panels(columns) * PanelBytes(format, depth);
 }
 
-// Byte offset of element (column, k) in a packed matrix.
+// Byte offset of element (column, k) in a packed matrix; of INT4 that of the byte whose low half it is where
+// k % 8 < 4, and whose high half otherwise.
 static constexpr size_t PackedOffset(WeightFormat format, size_t depth, size_t column, size_t k) {
   const size_t panel = column / kPanelColumns * PanelBytes(format, depth);
-  const size_t record = k / RecordDepth(format) * kRecordBytes;
+  const size_t record = k / RecordDepth(format) * RecordBytes(format);
   const size_t c = column % kPanelColumns;
   switch (format) {
     case WeightFormat::kF32:
@@ -65,13 +116,36 @@ static constexpr size_t PackedOffset(WeightFormat format, size_t depth, size_t c
       const size_t tile = c / 16 * 64, lane = c % 16 / 4 * 16, pair = k % 4 / 2 * 8;
       return panel + record + tile + lane + pair + c % 4 * 2 + k % 2;
     }
+    case WeightFormat::kInt8:
+      return panel + record + 4 * c + k % 4;
+    default:  // INT4
+      return panel + record + k % Int4Group(format) / 8 * kRecordBytes + 4 * c + k % 4;
   }
-  return 0;
 }
 
-// Packed activations of `rows` rows; depth is padded as the weights' (to a record of the weight format).
-static constexpr size_t ActivationBytes(ActivationFormat format, size_t rows, size_t padded_depth) {
-  return rows * padded_depth * (format == ActivationFormat::kF32 ? 4 : 2);
+// Byte offsets of the FP16 scale and the zero point of (column, k) in packed INT4 weights.
+static constexpr size_t PackedScaleOffset(WeightFormat format, size_t depth, size_t column, size_t k) {
+  return column / kPanelColumns * PanelBytes(format, depth) + k / RecordDepth(format) * RecordBytes(format) +
+         CodeBytes(format) + 2 * (column % kPanelColumns);
+}
+static constexpr size_t PackedZeroOffset(WeightFormat format, size_t depth, size_t column, size_t k) {
+  const size_t c = column % kPanelColumns;
+  return PackedScaleOffset(format, depth, column, k) - 2 * c + 2 * kPanelColumns + c;
+}
+
+// Groups of integer weights whose products are summed as integers.
+static constexpr size_t IntegerGroups(WeightFormat format, size_t padded_depth) {
+  return Int4Group(format) == 0 ? 1 : padded_depth / Int4Group(format);
+}
+
+// Packed activations of `rows` rows; depth is padded as the weights' (to a record of the weight format). Int8 codes
+// have `groups` start values a row beside them.
+static constexpr size_t ActivationBytes(ActivationFormat format, size_t rows, size_t padded_depth, size_t groups = 0) {
+  const size_t bytes = format == ActivationFormat::kF32 ? 4 : format == ActivationFormat::kBf16 ? 2 : 1;
+  return rows * (padded_depth * bytes + groups * 4);
+}
+static constexpr size_t Int8ActivationBytes(WeightFormat weights, size_t rows, size_t padded_depth) {
+  return ActivationBytes(ActivationFormat::kInt8, rows, padded_depth, IntegerGroups(weights, padded_depth));
 }
 
 // Rows are split evenly over ceil(rows / 8) blocks: block b begins at row rows * b / blocks.

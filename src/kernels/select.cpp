@@ -24,9 +24,11 @@ KernelTable Overlay(const KernelTable& below, const KernelTable& tier) {
   KernelTable out = below;
   out.name = tier.name;
   Replace(out.gemm, tier.gemm);
+  Replace(out.gemm_int8, tier.gemm_int8);
   Replace(out.pack_activations_f32, tier.pack_activations_f32);
   Replace(out.pack_activations_bf16, tier.pack_activations_bf16);
   Replace(out.pack_activations_e4m3, tier.pack_activations_e4m3);
+  Replace(out.pack_activations_int8, tier.pack_activations_int8);
   Replace(out.rms_norm, tier.rms_norm);
   Replace(out.add, tier.add);
   Replace(out.scale, tier.scale);

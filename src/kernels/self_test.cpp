@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 #include "base/random.h"
 
@@ -71,48 +72,96 @@ std::vector<uint8_t> Codes(size_t count) {
   return codes;
 }
 
+// Bytes as codes of INT8, or their lowest bits as those of INT4.
+std::vector<int8_t> Integers(WeightFormat format, size_t count) {
+  std::vector<int8_t> codes(count);
+  for (size_t i = 0; i < count; ++i) {
+    const int byte = static_cast<int>(CounterRandom{.seed = 1}.Bits(2, 0, i) & 255);
+    codes[i] = static_cast<int8_t>(format == WeightFormat::kInt8 ? byte - 128 : byte % 16 - 8);
+  }
+  return codes;
+}
+
 void PackWeights(WeightFormat format, void* packed) {
   const Floats weights = Numbers(kColumns * kDepth, 1);
   if (format == WeightFormat::kF32) PackWeightsF32(weights.data(), kColumns, kDepth, packed);
   if (format == WeightFormat::kBf16) PackWeightsBf16(weights.data(), kColumns, kDepth, packed);
   if (format == WeightFormat::kE4M3) PackWeightsE4M3(Codes(kColumns * kDepth).data(), kColumns, kDepth, packed);
+  if (!IsInteger(format)) return;
+  const std::vector<int8_t> codes = Integers(format, kColumns * kDepth);
+  if (format == WeightFormat::kInt8) return PackWeightsInt8(codes.data(), kColumns, kDepth, packed);
+  const Floats numbers = Numbers(kColumns * IntegerGroups(format, PaddedDepth(format, kDepth)), 13);
+  std::vector<Fp16> scales;
+  for (const float number : numbers) scales.push_back(ToFp16(number / 8));
+  if (!HasZeros(format)) return PackWeightsInt4(format, codes.data(), scales.data(), kColumns, kDepth, packed);
+  std::vector<uint8_t> stored, zeros;
+  for (const int8_t code : codes) stored.push_back(static_cast<uint8_t>(code + 8));
+  for (size_t i = 0; i < scales.size(); ++i) zeros.push_back(static_cast<uint8_t>(i % 16));
+  PackWeightsInt4Zeros({format, stored.data(), scales.data(), zeros.data()}, kColumns, kDepth, packed);
 }
 
-Floats Multiply(const KernelTable& tier, WeightFormat format, const Floats& x, const Floats& scales,
-                const void* weights) {
+using Formats = std::pair<WeightFormat, ActivationFormat>;
+
+Floats Multiply(const KernelTable& tier, Formats formats, const Floats& x, const Floats& scales, const void* weights) {
+  const auto [format, read] = formats;
   const size_t depth = PaddedDepth(format, kDepth);
-  Packed activations(ActivationBytes(ActivationsOf(format), kRows, depth));
+  const bool is_int8 = read == ActivationFormat::kInt8;
+  Packed activations(is_int8 ? Int8ActivationBytes(format, kRows, depth) : ActivationBytes(read, kRows, depth));
+  Floats row_scales(kRows, 1);
   const KernelTable::PackArgs pack = {.x = x.data(),
                                       .stride = kDepth,
                                       .rows = kRows,
                                       .depth = kDepth,
                                       .padded_depth = depth,
                                       .packed = activations.data(),
-                                      .end_block = RowBlocks(kRows)};
-  (format == WeightFormat::kF32 ? tier.pack_activations_f32 : tier.pack_activations_bf16)(pack);
+                                      .row_scales = row_scales.data(),
+                                      .end_block = RowBlocks(kRows),
+                                      .weights = format};
+  (is_int8                          ? tier.pack_activations_int8
+   : read == ActivationFormat::kF32 ? tier.pack_activations_f32
+                                    : tier.pack_activations_bf16)(pack);
   Floats out(kRows * kColumns);
-  tier.gemm[static_cast<size_t>(format)]({.weights = weights,
-                                          .column_scales = scales.data(),
-                                          .activations = activations.data(),
-                                          .out = out.data(),
-                                          .out_stride = kColumns,
-                                          .rows = kRows,
-                                          .depth = depth,
-                                          .columns = kColumns,
-                                          .end_panel = Panels(kColumns)});
+  tier.GemmOf(format, read)({.weights = weights,
+                             .column_scales = scales.data(),
+                             .activations = activations.data(),
+                             .row_scales = row_scales.data(),
+                             .out = out.data(),
+                             .out_stride = kColumns,
+                             .rows = kRows,
+                             .depth = depth,
+                             .columns = kColumns,
+                             .end_panel = Panels(kColumns)});
   return out;
 }
 
-SelfTestResult Gemm(const KernelTable& tier, WeightFormat format, const char* name) {
+SelfTestResult Gemm(const KernelTable& tier, Formats formats, const char* name) {
+  const WeightFormat format = formats.first;
   Packed weights(PackedBytes(format, kColumns, kDepth));
   PackWeights(format, weights.data());
   const Floats x = Numbers(kRows * kDepth, 3);
-  const Floats scales(kColumns,
-                      format == WeightFormat::kE4M3 ? 1.0f / 448 : 1.0f);  // so that |weight| <= 1 in all formats
-  const Floats want = Multiply(*AvailableTiers().front(), format, x, scales, weights.data());
+  // So that |weight| <= 1 in all formats.
+  const float scale = format == WeightFormat::kE4M3 ? 1.0f / 448 : format == WeightFormat::kInt8 ? 1.0f / 128 : 1.0f;
+  const Floats scales(kColumns, scale);
+  const Floats want = Multiply(*AvailableTiers().front(), formats, x, scales, weights.data());
   const double largest_norm = Norm(x.data(), x.size()) * std::sqrt(static_cast<double>(kDepth));
-  return {name, Difference(Multiply(tier, format, x, scales, weights.data()), want, largest_norm), kSumBound};
+  return {name, Difference(Multiply(tier, formats, x, scales, weights.data()), want, largest_norm), kSumBound};
 }
+
+struct IntegerName {
+  WeightFormat format;
+  const char* with_int8;
+  const char* with_bf16;
+};
+constexpr IntegerName kIntegers[] = {
+    {WeightFormat::kInt8, "product INT8 x int8", "product INT8 x BF16"},
+    {WeightFormat::kInt4Group32, "product INT4 by 32 x int8", "product INT4 by 32 x BF16"},
+    {WeightFormat::kInt4Group64, "product INT4 by 64 x int8", "product INT4 by 64 x BF16"},
+    {WeightFormat::kInt4Group128, "product INT4 by 128 x int8", "product INT4 by 128 x BF16"},
+    {WeightFormat::kInt4Zeros32, "product INT4 by 32, zero points, x int8", "product INT4 by 32, zero points, x BF16"},
+    {WeightFormat::kInt4Zeros64, "product INT4 by 64, zero points, x int8", "product INT4 by 64, zero points, x BF16"},
+    {WeightFormat::kInt4Zeros128, "product INT4 by 128, zero points, x int8",
+     "product INT4 by 128, zero points, x BF16"},
+};
 
 using Function = Floats (*)(const KernelTable& tier);
 
@@ -195,10 +244,10 @@ Floats Attend(const KernelTable& tier) {
 std::vector<SelfTestResult> SelfTest(const KernelTable& tier) {
   SelfTestResult attention_bf16 = Compare(tier, "attention BF16", Attend<ActivationFormat::kBf16>);
   attention_bf16.bound = 0x1p-8;  // a probability on the edge between two BF16 values may round to either
-  return {
-      Gemm(tier, WeightFormat::kF32, "product F32"),
-      Gemm(tier, WeightFormat::kBf16, "product BF16"),
-      Gemm(tier, WeightFormat::kE4M3, "product E4M3"),
+  std::vector<SelfTestResult> results = {
+      Gemm(tier, {WeightFormat::kF32, ActivationFormat::kF32}, "product F32"),
+      Gemm(tier, {WeightFormat::kBf16, ActivationFormat::kBf16}, "product BF16"),
+      Gemm(tier, {WeightFormat::kE4M3, ActivationFormat::kBf16}, "product E4M3"),
       Compare(tier, "RMS norm", RmsNorm),
       Compare(tier, "SiLU", SiluMultiply),
       Compare(tier, "GELU", GeluMultiply),
@@ -207,6 +256,11 @@ std::vector<SelfTestResult> SelfTest(const KernelTable& tier) {
       Compare(tier, "attention F32", Attend<ActivationFormat::kF32>),
       std::move(attention_bf16),
   };
+  for (const IntegerName& integer : kIntegers) {
+    results.push_back(Gemm(tier, {integer.format, ActivationFormat::kInt8}, integer.with_int8));
+    results.push_back(Gemm(tier, {integer.format, ActivationFormat::kBf16}, integer.with_bf16));
+  }
+  return results;
 }
 
 }  // namespace octet::kernels

@@ -302,6 +302,14 @@ Status CheckpointWeights::PackColumns(const Source& source, const PackedMatrix& 
     case WeightFormat::kE4M3:
       kernels::PackWeightsE4M3(reinterpret_cast<const uint8_t*>(codes), count, matrix.depth, packed);
       break;
+    case WeightFormat::kInt8:
+    case WeightFormat::kInt4Group32:
+    case WeightFormat::kInt4Group64:
+    case WeightFormat::kInt4Group128:
+    case WeightFormat::kInt4Zeros32:
+    case WeightFormat::kInt4Zeros64:
+    case WeightFormat::kInt4Zeros128:
+      return Fail(ErrorCode::kUnsupported, "integer weights are not read from a checkpoint");
   }
   return {};
 }

@@ -29,18 +29,24 @@ Result<nn::KvLayout> MakeLayout(const ModelSpec& spec, kernels::ActivationFormat
   return nn::KvLayout::Make(layers, format);
 }
 
-uint64_t BytesPerToken(const Decoder::Parts& parts) {
-  uint64_t bytes = parts.head.panels.size();
-  const auto add = [&](const PackedMatrix& matrix) {
-    bytes += matrix.panels.size() + matrix.column_scales.size_bytes();
-  };
+// The matrices that a step multiplies with.
+template <class Visit>
+void ForEachMatrix(const Decoder::Parts& parts, Visit&& visit) {
   for (const LayerWeights& layer : parts.layers) {
-    for (const PackedMatrix& matrix : layer.qkv) add(matrix);
-    add(layer.out);
-    for (const PackedMatrix& matrix : layer.gate_up) add(matrix);
-    add(layer.down);
+    for (const PackedMatrix& matrix : layer.qkv) visit(matrix);
+    visit(layer.out);
+    for (const PackedMatrix& matrix : layer.gate_up) visit(matrix);
+    visit(layer.down);
   }
-  return bytes;
+  visit(parts.head);
+}
+
+void Summarise(Decoder::Parts& parts) {
+  ForEachMatrix(parts, [&](const PackedMatrix& matrix) {
+    parts.bytes_per_token += matrix.panels.size() + matrix.column_scales.size_bytes();
+    parts.has_e4m3 = parts.has_e4m3 || matrix.format == kernels::WeightFormat::kE4M3;
+    parts.has_integers = parts.has_integers || kernels::IsInteger(matrix.format);
+  });
 }
 
 Status CheckRun(const Decoder::Run& run, size_t index, const ModelSpec& spec) {
@@ -83,9 +89,17 @@ Result<Decoder> Decoder::Load(ModelSpec spec, WeightProvider& weights) {
   parts->final_norm = OCTET_TRY(LoadNorm(spec.final_norm, spec.hidden, weights, "final_norm"));
   parts->head = spec.tied ? parts->embedding : OCTET_TRY(LoadMatrix(weights, "head", spec.vocab, spec.hidden));
   parts->layout = OCTET_TRY(MakeLayout(spec, CacheFormat(parts->layers)));
-  parts->bytes_per_token = BytesPerToken(*parts);
+  Summarise(*parts);
   parts->spec = std::move(spec);
   return Decoder(std::move(parts));
+}
+
+Status Decoder::CheckActivations(nn::ActivationMode mode) const {
+  const bool wants_fp8 = mode == nn::ActivationMode::kE4M3, wants_int8 = mode == nn::ActivationMode::kInt8;
+  if ((!wants_fp8 || parts_->has_e4m3) && (!wants_int8 || parts_->has_integers)) return {};
+  return Fail(ErrorCode::kInvalidArgument, "the model has no ", wants_fp8 ? "FP8" : "INT8 or INT4",
+              " weights, which alone take ", wants_fp8 ? "fp8" : "int8", " activations; it takes auto, bf16",
+              parts_->has_e4m3 ? ", fp8" : "", parts_->has_integers ? ", int8" : "");
 }
 
 Status Decoder::Forward(std::span<const Run> runs, nn::ExecutionContext& context, float* logits,

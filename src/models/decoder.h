@@ -4,7 +4,7 @@
 //   Decoder::Run run{.tokens = prompt, .first_position = 0, .pages = pages, .logits_from = prompt.size() - 1};
 //   OCTET_TRY(decoder.Forward({&run, 1}, context, logits));     // one row of vocab floats
 //
-// The residual stream is FP32; inputs of BF16 and E4M3 matrices are rounded as they are packed. A token's result
+// The residual stream is FP32; inputs of matrices that aren't FP32 are rounded as they are packed. A token's result
 // depends on its sequence alone: not on what else is in the call, on the number of threads or on how the prompt was
 // cut, bit for bit within a CPU tier. Choosing tokens, owning pages, scheduling: engine/.
 #pragma once
@@ -58,6 +58,9 @@ class Decoder {
   const nn::KvLayout& kv_layout() const;
   // Bytes of weights that a decode step reads.
   uint64_t bytes_per_token() const;
+
+  // Fails with invalid_argument where no matrix takes these activations, naming what the model does take.
+  Status CheckActivations(nn::ActivationMode mode) const;
 
   // logits [sum of wanted rows over the runs, vocab]: runs in order, tokens in order; may be null where no run wants
   // any. Fails with invalid_argument for a token id outside the vocabulary or missing pages, before the cache is

@@ -8,6 +8,25 @@ namespace internal {
 using kernels::ActivationFormat;
 using kernels::WeightFormat;
 
+namespace {
+
+ActivationFormat FormatFor(const ExecutionContext& context, WeightFormat format) {
+  const ActivationMode mode = context.activations;
+  const bool wants_int8 = mode == ActivationMode::kInt8 || mode == ActivationMode::kAuto;
+  return wants_int8 && kernels::IsInteger(format) ? ActivationFormat::kInt8 : kernels::ActivationsOf(format);
+}
+
+Result<size_t> PackingBytes(ActivationFormat activations, WeightFormat weights, size_t rows, size_t padded) {
+  if (activations != ActivationFormat::kInt8) return kernels::ActivationBytes(activations, rows, padded);
+  if (padded > kernels::kMaxIntegerDepth) {
+    return Fail(ErrorCode::kUnsupported, "int8 activations of ", padded, " inputs could overflow their sums, ",
+                kernels::kMaxIntegerDepth, " are possible; use BF16 activations");
+  }
+  return kernels::Int8ActivationBytes(weights, rows, padded);
+}
+
+}  // namespace
+
 Result<Packing> PlanPacking(ExecutionContext& context, const PackedMatrix& matrix, const Rows& rows) {
   const WeightFormat format = matrix.format;
   const size_t padded = kernels::PaddedDepth(format, rows.width);
@@ -18,10 +37,13 @@ Result<Packing> PlanPacking(ExecutionContext& context, const PackedMatrix& matri
   args.rows = rows.count;
   args.depth = rows.width;
   args.padded_depth = padded;
-  args.packed =
-      OCTET_TRY(context.workspace.Bytes(kernels::ActivationBytes(kernels::ActivationsOf(format), rows.count, padded)));
+  args.weights = format;
+  packing.format = FormatFor(context, format);
+  const size_t bytes = OCTET_TRY(PackingBytes(packing.format, format, rows.count, padded));
+  args.packed = OCTET_TRY(context.workspace.Bytes(bytes));
   const bool is_rounded = format == WeightFormat::kE4M3 && context.activations == ActivationMode::kE4M3;
-  if (is_rounded) args.row_scales = OCTET_TRY(context.workspace.Floats(rows.count));
+  if (is_rounded || packing.format == ActivationFormat::kInt8)
+    args.row_scales = OCTET_TRY(context.workspace.Floats(rows.count));
   if (is_rounded && matrix.input_scale != 0) {
     packing.rounded = OCTET_TRY(context.workspace.Floats(rows.count * rows.width));
   }
@@ -49,8 +71,10 @@ void PackBlocks(const ExecutionContext& context, const PackedMatrix& matrix, Pac
     args.x = packing.rounded;
     args.stride = args.depth;
     context.kernels.pack_activations_bf16(args);
-  } else if (matrix.format == WeightFormat::kF32) {
+  } else if (packing.format == ActivationFormat::kF32) {
     context.kernels.pack_activations_f32(args);
+  } else if (packing.format == ActivationFormat::kInt8) {
+    context.kernels.pack_activations_int8(args);
   } else if (args.row_scales != nullptr) {
     context.kernels.pack_activations_e4m3(args);
   } else {
@@ -75,7 +99,7 @@ void MultiplyPanels(const ExecutionContext& context, const PackedMatrix& matrix,
   args.columns = matrix.columns;
   args.first_panel = panels.first;
   args.end_panel = panels.second;
-  context.kernels.gemm[static_cast<size_t>(matrix.format)](args);
+  context.kernels.GemmOf(matrix.format, input.format)(args);
 }
 
 void Multiply(ExecutionContext& context, const PackedMatrix& matrix, const PackedRows& input, float* out,

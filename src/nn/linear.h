@@ -26,6 +26,7 @@ struct Rows {
 struct PackedRows {
   const void* data = nullptr;
   const float* row_scales = nullptr;  // null for 1
+  kernels::ActivationFormat format = kernels::ActivationFormat::kF32;
   size_t count = 0;
   size_t padded_depth = 0;
 };
@@ -34,6 +35,7 @@ namespace internal {
 // One packing: its arguments, and where the rows are rounded first by a scale that the matrix has for all of them.
 struct Packing {
   kernels::KernelTable::PackArgs args;
+  kernels::ActivationFormat format = kernels::ActivationFormat::kF32;
   float* rounded = nullptr;  // [rows, depth], or null
 };
 Result<Packing> PlanPacking(ExecutionContext& context, const PackedMatrix& matrix, const Rows& rows);
@@ -43,7 +45,8 @@ void PackBlocks(const ExecutionContext& context, const PackedMatrix& matrix, Pac
 
 // Packs rows for products with this matrix, and others of its format and input_scale. prepare(begin, end) is called
 // first for each range of rows, on the thread that packs them, to compute what `rows` points at: one parallel region
-// for both, none where a single block holds all rows. Fails with exhausted where the workspace does.
+// for both, none where a single block holds all rows. Fails with exhausted where the workspace does, with unsupported
+// where integer sums over the depth would overflow.
 template <class Prepare>
 Result<PackedRows> PackRows(ExecutionContext& context, const PackedMatrix& matrix, const Rows& rows,
                             Prepare&& prepare) {
@@ -59,8 +62,11 @@ Result<PackedRows> PackRows(ExecutionContext& context, const PackedMatrix& matri
     context.pool.ForEachShare(blocks, pack);
   }
   const kernels::KernelTable::PackArgs& args = packing.args;
-  return PackedRows{
-      .data = args.packed, .row_scales = args.row_scales, .count = rows.count, .padded_depth = args.padded_depth};
+  return PackedRows{.data = args.packed,
+                    .row_scales = args.row_scales,
+                    .format = packing.format,
+                    .count = rows.count,
+                    .padded_depth = args.padded_depth};
 }
 
 // Panels first .. end - 1 of the matrix times the rows, on the calling thread. out [rows, out_stride] begins at the

@@ -1,96 +1,9 @@
 #include <algorithm>
 
-#include "tests/kernels/testing.h"
+#include "tests/kernels/product.h"
 
 namespace octet::kernels {
 namespace {
-
-constexpr WeightFormat kFormats[] = {WeightFormat::kF32, WeightFormat::kBf16, WeightFormat::kE4M3};
-constexpr const char* kFormatNames[] = {"F32", "BF16", "E4M3"};
-
-// A product with everything it needs: random operands, packed by `tier` (activations) and by the shared packer
-// (weights).
-struct Product {
-  Product(const KernelTable& kernels, WeightFormat weight_format, size_t row_count, size_t column_count,
-          size_t depth_count)
-      : tier(kernels),
-        format(weight_format),
-        rows(row_count),
-        columns(column_count),
-        depth(depth_count),
-        x(RandomFloats(rows * depth, 1)),
-        scales(RandomFloats(columns, 2)),
-        bias(RandomFloats(columns, 3)),
-        packed(PackedBytes(format, columns, depth)),
-        out(rows * columns, -1) {
-    weights = RandomFloats(columns * depth, 4);
-    if (format == WeightFormat::kBf16) {
-      for (float& w : weights) w = ToFloat(ToBf16(w));
-    }
-    codes = RandomCodes(columns * depth, 5);
-    if (format == WeightFormat::kE4M3) {
-      for (size_t i = 0; i < codes.size(); ++i) weights[i] = ToFloat(E4M3{codes[i]});
-    }
-    Pack();
-  }
-
-  void Pack() {
-    if (format == WeightFormat::kF32) PackWeightsF32(weights.data(), columns, depth, packed.data());
-    if (format == WeightFormat::kBf16) PackWeightsBf16(weights.data(), columns, depth, packed.data());
-    if (format == WeightFormat::kE4M3) PackWeightsE4M3(codes.data(), columns, depth, packed.data());
-  }
-
-  // Rows first .. first + count - 1 as a batch of their own.
-  void Run(size_t first, size_t count, size_t first_panel, size_t end_panel) {
-    const size_t padded = PaddedDepth(format, depth);
-    Bytes activations(ActivationBytes(ActivationsOf(format), count, padded));
-    const KernelTable::PackArgs pack{.x = x.data() + first * depth,
-                                     .stride = depth,
-                                     .rows = count,
-                                     .depth = depth,
-                                     .padded_depth = padded,
-                                     .packed = activations.data(),
-                                     .end_block = RowBlocks(count)};
-    (format == WeightFormat::kF32 ? tier.pack_activations_f32 : tier.pack_activations_bf16)(pack);
-    tier.gemm[size_t(format)]({.weights = packed.data(),
-                               .column_scales = scales.data(),
-                               .bias = bias.data(),
-                               .activations = activations.data(),
-                               .out = out.data() + first * columns,
-                               .out_stride = columns,
-                               .rows = count,
-                               .depth = padded,
-                               .columns = columns,
-                               .first_panel = first_panel,
-                               .end_panel = end_panel});
-  }
-  void Run() { Run(0, rows, 0, Panels(columns)); }
-
-  // |got - want| allowed for an element by the norms of its row and column: depth roundings of the sum, and three after
-  // it.
-  double Bound(size_t row, size_t column) const {
-    double products = 0;
-    for (size_t k = 0; k < depth; ++k) products += std::fabs(double{Activation(row, k)} * weights[column * depth + k]);
-    return kFloatEps * (products * std::fabs(scales[column]) * (double(depth) + 3) + std::fabs(bias[column])) * 1.01;
-  }
-  double Exact(size_t row, size_t column) const {
-    double sum = 0;
-    for (size_t k = 0; k < depth; ++k) sum += double{Activation(row, k)} * weights[column * depth + k];
-    return sum * scales[column] + bias[column];
-  }
-  float Activation(size_t row, size_t k) const {
-    const float value = x[row * depth + k];
-    return format == WeightFormat::kF32 ? value : ToFloat(ToBf16(value));
-  }
-
-  const KernelTable& tier;
-  WeightFormat format;
-  size_t rows, columns, depth;
-  std::vector<float> x, scales, bias, weights;
-  std::vector<uint8_t> codes;
-  Bytes packed;
-  std::vector<float> out;
-};
 
 class Gemm : public EveryTier {};
 
@@ -99,7 +12,7 @@ TEST_P(Gemm, ErrorStaysBelowTheNormBoundForOddShapes) {
                               {5, 65, 3},  {6, 16, 129}, {7, 17, 66},  {8, 100, 9},  {9, 96, 130},
                               {10, 5, 31}, {13, 48, 2},  {17, 49, 77}, {37, 70, 133}};
   for (const auto& [rows, columns, depth] : shapes) {
-    for (WeightFormat format : kFormats) {
+    for (WeightFormat format : kAllFormats) {
       SCOPED_TRACE(testing::Message() << kFormatNames[size_t(format)] << " " << rows << "x" << columns << "x" << depth);
       Product product(tier(), format, rows, columns, depth);
       product.Run();
@@ -114,7 +27,7 @@ TEST_P(Gemm, ErrorStaysBelowTheNormBoundForOddShapes) {
 }
 
 TEST_P(Gemm, HasTheBitsOfItsDefinition) {
-  for (WeightFormat format : kFormats) {
+  for (WeightFormat format : kAllFormats) {
     Product product(tier(), format, 11, 75, 203), definition(DefinitionOf(tier()), format, 11, 75, 203);
     product.Run();
     definition.Run();
@@ -123,7 +36,7 @@ TEST_P(Gemm, HasTheBitsOfItsDefinition) {
 }
 
 TEST_P(Gemm, RowHasTheSameBitsAloneAndInAnyBatch) {
-  for (WeightFormat format : kFormats) {
+  for (WeightFormat format : kAllFormats) {
     Product batch(tier(), format, 37, 40, 150), parts(tier(), format, 37, 40, 150);
     batch.Run();
     size_t first = 0;
@@ -139,7 +52,7 @@ TEST_P(Gemm, RowHasTheSameBitsAloneAndInAnyBatch) {
 }
 
 TEST_P(Gemm, PanelsSplitOverCallsGiveTheSameBitsAndTouchOnlyTheirColumns) {
-  for (WeightFormat format : kFormats) {
+  for (WeightFormat format : kAllFormats) {
     Product whole(tier(), format, 9, 100, 64), parts(tier(), format, 9, 100, 64);
     whole.Run();
     parts.Run(0, 9, 2, 4);
@@ -206,7 +119,7 @@ TEST_P(Gemm, EveryE4M3CodeMultipliesExactly) {
 TEST_P(Gemm, InfinityAndNanReachTheOutputsTheyBelongTo) {
   for (WeightFormat format : {WeightFormat::kF32, WeightFormat::kBf16}) {
     Product product(tier(), format, 3, 40, 10);
-    product.weights[5 * 10 + 3] = NAN;
+    product.values[5 * 10 + 3] = NAN;
     product.Pack();
     product.Run();
     for (size_t row = 0; row < 3; ++row) {
@@ -218,17 +131,17 @@ TEST_P(Gemm, InfinityAndNanReachTheOutputsTheyBelongTo) {
 }
 
 TEST_P(Gemm, UnpackedColumnIsTheRowThatWasPacked) {
-  for (WeightFormat format : kFormats) {
+  for (WeightFormat format : kAllFormats) {
     for (size_t depth : {1, 7, 16, 33, 70}) {
       Product product(tier(), format, 1, 45, depth);
       for (size_t column : {0, 15, 16, 31, 32, 44}) {
         std::vector<float> out(depth + 1, -1);
         tier().unpack_column[size_t(format)](product.packed.data(), product.scales.data(), depth, column, out.data());
         for (size_t k = 0; k < depth; ++k)
-          ASSERT_EQ(out[k], product.weights[column * depth + k] * product.scales[column]);
+          ASSERT_EQ(out[k], product.values[column * depth + k] * product.scales[column]);
         EXPECT_EQ(out[depth], -1);
         tier().unpack_column[size_t(format)](product.packed.data(), nullptr, depth, column, out.data());
-        for (size_t k = 0; k < depth; ++k) ASSERT_EQ(out[k], product.weights[column * depth + k]);
+        for (size_t k = 0; k < depth; ++k) ASSERT_EQ(out[k], product.values[column * depth + k]);
       }
     }
   }

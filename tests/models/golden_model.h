@@ -94,6 +94,9 @@ class TinyModel {
   TinyModel(const Checkpoint& checkpoint, ComputeType compute, const kernels::KernelTable& table, size_t threads = 1)
       : pool(threads), context(pool, table), decoder(Load(checkpoint, checkpoint.config, compute)) {}
 
+  TinyModel(Decoder loaded, const kernels::KernelTable& table, size_t threads)
+      : pool(threads), context(pool, table), decoder(std::move(loaded)) {}
+
   // Zeroed pages for `positions` positions.
   std::vector<std::byte*> Pages(size_t positions) {
     std::vector<std::byte*> pages;

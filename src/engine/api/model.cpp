@@ -13,7 +13,19 @@ Result<Model> Model::Open(const std::filesystem::path& path, const ModelOptions&
   engine.context = options.context;
   engine.sessions = options.sessions;
   if (options.copy_weights) engine.load.mode = LoadMode::kCopy;
-  if (options.fp8_activations) engine.activations = nn::ActivationMode::kE4M3;
+  switch (options.activations) {
+    case Activations::kAuto:
+      break;
+    case Activations::kBf16:
+      engine.activations = nn::ActivationMode::kBf16;
+      break;
+    case Activations::kFp8:
+      engine.activations = nn::ActivationMode::kE4M3;
+      break;
+    case Activations::kInt8:
+      engine.activations = nn::ActivationMode::kInt8;
+      break;
+  }
   auto state = std::make_shared<State>();
   state->engine = OCTET_TRY(Engine::Open(path, engine));
   return Model(std::move(state));

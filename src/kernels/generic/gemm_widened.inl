@@ -1,4 +1,4 @@
-// Products of BF16 and E4M3 weights on tiers that multiply floats: the activations' pairs are widened first, weights in
+// Products with BF16 activations on tiers that multiply floats: the activations' pairs are widened first, weights in
 // registers for few rows and once per panel for many.
 
 struct WidenedRows {
@@ -59,34 +59,54 @@ void GemmFewRows(const GemmArgs& args) {
   }
 }
 
-// Row blocks that share one decoding of the weights, and the depth decoded at a time: 16 KB of weights, 4 KB of
-// activations.
-constexpr size_t kSharedBlocks = 8;
+// Decoded at a time: 16 KB of floats beside activations of 4 KB.
 constexpr size_t kDecodedDepth = 128;
 
 template <WeightFormat format>
 void GemmManyRows(const GemmArgs& args) {
   WidenedRows widened;
-  alignas(64) float weights[kDecodedDepth * kPanelColumns], sums[kSharedBlocks * kRowBlock * kPanelColumns];
-  for (size_t panel = args.first_panel; panel < args.end_panel; ++panel) {
-    for (size_t begin = 0; begin < RowBlocks(args.rows); begin += kSharedBlocks) {
-      const size_t end = begin + kSharedBlocks < RowBlocks(args.rows) ? begin + kSharedBlocks : RowBlocks(args.rows);
-      Clear(sums, sizeof(sums) / sizeof(float));
-      for (size_t k = 0; k < args.depth; k += kDecodedDepth) {
-        const size_t depth = args.depth - k < kDecodedDepth ? args.depth - k : kDecodedDepth;
-        DecodePanel<format>(PanelOf(args, format, panel) + k / RecordDepth(format) * kRecordBytes, depth, weights);
-        for (size_t block = begin; block < end; ++block) {
-          const size_t first_row = RowBlockBegin(args.rows, block),
-                       rows = RowBlockBegin(args.rows, block + 1) - first_row;
-          widened.Widen(BlockAt(args, first_row, rows, k), depth / 2 * rows);
-          MultiplyDecoded(rows, widened.data(), weights, depth, sums + (block - begin) * kRowBlock * kPanelColumns);
-        }
-      }
-      for (size_t block = begin; block < end; ++block) {
-        const size_t first_row = RowBlockBegin(args.rows, block),
-                     rows = RowBlockBegin(args.rows, block + 1) - first_row;
-        FinishBlock(args, panel, first_row, rows, sums + (block - begin) * kRowBlock * kPanelColumns);
-      }
-    }
+  alignas(64) float weights[kDecodedDepth * kPanelColumns];
+  GemmDecoded<format, kDecodedDepth>(
+      args, [&](const std::byte* from, size_t depth) { DecodePanel<format>(from, depth, weights); },
+      [&](size_t first_row, size_t rows, size_t k, size_t depth, float* sums) {
+        const DenormalsAreZero mode;
+        widened.Widen(BlockAt(args, first_row, rows, k), depth / 2 * rows);
+        MultiplyDecoded(rows, widened.data(), weights, depth, sums);
+      });
+}
+
+// sums [rows][32] += chains [rows][32] * scales [32].
+inline void AddScaledChains(size_t rows, const float* chains, const float* scales, float* sums) {
+  for (size_t i = 0; i < rows * kPanelColumns; i += kLanes)
+    Store(Fma(Load(chains + i), Load(scales + i % kPanelColumns), Load(sums + i)), sums + i);
+}
+
+// The groups of INT4 weights, each a chain of its own.
+template <size_t group>
+inline void MultiplyGroups(size_t rows, const std::byte* activations, const float* weights, const float* scales,
+                           size_t depth, float* sums) {
+  alignas(64) float chains[kRowBlock * kPanelColumns];
+  for (size_t k = 0; k < depth; k += group, scales += kPanelColumns) {
+    Clear(chains, rows * kPanelColumns);
+    MultiplyDecoded(rows, activations + 2 * k * rows, weights + k * kPanelColumns, group, chains);
+    AddScaledChains(rows, chains, scales, sums);
   }
+}
+
+// Integer weights with BF16 activations.
+template <WeightFormat format>
+void GemmWidenedIntegers(const GemmArgs& args) {
+  WidenedRows widened;
+  alignas(64) float weights[kDecodedDepth * kPanelColumns], scales[kDecodedDepth / 32 * kPanelColumns];
+  GemmDecoded<format, kDecodedDepth>(
+      args, [&](const std::byte* from, size_t depth) { DecodeIntegers<format>(from, depth, weights, scales); },
+      [&](size_t first_row, size_t rows, size_t k, size_t depth, float* sums) {
+        const DenormalsAreZero mode;
+        widened.Widen(BlockAt(args, first_row, rows, k), depth / 2 * rows);
+        if constexpr (format == WeightFormat::kInt8) {
+          MultiplyDecoded(rows, widened.data(), weights, depth, sums);
+        } else {
+          MultiplyGroups<Int4Group(format)>(rows, widened.data(), weights, scales, depth, sums);
+        }
+      });
 }

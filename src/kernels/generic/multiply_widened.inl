@@ -32,9 +32,9 @@ inline void MultiplyWidened(size_t rows, size_t panels, const std::byte* activat
   Multiply<format, Planes>(rows, panels, activations, weights, panel_bytes, depth, sums);
 }
 
+// The caller sets the mode.
 inline void MultiplyDecoded(size_t rows, const std::byte* activations, const float* weights, size_t depth,
                             float* sums) {
-  const DenormalsAreZero mode;
   WithRows(rows, [&](auto count) { AddDecodedProducts<count()>(activations, weights, depth, sums); });
 }
 

@@ -39,25 +39,20 @@ struct RowMajor {
   static constexpr bool kWeightsStream = false;  // pages of the cache don't follow each other
 };
 
-// Calls `function` with the number of rows, 1 .. 8, as a constant.
-template <class Function>
+// Calls `function` with the number of rows, 1 .. most, as a constant.
+template <size_t most = kRowBlock, class Function>
 inline void WithRows(size_t rows, Function&& function) {
-  switch (rows) {
-    case 1:
-      return function(std::integral_constant<size_t, 1>());
-    case 2:
-      return function(std::integral_constant<size_t, 2>());
-    case 3:
-      return function(std::integral_constant<size_t, 3>());
-    case 4:
-      return function(std::integral_constant<size_t, 4>());
-    case 5:
-      return function(std::integral_constant<size_t, 5>());
-    case 6:
-      return function(std::integral_constant<size_t, 6>());
-    case 7:
-      return function(std::integral_constant<size_t, 7>());
-    default:
-      return function(std::integral_constant<size_t, 8>());
+  [&]<size_t... i>(std::index_sequence<i...>) {
+    ((rows == i + 1 ? function(std::integral_constant<size_t, i + 1>()) : void()), ...);
   }
+  (std::make_index_sequence<most>());
+}
+
+// part(rows of the part as a constant, first row) for parts of `most` rows and what is left of them.
+template <size_t rows, size_t most, size_t first = 0, class Part>
+inline void InParts(Part&& part) {
+  constexpr size_t kPart = rows - first < most ? rows - first : most;
+  part(std::integral_constant<size_t, kPart>(), first);
+  asm volatile("" : : : "memory");  // or the next part's sums are loaded before this one, into registers that it needs
+  if constexpr (first + kPart < rows) InParts<rows, most, first + kPart>(part);
 }

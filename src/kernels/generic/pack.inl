@@ -10,9 +10,19 @@ inline void ForEachPackedRow(const KernelTable::PackArgs& args, Visit&& visit) {
   }
 }
 
-// The words of `count` elements from k on of a row go to every rows-th word; beyond the depth they are zeros.
-inline void ScatterWords(const Word* words, size_t count, size_t rows, Word* to) {
-  for (size_t i = 0; i < count; ++i) to[i * rows] = words[i];
+// The words of elements that follow each other go to every rows-th word; returns where the next go.
+inline Word* ScatterWords(const Word* words, size_t count, size_t rows, Word* to) {
+  for (size_t i = 0; i < count; ++i, to += rows) *to = words[i];
+  return to;
+}
+
+// visit(k, elements) for the vectors of a row; the number is a constant but for the last vector, so that a loop over it
+// is unrolled.
+template <class Visit>
+inline void ForEachVector(size_t depth, Visit&& visit) {
+  size_t k = 0;
+  for (; k + kLanes <= depth; k += kLanes) visit(k, std::integral_constant<size_t, kLanes>());
+  if (k < depth) visit(k, depth - k);
 }
 
 inline Float LoadPadded(const float* x, size_t k, size_t depth) {
@@ -23,11 +33,10 @@ inline Float LoadPadded(const float* x, size_t k, size_t depth) {
 inline void PackActivationsF32(const KernelTable::PackArgs& args) {
   ForEachPackedRow<ActivationFormat::kF32>(args, [&](size_t row, size_t rows, Word* to) {
     Word words[kLanes];
-    for (size_t k = 0; k < args.padded_depth; k += kLanes, to += kLanes * rows) {
-      const size_t count = args.padded_depth - k < kLanes ? args.padded_depth - k : kLanes;
+    ForEachVector(args.padded_depth, [&](size_t k, auto count) {
       Store(LoadPadded(args.x + row * args.stride, k, args.depth), reinterpret_cast<float*>(words));
-      ScatterWords(words, count, rows, to);
-    }
+      to = ScatterWords(words, count, rows, to);
+    });
   });
 }
 
@@ -36,11 +45,10 @@ template <class Code>
 inline void PackPairs(const KernelTable::PackArgs& args, Code&& code) {
   ForEachPackedRow<ActivationFormat::kBf16>(args, [&](size_t row, size_t rows, Word* to) {
     Word words[kLanes / 2];
-    for (size_t k = 0; k < args.padded_depth; k += kLanes, to += kLanes / 2 * rows) {
-      const size_t count = args.padded_depth - k < kLanes ? args.padded_depth - k : kLanes;
+    ForEachVector(args.padded_depth, [&](size_t k, auto count) {
       StoreLow16(code(row, LoadPadded(args.x + row * args.stride, k, args.depth)), words);
-      ScatterWords(words, count / 2, rows, to);
-    }
+      to = ScatterWords(words, count / 2, rows, to);
+    });
   });
 }
 

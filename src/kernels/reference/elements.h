@@ -1,4 +1,4 @@
-// Reading and writing single elements of packed matrices, and the one product step that every GEMM is made of.
+// Reading and writing single elements of packed matrices, and the steps that every GEMM is made of.
 #pragma once
 
 #include <cmath>
@@ -7,6 +7,7 @@
 
 #include "kernels/kernel_table.h"
 #include "numeric/bf16.h"
+#include "numeric/fp16.h"
 #include "numeric/fp8.h"
 
 // std::fma is a call of some nanoseconds where the compiler can't count on the instruction. g++ builds a function with
@@ -32,18 +33,46 @@ void StoreAs(void* base, size_t offset, T value) {
   std::memcpy(static_cast<std::byte*>(base) + offset, &value, sizeof(T));
 }
 
-// Element (column, k) of packed weights.
+// Code (column, k) of packed integer weights, less its zero point.
+template <WeightFormat format>
+int CodeAt(const void* weights, size_t depth, size_t column, size_t k) {
+  const auto stored = LoadAs<uint8_t>(weights, PackedOffset(format, depth, column, k));
+  if constexpr (format == WeightFormat::kInt8) return stored - 128;
+  const int code = k % 8 < 4 ? stored & 15 : stored >> 4;
+  if constexpr (!HasZeros(format)) return code - 8;
+  return code - LoadAs<uint8_t>(weights, PackedZeroOffset(format, depth, column, k));
+}
+
+// Scale that INT4 weights hold for (column, k).
+template <WeightFormat format>
+float ScaleAt(const void* weights, size_t depth, size_t column, size_t k) {
+  return ToFloat(LoadAs<Fp16>(weights, PackedScaleOffset(format, depth, column, k)));
+}
+
+// Element (column, k) of packed weights; of INT4 without its scale.
 template <WeightFormat format>
 float WeightAt(const void* weights, size_t depth, size_t column, size_t k) {
   const size_t offset = PackedOffset(format, depth, column, k);
   if constexpr (format == WeightFormat::kF32) return LoadAs<float>(weights, offset);
   if constexpr (format == WeightFormat::kBf16) return ToFloat(LoadAs<Bf16>(weights, offset));
   if constexpr (format == WeightFormat::kE4M3) return ToFloat(LoadAs<E4M3>(weights, offset));
+  if constexpr (IsInteger(format)) return static_cast<float>(CodeAt<format>(weights, depth, column, k));
 }
 
 // Byte offset of element (row, k) of a block of `block_rows` packed activation rows.
 constexpr size_t ActivationOffset(ActivationFormat format, size_t block_rows, size_t row, size_t k) {
   return format == ActivationFormat::kF32 ? (k * block_rows + row) * 4 : (k / 2 * block_rows + row) * 4 + k % 2 * 2;
+}
+
+// Byte offset of the start value of (row, group) of a block of int8 codes; those of the group's codes begin one word
+// of all rows further.
+constexpr size_t StartOffset(size_t group_depth, size_t block_rows, size_t row, size_t group) {
+  return (group * (1 + group_depth / 4) * block_rows + row) * 4;
+}
+constexpr size_t Int8Offset(size_t group_depth, size_t block_rows, size_t row, size_t k) {
+  const size_t in_group = k % group_depth;
+  return StartOffset(group_depth, block_rows, row, k / group_depth) + (1 + in_group / 4) * block_rows * 4 +
+         in_group % 4;
 }
 
 // vdpbf16ps treats denormals as zeros of their sign, coming in and going out.
@@ -53,6 +82,16 @@ inline float Flush(float x) { return std::fabs(x) < std::numeric_limits<float>::
 inline float DotPair(float a0, float a1, float w0, float w1, float sum) {
   const float odd = Flush(std::fma(Flush(a1), Flush(w1), Flush(sum)));
   return Flush(std::fma(Flush(a0), Flush(w0), odd));
+}
+
+// What follows the sums of a column in the output.
+inline void ScaleColumn(const GemmArgs& args, size_t column) {
+  for (size_t row = 0; row < args.rows; ++row) {
+    float& out = args.out[row * args.out_stride + column];
+    if (args.column_scales != nullptr) out *= args.column_scales[column];
+    if (args.row_scales != nullptr) out *= args.row_scales[row];
+    if (args.bias != nullptr) out += args.bias[column];
+  }
 }
 
 }  // namespace octet::kernels::reference

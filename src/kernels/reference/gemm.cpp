@@ -58,15 +58,6 @@ Block MakeBlock(const GemmArgs& args, ActivationFormat format, size_t index) {
   return block;
 }
 
-void ScaleColumn(const GemmArgs& args, size_t column) {
-  for (size_t row = 0; row < args.rows; ++row) {
-    float& out = args.out[row * args.out_stride + column];
-    if (args.column_scales != nullptr) out *= args.column_scales[column];
-    if (args.row_scales != nullptr) out *= args.row_scales[row];
-    if (args.bias != nullptr) out += args.bias[column];
-  }
-}
-
 template <WeightFormat format>
 void Gemm(const GemmArgs& args) {
   const size_t row_blocks = RowBlocks(args.rows), end_column = std::min(args.end_panel * kPanelColumns, args.columns);
@@ -85,26 +76,11 @@ void Gemm(const GemmArgs& args) {
   }
 }
 
-template <WeightFormat format>
-void UnpackColumn(const void* weights, const float* column_scales, size_t depth, size_t column, float* out) {
-  const float scale = column_scales == nullptr ? 1 : column_scales[column];
-  for (size_t k = 0; k < depth; ++k) out[k] = WeightAt<format>(weights, depth, column, k) * scale;
-}
-
 }  // namespace
 
 OCTET_FMA_CLONE void GemmF32(const GemmArgs& args) { Gemm<WeightFormat::kF32>(args); }
 OCTET_FMA_CLONE void GemmBf16(const GemmArgs& args) { Gemm<WeightFormat::kBf16>(args); }
 OCTET_FMA_CLONE void GemmE4M3(const GemmArgs& args) { Gemm<WeightFormat::kE4M3>(args); }
-
-void UnpackColumnF32(const void* weights, const float* column_scales, size_t depth, size_t column, float* out) {
-  UnpackColumn<WeightFormat::kF32>(weights, column_scales, depth, column, out);
-}
-void UnpackColumnBf16(const void* weights, const float* column_scales, size_t depth, size_t column, float* out) {
-  UnpackColumn<WeightFormat::kBf16>(weights, column_scales, depth, column, out);
-}
-void UnpackColumnE4M3(const void* weights, const float* column_scales, size_t depth, size_t column, float* out) {
-  UnpackColumn<WeightFormat::kE4M3>(weights, column_scales, depth, column, out);
-}
+OCTET_FMA_CLONE void GemmInt8(const GemmArgs& args) { Gemm<WeightFormat::kInt8>(args); }
 
 }  // namespace octet::kernels::reference

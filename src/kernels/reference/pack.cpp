@@ -1,11 +1,11 @@
-// Packing of activations, and of whole weight matrices (which every tier shares).
+// Packing of activations. That of weights: kernels/pack_weights.cpp.
 #include <algorithm>
 
 #include "kernels/reference/elements.h"
 #include "kernels/reference/reference.h"
+#include "numeric/int8.h"
 
-namespace octet::kernels {
-namespace reference {
+namespace octet::kernels::reference {
 namespace {
 
 // Packs the called blocks; value(row, k) is the number that element (row, k) becomes.
@@ -26,6 +26,36 @@ void PackBlocks(const KernelTable::PackArgs& args, Value&& value) {
         }
       }
     }
+  }
+}
+
+// The scale of a row's int8 codes; NaN where the row holds infinity or NaN.
+float Int8Scale(const float* x, size_t depth) {
+  float amax = 0;
+  bool is_finite = true;
+  for (size_t k = 0; k < depth; ++k) {
+    amax = std::max(amax, std::fabs(x[k]));
+    is_finite = is_finite && std::isfinite(x[k]);
+  }
+  if (!is_finite) return std::numeric_limits<float>::quiet_NaN();
+  const float scale = amax / 127.0f;
+  return scale < std::numeric_limits<float>::min() ? 1.0f : scale;
+}
+
+// One row of a block: codes in groups, the start value before each.
+void PackInt8Row(const KernelTable::PackArgs& args, size_t row, size_t block_rows, size_t row_in_block,
+                 std::byte* block) {
+  const size_t groups = IntegerGroups(args.weights, args.padded_depth), group_depth = args.padded_depth / groups;
+  const float* x = args.x + row * args.stride;
+  const float inverse = std::isnan(args.row_scales[row]) ? 0.0f : 1.0f / args.row_scales[row];
+  for (size_t group = 0; group < groups; ++group) {
+    int32_t sum = 0;
+    for (size_t k = group * group_depth; k < (group + 1) * group_depth; ++k) {
+      const int8_t code = k < args.depth ? ToInt8(x[k] * inverse).code : int8_t{0};
+      StoreAs(block, Int8Offset(group_depth, block_rows, row_in_block, k), code);
+      sum += code;
+    }
+    StoreAs(block, StartOffset(group_depth, block_rows, row_in_block, group), -StoredZero(args.weights) * sum);
   }
 }
 
@@ -53,36 +83,18 @@ void PackActivationsE4M3(const KernelTable::PackArgs& args) {
   });
 }
 
-}  // namespace reference
-
-namespace {
-
-template <WeightFormat format, class Element>
-void PackWeights(const Element* rows, size_t columns, size_t depth, void* packed) {
-  std::memset(packed, 0, PackedBytes(format, columns, depth));
-  for (size_t column = 0; column < columns; ++column) {
-    for (size_t k = 0; k < depth; ++k) {
-      const size_t offset = PackedOffset(format, depth, column, k);
-      const Element element = rows[column * depth + k];
-      if constexpr (format == WeightFormat::kBf16) {
-        reference::StoreAs(packed, offset, ToBf16(element));
-      } else {
-        reference::StoreAs(packed, offset, element);
-      }
+void PackActivationsInt8(const KernelTable::PackArgs& args) {
+  for (size_t block = args.first_block; block < args.end_block; ++block) {
+    const size_t first_row = RowBlockBegin(args.rows, block);
+    const size_t block_rows = RowBlockBegin(args.rows, block + 1) - first_row;
+    std::byte* out =
+        static_cast<std::byte*>(args.packed) + Int8ActivationBytes(args.weights, first_row, args.padded_depth);
+    for (size_t r = 0; r < block_rows; ++r) {
+      const size_t row = first_row + r;
+      args.row_scales[row] = Int8Scale(args.x + row * args.stride, args.depth);
+      PackInt8Row(args, row, block_rows, r, out);
     }
   }
 }
 
-}  // namespace
-
-void PackWeightsF32(const float* rows, size_t columns, size_t depth, void* packed) {
-  PackWeights<WeightFormat::kF32>(rows, columns, depth, packed);
-}
-void PackWeightsBf16(const float* rows, size_t columns, size_t depth, void* packed) {
-  PackWeights<WeightFormat::kBf16>(rows, columns, depth, packed);
-}
-void PackWeightsE4M3(const uint8_t* codes, size_t columns, size_t depth, void* packed) {
-  PackWeights<WeightFormat::kE4M3>(codes, columns, depth, packed);
-}
-
-}  // namespace octet::kernels
+}  // namespace octet::kernels::reference

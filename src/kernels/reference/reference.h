@@ -9,13 +9,20 @@ namespace octet::kernels::reference {
 void GemmF32(const GemmArgs& args);
 void GemmBf16(const GemmArgs& args);
 void GemmE4M3(const GemmArgs& args);
-void UnpackColumnF32(const void* weights, const float* column_scales, size_t depth, size_t column, float* out);
-void UnpackColumnBf16(const void* weights, const float* column_scales, size_t depth, size_t column, float* out);
-void UnpackColumnE4M3(const void* weights, const float* column_scales, size_t depth, size_t column, float* out);
+void GemmInt8(const GemmArgs& args);
+// Of INT4 weights, instantiated for each group.
+template <WeightFormat format>
+void GemmInt4(const GemmArgs& args);
+// Of int8 activations, instantiated for each integer format.
+template <WeightFormat format>
+void GemmOfInt8(const GemmArgs& args);
+template <WeightFormat format>
+void UnpackColumn(const void* weights, const float* column_scales, size_t depth, size_t column, float* out);
 
 void PackActivationsF32(const KernelTable::PackArgs& args);
 void PackActivationsBf16(const KernelTable::PackArgs& args);
 void PackActivationsE4M3(const KernelTable::PackArgs& args);
+void PackActivationsInt8(const KernelTable::PackArgs& args);
 
 void RmsNorm(const float* x, const float* weight, float offset, float eps, size_t count, float* out);
 void Add(const float* y, size_t count, float* x);

@@ -8,26 +8,27 @@ struct Tile {
 };
 
 // Volatile keeps the order as written: with sixteen registers g++ would load too far ahead and spill.
-inline void MultiplyAdd(Float& sum, Float weights, Float activation) {
+[[gnu::always_inline]] inline void MultiplyAdd(Float& sum, Float weights, Float activation) {
   asm volatile("vfmadd231ps %1, %2, %0" : "+x"(sum) : "x"(weights), "x"(activation));
 }
 
-inline Float Broadcast(const std::byte* from) {
+[[gnu::always_inline]] inline Float Broadcast(const std::byte* from) {
   Float out;
   asm volatile("vbroadcastss %1, %0" : "=x"(out) : "m"(*reinterpret_cast<const Word*>(from)));
   return out;
 }
 
 template <size_t rows, size_t... i>
-inline void LoadTile(Tile<rows>& tile, const float* sums, std::index_sequence<i...>) {
+[[gnu::always_inline]] inline void LoadTile(Tile<rows>& tile, const float* sums, std::index_sequence<i...>) {
   ((tile.sum[i / 4][i % 4] = Load(sums + 8 * i)), ...);
 }
 template <size_t rows, size_t... i>
-inline void StoreTile(const Tile<rows>& tile, float* sums, std::index_sequence<i...>) {
+[[gnu::always_inline]] inline void StoreTile(const Tile<rows>& tile, float* sums, std::index_sequence<i...>) {
   (Store(tile.sum[i / 4][i % 4], sums + 8 * i), ...);
 }
 
-inline void MultiplyAddRow(Float& first, Float& second, Float w0, Float w1, const std::byte* activation) {
+[[gnu::always_inline]] inline void MultiplyAddRow(Float& first, Float& second, Float w0, Float w1,
+                                                  const std::byte* activation) {
   const Float value = Broadcast(activation);
   MultiplyAdd(first, w0, value);
   MultiplyAdd(second, w1, value);
@@ -36,16 +37,18 @@ inline void MultiplyAddRow(Float& first, Float& second, Float w0, Float w1, cons
 // One k of all rows, half of the columns: columns 0 .. 15 are sums 0 and 1. With all four weights at once, the twelve
 // sums and a broadcast would need seventeen registers.
 template <size_t half, size_t kRow, size_t rows, size_t... r>
-inline void MultiplyAddRows(Tile<rows>& tile, Float w0, Float w1, const std::byte* activations,
-                            std::index_sequence<r...>) {
+[[gnu::always_inline]] inline void MultiplyAddRows(Tile<rows>& tile, Float w0, Float w1, const std::byte* activations,
+                                                   std::index_sequence<r...>) {
   (MultiplyAddRow(tile.sum[r][2 * half], tile.sum[r][2 * half + 1], w0, w1, activations + kRow * r), ...);
 }
 
-inline Float LoadFloats(const std::byte* from) { return Load(reinterpret_cast<const float*>(from)); }
+[[gnu::always_inline]] inline Float LoadFloats(const std::byte* from) {
+  return Load(reinterpret_cast<const float*>(from));
+}
 
 // One k: 32 floats of weights.
 template <size_t kRow, size_t rows>
-inline void AddRecord(Tile<rows>& tile, const std::byte* weights, const std::byte* activations) {
+[[gnu::always_inline]] inline void AddRecord(Tile<rows>& tile, const std::byte* weights, const std::byte* activations) {
   const auto each_row = std::make_index_sequence<rows>();
   MultiplyAddRows<0, kRow>(tile, LoadFloats(weights), LoadFloats(weights + 32), activations, each_row);
   MultiplyAddRows<1, kRow>(tile, LoadFloats(weights + 64), LoadFloats(weights + 96), activations, each_row);
@@ -53,7 +56,7 @@ inline void AddRecord(Tile<rows>& tile, const std::byte* weights, const std::byt
 
 // A pair of elements in two steps, odd element first, half of the columns.
 template <size_t half, class Operand, size_t rows>
-inline void AddPair(Tile<rows>& tile, const std::byte* weights, const std::byte* activations) {
+[[gnu::always_inline]] inline void AddPair(Tile<rows>& tile, const std::byte* weights, const std::byte* activations) {
   const auto each_row = std::make_index_sequence<rows>();
   const Int first = LoadWords(weights + 64 * half), second = LoadWords(weights + 64 * half + 32);
   MultiplyAddRows<half, Operand::kRow>(tile, OddOf(first), OddOf(second), activations + Operand::kOdd, each_row);
@@ -61,14 +64,16 @@ inline void AddPair(Tile<rows>& tile, const std::byte* weights, const std::byte*
 }
 
 template <class Operand, size_t rows>
-inline void AddF32(Tile<rows>& tile, const std::byte* activations, const std::byte* weights, size_t depth) {
+[[gnu::always_inline]] inline void AddF32(Tile<rows>& tile, const std::byte* activations, const std::byte* weights,
+                                          size_t depth) {
   for (size_t k = 0; k < depth; ++k, weights += kRecordBytes, activations += Operand::kStep) {
     AddRecord<Operand::kRow>(tile, weights, activations);
   }
 }
 
 template <class Operand, size_t rows>
-inline void AddBf16(Tile<rows>& tile, const std::byte* activations, const std::byte* weights, size_t depth) {
+[[gnu::always_inline]] inline void AddBf16(Tile<rows>& tile, const std::byte* activations, const std::byte* weights,
+                                           size_t depth) {
   for (size_t k = 0; k < depth; k += 2, weights += kRecordBytes, activations += Operand::kPair) {
     AddPair<0, Operand>(tile, weights, activations);
     AddPair<1, Operand>(tile, weights, activations);
@@ -77,19 +82,12 @@ inline void AddBf16(Tile<rows>& tile, const std::byte* activations, const std::b
 
 // Weights that DecodePanel has written: [depth / 2][odd, even][32] floats.
 template <class Operand, size_t rows>
-inline void AddDecoded(Tile<rows>& tile, const std::byte* activations, const std::byte* weights, size_t depth) {
+[[gnu::always_inline]] inline void AddDecoded(Tile<rows>& tile, const std::byte* activations, const std::byte* weights,
+                                              size_t depth) {
   for (size_t k = 0; k < depth; k += 2, weights += 2 * kRecordBytes, activations += Operand::kPair) {
     AddRecord<Operand::kRow>(tile, weights, activations + Operand::kOdd);
     AddRecord<Operand::kRow>(tile, weights + kRecordBytes, activations);
   }
-}
-
-// part(rows of the part as a constant, first row) for parts of `most` rows and what is left of them.
-template <size_t rows, size_t most, size_t first = 0, class Part>
-inline void InParts(Part&& part) {
-  constexpr size_t kPart = rows - first < most ? rows - first : most;
-  part(std::integral_constant<size_t, kPart>(), first);
-  if constexpr (first + kPart < rows) InParts<rows, most, first + kPart>(part);
 }
 
 // sums [rows][32] += activations x weights; one panel at a time.
@@ -128,7 +126,7 @@ template <size_t rows>
 
 // Eight E4M3 codes in the upper bytes of 16-bit words, as floats: sign and magnitude moved to FP16's places are the
 // value divided by 256, subnormals included. NaN codes would become 480, so they are put back.
-inline Float DecodeWords(__m128i words) {
+[[gnu::always_inline]] inline Float DecodeWords(__m128i words) {
   const __m128i sign = _mm_and_si128(words, _mm_set1_epi16(static_cast<short>(0x8000)));
   const __m128i magnitude = _mm_srli_epi16(_mm_slli_epi16(words, 1), 2);
   const __m128i nan = _mm_cmpeq_epi16(magnitude, _mm_set1_epi16(0x3F80));
@@ -137,7 +135,7 @@ inline Float DecodeWords(__m128i words) {
 }
 
 // One lane of 16 codes (layout.h) holds four columns: the even and odd elements of two pairs.
-inline void DecodeLane(const std::byte* lane, float* to) {
+[[gnu::always_inline]] inline void DecodeLane(const std::byte* lane, float* to) {
   const __m128i codes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(lane));
   const Float even = DecodeWords(_mm_slli_epi16(codes, 8));
   const Float odd = DecodeWords(_mm_and_si128(codes, _mm_set1_epi16(static_cast<short>(0xFF00))));

@@ -3,14 +3,14 @@
 // layouts.
 
 template <size_t... t>
-inline void LoadRecord(Float (&weights)[sizeof...(t)], const std::byte* record, size_t panel_bytes,
-                       std::index_sequence<t...>) {
+[[gnu::always_inline]] inline void LoadRecord(Float (&weights)[sizeof...(t)], const std::byte* record,
+                                              size_t panel_bytes, std::index_sequence<t...>) {
   ((weights[t] = Load(reinterpret_cast<const float*>(record + t / 2 * panel_bytes + t % 2 * 64))), ...);
 }
 
 template <class Operand, size_t rows, size_t tiles>
-inline void AddF32(Tile<rows, tiles>& tile, const std::byte* activations, const std::byte* weights, size_t panel_bytes,
-                   size_t depth) {
+[[gnu::always_inline]] inline void AddF32(Tile<rows, tiles>& tile, const std::byte* activations,
+                                          const std::byte* weights, size_t panel_bytes, size_t depth) {
   for (size_t k = 0; k < depth; ++k, weights += kRecordBytes, activations += Operand::kStep) {
     Float record[tiles];
     PrefetchRecord<Operand>(weights, panel_bytes, std::make_index_sequence<tiles>());
@@ -21,8 +21,8 @@ inline void AddF32(Tile<rows, tiles>& tile, const std::byte* activations, const 
 
 // The two steps of a pair, odd element first.
 template <class Operand, size_t rows, size_t tiles, size_t... t>
-inline void AddPair(Tile<rows, tiles>& tile, const std::byte* activations, const Int (&pairs)[tiles],
-                    std::index_sequence<t...>) {
+[[gnu::always_inline]] inline void AddPair(Tile<rows, tiles>& tile, const std::byte* activations,
+                                           const Int (&pairs)[tiles], std::index_sequence<t...>) {
   const Float odd[tiles] = {OddOf(pairs[t])...};
   MultiplyAddRows<Operand::kRow>(tile, odd, activations + Operand::kOdd, std::make_index_sequence<rows>());
   const Float even[tiles] = {EvenOf(pairs[t])...};
@@ -30,8 +30,9 @@ inline void AddPair(Tile<rows, tiles>& tile, const std::byte* activations, const
 }
 
 template <class Operand, size_t rows, size_t tiles, size_t... t>
-inline void AddBf16(Tile<rows, tiles>& tile, const std::byte* activations, const std::byte* weights, size_t panel_bytes,
-                    size_t depth, std::index_sequence<t...> each_tile) {
+[[gnu::always_inline]] inline void AddBf16(Tile<rows, tiles>& tile, const std::byte* activations,
+                                           const std::byte* weights, size_t panel_bytes, size_t depth,
+                                           std::index_sequence<t...> each_tile) {
   for (size_t k = 0; k < depth; k += 2, weights += kRecordBytes, activations += Operand::kPair) {
     PrefetchRecord<Operand>(weights, panel_bytes, each_tile);
     const Int pairs[tiles] = {LoadWords(weights + t / 2 * panel_bytes + t % 2 * 64)...};
@@ -40,8 +41,9 @@ inline void AddBf16(Tile<rows, tiles>& tile, const std::byte* activations, const
 }
 
 template <class Operand, size_t rows, size_t tiles, size_t... t>
-inline void AddE4M3(Tile<rows, tiles>& tile, const std::byte* activations, const std::byte* weights, size_t panel_bytes,
-                    size_t depth, std::index_sequence<t...> each_tile) {
+[[gnu::always_inline]] inline void AddE4M3(Tile<rows, tiles>& tile, const std::byte* activations,
+                                           const std::byte* weights, size_t panel_bytes, size_t depth,
+                                           std::index_sequence<t...> each_tile) {
   const E4M3Decoder decoder;
   for (size_t k = 0; k < depth; k += 4, weights += kRecordBytes, activations += 2 * Operand::kPair) {
     Int first[tiles], second[tiles];
@@ -54,7 +56,8 @@ inline void AddE4M3(Tile<rows, tiles>& tile, const std::byte* activations, const
 
 // Weights that DecodePanel has written: [depth / 2][odd, even][32] floats.
 template <class Operand, size_t rows, size_t tiles>
-inline void AddDecoded(Tile<rows, tiles>& tile, const std::byte* activations, const std::byte* weights, size_t depth) {
+[[gnu::always_inline]] inline void AddDecoded(Tile<rows, tiles>& tile, const std::byte* activations,
+                                              const std::byte* weights, size_t depth) {
   for (size_t k = 0; k < depth; k += 2, weights += 2 * kRecordBytes, activations += Operand::kPair) {
     Float record[tiles];
     LoadRecord(record, weights, 0, std::make_index_sequence<tiles>());
@@ -91,7 +94,7 @@ template <size_t rows>
   StoreTile(tile, sums, each_sum);
 }
 
-inline void StoreDecoded(Int pairs, float* to) {
+[[gnu::always_inline]] inline void StoreDecoded(Int pairs, float* to) {
   Store(OddOf(pairs), to);
   Store(EvenOf(pairs), to + 32);
 }

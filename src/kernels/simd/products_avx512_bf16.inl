@@ -1,26 +1,27 @@
 // Micro-kernels with vdpbf16ps: the activations' BF16 pairs are broadcast as they are packed, E4M3 codes become BF16
 // pairs in registers. FP32 weights take FMAs as in simd/products_avx512.inl, which this file stands beside.
 
-inline void DotPairs(Float& sum, Int weights, Float activation) {
+[[gnu::always_inline]] inline void DotPairs(Float& sum, Int weights, Float activation) {
   asm("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(weights), "v"(activation));
 }
 
 template <size_t tiles, size_t... t>
-inline void DotRow(Float (&sums)[tiles], const Int (&weights)[tiles], const std::byte* activation,
-                   std::index_sequence<t...>) {
+[[gnu::always_inline]] inline void DotRow(Float (&sums)[tiles], const Int (&weights)[tiles],
+                                          const std::byte* activation, std::index_sequence<t...>) {
   const Float pair = Broadcast(activation);
   (DotPairs(sums[t], weights[t], pair), ...);
 }
 
 template <size_t kRow, size_t rows, size_t tiles, size_t... r>
-inline void DotRows(Tile<rows, tiles>& tile, const Int (&weights)[tiles], const std::byte* activations,
-                    std::index_sequence<r...>) {
+[[gnu::always_inline]] inline void DotRows(Tile<rows, tiles>& tile, const Int (&weights)[tiles],
+                                           const std::byte* activations, std::index_sequence<r...>) {
   (DotRow(tile.sum[r], weights, activations + kRow * r, std::make_index_sequence<tiles>()), ...);
 }
 
 template <class Operand, size_t rows, size_t tiles, size_t... t>
-inline void DotBf16(Tile<rows, tiles>& tile, const std::byte* activations, const std::byte* weights, size_t panel_bytes,
-                    size_t depth, std::index_sequence<t...> each_tile) {
+[[gnu::always_inline]] inline void DotBf16(Tile<rows, tiles>& tile, const std::byte* activations,
+                                           const std::byte* weights, size_t panel_bytes, size_t depth,
+                                           std::index_sequence<t...> each_tile) {
   for (size_t k = 0; k < depth; k += 2, weights += kRecordBytes, activations += Operand::kStep) {
     PrefetchRecord<Operand>(weights, panel_bytes, each_tile);
     const Int pairs[tiles] = {LoadWords(weights + t / 2 * panel_bytes + t % 2 * 64)...};
@@ -29,8 +30,9 @@ inline void DotBf16(Tile<rows, tiles>& tile, const std::byte* activations, const
 }
 
 template <class Operand, size_t rows, size_t tiles, size_t... t>
-inline void DotE4M3(Tile<rows, tiles>& tile, const std::byte* activations, const std::byte* weights, size_t panel_bytes,
-                    size_t depth, std::index_sequence<t...> each_tile) {
+[[gnu::always_inline]] inline void DotE4M3(Tile<rows, tiles>& tile, const std::byte* activations,
+                                           const std::byte* weights, size_t panel_bytes, size_t depth,
+                                           std::index_sequence<t...> each_tile) {
   const E4M3Decoder decoder;
   for (size_t k = 0; k < depth; k += 4, weights += kRecordBytes, activations += 2 * Operand::kStep) {
     Int first[tiles], second[tiles];

@@ -7,49 +7,56 @@ struct Tile {
   Float sum[rows][tiles];
 };
 
-inline Float Broadcast(const std::byte* from) {
+[[gnu::always_inline]] inline Float Broadcast(const std::byte* from) {
   Float out;
   asm("vbroadcastss %1, %0" : "=v"(out) : "m"(*reinterpret_cast<const Word*>(from)));
   return out;
 }
 
-inline void MultiplyAdd(Float& sum, Float weights, Float activation) {
+[[gnu::always_inline]] inline void MultiplyAdd(Float& sum, Float weights, Float activation) {
   asm("vfmadd231ps %1, %2, %0" : "+v"(sum) : "v"(weights), "v"(activation));
+}
+
+template <size_t rows, size_t tiles, size_t... i>
+[[gnu::always_inline]] inline void ClearTile(Tile<rows, tiles>& tile, std::index_sequence<i...>) {
+  ((tile.sum[i / tiles][i % tiles] = Zero()), ...);
 }
 
 // Sums in memory: [tiles / 2][rows][32].
 template <size_t rows, size_t tiles, size_t... i>
-inline void LoadTile(Tile<rows, tiles>& tile, const float* sums, std::index_sequence<i...>) {
+[[gnu::always_inline]] inline void LoadTile(Tile<rows, tiles>& tile, const float* sums, std::index_sequence<i...>) {
   ((tile.sum[i / tiles][i % tiles] = Load(sums + i % tiles / 2 * rows * 32 + i / tiles * 32 + i % 2 * 16)), ...);
 }
 template <size_t rows, size_t tiles, size_t... i>
-inline void StoreTile(const Tile<rows, tiles>& tile, float* sums, std::index_sequence<i...>) {
+[[gnu::always_inline]] inline void StoreTile(const Tile<rows, tiles>& tile, float* sums, std::index_sequence<i...>) {
   (Store(tile.sum[i / tiles][i % tiles], sums + i % tiles / 2 * rows * 32 + i / tiles * 32 + i % 2 * 16), ...);
 }
 
 template <size_t tiles, size_t... t>
-inline void MultiplyAddRow(Float (&sums)[tiles], const Float (&weights)[tiles], const std::byte* activation,
-                           std::index_sequence<t...>) {
+[[gnu::always_inline]] inline void MultiplyAddRow(Float (&sums)[tiles], const Float (&weights)[tiles],
+                                                  const std::byte* activation, std::index_sequence<t...>) {
   const Float value = Broadcast(activation);
   (MultiplyAdd(sums[t], weights[t], value), ...);
 }
 
 // One k of all rows: row r's word is kRow * r bytes further.
 template <size_t kRow, size_t rows, size_t tiles, size_t... r>
-inline void MultiplyAddRows(Tile<rows, tiles>& tile, const Float (&weights)[tiles], const std::byte* activations,
-                            std::index_sequence<r...>) {
+[[gnu::always_inline]] inline void MultiplyAddRows(Tile<rows, tiles>& tile, const Float (&weights)[tiles],
+                                                   const std::byte* activations, std::index_sequence<r...>) {
   (MultiplyAddRow(tile.sum[r], weights, activations + kRow * r, std::make_index_sequence<tiles>()), ...);
 }
 
 // The record of each tile's panel, far ahead.
 template <class Operand, size_t... t>
-inline void PrefetchRecord(const std::byte* record, size_t panel_bytes, std::index_sequence<t...>) {
+[[gnu::always_inline]] inline void PrefetchRecord(const std::byte* record, size_t panel_bytes,
+                                                  std::index_sequence<t...>) {
   (PrefetchStream<Operand>(record + t / 2 * panel_bytes + t % 2 * 64), ...);
 }
 
-inline Int LoadWords(const std::byte* from) { return _mm512_loadu_si512(from); }
-inline Float EvenOf(Int pairs) { return _mm512_castsi512_ps(_mm512_slli_epi32(pairs, 16)); }
-inline Float OddOf(Int pairs) {
+[[gnu::always_inline]] inline Int LoadWords(const std::byte* from) { return _mm512_loadu_si512(from); }
+[[gnu::always_inline]] inline void StoreWords(Int words, std::byte* to) { _mm512_storeu_si512(to, words); }
+[[gnu::always_inline]] inline Float EvenOf(Int pairs) { return _mm512_castsi512_ps(_mm512_slli_epi32(pairs, 16)); }
+[[gnu::always_inline]] inline Float OddOf(Int pairs) {
   return _mm512_castsi512_ps(_mm512_and_si512(pairs, _mm512_set1_epi32(static_cast<int>(0xFFFF0000))));
 }
 
@@ -83,7 +90,7 @@ struct E4M3Decoder {
   Int low0 = _mm512_load_si512(kE4M3.low), low1 = _mm512_load_si512(kE4M3.low + 64);
   Int sign = _mm512_set1_epi8(static_cast<char>(0x80));
 
-  inline void Decode(const std::byte* tile, Int& first, Int& second) const {
+  [[gnu::always_inline]] void Decode(const std::byte* tile, Int& first, Int& second) const {
     const Int codes = LoadWords(tile);
     // The byte permutes ignore bit 7, the sign; 0xEA is (codes & sign) | magnitude.
     const Int magnitude = _mm512_permutex2var_epi8(high0, codes, high1);

@@ -46,6 +46,8 @@ inline Int SelectInt(Mask mask, Int yes, Int no) {
 }
 
 inline Int AddInt(Int a, Int b) { return _mm256_add_epi32(a, b); }
+inline Int SubInt(Int a, Int b) { return _mm256_sub_epi32(a, b); }
+inline Int MaxInt(Int a, Int b) { return _mm256_max_epi32(a, b); }
 inline Int MinUnsigned(Int a, Int b) { return _mm256_min_epu32(a, b); }
 inline Int And(Int a, Int b) { return _mm256_and_si256(a, b); }
 inline Int Or(Int a, Int b) { return _mm256_or_si256(a, b); }
@@ -101,6 +103,27 @@ struct DoubleSum {
 inline void StoreLow16(Int x, void* to) {
   const __m128i packed = _mm_packus_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
   _mm_storeu_si128(static_cast<__m128i*>(to), packed);
+}
+
+// The nearest integers, ties to even; one a byte where they fit; their sum.
+inline Int ToInts(Float x) { return _mm256_cvtps_epi32(x); }
+inline void StoreLow8(Int x, void* to) {
+  const __m128i halves = _mm_packs_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+  _mm_storel_epi64(static_cast<__m128i*>(to), _mm_packs_epi16(halves, halves));
+}
+inline int SumInts(Int x) {
+  const __m128i four = _mm_add_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+  const __m128i two = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4E));
+  return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 0xB1)));
+}
+
+inline Float ToFloats(Int x) { return _mm256_cvtepi32_ps(x); }
+// Eight FP16 numbers; eight bytes widened by zeros.
+inline Float LoadHalves(const std::byte* from) {
+  return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+}
+inline Int Load8(const std::byte* from) {
+  return _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from)));
 }
 
 // Eight words of 32 bits, and the floats that the lower and upper BF16 numbers of each are.

@@ -42,6 +42,7 @@ inline Int SetInt(int x) { return _mm512_set1_epi32(x); }
 inline Int Iota() { return _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15); }
 inline Int AddInt(Int a, Int b) { return _mm512_add_epi32(a, b); }
 inline Int SubInt(Int a, Int b) { return _mm512_sub_epi32(a, b); }
+inline Int MaxInt(Int a, Int b) { return _mm512_max_epi32(a, b); }
 inline Int MinUnsigned(Int a, Int b) { return _mm512_min_epu32(a, b); }
 inline Int And(Int a, Int b) { return _mm512_and_si512(a, b); }
 inline Int Or(Int a, Int b) { return _mm512_or_si512(a, b); }
@@ -91,7 +92,18 @@ struct DoubleSum {
 
 // One 16-bit number a lane, the lower half of each.
 inline void StoreLow16(Int x, void* to) { _mm256_storeu_si256(static_cast<__m256i*>(to), _mm512_cvtepi32_epi16(x)); }
-// Sixteen 16-bit numbers widened by zeros.
+// The nearest integers, ties to even; one a byte where they fit; their sum.
+inline Int ToInts(Float x) { return _mm512_cvtps_epi32(x); }
+inline void StoreLow8(Int x, void* to) { _mm_storeu_si128(static_cast<__m128i*>(to), _mm512_cvtepi32_epi8(x)); }
+inline int SumInts(Int x) { return _mm512_reduce_add_epi32(x); }
+inline Float ToFloats(Int x) { return _mm512_cvtepi32_ps(x); }
+// Sixteen FP16 numbers; sixteen bytes and sixteen 16-bit numbers widened by zeros.
+inline Float LoadHalves(const std::byte* from) {
+  return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+}
+inline Int Load8(const std::byte* from) {
+  return _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+}
 inline Int Load16(const void* from) {
   return _mm512_cvtepu16_epi32(_mm256_loadu_si256(static_cast<const __m256i*>(from)));
 }

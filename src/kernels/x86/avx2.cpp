@@ -21,24 +21,37 @@ constexpr size_t kAttendRows = kRowBlock;
 #include "kernels/generic/operands.inl"
 #include "kernels/generic/math.inl"
 #include "kernels/generic/elementwise.inl"
+#include "kernels/generic/decode_integers.inl"
 #include "kernels/simd/products_avx2.inl"
 #include "kernels/generic/denormals.inl"
+#include "kernels/simd/products_int8_avx2.inl"
 #include "kernels/generic/multiply_widened.inl"
 #include "kernels/generic/gemm.inl"
 #include "kernels/generic/gemm_widened.inl"
+#include "kernels/generic/gemm_integer.inl"
 #include "kernels/generic/attention.inl"
 #include "kernels/generic/pack.inl"
 #include "kernels/generic/store_cache.inl"
+#include "kernels/generic/pack_int8.inl"
 // clang-format on
 
 }  // namespace
 
 constinit const KernelTable kAvx2 = {
     .name = "avx2",
-    .gemm = {GemmInPlace<WeightFormat::kF32>, GemmManyRows<WeightFormat::kBf16>, GemmManyRows<WeightFormat::kE4M3>},
+    .gemm = {GemmInPlace<WeightFormat::kF32>, GemmManyRows<WeightFormat::kBf16>, GemmManyRows<WeightFormat::kE4M3>,
+             GemmWidenedIntegers<WeightFormat::kInt8>, GemmWidenedIntegers<WeightFormat::kInt4Group32>,
+             GemmWidenedIntegers<WeightFormat::kInt4Group64>, GemmWidenedIntegers<WeightFormat::kInt4Group128>,
+             GemmWidenedIntegers<WeightFormat::kInt4Zeros32>, GemmWidenedIntegers<WeightFormat::kInt4Zeros64>,
+             GemmWidenedIntegers<WeightFormat::kInt4Zeros128>},
+    .gemm_int8 = {GemmInteger<WeightFormat::kInt8>, GemmInteger<WeightFormat::kInt4Group32>,
+                  GemmInteger<WeightFormat::kInt4Group64>, GemmInteger<WeightFormat::kInt4Group128>,
+                  GemmInteger<WeightFormat::kInt4Zeros32>, GemmInteger<WeightFormat::kInt4Zeros64>,
+                  GemmInteger<WeightFormat::kInt4Zeros128>},
     .pack_activations_f32 = PackActivationsF32,
     .pack_activations_bf16 = PackActivationsBf16,
     .pack_activations_e4m3 = PackActivationsE4M3,
+    .pack_activations_int8 = PackActivationsInt8,
     .rms_norm = RmsNorm,
     .add = AddTo,
     .scale = Scale,

@@ -1,0 +1,148 @@
+// Micro-kernels of INT8 and INT4 weights with int8 activations, by vpmaddubsw: it adds two products of unsigned and
+// signed bytes in 16 bits, where nothing may saturate. All 32 columns go in one pass, two rows at a time.
+// The lanes of a tile hold integers here, as bits.
+
+[[gnu::always_inline]] inline Int BroadcastWord(const std::byte* from) { return AsInt(Broadcast(from)); }
+[[gnu::always_inline]] inline Int WidenPairs(Int pairs) { return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)); }
+
+// sum += |w| * (a with w's sign): 128 * 127 * 2 stays within 16 bits. Volatile as in products_avx2.inl.
+[[gnu::always_inline]] inline void AddInt8(Float& sum, Int weights, Int magnitude, Int activation) {
+  Int products;
+  asm volatile("vpsignb %2, %4, %1\n\tvpmaddubsw %1, %3, %1\n\tvpmaddwd %5, %1, %1\n\tvpaddd %1, %0, %0"
+               : "+x"(sum), "=&x"(products)
+               : "x"(weights), "x"(magnitude), "x"(activation), "x"(_mm256_set1_epi16(1)));
+}
+
+template <size_t half, size_t rows, size_t... r>
+[[gnu::always_inline]] inline void AddInt8Half(Tile<rows>& tile, const std::byte* activations, const std::byte* weights,
+                                               std::index_sequence<r...>) {
+  const Int flip = _mm256_set1_epi8(static_cast<char>(0x80));
+  const Int first = _mm256_xor_si256(LoadWords(weights), flip), first_magnitude = _mm256_abs_epi8(first);
+  (AddInt8(tile.sum[r][2 * half], first, first_magnitude, BroadcastWord(activations + 4 * r)), ...);
+  const Int second = _mm256_xor_si256(LoadWords(weights + 32), flip), second_magnitude = _mm256_abs_epi8(second);
+  (AddInt8(tile.sum[r][2 * half + 1], second, second_magnitude, BroadcastWord(activations + 4 * r)), ...);
+}
+
+template <size_t rows, size_t... i>
+[[gnu::always_inline]] inline void ClearTile(Tile<rows>& tile, std::index_sequence<i...>) {
+  ((tile.sum[i / 4][i % 4] = Zero()), ...);
+}
+template <size_t rows, size_t... i>
+[[gnu::always_inline]] inline void StoreConverted(const Tile<rows>& tile, float* sums, std::index_sequence<i...>) {
+  (Store(_mm256_cvtepi32_ps(AsInt(tile.sum[i / 4][i % 4])), sums + 8 * i), ...);
+}
+
+// Codes are signed here, so the start values aren't needed.
+template <size_t block_rows, size_t rows>
+[[gnu::always_inline]] inline void DotInt8(const std::byte* activations, const std::byte* weights, size_t depth,
+                                           float* sums) {
+  const auto each_row = std::make_index_sequence<rows>();
+  Tile<rows> tile;
+  ClearTile(tile, std::make_index_sequence<rows * 4>());
+  for (size_t k = 0; k < depth; k += 4, weights += kRecordBytes) {
+    activations += 4 * block_rows;
+    PrefetchStream<Packed<block_rows>>(weights);
+    PrefetchStream<Packed<block_rows>>(weights + 64);
+    AddInt8Half<0>(tile, activations, weights, each_row);
+    AddInt8Half<1>(tile, activations, weights + 64, each_row);
+  }
+  StoreConverted(tile, sums, std::make_index_sequence<rows * 4>());
+}
+
+// In 16 bits; eight of these sums reach 8 * 2 * 15 * 127 = 30480.
+[[gnu::always_inline]] inline void AddInt4(Float& sum, Int weights, Int activation) {
+  Int products;
+  asm volatile("vpmaddubsw %3, %2, %1\n\tvpaddw %1, %0, %0"
+               : "+x"(sum), "=&x"(products)
+               : "x"(weights), "x"(activation));
+}
+[[gnu::always_inline]] inline void AddInt4Row(Float& first, Float& second, Int w0, Int w1,
+                                              const std::byte* activation) {
+  const Int value = BroadcastWord(activation);
+  AddInt4(first, w0, value);
+  AddInt4(second, w1, value);
+}
+
+template <size_t half, size_t block_rows, size_t rows, size_t... r>
+[[gnu::always_inline]] inline void AddInt4Half(Tile<rows>& tile, const std::byte* activations, const std::byte* weights,
+                                               std::index_sequence<r...>) {
+  const Int mask = _mm256_set1_epi8(15);
+  const Int first = LoadWords(weights), second = LoadWords(weights + 32);
+  const Int low0 = And(first, mask), low1 = And(second, mask);
+  (AddInt4Row(tile.sum[r][2 * half], tile.sum[r][2 * half + 1], low0, low1, activations + 4 * r), ...);
+  const Int high0 = And(_mm256_srli_epi16(first, 4), mask), high1 = And(_mm256_srli_epi16(second, 4), mask);
+  (AddInt4Row(tile.sum[r][2 * half], tile.sum[r][2 * half + 1], high0, high1, activations + 4 * (block_rows + r)), ...);
+}
+
+// partial [rows][32] += the 16-bit sums.
+template <size_t rows, size_t... i>
+[[gnu::always_inline]] inline void DrainInt4(const Tile<rows>& tile, std::byte* partial, std::index_sequence<i...>) {
+  (StoreInt(AddInt(LoadWords(partial + 32 * i), WidenPairs(AsInt(tile.sum[i / 4][i % 4]))),
+            reinterpret_cast<int*>(partial + 32 * i)),
+   ...);
+}
+// Where there are zero points, codes aren't shifted by 128 here: a sum starts at the start value * zero / 128.
+template <WeightFormat format, size_t... i>
+[[gnu::always_inline]] inline void StartPartial(const std::byte* starts, [[maybe_unused]] const std::byte* zeros,
+                                                std::byte* partial, std::index_sequence<i...>) {
+  const auto start = [&](size_t at) {
+    const Int value = BroadcastWord(starts + at / 4 * 4);
+    if constexpr (!HasZeros(format)) return value;
+    return _mm256_mullo_epi32(_mm256_srai_epi32(value, 7), Load8(zeros + at % 4 * 8));
+  };
+  (StoreInt(start(i), reinterpret_cast<int*>(partial + 32 * i)), ...);
+}
+template <size_t... i>
+[[gnu::always_inline]] inline void AddScaled(const std::byte* partial, const std::byte* scales, float* sums,
+                                             std::index_sequence<i...>) {
+  (Store(Fma(ToFloats(LoadWords(partial + 32 * i)), LoadHalves(scales + i % 4 * 16), Load(sums + 8 * i)), sums + 8 * i),
+   ...);
+}
+
+// The float sums and those of a group wait in memory, the latter at `partial`: registers hold the 16-bit ones. Without
+// the barriers the compiler would take the waiting ones into registers as well, and spill those.
+template <WeightFormat format, size_t block_rows, size_t rows>
+[[gnu::always_inline]] inline void DotInt4(const std::byte* activations, const std::byte* weights, size_t depth,
+                                           std::byte* partial, float* sums) {
+  const auto each_row = std::make_index_sequence<rows>();
+  const auto each_sum = std::make_index_sequence<rows * 4>();
+  for (size_t k = 0; k < depth; k += Int4Group(format)) {
+    const std::byte* behind = weights + CodeBytes(format);
+    StartPartial<format>(activations, behind + 2 * kPanelColumns, partial, each_sum);
+    asm volatile("" : : : "memory");
+    activations += 4 * block_rows;
+    for (size_t begin = 0; begin < Int4Group(format); begin += 32) {
+      Tile<rows> tile;
+      ClearTile(tile, each_sum);
+      for (size_t step = 0; step < 4; ++step, weights += kRecordBytes, activations += 8 * block_rows) {
+        PrefetchStream<Packed<block_rows>>(weights);
+        PrefetchStream<Packed<block_rows>>(weights + 64);
+        AddInt4Half<0, block_rows>(tile, activations, weights, each_row);
+        AddInt4Half<1, block_rows>(tile, activations, weights + 64, each_row);
+      }
+      DrainInt4(tile, partial, each_sum);
+      asm volatile("" : : : "memory");
+    }
+    PrefetchStream<Packed<block_rows>>(behind);
+    AddScaled(partial, behind, sums, each_sum);
+    asm volatile("" : : : "memory");
+    weights = behind + RecordBytes(format) - CodeBytes(format);
+  }
+}
+
+// sums [rows][32] = activations x weights; as many words behind them are overwritten.
+template <WeightFormat format, size_t rows, size_t panels>
+[[gnu::noinline]] void IntegerProducts(const std::byte* activations, const std::byte* weights, size_t, size_t depth,
+                                       float* sums) {
+  static_assert(panels == 1);
+  InParts<rows, 2>([&](auto count, size_t first) {
+    float* part = sums + first * kPanelColumns;
+    if constexpr (format == WeightFormat::kInt8) {
+      DotInt8<rows, count()>(activations + 4 * first, weights, depth, part);
+    } else {
+      for (size_t i = 0; i < count() * kPanelColumns; i += kLanes) Store(Zero(), part + i);
+      auto* partial = reinterpret_cast<std::byte*>(sums + rows * kPanelColumns);
+      DotInt4<format, rows, count()>(activations + 4 * first, weights, depth, partial, part);
+    }
+  });
+}

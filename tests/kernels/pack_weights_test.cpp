@@ -1,0 +1,85 @@
+#include "tests/kernels/product.h"
+
+namespace octet::kernels {
+namespace {
+
+uint8_t ByteAt(const Bytes& packed, size_t offset) { return static_cast<uint8_t>(packed.data()[offset]); }
+
+constexpr WeightFormat kInt4Formats[] = {WeightFormat::kInt4Group32, WeightFormat::kInt4Group64,
+                                         WeightFormat::kInt4Group128};
+
+TEST(PackWeights, Int8CodesLieFourByFourWith128Added) {
+  const size_t columns = 40, depth = 6;
+  std::vector<int8_t> codes(columns * depth);
+  for (size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<int8_t>(i);
+  Bytes packed(PackedBytes(WeightFormat::kInt8, columns, depth));
+  EXPECT_EQ(PackedBytes(WeightFormat::kInt8, columns, depth), 2 * 2 * 128u);
+  PackWeightsInt8(codes.data(), columns, depth, packed.data());
+  EXPECT_EQ(ByteAt(packed, 4 * 17 + 3), 128 + 17 * 6 + 3);        // column 17, k 3
+  EXPECT_EQ(ByteAt(packed, 128 + 4 * 20 + 1), 128 + 20 * 6 + 5);  // column 20, k 5
+  EXPECT_EQ(ByteAt(packed, 128 + 4 * 20 + 2), 128);               // k 6 is padding
+  EXPECT_EQ(ByteAt(packed, 256 + 4 * 7), static_cast<uint8_t>(128 + 39 * 6));
+  EXPECT_EQ(ByteAt(packed, 256 + 4 * 8), 128);  // column 40 is padding
+}
+
+TEST(PackWeights, Int4CodesShareBytesFourApartAndScalesFollowTheirGroup) {
+  const size_t columns = 3, depth = 40;
+  std::vector<int8_t> codes(columns * depth);
+  for (size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<int8_t>(int(i % 16) - 8);
+  const Fp16 scales[] = {{1}, {2}, {3}, {4}, {5}, {6}};
+  Bytes packed(PackedBytes(WeightFormat::kInt4Group32, columns, depth));
+  EXPECT_EQ(PackedBytes(WeightFormat::kInt4Group32, columns, depth), 2 * 576u);
+  PackWeightsInt4(WeightFormat::kInt4Group32, codes.data(), scales, columns, depth, packed.data());
+  // Column 1 begins at code 40 of the ramp, 0 .. 15 each, which is 8 there; its k 9 is 1 and its k 13 is 5.
+  EXPECT_EQ(ByteAt(packed, 128 + 4 + 1), 1 | 5 << 4);
+  EXPECT_EQ(ByteAt(packed, 512 + 2 * 2), 5);        // scale of column 2, group 0
+  EXPECT_EQ(ByteAt(packed, 576 + 512 + 2 * 1), 4);  // of column 1, group 1
+  EXPECT_EQ(ByteAt(packed, 576 + 128 + 4), 0x88);   // k 40 on is padding: zeros
+  EXPECT_EQ(ByteAt(packed, 4 * 3), 0x88);           // and so is column 3
+  EXPECT_EQ(ByteAt(packed, 512 + 2 * 3), 0);
+}
+
+TEST(PackWeights, ZeroPointsFollowTheScalesOfTheirGroup) {
+  const size_t columns = 3, depth = 40;
+  std::vector<uint8_t> codes(columns * depth);
+  for (size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<uint8_t>(i % 16);
+  const Fp16 scales[] = {{1}, {2}, {3}, {4}, {5}, {6}};
+  const uint8_t zeros[] = {10, 11, 12, 13, 14, 128};
+  Bytes packed(PackedBytes(WeightFormat::kInt4Zeros32, columns, depth));
+  EXPECT_EQ(PackedBytes(WeightFormat::kInt4Zeros32, columns, depth), 2 * 608u);
+  PackWeightsInt4Zeros({WeightFormat::kInt4Zeros32, codes.data(), scales, zeros}, columns, depth, packed.data());
+  EXPECT_EQ(ByteAt(packed, 128 + 4 + 1), 1 | 5 << 4);  // column 1, k 9 and 13
+  EXPECT_EQ(ByteAt(packed, 512 + 2 * 2), 5);           // scale of column 2, group 0
+  EXPECT_EQ(ByteAt(packed, 512 + 64 + 2), 14);         // its zero point
+  EXPECT_EQ(ByteAt(packed, 608 + 512 + 64 + 2), 128);  // of group 1
+  EXPECT_EQ(ByteAt(packed, 512 + 64 + 3), 0);          // column 3 is padding: scale and codes of zero
+  EXPECT_EQ(ByteAt(packed, 608 + 128 + 4), 0);         // k 40 on
+}
+
+TEST(PackWeights, UnpackedCodesAndScalesAreThosePacked) {
+  for (const size_t depth : {1, 5, 32, 100, 128, 130}) {
+    const Weights int8(WeightFormat::kInt8, 33, depth);
+    std::vector<int8_t> codes(int8.integers.size());
+    UnpackWeightsInt8(int8.packed.data(), 33, depth, codes.data());
+    EXPECT_EQ(codes, int8.integers) << depth;
+    for (const WeightFormat format : kInt4Formats) {
+      const Weights int4(format, 33, depth);
+      std::vector<Fp16> scales(int4.group_scales.size());
+      UnpackWeightsInt4(format, int4.packed.data(), 33, depth, codes.data(), scales.data());
+      EXPECT_EQ(codes, int4.integers) << depth;
+      for (size_t i = 0; i < scales.size(); ++i) EXPECT_EQ(scales[i].bits, int4.group_scales[i].bits) << i;
+    }
+  }
+}
+
+TEST(PackWeights, SlicesOfWholePanelsPackToTheBytesOfTheWhole) {
+  const Weights whole(WeightFormat::kInt4Group64, 70, 100);
+  Bytes slice(PackedBytes(WeightFormat::kInt4Group64, 38, 100));
+  PackWeightsInt4(whole.format, whole.integers.data() + 32 * 100, whole.group_scales.data() + 32 * 2, 38, 100,
+                  slice.data());
+  const size_t panel = PanelBytes(WeightFormat::kInt4Group64, 100);
+  EXPECT_EQ(std::memcmp(slice.data(), whole.packed.data() + panel, 2 * panel), 0);
+}
+
+}  // namespace
+}  // namespace octet::kernels
