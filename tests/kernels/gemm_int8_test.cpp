@@ -64,11 +64,11 @@ TEST_P(GemmInt8, PackedRowsBeginWithTheStartValueOfEachGroup) {
   EXPECT_EQ(packed.Code(72 + 8 + 2), 0);
 }
 
-TEST_P(GemmInt8, PackedRowsHaveTheBytesOfTheReference) {
+TEST_P(GemmInt8, PackedRowsHaveTheBytesOfTheirDefinition) {
   for (const WeightFormat format : kIntegers) {
     for (const size_t depth : {1, 4, 31, 64, 200, 576}) {
       const std::vector<float> x = RandomFloats(11 * depth, 9, 30);
-      const PackedInt8 packed(tier(), format, x, 11), want(Reference(), format, x, 11);
+      const PackedInt8 packed(tier(), format, x, 11), want(DefinitionOf(tier()), format, x, 11);
       EXPECT_EQ(AllBits(packed.scales), AllBits(want.scales));
       EXPECT_EQ(std::memcmp(packed.bytes.data(), want.bytes.data(), want.size), 0)
           << kFormatNames[size_t(format)] << " " << depth;

@@ -1,6 +1,6 @@
 // Products by tiles beyond what every tier is asked: several parts of the depth, groups of rows, and all ends of both.
 #include "kernels/cpu.h"
-#include "tests/kernels/testing.h"
+#include "tests/kernels/product.h"
 
 namespace octet::kernels {
 namespace {
@@ -120,6 +120,28 @@ TEST(Tiles, ActivationsStandInBlocksOf32RowsByTiles) {
   for (size_t row = 0; row < kRows; ++row) {
     for (size_t k = 0; k < kPadded; ++k)
       EXPECT_EQ(at(row, k), k < kDepth ? ToBf16(x[row * kDepth + k]).bits : 0) << row << " " << k;
+  }
+}
+
+// Integers are exact: the reference has the same bits. A depth of 1,100 has two parts and ends within a tile.
+TEST(Tiles, IntegerProductsHaveTheBitsOfTheReference) {
+  for (const WeightFormat format :
+       {WeightFormat::kInt8, WeightFormat::kInt4Group32, WeightFormat::kInt4Group64, WeightFormat::kInt4Group128,
+        WeightFormat::kInt4Zeros32, WeightFormat::kInt4Zeros64, WeightFormat::kInt4Zeros128}) {
+    for (const size_t rows : {9, 16, 17, 33, 530}) {
+      for (const size_t depth : {5, 96, 1100}) {
+        if (rows * depth > 100000) continue;  // the reference takes its time
+        Product got(TileTwin(), format, ActivationFormat::kInt8, rows, 45, depth);
+        Product want(Reference(), format, ActivationFormat::kInt8, rows, 45, depth);
+        got.Run();
+        want.Run();
+        EXPECT_EQ(AllBits(got.out), AllBits(want.out)) << int(format) << " " << rows << " " << depth;
+        if (!SupportedTiers().back().missing.empty()) continue;
+        Product processor(*AvailableTiers().back(), format, ActivationFormat::kInt8, rows, 45, depth);
+        processor.Run();
+        EXPECT_EQ(AllBits(processor.out), AllBits(want.out)) << int(format) << " " << rows << " " << depth;
+      }
+    }
   }
 }
 

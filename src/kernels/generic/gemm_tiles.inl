@@ -1,7 +1,8 @@
 // Products by tiles, for CPUs with a matrix unit. Whoever includes this has defined, for tiles 0 .. 7,
-//   TileSession                        sets the tiles up: Rows(n), n <= 32, gives tiles 0, 1 and 4 the first 16 of n
-//   rows,
-//                                      2, 3 and 5 those beyond; 6 and 7 have 16; a row is 64 bytes
+//   TileSession                        sets the tiles up: Rows(n, bytes = 64), n <= 32, gives tiles 0, 1 and 4 the
+//   first
+//                                      16 of n rows, 2, 3 and 5 those beyond; 4 and 5 have rows of so many bytes, 6 and
+//                                      7 a quarter as many rows; all other rows are of 64 bytes
 //   ZeroTile<t>(), LoadTile<t>(from, stride), StoreTile<t>(to, stride)
 //   MultiplyBf16Tiles<sum, a, b>()     sum [rows][16] += a [rows][16 pairs] x b [16 pairs][16 columns]
 //   DecodeRecordE4M3(from, to)         four k of a panel as the two records of BF16 that hold the same numbers
@@ -133,8 +134,8 @@ inline void MultiplyTiles(const TiledPart& part, const TiledRows& rows, float* s
     MultiplyHalves<false, false>(part, rows, sums);
 }
 
-// Scales and bias over the sums, and only the columns that the matrix has: FinishRow of gemm.inl in plain loops, which a
-// machine without the vectors of a tier runs too.
+// Scales and bias over the sums, and only the columns that the matrix has: FinishRow of gemm.inl in plain loops, which
+// a machine without the vectors of a tier runs too.
 inline void FinishTiledRows(const GemmArgs& args, size_t panel, size_t first_row, size_t rows, const float* sums) {
   const size_t column = panel * kPanelColumns;
   const size_t count = args.columns - column < kPanelColumns ? args.columns - column : kPanelColumns;

@@ -1,6 +1,6 @@
-// Micro-kernels of INT8 and INT4 weights with int8 activations, by vpdpbusd: it takes four unsigned bytes of a column and
-// four signed ones of a row, which are broadcast once for its tiles. What the unsigned bytes have too much stands in the
-// start values (layout.h). The lanes of a tile hold integers here until they are converted, as bits.
+// Micro-kernels of INT8 and INT4 weights with int8 activations, by vpdpbusd: it takes four unsigned bytes of a column
+// and four signed ones of a row, which are broadcast once for its tiles. What the unsigned bytes have too much stands
+// in the start values (layout.h). The lanes of a tile hold integers here until they are converted, as bits.
 
 [[gnu::always_inline]] inline void DotBytes(Float& sum, Int weights, Float four) {
   asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(weights), "v"(four));

@@ -18,24 +18,27 @@ class TileSession {
   TileSession& operator=(const TileSession&) = delete;
   ~TileSession() { asm volatile("tilerelease" ::: "memory"); }
 
-  void Rows(size_t rows) {
-    if (rows == rows_) return;
+  void Rows(size_t rows, size_t bytes = 64) {
+    if (rows == rows_ && bytes == bytes_) return;
     rows_ = rows;
+    bytes_ = bytes;
     const size_t upper = rows < 16 ? rows : 16, lower = rows - upper;
     TileShapes shapes;
-    for (const int tile : {0, 1, 4}) Shape(shapes, tile, upper);
-    for (const int tile : {2, 3, 5}) Shape(shapes, tile, lower);
-    for (const int tile : {6, 7}) Shape(shapes, tile, 16);
+    for (const int tile : {0, 1}) Shape(shapes, tile, upper, 64);
+    for (const int tile : {2, 3}) Shape(shapes, tile, lower, 64);
+    Shape(shapes, 4, upper, bytes);
+    Shape(shapes, 5, lower, bytes);
+    for (const int tile : {6, 7}) Shape(shapes, tile, bytes / 4, 64);
     asm volatile("ldtilecfg %0" ::"m"(shapes));
   }
 
  private:
-  static void Shape(TileShapes& shapes, int tile, size_t rows) {
+  static void Shape(TileShapes& shapes, int tile, size_t rows, size_t bytes) {
     shapes.rows[tile] = static_cast<uint8_t>(rows);
-    shapes.row_bytes[tile] = rows == 0 ? 0 : 64;
+    shapes.row_bytes[tile] = static_cast<uint16_t>(rows == 0 ? 0 : bytes);
   }
 
-  size_t rows_ = 0;
+  size_t rows_ = 0, bytes_ = 0;
 };
 
 template <int tile>
@@ -53,6 +56,11 @@ inline void StoreTile(void* to, size_t stride) {
 template <int sum, int a, int b>
 inline void MultiplyBf16Tiles() {
   asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(sum), "i"(a), "i"(b));
+}
+
+template <int sum, int a, int b>
+inline void MultiplyInt8Tiles() {
+  asm volatile("tdpbsud %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(sum), "i"(a), "i"(b));
 }
 
 inline void DecodeRecordE4M3(const std::byte* from, std::byte* to) {

@@ -1,10 +1,11 @@
-// Kernels for CPUs with AMX: what multiplies BF16; the rest comes from the tiers below. Compiler
+// Kernels for CPUs with AMX: what multiplies BF16 and int8; the rest comes from the tiers below. Compiler
 // flags: kernels/flags.cmake.
 #if defined(__x86_64__)
 
 #include <immintrin.h>
 
 #include <bit>
+#include <cmath>
 #include <cstring>
 #include <utility>
 
@@ -30,6 +31,10 @@ constexpr size_t kAttendRows = 32;
 #include "kernels/simd/tiles_amx.inl"
 #include "kernels/generic/gemm_tiles.inl"
 #include "kernels/generic/pack_tiles.inl"
+#include "kernels/generic/pack_int8.inl"
+#include "kernels/simd/products_int8_avx512.inl"
+#include "kernels/generic/gemm_int8_tiles.inl"
+#include "kernels/generic/pack_int8_tiles.inl"
 #include "kernels/simd/products_tile_chains.inl"
 #include "kernels/generic/attention_tiles.inl"
 #include "kernels/generic/attention.inl"
@@ -39,6 +44,21 @@ template <WeightFormat format>
 void Gemm(const GemmArgs& args) {
   if (args.rows == 0) return;
   args.rows <= kChainedRows ? GemmChained<format>(args) : GemmTiles<format>(args);
+}
+
+// A block of the other tiers' rows would leave most of a tile idle; integers have the same bits either way.
+template <WeightFormat format>
+void GemmInt8(const GemmArgs& args) {
+  args.rows <= kRowBlock ? kAvx512.gemm_int8[IntegerIndex(format)](args) : GemmInt8Tiles<format>(args);
+}
+
+// What goes to products of other tiers is packed as they read it.
+void PackBf16(const KernelTable::PackArgs& args) {
+  IsInteger(args.weights) ? kAvx512.pack_activations_bf16(args) : PackTiledBf16(args);
+}
+
+void PackInt8(const KernelTable::PackArgs& args) {
+  args.rows <= kRowBlock ? kAvx512.pack_activations_int8(args) : PackTiledInt8(args);
 }
 
 void AttendByTiles(const AttendArgs& args) {
@@ -54,8 +74,13 @@ void AttendByTiles(const AttendArgs& args) {
 constinit const KernelTable kAmx = {
     .name = "amx",
     .gemm = {nullptr, Gemm<WeightFormat::kBf16>, Gemm<WeightFormat::kE4M3>},
-    .pack_activations_bf16 = PackTiledBf16,
+    .gemm_int8 = {GemmInt8<WeightFormat::kInt8>, GemmInt8<WeightFormat::kInt4Group32>,
+                  GemmInt8<WeightFormat::kInt4Group64>, GemmInt8<WeightFormat::kInt4Group128>,
+                  GemmInt8<WeightFormat::kInt4Zeros32>, GemmInt8<WeightFormat::kInt4Zeros64>,
+                  GemmInt8<WeightFormat::kInt4Zeros128>},
+    .pack_activations_bf16 = PackBf16,
     .pack_activations_e4m3 = PackTiledE4M3,
+    .pack_activations_int8 = PackInt8,
     .attend = {nullptr, AttendByTiles},
 };
 
