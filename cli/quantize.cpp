@@ -18,6 +18,7 @@ namespace {
 struct QuantizeOptions {
   std::string to;
   std::filesystem::path output;
+  std::string group = "32";
   std::string head = "bf16";
   std::vector<std::string> keep;
   std::filesystem::path calibrate;
@@ -30,8 +31,10 @@ struct QuantizeOptions {
     visit(&QuantizeOptions::to, "to", "recipe; --list shows them", Takes{"RECIPE"});
     visit(&QuantizeOptions::output, "output", "directory to write; one that octet made is replaced", Takes{"DIR"},
           Short{'o'});
-    visit(&QuantizeOptions::head, "head", "precision of the output head; fp8 saves memory and costs quality",
-          OneOf{{"bf16", "fp8"}});
+    visit(&QuantizeOptions::group, "group", "of INT4: inputs that share a scale; fewer lose less and take more memory",
+          OneOf{{"32", "64", "128"}});
+    visit(&QuantizeOptions::head, "head", "precision of the output head; fewer bits save memory and cost quality",
+          OneOf{{"bf16", "fp8", "int8", "int4"}});
     visit(&QuantizeOptions::keep, "keep", "tensors or modules that stay as they are, with * and ?; may be repeated",
           Takes{"PATTERNS"}, SplitAtCommas{});
     visit(&QuantizeOptions::calibrate, "calibrate", "text that --gate measures on; its first 20 windows of 512 tokens");
@@ -46,20 +49,24 @@ Json RecipeList() {
   Json list = Json::array();
   for (const Recipe& recipe : Recipes()) {
     list.push_back({{"name", recipe.name},
+                    {"alias", recipe.alias.empty() ? Json(nullptr) : Json(recipe.alias)},
                     {"bits_per_weight", recipe.bits_per_weight},
                     {"needs_calibration", recipe.needs_calibration},
                     {"full_speed_tiers", recipe.full_speed_tiers},
+                    {"readers", recipe.readers},
                     {"summary", recipe.summary}});
   }
   return list;
 }
 
 std::string RecipeTable() {
+  constexpr const char* kLine = "{:<16}{:<6}{:<13}{:<38}{:<38}{}\n";
   std::string text =
-      fmt::format("{:<8}{:<8}{:<14}{:<33}{}\n", "recipe", "bits", "calibration", "tiers at full speed", "what it is");
+      fmt::format(kLine, "recipe", "bits", "calibration", "tiers at full speed", "other readers", "what it is");
   for (const Recipe& recipe : Recipes()) {
-    text += fmt::format("{:<8}{:<8}{:<14}{:<33}{}\n", recipe.name, recipe.bits_per_weight,
-                        recipe.needs_calibration ? "needed" : "no", recipe.full_speed_tiers, recipe.summary);
+    const std::string name = recipe.alias.empty() ? std::string(recipe.name) : Cat(recipe.name, ", ", recipe.alias);
+    text += fmt::format(kLine, name, recipe.bits_per_weight, recipe.needs_calibration ? "needed" : "no",
+                        recipe.full_speed_tiers, recipe.readers, recipe.summary);
   }
   return text;
 }
@@ -72,7 +79,7 @@ std::string ReportTable(const QuantizeReport& report) {
   };
   std::map<std::pair<std::string, std::string>, Group> groups;
   for (const QuantizedTensor& tensor : report.tensors) {
-    Group& group = groups[{std::string(Name(tensor.precision.dtype)), tensor.precision.reason}];
+    Group& group = groups[{tensor.precision.precision(), tensor.precision.reason}];
     ++group.tensors;
     group.weights += ElementCount(tensor.precision.shape).value_or(0);
   }
@@ -82,6 +89,10 @@ std::string ReportTable(const QuantizeReport& report) {
   }
   text += fmt::format("{:.1f} MB, {:.3f} of BF16; signal to noise {:.1f} dB\n",
                       static_cast<double>(report.weight_bytes) / 1e6, report.ratio(), report.mean_decibels);
+  if (report.ragged != 0) {
+    text += fmt::format("rows of {} {} end in a group of fewer than {} inputs, which compressed-tensors doesn't read\n",
+                        report.ragged, report.ragged == 1 ? "matrix" : "matrices", report.choices.group);
+  }
   return text;
 }
 
@@ -89,8 +100,9 @@ std::string ReportTable(const QuantizeReport& report) {
 Result<std::optional<double>> GateLimit(const QuantizeOptions& options) {
   if (options.gate.empty() != options.calibrate.empty()) {
     return Fail(ErrorCode::kInvalidArgument,
-                options.gate.empty() ? "recipe fp8 needs no calibration; --calibrate is read together with --gate only"
-                                     : "--gate needs a text to measure on: --calibrate FILE");
+                options.gate.empty()
+                    ? Cat("recipe ", options.to, " needs no calibration; --calibrate is read together with --gate only")
+                    : "--gate needs a text to measure on: --calibrate FILE");
   }
   if (options.gate.empty()) return std::nullopt;
   constexpr std::string_view kKind = "kl=";
@@ -126,12 +138,28 @@ Result<std::string> ReadCalibration(const Checkpoint& checkpoint, const Quantize
   return content;
 }
 
-// How far the result's predictions are from the original's, activations as the recipe has them.
-Result<Comparison> Measure(const std::string& original, const std::string& content, const QuantizeOptions& options,
+std::optional<Encoding> HeadEncoding(const QuantizeOptions& options) {
+  for (const Encoding encoding : {Encoding::kE4M3, Encoding::kInt8, Encoding::kInt4}) {
+    if (options.head == Name(encoding)) return encoding;
+  }
+  return std::nullopt;
+}
+
+PrecisionChoices Choices(const QuantizeOptions& options, const Recipe& recipe) {
+  return {.layers = recipe.encoding,
+          .group = options.group == "32"   ? size_t{32}
+                   : options.group == "64" ? size_t{64}
+                                           : size_t{128},
+          .head = HeadEncoding(options),
+          .keep = options.keep};
+}
+
+// How far the result's predictions are from the original's, activations rounded per token.
+Result<Comparison> Measure(const std::string& content, const QuantizeOptions& options, const Recipe& recipe,
                            ThreadPool& pool, Invocation& call) {
   DecoderModelOptions model{.context = kGateContext, .cancel = &call.cancel()};
-  const std::unique_ptr<DecoderModel> a = OCTET_TRY(DecoderModel::Open(original, model, pool));
-  model.activations = nn::ActivationMode::kE4M3;
+  const std::unique_ptr<DecoderModel> a = OCTET_TRY(DecoderModel::Open(call.word(0), model, pool));
+  model.activations = recipe.encoding == Encoding::kE4M3 ? nn::ActivationMode::kE4M3 : nn::ActivationMode::kInt8;
   const std::unique_ptr<DecoderModel> b = OCTET_TRY(DecoderModel::Open(options.output, model, pool));
   const EvaluationText text = OCTET_TRY(a->Tokenize(content, {.context = kGateContext, .chunks = kGateWindows}));
   return CompareModels(*a, *b, text, {pool, call.progress(), call.cancel()});
@@ -152,8 +180,7 @@ Status Quantize(const QuantizeOptions& options, Invocation& call) {
   const Recipe* recipe = OCTET_TRY(FindRecipe(options.to));
   const std::optional<double> gate = OCTET_TRY(GateLimit(options));
   const Checkpoint checkpoint = OCTET_TRY(Checkpoint::Open(call.word(0)));
-  const QuantizePlan plan =
-      OCTET_TRY(PlanQuantization(checkpoint, *recipe, {.quantise_head = options.head == "fp8", .keep = options.keep}));
+  const QuantizePlan plan = OCTET_TRY(PlanQuantization(checkpoint, *recipe, Choices(options, *recipe)));
   std::string calibration;
   if (gate) calibration = OCTET_TRY(ReadCalibration(checkpoint, options));
   ThreadPool pool(options.threads > 0 ? static_cast<size_t>(options.threads) : ThreadPool::AvailableCores());
@@ -162,7 +189,7 @@ Status Quantize(const QuantizeOptions& options, Invocation& call) {
   Json json = ToJson(report);
   std::string text = ReportTable(report);
   if (gate) {
-    const Comparison measured = OCTET_TRY(Measure(call.word(0), calibration, options, pool, call));
+    const Comparison measured = OCTET_TRY(Measure(calibration, options, *recipe, pool, call));
     json["gate"] = {{"kl_mean", measured.kl_mean}, {"limit", *gate}, {"top1", measured.top1}};
     text += fmt::format("KL divergence {:.6f}, limit {}\n", measured.kl_mean, *gate);
     if (measured.kl_mean > *gate)

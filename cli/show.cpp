@@ -9,6 +9,7 @@
 #include "engine/pack/pack_index.h"
 #include "formats/checkpoint.h"
 #include "models/hf_config.h"
+#include "models/integer_matrix.h"
 
 namespace octet::cli {
 namespace {
@@ -66,6 +67,20 @@ std::string QuantisationOf(const Json& config) {
   return method != nullptr && method->is_string() ? method->get<std::string>() : std::string();
 }
 
+// Packed codes by what they hold, not by the words that they lie in. What contradicts itself is shown as it is stored.
+void NameIntegers(const Checkpoint& checkpoint, ShownModel& model) {
+  const DeclaredIntegers declared = ReadDeclaredIntegers(checkpoint.config);
+  for (const WeightSlot& slot : WeightSlots(*model.spec)) {
+    const Result<std::optional<IntegerMatrix>> found = FindIntegerMatrix(*checkpoint.tensors, slot, declared);
+    if (!found || !*found) continue;
+    const IntegerMatrix& matrix = **found;
+    const auto codes = std::find_if(model.tensors.begin(), model.tensors.end(),
+                                    [&](const TensorInfo& info) { return info.name == matrix.codes; });
+    codes->shape = {matrix.rows, matrix.columns};
+    codes->stored_type = matrix.bits == 8 ? "INT8" : Cat("INT4 g", matrix.group);
+  }
+}
+
 Result<ShownModel> OfCheckpoint(const std::filesystem::path& path) {
   const Checkpoint checkpoint = OCTET_TRY(Checkpoint::Open(path));
   ShownModel model{.path = path,
@@ -77,12 +92,15 @@ Result<ShownModel> OfCheckpoint(const std::filesystem::path& path) {
                                      [](const TensorInfo& info) { return info.name.ends_with(".input_scale"); });
   if (model.tensors.empty()) return model;
   model.spec = OCTET_TRY(ReadHfConfig(checkpoint.config, (checkpoint.gguf ? path : path / "config.json").native()));
+  NameIntegers(checkpoint, model);
   return model;
 }
 
 // Columns of a packed matrix are the rows of the tensor that it was made from.
 TensorInfo OfEntry(const PackEntry& entry) {
-  constexpr std::string_view kTypes[] = {"F32", "BF16", "F8_E4M3"};
+  constexpr std::string_view kTypes[kernels::kWeightFormats] = {
+      "F32",      "BF16",      "F8_E4M3",  "INT8",     "INT4 g32",
+      "INT4 g64", "INT4 g128", "INT4 z32", "INT4 z64", "INT4 z128"};
   TensorInfo info;
   info.name = entry.name;
   info.stored_type = kTypes[static_cast<size_t>(entry.format)];
@@ -150,9 +168,9 @@ std::string SpecText(const ModelSpec& spec) {
 
 // Names are a file's word: one with control characters must not speak to the terminal.
 std::string TensorText(const std::vector<TensorInfo>& tensors) {
-  std::string text = fmt::format("\n{:<56}{:<9}{:<16}{:>13}\n", "tensor", "type", "shape", "bytes");
+  std::string text = fmt::format("\n{:<56}{:<10}{:<16}{:>13}\n", "tensor", "type", "shape", "bytes");
   for (const TensorInfo& info : tensors) {
-    text += fmt::format("{:<56}{:<9}{:<16}{:>13}\n", SafeMessage(info.name), info.stored_type, ToText(info.shape),
+    text += fmt::format("{:<56}{:<10}{:<16}{:>13}\n", SafeMessage(info.name), info.stored_type, ToText(info.shape),
                         info.stored_bytes);
   }
   return text;
@@ -164,9 +182,9 @@ std::string ModelText(const ShownModel& model) {
                   model.quantisation.empty() ? "" : fmt::format(", quantised ({})", SafeMessage(model.quantisation)));
   if (!model.spec) return text + "a vocabulary without tensors\n";
   text += SpecText(*model.spec);
-  text += fmt::format("\n{:<9}{:>9}{:>15}{:>13}\n", "type", "tensors", "weights", "bytes");
+  text += fmt::format("\n{:<10}{:>8}{:>15}{:>13}\n", "type", "tensors", "weights", "bytes");
   for (const auto& [type, total] : PrecisionMapOf(model.tensors)) {
-    text += fmt::format("{:<9}{:>9}{:>15}{:>13}\n", type, total.tensors, total.weights, total.bytes);
+    text += fmt::format("{:<10}{:>8}{:>15}{:>13}\n", type, total.tensors, total.weights, total.bytes);
   }
   if (model.input_scales > 0) {
     text += fmt::format("{} static scales of inputs: used with --activations fp8, not with bf16\n", model.input_scales);

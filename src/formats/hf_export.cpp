@@ -14,8 +14,11 @@ namespace {
 
 constexpr uint64_t kPieceValues = uint64_t{1} << 20;
 
-bool IsConverted(DType dtype) {
-  return dtype == DType::kF64 || dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBf16;
+// Scales of codes stay as they are: rounding one would change a whole row.
+bool IsConverted(const TensorInfo& info) {
+  const bool is_scale = info.name.ends_with("_scale") || info.name.ends_with("_scale_inv");
+  return !is_scale && (info.dtype == DType::kF64 || info.dtype == DType::kF32 || info.dtype == DType::kF16 ||
+                       info.dtype == DType::kBf16);
 }
 
 std::string_view TorchName(DType dtype) {
@@ -41,7 +44,7 @@ class Exporter {
   Status Write(const std::filesystem::path& directory) {
     std::vector<TensorSpec> specs;
     for (const TensorInfo& info : source_.tensors()) {
-      specs.push_back({info.name, IsConverted(info.dtype) ? options_.dtype : info.dtype, info.shape});
+      specs.push_back({info.name, IsConverted(info) ? options_.dtype : info.dtype, info.shape});
       total_ += OCTET_TRY(ByteSize(specs.back()));
     }
     // Wider elements first, so that every tensor begins at a multiple of its element.

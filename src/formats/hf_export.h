@@ -23,8 +23,8 @@ namespace octet {
 
 struct ExportOptions {
   // BF16, F16 or F32: what F64, F32, F16, BF16 and block-quantised tensors become, to nearest even, saturating. Other
-  // types (FP8 codes, scales in E8M0, integers) are kept as they are, since they mean something only beside their
-  // scales.
+  // types (FP8 codes, integers) and scales of codes, by their names, are kept as they are, since they mean something
+  // only together.
   DType dtype = DType::kBf16;
   uint64_t maximum_shard_bytes = 5'000'000'000;
   // Called after every piece with bytes written and bytes in all; returning false stops with cancelled. May be empty.

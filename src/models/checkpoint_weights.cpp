@@ -68,6 +68,7 @@ Result<CheckpointWeights> CheckpointWeights::Open(const Checkpoint& checkpoint, 
   CheckpointWeights weights;
   weights.path_ = checkpoint.path.string();
   weights.hint_ = QuantisationHint(checkpoint);
+  weights.declared_ = ReadDeclaredIntegers(checkpoint.config);
   weights.tensors_ = checkpoint.tensors;
   weights.pool_ = &pool;
   const std::vector<WeightSlot> slots = WeightSlots(spec);
@@ -81,13 +82,26 @@ Result<WeightFormat> CheckpointWeights::DenseFormat(const std::vector<WeightSlot
   if (compute != ComputeType::kAuto) return compute == ComputeType::kF32 ? WeightFormat::kF32 : WeightFormat::kBf16;
   for (const WeightSlot& slot : slots) {
     if (!slot.IsMatrix()) continue;
+    if (OCTET_TRY(FindIntegers(slot))) return WeightFormat::kBf16;
     const TensorInfo* info = OCTET_TRY(FindShaped(*tensors_, slot.tensor, ShapeOf(slot), path_, hint_));
     if (info->stored_type != "F32") return WeightFormat::kBf16;
   }
   return WeightFormat::kF32;
 }
 
+Result<std::optional<IntegerMatrix>> CheckpointWeights::FindIntegers(const WeightSlot& slot) const {
+  Result<std::optional<IntegerMatrix>> found = FindIntegerMatrix(*tensors_, slot, declared_);
+  if (!found) return Prefixed(std::move(found).error(), path_ + ": ");
+  return found;
+}
+
 Status CheckpointWeights::AddSlot(const WeightSlot& slot, WeightFormat dense) {
+  if (std::optional<IntegerMatrix> integers = OCTET_TRY(FindIntegers(slot))) {
+    entries_.push_back({.name = slot.name, .is_matrix = true});
+    sources_.push_back({.parts = {}, .format = integers->format});
+    sources_.back().parts.push_back({.slot = slot, .bias = {}, .scale = {}, .integers = std::move(integers)});
+    return {};
+  }
   const TensorInfo* info = OCTET_TRY(FindShaped(*tensors_, slot.tensor, ShapeOf(slot), path_, hint_));
   if (!IsFloat(info->dtype)) {
     return Fail(ErrorCode::kUnsupported, path_, ": tensor ", slot.tensor, " holds ", info->stored_type,
@@ -213,19 +227,36 @@ Result<PackedMatrix> CheckpointWeights::Matrix(std::string_view name) {
   return matrix;
 }
 
-Result<std::vector<float>> CheckpointWeights::JoinScales(const Source& source) const {
-  std::vector<float> scales;
-  if (source.format != WeightFormat::kE4M3) return scales;
-  for (const Part& part : source.parts) {
-    const TensorInfo* info = tensors_->Find(part.scale);
-    const uint64_t count = *ElementCount(info->shape);
-    std::vector<float> all(count);
-    OCTET_TRY(tensors_->ReadRows(part.scale, 0, RowCount(info->shape), all.data()));
-    if (count == 1) all.assign(part.slot.tensor_rows, all.front());
-    const auto first = all.begin() + static_cast<std::ptrdiff_t>(part.slot.first_row);
-    scales.insert(scales.end(), first, first + static_cast<std::ptrdiff_t>(part.slot.rows));
+// One number for each of the part's rows: its scale, or of INT4 what its scales are divided by.
+Result<std::vector<float>> CheckpointWeights::ScalesOf(const Part& part) const {
+  if (part.integers) {
+    Result<std::vector<float>> scales = part.integers->ReadScales(*tensors_, part.slot.first_row, part.slot.rows);
+    if (!scales) return Prefixed(std::move(scales).error(), path_ + ": ");
+    if (part.integers->format == WeightFormat::kInt8) return scales;
+    std::vector<float> factors;
+    for (size_t row = 0; row < part.slot.rows; ++row)
+      factors.push_back(RowFactor(std::span(*scales).subspan(row * part.integers->groups, part.integers->groups)));
+    return factors;
   }
-  return scales;
+  const TensorInfo* info = tensors_->Find(part.scale);
+  const uint64_t count = *ElementCount(info->shape);
+  std::vector<float> all(count);
+  OCTET_TRY(tensors_->ReadRows(part.scale, 0, RowCount(info->shape), all.data()));
+  if (count == 1) all.assign(part.slot.tensor_rows, all.front());
+  const auto first = all.begin() + static_cast<std::ptrdiff_t>(part.slot.first_row);
+  return std::vector<float>(first, first + static_cast<std::ptrdiff_t>(part.slot.rows));
+}
+
+Result<std::vector<float>> CheckpointWeights::JoinScales(const Source& source) const {
+  std::vector<float> joined;
+  if (source.format != WeightFormat::kE4M3 && !kernels::IsInteger(source.format)) return joined;
+  for (const Part& part : source.parts) {
+    const std::vector<float> scales = OCTET_TRY(ScalesOf(part));
+    joined.insert(joined.end(), scales.begin(), scales.end());
+  }
+  const bool is_int4 = kernels::Int4Group(source.format) != 0;
+  if (is_int4 && std::all_of(joined.begin(), joined.end(), [](float factor) { return factor == 1; })) joined.clear();
+  return joined;
 }
 
 Result<std::vector<float>> CheckpointWeights::JoinBiases(const Source& source) const {
@@ -267,12 +298,17 @@ Status CheckpointWeights::PackPanels(const Source& source, const PackedMatrix& m
         status.Set(std::move(done).error());
     }
   });
-  for (const Part& part : source.parts) tensors_->Release(part.slot.tensor);
+  for (const Part& part : source.parts) tensors_->Release(part.integers ? part.integers->codes : part.slot.tensor);
   return status.Take();
 }
 
 Status CheckpointWeights::PackColumns(const Source& source, const PackedMatrix& matrix, size_t first, size_t count,
                                       std::vector<float>& scratch, std::byte* packed) const {
+  if (kernels::IsInteger(matrix.format)) {
+    if (Status done = PackIntegerColumns(source, matrix, first, count, packed); !done)
+      return Prefixed(std::move(done).error(), path_ + ": ");
+    return {};
+  }
   const bool is_codes = matrix.format == WeightFormat::kE4M3;
   scratch.resize(is_codes ? (count * matrix.depth + 3) / 4 : count * matrix.depth);
   auto* codes = reinterpret_cast<std::byte*>(scratch.data());
@@ -292,26 +328,64 @@ Status CheckpointWeights::PackColumns(const Source& source, const PackedMatrix& 
     }
     part_begin += part.slot.rows;
   }
-  switch (matrix.format) {
-    case WeightFormat::kF32:
-      kernels::PackWeightsF32(scratch.data(), count, matrix.depth, packed);
-      break;
-    case WeightFormat::kBf16:
-      kernels::PackWeightsBf16(scratch.data(), count, matrix.depth, packed);
-      break;
-    case WeightFormat::kE4M3:
-      kernels::PackWeightsE4M3(reinterpret_cast<const uint8_t*>(codes), count, matrix.depth, packed);
-      break;
-    case WeightFormat::kInt8:
-    case WeightFormat::kInt4Group32:
-    case WeightFormat::kInt4Group64:
-    case WeightFormat::kInt4Group128:
-    case WeightFormat::kInt4Zeros32:
-    case WeightFormat::kInt4Zeros64:
-    case WeightFormat::kInt4Zeros128:
-      return Fail(ErrorCode::kUnsupported, "integer weights are not read from a checkpoint");
+  if (matrix.format == WeightFormat::kF32) {
+    kernels::PackWeightsF32(scratch.data(), count, matrix.depth, packed);
+  } else if (is_codes) {
+    kernels::PackWeightsE4M3(reinterpret_cast<const uint8_t*>(codes), count, matrix.depth, packed);
+  } else {
+    kernels::PackWeightsBf16(scratch.data(), count, matrix.depth, packed);
   }
   return {};
+}
+
+Status CheckpointWeights::PackIntegerColumns(const Source& source, const PackedMatrix& matrix, size_t first,
+                                             size_t count, std::byte* packed) const {
+  std::vector<int8_t> codes(count * matrix.depth);
+  std::vector<Fp16> scales;
+  size_t part_begin = 0;
+  for (const Part& part : source.parts) {
+    const size_t begin = std::max(first, part_begin), end = std::min(first + count, part_begin + part.slot.rows);
+    if (begin < end) {
+      const size_t row = part.slot.first_row + begin - part_begin, rows = end - begin;
+      const std::span<int8_t> to = std::span(codes).subspan((begin - first) * matrix.depth, rows * matrix.depth);
+      OCTET_TRY(part.integers->ReadCodes(*tensors_, row, rows, to));
+      if (matrix.format != WeightFormat::kInt8) {
+        const std::vector<float> stored = OCTET_TRY(part.integers->ReadScales(*tensors_, row, rows));
+        const std::vector<Fp16> fitted = KernelScales(*part.integers, stored);
+        scales.insert(scales.end(), fitted.begin(), fitted.end());
+      }
+    }
+    part_begin += part.slot.rows;
+  }
+  if (matrix.format == WeightFormat::kInt8) {
+    kernels::PackWeightsInt8(codes.data(), count, matrix.depth, packed);
+  } else {
+    kernels::PackWeightsInt4(matrix.format, codes.data(), scales.data(), count, matrix.depth, packed);
+  }
+  return {};
+}
+
+uint64_t CheckpointWeights::packed_bytes() const {
+  uint64_t bytes = 0;
+  for (const Source& source : sources_) {
+    size_t rows = 0;
+    bool has_bias = false;
+    for (const Part& part : source.parts) {
+      rows += part.slot.rows;
+      has_bias = has_bias || !part.bias.empty();
+    }
+    const WeightSlot& slot = source.parts.front().slot;
+    const bool has_scales = source.format == WeightFormat::kE4M3 || source.format == WeightFormat::kInt8;
+    bytes += slot.IsMatrix() ? kernels::PackedBytes(source.format, rows, slot.columns) : rows * sizeof(float);
+    bytes += rows * sizeof(float) * (size_t{has_scales} + size_t{has_bias});
+  }
+  return bytes;
+}
+
+bool CheckpointWeights::all_f32() const {
+  return std::all_of(sources_.begin(), sources_.end(), [](const Source& source) {
+    return !source.parts.front().slot.IsMatrix() || source.format == WeightFormat::kF32;
+  });
 }
 
 }  // namespace octet

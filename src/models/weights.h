@@ -7,6 +7,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,6 +15,7 @@
 
 #include "base/error.h"
 #include "base/thread_pool.h"
+#include "models/integer_matrix.h"
 #include "models/model_spec.h"
 #include "tensor/packed_matrix.h"
 #include "tensor/weight_arena.h"
@@ -49,7 +51,7 @@ enum class ComputeType { kAuto, kBf16, kF32 };
 // Packs each matrix from the checkpoint when it is asked for, and keeps none: memory is bounded by what the caller
 // holds, one block of the arena and some rows in flight. A tensor in F8_E4M3 with `<module>.weight_scale` beside it
 // becomes an E4M3 matrix, whatever lists say; `<module>.input_scale`, one number, is the scale of its inputs where they
-// are rounded to E4M3.
+// are rounded to E4M3. Integer codes and their scales (models/integer_matrix.h) become INT8 and INT4 matrices.
 class CheckpointWeights : public WeightProvider {
  public:
   // Checks names and shapes of all tensors: fails with not_found or corrupt, naming the tensor and both shapes; with
@@ -61,12 +63,18 @@ class CheckpointWeights : public WeightProvider {
   Result<PackedMatrix> Matrix(std::string_view name) override;
   Result<std::vector<float>> Vector(std::string_view name) override;
 
+  // What all entries take once packed, biases and scales of rows included.
+  uint64_t packed_bytes() const;
+  // Whether no matrix is anything but FP32.
+  bool all_f32() const;
+
  private:
   // Rows of one tensor that become columns of a packed matrix.
   struct Part {
     WeightSlot slot;
     std::string bias;   // tensor's name, empty for none
     std::string scale;  // of an E4M3 tensor, else empty
+    std::optional<IntegerMatrix> integers = {};
   };
   struct Source {
     std::vector<Part> parts;  // one, or those of a fused matrix
@@ -78,6 +86,8 @@ class CheckpointWeights : public WeightProvider {
   // What matrices that aren't quantised are packed as.
   Result<kernels::WeightFormat> DenseFormat(const std::vector<WeightSlot>& slots, ComputeType compute) const;
   Status AddSlot(const WeightSlot& slot, kernels::WeightFormat dense);
+  // What the slot's module holds in integers, if anything.
+  Result<std::optional<IntegerMatrix>> FindIntegers(const WeightSlot& slot) const;
   Result<std::string> FindScale(const TensorInfo& weight) const;
   // The static scale of the weight's inputs, 0 where the checkpoint has none.
   Result<float> ReadInputScale(const TensorInfo& weight) const;
@@ -85,15 +95,19 @@ class CheckpointWeights : public WeightProvider {
 
   Result<const Source*> FindSource(std::string_view name, bool is_matrix) const;
   Result<std::vector<float>> JoinScales(const Source& source) const;
+  Result<std::vector<float>> ScalesOf(const Part& part) const;
   Result<std::vector<float>> JoinBiases(const Source& source) const;
   Status RefuseNan(std::span<const std::byte> rows, size_t first_row, size_t columns, const std::string& tensor) const;
   Status PackPanels(const Source& source, const PackedMatrix& matrix, std::byte* panels) const;
   // Columns first .. first + count - 1 of the joined matrix into `packed`, their own place.
   Status PackColumns(const Source& source, const PackedMatrix& matrix, size_t first, size_t count,
                      std::vector<float>& scratch, std::byte* packed) const;
+  Status PackIntegerColumns(const Source& source, const PackedMatrix& matrix, size_t first, size_t count,
+                            std::byte* packed) const;
 
   std::string path_;
   std::string hint_;  // ends messages about tensors
+  DeclaredIntegers declared_;
   std::shared_ptr<const TensorSource> tensors_;
   ThreadPool* pool_ = nullptr;
   std::vector<Entry> entries_;

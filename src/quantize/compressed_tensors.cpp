@@ -1,34 +1,65 @@
 #include "quantize/compressed_tensors.h"
 
+#include <algorithm>
+
 namespace octet {
 namespace {
 
-Json FloatArguments(std::string_view strategy, bool dynamic) {
-  return {{"num_bits", 8},
-          {"type", "float"},
-          {"strategy", strategy},
-          {"symmetric", true},
-          {"dynamic", dynamic},
-          {"group_size", nullptr},
-          {"block_structure", nullptr},
-          {"actorder", nullptr},
-          {"observer", nullptr},
-          {"observer_kwargs", Json::object()}};
+Json Arguments(int bits, std::string_view type, std::string_view strategy, bool dynamic, const Json& group) {
+  return {{"num_bits", bits},           {"type", type},
+          {"strategy", strategy},       {"symmetric", true},
+          {"dynamic", dynamic},         {"group_size", group},
+          {"block_structure", nullptr}, {"actorder", nullptr},
+          {"observer", nullptr},        {"observer_kwargs", Json::object()}};
+}
+
+Json WeightArguments(const TensorPrecision& tensor) {
+  switch (*tensor.encoding) {
+    case Encoding::kE4M3:
+      return Arguments(8, "float", "channel", /*dynamic=*/false, nullptr);
+    case Encoding::kInt8:
+      return Arguments(8, "int", "channel", /*dynamic=*/false, nullptr);
+    case Encoding::kInt4:
+      break;
+  }
+  return Arguments(4, "int", "group", /*dynamic=*/false, tensor.group);
+}
+
+std::string_view Format(const TensorPrecision& tensor) {
+  return *tensor.encoding == Encoding::kE4M3 ? "float-quantized" : "pack-quantized";
+}
+
+Json Group(const TensorPrecision& tensor, std::string_view target) {
+  const bool is_float = *tensor.encoding == Encoding::kE4M3;
+  return {{"targets", Json::array({target})},
+          {"weights", WeightArguments(tensor)},
+          {"input_activations", is_float ? Arguments(8, "float", "token", /*dynamic=*/true, nullptr) : Json(nullptr)},
+          {"output_activations", nullptr}};
 }
 
 }  // namespace
 
-Json CompressedTensorsFp8(std::span<const std::string> ignored_modules) {
-  Json group = {{"targets", Json::array({"Linear"})},
-                {"weights", FloatArguments("channel", /*dynamic=*/false)},
-                {"input_activations", FloatArguments("token", /*dynamic=*/true)},
-                {"output_activations", nullptr}};
-  Json ignored = Json::array();
-  for (const std::string& module : ignored_modules) ignored.push_back(module);
-  return {{"quant_method", "compressed-tensors"}, {"format", "float-quantized"},
-          {"quantization_status", "compressed"},  {"global_compression_ratio", nullptr},
-          {"kv_cache_scheme", nullptr},           {"config_groups", {{"group_0", std::move(group)}}},
-          {"ignore", std::move(ignored)}};
+Json CompressedTensorsConfig(const PrecisionMap& map) {
+  const TensorPrecision *layers = nullptr, *head = nullptr;
+  for (const TensorPrecision& tensor : map.tensors) {
+    if (tensor.quantised()) (ModuleOf(tensor.name) == kHeadModule ? head : layers) = &tensor;
+  }
+  if (layers == nullptr) std::swap(layers, head);
+  OCTET_CHECK(layers != nullptr);
+  Json groups = {{"group_0", Group(*layers, "Linear")}};
+  std::string_view format = Format(*layers);
+  if (head != nullptr && head->encoding != layers->encoding) {
+    // Names go before classes where readers look for a module's group.
+    groups["group_1"] = Group(*head, kHeadModule);
+    if (Format(*head) != format) {
+      groups["group_0"]["format"] = format;
+      groups["group_1"]["format"] = Format(*head);
+      format = "mixed-precision";
+    }
+  }
+  return {{"quant_method", "compressed-tensors"}, {"format", format},           {"quantization_status", "compressed"},
+          {"global_compression_ratio", nullptr},  {"kv_cache_scheme", nullptr}, {"config_groups", std::move(groups)},
+          {"ignore", map.ignored_modules}};
 }
 
 }  // namespace octet

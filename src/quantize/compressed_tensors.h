@@ -1,19 +1,19 @@
 // The quantization_config of a checkpoint in compressed-tensors' dialect, as its own library writes and reads it.
 //
-//   config["quantization_config"] = CompressedTensorsFp8(map.ignored_modules);
+//   config["quantization_config"] = CompressedTensorsConfig(map);
 //
 // Layout of the tensors beside it: docs/formats/compressed_tensors.md.
 #pragma once
 
-#include <span>
-#include <string>
-
 #include "base/json.h"
+#include "quantize/precision_map.h"
 
 namespace octet {
 
-// The FP8_DYNAMIC preset: E4M3 weights with one scale per output channel, activations E4M3 per token when the model
-// runs.
-Json CompressedTensorsFp8(std::span<const std::string> ignored_modules);
+// One group for the linear layers, and one for a head that is stored otherwise. E4M3 is the preset FP8_DYNAMIC: one
+// scale per output channel, activations E4M3 per token when the model runs. INT8 and INT4 are W8A16 per channel and
+// W4A16 in groups, format pack-quantized, whose activations aren't rounded. Requires a
+// quantised tensor.
+Json CompressedTensorsConfig(const PrecisionMap& map);
 
 }  // namespace octet

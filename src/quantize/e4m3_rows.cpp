@@ -18,20 +18,6 @@ DecodeTable MakeDecodeTable() {
   return table;
 }
 
-// Column of the first NaN or infinity, or the number of columns.
-size_t FirstNotFinite(std::span<const float> row) {
-  for (size_t column = 0; column < row.size(); ++column) {
-    if (!std::isfinite(row[column])) return column;
-  }
-  return row.size();
-}
-
-float LargestMagnitude(std::span<const float> row) {
-  float amax = 0;
-  for (const float weight : row) amax = std::max(amax, std::fabs(weight));
-  return amax;
-}
-
 // Sum of the squares of what rounding changes, given up once it reaches `limit`.
 double Noise(std::span<const float> row, float scale, double limit, const DecodeTable& decode) {
   constexpr size_t kBetweenLooks = 64;
@@ -66,48 +52,25 @@ float RowScale(std::span<const float> row, const DecodeTable& decode) {
   return best;
 }
 
-struct RowError {
-  double signal = 0;
-  double noise = 0;
-};
-
-RowError EncodeRow(std::span<const float> row, float scale, const DecodeTable& decode, uint8_t* codes) {
-  RowError error;
+RoundingNoise EncodeRow(std::span<const float> row, float scale, const DecodeTable& decode, uint8_t* codes) {
+  RoundingNoise noise;
   for (size_t column = 0; column < row.size(); ++column) {
     codes[column] = ToE4M3(row[column] / scale).bits;
-    const double change = static_cast<double>(row[column]) - static_cast<double>(decode[codes[column]] * scale);
-    error.signal += static_cast<double>(row[column]) * row[column];
-    error.noise += change * change;
+    noise.Add(row[column], decode[codes[column]] * scale);
   }
-  return error;
+  return noise;
 }
 
 }  // namespace
 
 Result<EncodedRows> EncodeE4M3Rows(std::span<const float> weights, size_t rows, size_t columns, ThreadPool& pool) {
   OCTET_CHECK(weights.size() == rows * columns);
-  EncodedRows encoded{.codes = std::vector<uint8_t>(weights.size()), .scales = std::vector<float>(rows)};
+  EncodedRows encoded{.codes = std::vector<uint8_t>(weights.size()), .scales = std::vector<float>(rows), .noise = {}};
   const DecodeTable decode = MakeDecodeTable();
-  std::vector<RowError> errors(rows);
-  std::vector<size_t> first_bad(rows, columns);
-  pool.ForEachShare(rows, [&](size_t begin, size_t end) {
-    for (size_t row = begin; row < end; ++row) {
-      const std::span<const float> values = weights.subspan(row * columns, columns);
-      first_bad[row] = FirstNotFinite(values);
-      if (first_bad[row] != columns) continue;
-      encoded.scales[row] = RowScale(values, decode);
-      errors[row] = EncodeRow(values, encoded.scales[row], decode, encoded.codes.data() + row * columns);
-    }
-  });
-  // Summed in the rows' order, so that the report is the same for any number of threads.
-  for (size_t row = 0; row < rows; ++row) {
-    if (first_bad[row] != columns) {
-      return Fail(ErrorCode::kCorrupt, "the weight at row ", row, ", column ", first_bad[row], " is ",
-                  weights[row * columns + first_bad[row]], ", which no scale can hold");
-    }
-    encoded.signal += errors[row].signal;
-    encoded.noise += errors[row].noise;
-  }
+  encoded.noise = OCTET_TRY(EncodeRows(weights, columns, pool, [&](size_t row, std::span<const float> values) {
+    encoded.scales[row] = RowScale(values, decode);
+    return EncodeRow(values, encoded.scales[row], decode, encoded.codes.data() + row * columns);
+  }));
   return encoded;
 }
 

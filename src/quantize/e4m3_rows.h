@@ -10,16 +10,14 @@
 #include <span>
 #include <vector>
 
-#include "base/error.h"
-#include "base/thread_pool.h"
+#include "quantize/row_encoding.h"
 
 namespace octet {
 
 struct EncodedRows {
   std::vector<uint8_t> codes;  // [rows, columns]
   std::vector<float> scales;   // [rows], multipliers
-  double signal = 0;           // sum of squares of the weights
-  double noise = 0;            // sum of squares of what rounding changed
+  RoundingNoise noise;
 };
 
 // code = ToE4M3(weight / scale), as compressed-tensors' and vLLM's per-channel FP8 read it. The row's scale is the one

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "base/checked.h"
 #include "quantize/glob.h"
 
 namespace octet {
@@ -81,8 +82,13 @@ std::string_view ReasonToStay(const WeightSlot* slot) {
 
 bool MayQuantise(const WeightSlot* slot, const PrecisionChoices& choices) {
   if (slot == nullptr || !slot->IsMatrix()) return false;
-  if (slot->name == "head") return choices.quantise_head;
+  if (slot->name == "head") return choices.head.has_value();
   return slot->quantisable && slot->sensitivity != Sensitivity::kEmbedding;
+}
+
+void Encode(Encoding encoding, const PrecisionChoices& choices, TensorPrecision& tensor) {
+  tensor.encoding = encoding;
+  if (encoding == Encoding::kInt4) tensor.group = choices.group;
 }
 
 TensorPrecision Choose(const TensorInfo& info, const WeightSlot* slot, const PrecisionChoices& choices,
@@ -93,26 +99,25 @@ TensorPrecision Choose(const TensorInfo& info, const WeightSlot* slot, const Pre
   } else if (const std::string* pattern = keep.Find(info.name)) {
     chosen.reason = Cat("--keep ", *pattern);
   } else {
-    chosen.quantised = true;
-    chosen.dtype = DType::kE4M3;
-    chosen.reason = "recipe";
+    const bool is_head = slot->name == "head";
+    chosen.reason = is_head ? Cat("--head ", Name(*choices.head)) : "recipe";
+    Encode(is_head ? *choices.head : choices.layers, choices, chosen);
   }
   return chosen;
 }
 
 // The head of a tied model is a second, quantised copy of its embedding table.
-Status AddHead(std::span<const WeightSlot> slots, const TensorSource& tensors, PrecisionMap& map) {
+Status AddHead(std::span<const WeightSlot> slots, const TensorSource& tensors, const PrecisionChoices& choices,
+               PrecisionMap& map) {
   const WeightSlot* embedding = FindSlot(slots, "embedding");
   OCTET_CHECK(embedding != nullptr);
   const TensorInfo* info = tensors.Find(embedding->tensor);
   if (info == nullptr) return Fail(ErrorCode::kNotFound, "tensor `", embedding->tensor, "` is missing");
   std::erase_if(map.tensors, [](const TensorPrecision& tensor) { return tensor.name == kHeadTensor; });
-  map.tensors.push_back({.name = std::string(kHeadTensor),
-                         .source = info->name,
-                         .shape = info->shape,
-                         .quantised = true,
-                         .dtype = DType::kE4M3,
-                         .reason = "--head fp8"});
+  TensorPrecision head{.name = std::string(kHeadTensor), .source = info->name, .shape = info->shape};
+  head.reason = Cat("--head ", Name(*choices.head));
+  Encode(*choices.head, choices, head);
+  map.tensors.push_back(std::move(head));
   map.unties_head = true;
   return {};
 }
@@ -122,11 +127,11 @@ std::vector<std::string> IgnoredModules(const PrecisionMap& map, const TensorRol
   std::vector<std::string> ignored;
   bool head_quantised = false;
   for (const TensorPrecision& tensor : map.tensors) {
-    if (tensor.name == kHeadTensor) head_quantised = tensor.quantised;
+    if (tensor.name == kHeadTensor) head_quantised = tensor.quantised();
     const auto role = roles.find(tensor.name);
     const bool is_linear =
         role != roles.end() && role->second->IsMatrix() && role->second->sensitivity != Sensitivity::kEmbedding;
-    if (is_linear && !tensor.quantised) ignored.emplace_back(ModuleOf(tensor.name));
+    if (is_linear && !tensor.quantised()) ignored.emplace_back(ModuleOf(tensor.name));
   }
   if (!head_quantised) ignored.emplace_back(ModuleOf(kHeadTensor));
   return ignored;
@@ -139,10 +144,20 @@ std::string_view ModuleOf(std::string_view tensor) {
   return tensor;
 }
 
+uint64_t TensorPrecision::groups() const { return group == 0 ? 1 : CeilDivide(RowSize(shape), group); }
+
+bool TensorPrecision::is_ragged() const { return group != 0 && RowSize(shape) % group != 0; }
+
+std::string TensorPrecision::precision() const {
+  if (!encoding) return std::string(octet::Name(dtype));
+  if (*encoding == Encoding::kE4M3) return std::string(octet::Name(DType::kE4M3));
+  return *encoding == Encoding::kInt8 ? "INT8" : Cat("INT4 g", group);
+}
+
 uint64_t PrecisionMap::quantised_weights() const {
   uint64_t weights = 0;
   for (const TensorPrecision& tensor : tensors) {
-    if (tensor.quantised) weights += ElementCount(tensor.shape).value_or(0);
+    if (tensor.quantised()) weights += ElementCount(tensor.shape).value_or(0);
   }
   return weights;
 }
@@ -157,8 +172,8 @@ Result<PrecisionMap> PlanPrecision(std::span<const WeightSlot> slots, const Tens
     const auto role = roles.find(info.name);
     map.tensors.push_back(Choose(info, role == roles.end() ? nullptr : role->second, choices, keep));
   }
-  if (choices.quantise_head && FindSlot(slots, "head") == nullptr && keep.Find(kHeadTensor) == nullptr) {
-    OCTET_TRY(AddHead(slots, tensors, map));
+  if (choices.head && FindSlot(slots, "head") == nullptr && keep.Find(kHeadTensor) == nullptr) {
+    OCTET_TRY(AddHead(slots, tensors, choices, map));
   }
   const auto example = std::find_if(slots.begin(), slots.end(),
                                     [](const WeightSlot& slot) { return slot.sensitivity == Sensitivity::kLinear; });

@@ -6,6 +6,7 @@
 // Carrying it out: quantize/quantize.h.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -13,11 +14,16 @@
 #include "base/error.h"
 #include "formats/tensor_source.h"
 #include "models/model_spec.h"
+#include "quantize/recipe.h"
 
 namespace octet {
 
+inline constexpr std::string_view kHeadModule = "lm_head";
+
 struct PrecisionChoices {
-  bool quantise_head = false;          // a tied head gets a tensor of its own then; the embedding stays
+  Encoding layers = Encoding::kE4M3;            // of the linear layers
+  size_t group = 32;                            // inputs that share a scale, of INT4
+  std::optional<Encoding> head = std::nullopt;  // a tied head gets a tensor of its own then; the embedding stays
   std::vector<std::string> keep = {};  // patterns (quantize/glob.h) of tensor or module names that stay as they are
 };
 
@@ -25,10 +31,19 @@ struct TensorPrecision {
   std::string name;    // in the output
   std::string source;  // in the input; another name for a head that was tied
   Shape shape = {};
-  bool quantised = false;
-  DType dtype = DType::kBf16;  // written
+  std::optional<Encoding> encoding = {};  // of a quantised matrix
+  size_t group = 0;                       // inputs that share a scale, of INT4
+  DType dtype = DType::kBf16;             // written, of a tensor that stays
   std::string reason =
       {};  // "recipe", "embedding", "head", "norm or bias", "--keep PATTERN", "not part of the model's layers"
+
+  bool quantised() const { return encoding.has_value(); }
+  // Scales of a row: of INT4 columns / group, rounded up.
+  uint64_t groups() const;
+  // Whether the last group of a row has fewer columns than the others.
+  bool is_ragged() const;
+  // "BF16", "F8_E4M3", "INT8", "INT4 g32".
+  std::string precision() const;
 };
 
 struct PrecisionMap {

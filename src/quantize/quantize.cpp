@@ -23,15 +23,15 @@ Json OutputConfig(const Checkpoint& checkpoint, const PrecisionMap& map) {
     if (config.contains(key) && config[key] == "float32") config[key] = "bfloat16";
   }
   if (map.unties_head) config["tie_word_embeddings"] = false;
-  config["quantization_config"] = CompressedTensorsFp8(map.ignored_modules);
+  config["quantization_config"] = CompressedTensorsConfig(map);
   return config;
 }
 
 Result<QuantizedTensor> WriteTensor(const TensorSource& source, const TensorPrecision& tensor,
                                     ShardedSafetensorsWriter& writer, const QuantizeRun& run) {
   QuantizedTensor written{.precision = tensor};
-  if (tensor.quantised) {
-    written.decibels = OCTET_TRY(WriteE4M3Tensor(source, tensor, writer, run)).Decibels();
+  if (tensor.quantised()) {
+    written.decibels = OCTET_TRY(EncodeTensor(source, tensor, writer, run)).Decibels();
   } else {
     OCTET_TRY(CopyTensor(source, tensor, writer, run));
   }
@@ -46,6 +46,7 @@ Result<std::vector<QuantizedTensor>> WriteTensors(const TensorSource& source, co
   uint64_t total = 0;
   for (const TensorPrecision& tensor : map.tensors) total += Elements(tensor.shape);
   run.progress.Begin("quantize", total, "weights");
+  OCTET_TRY(WriteShapes(map, writer));
   std::vector<QuantizedTensor> written;
   for (const TensorPrecision& tensor : map.tensors)
     written.push_back(OCTET_TRY(WriteTensor(source, tensor, writer, run)));
@@ -64,7 +65,8 @@ Result<QuantizeReport> MakeReport(const Checkpoint& checkpoint, const QuantizePl
   for (const TensorInfo& info : checkpoint.tensors->tensors()) report.bf16_bytes += 2 * Elements(info.shape);
   size_t quantised = 0;
   for (const QuantizedTensor& tensor : report.tensors) {
-    if (!tensor.precision.quantised) continue;
+    if (!tensor.precision.quantised()) continue;
+    if (tensor.precision.is_ragged()) ++report.ragged;
     report.mean_decibels += tensor.decibels;
     ++quantised;
   }
@@ -94,15 +96,19 @@ Json ToJson(const QuantizeReport& report) {
   for (const QuantizedTensor& tensor : report.tensors) {
     Json entry = {{"name", tensor.precision.name},
                   {"shape", tensor.precision.shape},
-                  {"precision", Name(tensor.precision.dtype)},
+                  {"precision", tensor.precision.precision()},
                   {"reason", tensor.precision.reason}};
-    if (tensor.precision.quantised) entry["signal_to_noise_db"] = tensor.decibels;
+    if (tensor.precision.quantised()) entry["signal_to_noise_db"] = tensor.decibels;
     tensors.push_back(std::move(entry));
   }
+  const bool has_groups = report.choices.layers == Encoding::kInt4 || report.choices.head == Encoding::kInt4;
   return {{"recipe", report.recipe},
           {"source", report.source.filename().native()},
-          {"head", report.choices.quantise_head ? "fp8" : "bf16"},
+          {"head", report.choices.head ? Name(*report.choices.head) : "bf16"},
+          {"group", has_groups ? Json(report.choices.group) : Json(nullptr)},
           {"keep", report.choices.keep},
+          {"ragged", report.ragged},
+          {"readers", report.ragged == 0 ? Json::array({"octet", "compressed-tensors"}) : Json::array({"octet"})},
           {"weight_bytes", report.weight_bytes},
           {"bf16_bytes", report.bf16_bytes},
           {"ratio", report.ratio()},
@@ -119,8 +125,12 @@ Result<QuantizePlan> PlanQuantization(const Checkpoint& checkpoint, const Recipe
         "); quantise the original instead");
   }
   const ModelSpec spec = OCTET_TRY(ReadHfConfig(checkpoint.config, checkpoint.path.native()));
+  choices.layers = recipe.encoding;
   Result<PrecisionMap> map = PlanPrecision(WeightSlots(spec), *checkpoint.tensors, choices);
   if (!map) return Prefixed(std::move(map).error(), Cat(checkpoint.path, ": "));
+  if (map->quantised_weights() == 0) {
+    return Fail(ErrorCode::kInvalidArgument, checkpoint.path, ": --keep leaves nothing to quantise");
+  }
   return QuantizePlan{.recipe = &recipe, .choices = std::move(choices), .map = std::move(*map)};
 }
 

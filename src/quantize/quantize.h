@@ -47,6 +47,7 @@ struct QuantizeReport {
   uint64_t weight_bytes = 0;  // of all tensors written
   uint64_t bf16_bytes = 0;    // of the source's tensors at two bytes an element
   double mean_decibels = 0;   // over the quantised tensors
+  size_t ragged = 0;          // matrices whose last group is short, which compressed-tensors doesn't read
 
   double ratio() const {
     return bf16_bytes == 0 ? 0 : static_cast<double>(weight_bytes) / static_cast<double>(bf16_bytes);

@@ -1,6 +1,5 @@
 #include "quantize/recipe.h"
 
-#include <string>
 #include <vector>
 
 #include "base/nearest.h"
@@ -8,28 +7,58 @@
 namespace octet {
 namespace {
 
+constexpr std::string_view kReaders = "transformers with compressed-tensors";
+
 constexpr Recipe kRecipes[] = {
     {.name = "fp8",
+     .alias = "",
+     .encoding = Encoding::kE4M3,
      .summary =
          "E4M3 weights, one FP32 scale per output channel; activations E4M3 per token or BF16, chosen when it runs",
      .bits_per_weight = 8,
      .needs_calibration = false,
-     .full_speed_tiers = "avx2, avx512, avx512_bf16, amx"},
+     .full_speed_tiers = "avx2, avx512, avx512_bf16, amx",
+     .readers = kReaders},
+    {.name = "int8",
+     .alias = "",
+     .encoding = Encoding::kInt8,
+     .summary =
+         "INT8 weights, symmetric, one BF16 scale per output channel; activations INT8 per token or BF16, chosen "
+         "when it runs",
+     .bits_per_weight = 8,
+     .needs_calibration = false,
+     .full_speed_tiers = "avx2, avx512, amx (INT8 activations)",
+     .readers = kReaders},
+    {.name = "int4-rtn",
+     .alias = "int4",
+     .encoding = Encoding::kInt4,
+     .summary =
+         "INT4 weights, symmetric, one BF16 scale per --group of inputs, rounded to nearest; activations INT8 per "
+         "token or BF16",
+     .bits_per_weight = 4,
+     .needs_calibration = false,
+     .full_speed_tiers = "avx2, avx512, amx (INT8 activations)",
+     .readers = kReaders},
 };
 
 }  // namespace
+
+std::string_view Name(Encoding encoding) {
+  return encoding == Encoding::kE4M3 ? "fp8" : encoding == Encoding::kInt8 ? "int8" : "int4";
+}
 
 std::span<const Recipe> Recipes() { return kRecipes; }
 
 Result<const Recipe*> FindRecipe(std::string_view name) {
   std::vector<std::string> names;
   for (const Recipe& recipe : kRecipes) {
-    if (recipe.name == name) return &recipe;
+    if (recipe.name == name || (!recipe.alias.empty() && recipe.alias == name)) return &recipe;
     names.emplace_back(recipe.name);
+    if (!recipe.alias.empty()) names.emplace_back(recipe.alias);
   }
   const std::string hint = DidYouMean(name, names);
   return Fail(ErrorCode::kInvalidArgument, "no recipe `", name, "`", hint.empty() ? ";" : hint,
-              " `octet quantize --list` shows all ", names.size());
+              " `octet quantize --list` shows all ", std::size(kRecipes));
 }
 
 }  // namespace octet

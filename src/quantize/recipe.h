@@ -1,29 +1,42 @@
 // The recipes of `octet quantize`: one row each, so that help, checks and messages read the same table.
 //
-//   const Recipe& recipe = *OCTET_TRY(FindRecipe("fp8"));
+//   const Recipe& recipe = *OCTET_TRY(FindRecipe("int4"));
 //   for (const Recipe& recipe : Recipes()) Print(recipe.name, recipe.summary);
 //
-// How a recipe encodes a matrix: quantize/e4m3_rows.h. How it is written: quantize/compressed_tensors.h.
+// How a recipe encodes a matrix: quantize/e4m3_rows.h, quantize/integer_rows.h. How it is written:
+// quantize/compressed_tensors.h.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "base/error.h"
 
 namespace octet {
 
+// How a matrix is stored: E4M3 or INT8 codes with a scale per output channel, INT4 codes with one per group of inputs.
+enum class Encoding : uint8_t { kE4M3, kInt8, kInt4 };
+
+// "fp8", "int8", "int4": what --head calls it.
+std::string_view Name(Encoding encoding);
+
 struct Recipe {
-  std::string_view name;       // as --to takes it
+  std::string_view name;   // as --to takes it
+  std::string_view alias;  // another name for it, or empty
+  Encoding encoding = Encoding::kE4M3;
   std::string_view summary;    // weights, scales, activations
   double bits_per_weight = 0;  // of a quantised matrix, scales not counted
   bool needs_calibration = false;
-  std::string_view full_speed_tiers;  // CPU tiers with a kernel of their own for it; the others decode to BF16 first
+  std::string_view full_speed_tiers;  // CPU tiers with a kernel of their own for it
+  std::string_view readers;           // other programs that read the result
 };
 
 std::span<const Recipe> Recipes();
 
-// Fails with invalid_argument, naming the nearest recipe.
+// By name or alias. Fails with invalid_argument, naming the nearest recipe.
 Result<const Recipe*> FindRecipe(std::string_view name);
 
 }  // namespace octet

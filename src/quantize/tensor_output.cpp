@@ -1,12 +1,12 @@
 #include "quantize/tensor_output.h"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 
+#include "formats/packed_integers.h"
 #include "numeric/bf16.h"
 #include "numeric/fp16.h"
 #include "quantize/e4m3_rows.h"
+#include "quantize/integer_rows.h"
 
 namespace octet {
 namespace {
@@ -50,22 +50,70 @@ Status CopyBytes(std::span<const std::byte> bytes, const TensorPrecision& tensor
 
 uint16_t Round16(DType dtype, float value) { return dtype == DType::kBf16 ? ToBf16(value).bits : ToFp16(value).bits; }
 
-}  // namespace
+std::string PackedNameOf(std::string_view tensor) { return Cat(ModuleOf(tensor), ".weight_packed"); }
+std::string ShapeNameOf(std::string_view tensor) { return Cat(ModuleOf(tensor), ".weight_shape"); }
 
-double RoundingNoise::Decibels() const {
-  if (noise == 0) return std::numeric_limits<double>::infinity();
-  return 10 * std::log10(signal / noise);
+bool IsInteger(const TensorPrecision& tensor) { return tensor.quantised() && *tensor.encoding != Encoding::kE4M3; }
+int BitsOf(const TensorPrecision& tensor) { return *tensor.encoding == Encoding::kInt4 ? 4 : 8; }
+
+// A slice of rows in the bytes that its file holds: codes to be written now, scales after the last slice.
+struct EncodedSlice {
+  std::vector<std::byte> codes, scales;
+  RoundingNoise noise;
+};
+
+template <class Number>
+std::vector<std::byte> BytesOf(const std::vector<Number>& numbers) {
+  const std::span<const std::byte> bytes = std::as_bytes(std::span(numbers));
+  return {bytes.begin(), bytes.end()};
 }
+
+Result<EncodedSlice> EncodeSlice(const TensorPrecision& tensor, std::span<const float> floats, ThreadPool& pool) {
+  const size_t columns = RowSize(tensor.shape), rows = floats.size() / columns;
+  if (*tensor.encoding == Encoding::kE4M3) {
+    const EncodedRows encoded = OCTET_TRY(EncodeE4M3Rows(floats, rows, columns, pool));
+    return EncodedSlice{BytesOf(encoded.codes), BytesOf(encoded.scales), encoded.noise};
+  }
+  const EncodedIntegers encoded =
+      OCTET_TRY(*tensor.encoding == Encoding::kInt8 ? EncodeInt8Rows(floats, rows, columns, pool)
+                                                    : EncodeInt4Groups(floats, rows, columns, tensor.group, pool));
+  std::vector<uint32_t> words(rows * PackedWords(columns, BitsOf(tensor)));
+  PackIntegers(encoded.codes, columns, BitsOf(tensor), words);
+  return EncodedSlice{BytesOf(words), BytesOf(encoded.scales), encoded.noise};
+}
+
+}  // namespace
 
 std::string ScaleNameOf(std::string_view tensor) { return Cat(ModuleOf(tensor), ".weight_scale"); }
 
 std::vector<TensorSpec> OutputTensors(const PrecisionMap& map) {
   std::vector<TensorSpec> specs;
   for (const TensorPrecision& tensor : map.tensors) {
-    specs.push_back({tensor.name, tensor.dtype, tensor.shape});
-    if (tensor.quantised) specs.push_back({ScaleNameOf(tensor.name), DType::kF32, {RowCount(tensor.shape), 1}});
+    if (IsInteger(tensor)) specs.push_back({ShapeNameOf(tensor.name), DType::kI64, {2}});
+  }
+  for (const TensorPrecision& tensor : map.tensors) {
+    const uint64_t rows = RowCount(tensor.shape);
+    if (IsInteger(tensor)) {
+      const uint64_t words = PackedWords(RowSize(tensor.shape), BitsOf(tensor));
+      specs.push_back({PackedNameOf(tensor.name), DType::kI32, {rows, words}});
+      specs.push_back({ScaleNameOf(tensor.name), DType::kBf16, {rows, tensor.groups()}});
+    } else if (tensor.quantised()) {
+      specs.push_back({tensor.name, DType::kE4M3, tensor.shape});
+      specs.push_back({ScaleNameOf(tensor.name), DType::kF32, {rows, 1}});
+    } else {
+      specs.push_back({tensor.name, tensor.dtype, tensor.shape});
+    }
   }
   return specs;
+}
+
+Status WriteShapes(const PrecisionMap& map, ShardedSafetensorsWriter& writer) {
+  for (const TensorPrecision& tensor : map.tensors) {
+    if (!IsInteger(tensor)) continue;
+    const uint64_t shape[] = {RowCount(tensor.shape), RowSize(tensor.shape)};
+    OCTET_TRY(writer.Write(ShapeNameOf(tensor.name), std::as_bytes(std::span(shape))));
+  }
+  return {};
 }
 
 Status CopyTensor(const TensorSource& source, const TensorPrecision& tensor, ShardedSafetensorsWriter& writer,
@@ -90,21 +138,19 @@ Status CopyTensor(const TensorSource& source, const TensorPrecision& tensor, Sha
   });
 }
 
-Result<RoundingNoise> WriteE4M3Tensor(const TensorSource& source, const TensorPrecision& tensor,
-                                      ShardedSafetensorsWriter& writer, const QuantizeRun& run) {
-  const uint64_t columns = RowSize(tensor.shape);
-  std::vector<float> scales;
+Result<RoundingNoise> EncodeTensor(const TensorSource& source, const TensorPrecision& tensor,
+                                   ShardedSafetensorsWriter& writer, const QuantizeRun& run) {
+  const std::string codes = IsInteger(tensor) ? PackedNameOf(tensor.name) : tensor.name;
+  std::vector<std::byte> scales;
   RoundingNoise total;
   OCTET_TRY(ForEachSlice(source, tensor, run, [&](uint64_t first, std::span<const float> floats) -> Status {
-    Result<EncodedRows> encoded = EncodeE4M3Rows(floats, floats.size() / columns, columns, run.pool);
-    if (!encoded)
-      return Prefixed(std::move(encoded).error(), Cat("tensor `", tensor.source, "`, rows from ", first, ": "));
+    const Result<EncodedSlice> encoded = EncodeSlice(tensor, floats, run.pool);
+    if (!encoded) return Prefixed(encoded.error(), Cat("tensor `", tensor.source, "`, rows from ", first, ": "));
     scales.insert(scales.end(), encoded->scales.begin(), encoded->scales.end());
-    total.signal += encoded->signal;
-    total.noise += encoded->noise;
-    return writer.Write(tensor.name, std::as_bytes(std::span(encoded->codes)));
+    total.Add(encoded->noise);
+    return writer.Write(codes, encoded->codes);
   }));
-  OCTET_TRY(writer.Write(ScaleNameOf(tensor.name), std::as_bytes(std::span(scales))));
+  OCTET_TRY(writer.Write(ScaleNameOf(tensor.name), scales));
   return total;
 }
 

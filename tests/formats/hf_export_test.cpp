@@ -55,6 +55,25 @@ TEST(HuggingFaceExport, InNarrowTypesValuesAreRoundedToNearest) {
   }
 }
 
+// A scale rounded to fewer bits would change every weight that it stands for.
+TEST(HuggingFaceExport, ScalesOfCodesAreKeptBitForBit) {
+  const TemporaryDirectory directory;
+  const float scales[] = {0.1F, 0x1.fffffep-3F};
+  const std::string header = R"({"a.weight_scale":{"dtype":"F32","shape":[2,1],"data_offsets":[0,8]},)"
+                             R"("b":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}})";
+  const uint64_t length = header.size();
+  std::string file(reinterpret_cast<const char*>(&length), sizeof length);
+  file += header;
+  file.append(reinterpret_cast<const char*>(scales), sizeof scales);
+  file.append(reinterpret_cast<const char*>(scales), sizeof scales[0]);
+  directory.Write("config.json", "{}");
+  directory.Write("model.safetensors", file);
+  ASSERT_TRUE(ExportHuggingFace(*Checkpoint::Open(directory.path()), {}, directory / "out", {.dtype = DType::kF16}));
+  const Checkpoint to = *Checkpoint::Open(directory / "out");
+  EXPECT_EQ(to.tensors->Find("b")->dtype, DType::kF16);
+  EXPECT_THAT(ReadAll(*to.tensors, *to.tensors->Find("a.weight_scale")), testing::ElementsAreArray(scales));
+}
+
 TEST(HuggingFaceExport, IsSplitIntoShardsOfTheGivenSize) {
   const TemporaryDirectory directory;
   ASSERT_TRUE(ExportHuggingFace(Golden("qwen3.gguf"), {}, directory / "out", {.maximum_shard_bytes = 4000}));

@@ -6,6 +6,8 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <map>
@@ -15,7 +17,9 @@
 #include <utility>
 #include <vector>
 
+#include "formats/packed_integers.h"
 #include "golden_model.h"
+#include "numeric/bf16.h"
 #include "numeric/fp8.h"
 
 namespace octet {
@@ -30,8 +34,12 @@ class EditableSource : public TensorSource {
   void Set(const std::string& name, DType dtype, Shape shape, std::vector<float> values) {
     Remove(name);
     std::vector<std::byte> codes;
-    if (dtype == DType::kE4M3) {
-      for (const float value : values) codes.push_back(static_cast<std::byte>(ToE4M3(value).bits));
+    for (const float value : values) {
+      if (dtype == DType::kE4M3) codes.push_back(static_cast<std::byte>(ToE4M3(value).bits));
+      if (dtype == DType::kI8) codes.push_back(static_cast<std::byte>(static_cast<int8_t>(value)));
+      if (dtype != DType::kI64) continue;
+      const std::array<std::byte, 8> bytes = std::bit_cast<std::array<std::byte, 8>>(static_cast<int64_t>(value));
+      codes.insert(codes.end(), bytes.begin(), bytes.end());
     }
     data_[name] = {std::move(values), std::move(codes)};
     infos_.push_back(
@@ -57,10 +65,50 @@ class EditableSource : public TensorSource {
     Set(name + "_scale", DType::kF32, {shape[0], 1}, std::move(scales));
   }
 
+  // Stores a module's weight as packed codes of 4 or 8 bits in groups of columns with scales of BF16's precision.
+  void QuantiseIntegers(const std::string& name, int bits, size_t group) {
+    const Shape shape = Find(name)->shape;
+    const std::string module = name.substr(0, name.rfind('.'));
+    std::vector<float> values = data_[name].first, scales;
+    std::vector<int8_t> codes;
+    for (size_t row = 0; row < shape[0]; ++row) {
+      for (size_t first = 0; first < shape[1]; first += group) {
+        const std::span<float> one(values.data() + row * shape[1] + first, std::min(group, shape[1] - first));
+        float largest = 0;
+        for (const float value : one) largest = std::max(largest, std::abs(value));
+        scales.push_back(ToFloat(ToBf16(largest / (bits == 4 ? 7 : 127))));
+        for (float& value : one) {
+          codes.push_back(static_cast<int8_t>(std::nearbyint(value / scales.back())));
+          value = codes.back() * scales.back();
+        }
+      }
+    }
+    std::vector<uint32_t> words(shape[0] * PackedWords(shape[1], bits));
+    PackIntegers(codes, shape[1], bits, words);
+    Remove(name);
+    SetWords(module + ".weight_packed", {shape[0], PackedWords(shape[1], bits)}, words);
+    Set(module + ".weight_scale", DType::kF32, {shape[0], (shape[1] + group - 1) / group}, std::move(scales));
+    Set(module + ".weight_shape", DType::kI64, {2}, {static_cast<float>(shape[0]), static_cast<float>(shape[1])});
+    integers_[name] = {shape, std::move(values)};
+  }
+  void SetWords(const std::string& name, Shape shape, std::span<const uint32_t> words) {
+    Set(name, DType::kI32, std::move(shape), {});
+    const std::span<const std::byte> bytes = std::as_bytes(words);
+    data_[name].second.assign(bytes.begin(), bytes.end());
+  }
+  // What the integers of a module stand for.
+  const std::vector<float>& Integers(const std::string& name) const { return integers_.at(name).second; }
+
   // The same tensors with every scale multiplied in, all in FP32: what a quantised checkpoint stands for.
   std::shared_ptr<EditableSource> Decoded() const {
     auto decoded = std::make_shared<EditableSource>(*this);
+    for (const auto& [name, weights] : integers_) {
+      const std::string module = name.substr(0, name.rfind('.'));
+      for (const char* part : {".weight_packed", ".weight_scale", ".weight_shape"}) decoded->Remove(module + part);
+      decoded->Set(name, DType::kF32, weights.first, weights.second);
+    }
     for (const TensorInfo& info : infos_) {
+      if (decoded->Find(info.name) == nullptr) continue;
       std::vector<float> values = data_.at(info.name).first;
       if (info.dtype == DType::kE4M3) {
         const std::vector<float>& scales = data_.at(info.name + "_scale").first;
@@ -87,6 +135,7 @@ class EditableSource : public TensorSource {
  private:
   std::vector<TensorInfo> infos_;
   std::map<std::string, std::pair<std::vector<float>, std::vector<std::byte>>> data_;
+  std::map<std::string, std::pair<Shape, std::vector<float>>> integers_;
 };
 
 }  // namespace octet

@@ -75,7 +75,7 @@ std::vector<TensorInfo> Tensors() {
 std::vector<std::string> Quantised(const PrecisionMap& map) {
   std::vector<std::string> names;
   for (const TensorPrecision& tensor : map.tensors) {
-    if (tensor.quantised) names.push_back(tensor.name);
+    if (tensor.quantised()) names.push_back(tensor.name);
   }
   return names;
 }
@@ -108,12 +108,12 @@ TEST(PrecisionMap, APatternThatMatchesNothingIsRefused) {
 }
 
 TEST(PrecisionMap, AQuantisedHeadOfATiedModelIsASecondTensor) {
-  const PrecisionMap map = PlanPrecision(Slots(), NamedTensors(Tensors()), {.quantise_head = true}).value();
+  const PrecisionMap map = PlanPrecision(Slots(), NamedTensors(Tensors()), {.head = Encoding::kE4M3}).value();
   EXPECT_TRUE(map.unties_head);
   EXPECT_EQ(map.tensors[0].name, "lm_head.weight");
   EXPECT_EQ(map.tensors[0].source, "model.embed_tokens.weight");
-  EXPECT_TRUE(map.tensors[0].quantised);
-  EXPECT_FALSE(map.tensors[1].quantised) << "the embedding itself stays";
+  EXPECT_TRUE(map.tensors[0].quantised());
+  EXPECT_FALSE(map.tensors[1].quantised()) << "the embedding itself stays";
   EXPECT_THAT(map.ignored_modules, ElementsAre());
 }
 
@@ -125,8 +125,8 @@ TEST(PrecisionMap, AHeadOfItsOwnIsQuantisedOnRequestOnly) {
   const PrecisionMap kept = PlanPrecision(slots, NamedTensors(tensors), {}).value();
   EXPECT_EQ(kept.tensors[0].reason, "head");
   EXPECT_THAT(kept.ignored_modules, ElementsAre("lm_head"));
-  const PrecisionMap quantised = PlanPrecision(slots, NamedTensors(tensors), {.quantise_head = true}).value();
-  EXPECT_TRUE(quantised.tensors[0].quantised);
+  const PrecisionMap quantised = PlanPrecision(slots, NamedTensors(tensors), {.head = Encoding::kE4M3}).value();
+  EXPECT_TRUE(quantised.tensors[0].quantised());
   EXPECT_FALSE(quantised.unties_head);
   EXPECT_THAT(quantised.ignored_modules, ElementsAre());
 }
@@ -165,15 +165,49 @@ TEST(Recipe, AnUnknownNameIsRefusedWithTheNearest) {
   EXPECT_THAT(recipe.error().message, HasSubstr("no recipe `fp9`; did you mean `fp8`?"));
 }
 
-TEST(CompressedTensors, ConfigurationIsTheFp8DynamicPreset) {
-  const std::vector<std::string> ignored = {"lm_head"};
-  const Json config = CompressedTensorsFp8(ignored);
+TEST(Recipe, AnAliasIsAnotherNameOfTheSame) { EXPECT_EQ(*FindRecipe("int4"), *FindRecipe("int4-rtn")); }
+
+Json ConfigOf(const PrecisionChoices& choices) {
+  return CompressedTensorsConfig(PlanPrecision(Slots(), NamedTensors(Tensors()), choices).value());
+}
+
+TEST(CompressedTensors, Fp8IsTheDynamicPreset) {
+  const Json config = ConfigOf({});
   EXPECT_EQ(config["quant_method"], "compressed-tensors");
   EXPECT_EQ(config["format"], "float-quantized");
   EXPECT_EQ(config["config_groups"]["group_0"]["weights"]["strategy"], "channel");
   EXPECT_EQ(config["config_groups"]["group_0"]["input_activations"]["strategy"], "token");
   EXPECT_EQ(config["config_groups"]["group_0"]["input_activations"]["dynamic"], true);
   EXPECT_EQ(config["ignore"], Json::array({"lm_head"}));
+}
+
+TEST(CompressedTensors, IntegersArePackedAndTheirInputsStay) {
+  const Json int8 = ConfigOf({.layers = Encoding::kInt8}), int4 = ConfigOf({.layers = Encoding::kInt4, .group = 64});
+  EXPECT_EQ(int8["format"], "pack-quantized");
+  const Json& rows = int8["config_groups"]["group_0"]["weights"];
+  EXPECT_EQ(rows["num_bits"], 8);
+  EXPECT_EQ(rows["strategy"], "channel");
+  EXPECT_TRUE(rows["group_size"].is_null());
+  EXPECT_TRUE(int8["config_groups"]["group_0"]["input_activations"].is_null());
+  EXPECT_EQ(int4["format"], "pack-quantized");
+  const Json& groups = int4["config_groups"]["group_0"]["weights"];
+  EXPECT_EQ(groups["num_bits"], 4);
+  EXPECT_EQ(groups["type"], "int");
+  EXPECT_EQ(groups["strategy"], "group");
+  EXPECT_EQ(groups["group_size"], 64);
+}
+
+TEST(CompressedTensors, AHeadStoredOtherwiseIsAGroupOfItsOwn) {
+  const Json mixed = ConfigOf({.layers = Encoding::kInt4, .head = Encoding::kE4M3});
+  EXPECT_EQ(mixed["format"], "mixed-precision");
+  EXPECT_EQ(mixed["config_groups"]["group_0"]["format"], "pack-quantized");
+  EXPECT_EQ(mixed["config_groups"]["group_1"]["format"], "float-quantized");
+  EXPECT_EQ(mixed["config_groups"]["group_1"]["targets"], Json::array({"lm_head"}));
+  EXPECT_EQ(mixed["ignore"], Json::array());
+  const Json packed = ConfigOf({.layers = Encoding::kInt4, .head = Encoding::kInt8});
+  EXPECT_EQ(packed["format"], "pack-quantized");
+  EXPECT_EQ(packed["config_groups"]["group_1"]["weights"]["num_bits"], 8);
+  EXPECT_EQ(ConfigOf({.layers = Encoding::kInt4, .head = Encoding::kInt4})["config_groups"].size(), 1u);
 }
 
 }  // namespace

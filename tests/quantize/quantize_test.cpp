@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "base/mapped_file.h"
+#include "formats/packed_integers.h"
 #include "formats/safetensors.h"
 #include "numeric/fp8.h"
 
@@ -30,8 +31,9 @@ class QuantizeTest : public testing::Test {
     return Checkpoint::Open(fs::path(OCTET_SOURCE_DIR "/tests/golden/models") / name).value();
   }
 
-  Result<QuantizeReport> Quantize(const Checkpoint& checkpoint, const PrecisionChoices& choices, const fs::path& out) {
-    const QuantizePlan plan = OCTET_TRY(PlanQuantization(checkpoint, **FindRecipe("fp8"), choices));
+  Result<QuantizeReport> Quantize(const Checkpoint& checkpoint, const PrecisionChoices& choices, const fs::path& out,
+                                  std::string_view recipe = "fp8") {
+    const QuantizePlan plan = OCTET_TRY(PlanQuantization(checkpoint, **FindRecipe(recipe), choices));
     return QuantizeCheckpoint(checkpoint, plan, out, {pool_, progress_, cancel_});
   }
 
@@ -61,7 +63,7 @@ TEST_P(EveryFamily, EachWeightIsWithinHalfAStepOfItsOriginalAndTheRestIsUnchange
     const std::string& name = tensor.precision.name;
     const std::vector<float> before = Read(*original.tensors, name), after = Read(*written, name);
     ASSERT_EQ(before.size(), after.size());
-    if (!tensor.precision.quantised) {
+    if (!tensor.precision.quantised()) {
       // The golden weights are exact in BF16, whatever they are stored in.
       EXPECT_EQ(before, after) << name;
       continue;
@@ -78,6 +80,52 @@ TEST_P(EveryFamily, EachWeightIsWithinHalfAStepOfItsOriginalAndTheRestIsUnchange
   }
   EXPECT_GT(quantised, 0u);
   EXPECT_GT(report.mean_decibels, 30);
+}
+
+// Codes of the words of a file, times their scales.
+std::vector<float> Decode(const TensorSource& source, std::string_view module, size_t columns, int bits, size_t group) {
+  const std::span<const std::byte> words = source.Bytes(Cat(module, ".weight_packed")).value();
+  const TensorInfo& scale = *source.Find(Cat(module, ".weight_scale"));
+  std::vector<float> scales(*ElementCount(scale.shape));
+  EXPECT_TRUE(source.ReadRows(scale.name, 0, scale.shape[0], scales.data()).has_value());
+  std::vector<int8_t> codes(scale.shape[0] * columns);
+  EXPECT_EQ(words.size(), scale.shape[0] * PackedWords(columns, bits) * 4);
+  UnpackIntegers(words, columns, bits, codes);
+  std::vector<float> values;
+  for (size_t i = 0; i < codes.size(); ++i)
+    values.push_back(codes[i] * scales[i / columns * scale.shape[1] + i % columns / group]);
+  return values;
+}
+
+TEST_P(EveryFamily, IntegersAreWithinAStepOfTheirOriginalAndHaveShapeAndScales) {
+  const Checkpoint original = Golden(GetParam());
+  for (const std::string recipe : {"int8", "int4"}) {
+    const fs::path out = root_ / recipe;
+    const QuantizeReport report = Quantize(original, {.group = 64}, out, recipe).value();
+    const std::shared_ptr<const TensorSource> written = OpenSafetensors(out).value();
+    for (const QuantizedTensor& tensor : report.tensors) {
+      if (!tensor.precision.quantised()) continue;
+      const std::string& name = tensor.precision.name;
+      const size_t rows = tensor.precision.shape[0], columns = tensor.precision.shape[1];
+      const int bits = recipe == "int8" ? 8 : 4;
+      const size_t group = bits == 8 ? columns : 64;
+      const std::string module(ModuleOf(name));
+      EXPECT_EQ(written->Find(name), nullptr);
+      EXPECT_EQ(Read(*written, module + ".weight_shape"),
+                (std::vector<float>{static_cast<float>(rows), static_cast<float>(columns)}));
+      EXPECT_EQ(written->Find(module + ".weight_scale")->shape, (Shape{rows, (columns + group - 1) / group}));
+      EXPECT_EQ(written->Find(module + ".weight_scale")->dtype, DType::kBf16);
+      const std::vector<float> before = Read(*original.tensors, name),
+                               after = Decode(*written, module, columns, bits, group);
+      const std::vector<float> scales = Read(*written, module + ".weight_scale");
+      for (size_t i = 0; i < before.size(); ++i) {
+        const float scale = scales[i / columns * ((columns + group - 1) / group) + i % columns / group];
+        const float bound = std::fabs(scale) * (bits == 8 ? 0.5f + 127.0f / 256 : 1 + 8.0f / 512);
+        ASSERT_LE(std::fabs(after[i] - before[i]), bound) << name << " element " << i;
+      }
+    }
+    EXPECT_GT(report.mean_decibels, recipe == "int8" ? 40 : 18);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Golden, EveryFamily,
@@ -108,12 +156,39 @@ TEST_F(QuantizeTest, TheReportIsStoredBesideTheTensors) {
 
 TEST_F(QuantizeTest, AQuantisedHeadOfATiedModelComesFromItsEmbedding) {
   const Checkpoint original = Golden("smollm2");
-  ASSERT_TRUE(Quantize(original, {.quantise_head = true}, root_ / "out").has_value());
+  ASSERT_TRUE(Quantize(original, {.head = Encoding::kE4M3}, root_ / "out").has_value());
   const Checkpoint written = Checkpoint::Open(root_ / "out").value();
   EXPECT_EQ(written.config["tie_word_embeddings"], false);
   EXPECT_EQ(Read(*written.tensors, "model.embed_tokens.weight"), Read(*original.tensors, "model.embed_tokens.weight"));
   EXPECT_EQ(written.tensors->Find("lm_head.weight")->dtype, DType::kE4M3);
   EXPECT_NE(written.tensors->Find("lm_head.weight_scale"), nullptr);
+}
+
+TEST_F(QuantizeTest, AHeadMayHaveAnotherFormatThanTheLayers) {
+  const Checkpoint original = Golden("smollm2");
+  const QuantizeReport report = Quantize(original, {.head = Encoding::kInt8}, root_ / "out", "int4").value();
+  const Checkpoint written = Checkpoint::Open(root_ / "out").value();
+  EXPECT_EQ(written.config["tie_word_embeddings"], false);
+  EXPECT_EQ(written.tensors->Find("lm_head.weight_scale")->shape[1], 1u);
+  EXPECT_EQ(written.config["quantization_config"]["config_groups"].size(), 2u);
+  EXPECT_EQ(report.tensors[0].precision.precision(), "INT8");
+  EXPECT_EQ(report.tensors[0].precision.reason, "--head int8");
+}
+
+// 72 inputs in groups of 32: compressed-tensors wants groups that divide.
+TEST_F(QuantizeTest, MatricesWithAShortLastGroupAreCountedAndReadByOctetAlone) {
+  const QuantizeReport report = Quantize(Golden("smollm2"), {}, root_ / "out", "int4").value();
+  EXPECT_EQ(report.ragged, 18u) << "all but down_proj with its 96 inputs";
+  EXPECT_EQ(ToJson(report)["readers"], Json::array({"octet"}));
+  const QuantizeReport even = Quantize(Golden("llama3"), {}, root_ / "even", "int4").value();
+  EXPECT_EQ(even.ragged, 0u);
+  EXPECT_EQ(ToJson(even)["readers"], Json::array({"octet", "compressed-tensors"}));
+}
+
+TEST_F(QuantizeTest, KeepingEverythingIsRefused) {
+  const Result<QuantizeReport> report = Quantize(Golden("llama2"), {.keep = {"*"}}, root_ / "out");
+  ASSERT_FALSE(report.has_value());
+  EXPECT_THAT(report.error().message, HasSubstr("--keep leaves nothing to quantise"));
 }
 
 TEST_F(QuantizeTest, AQuantisedCheckpointIsRefused) {

@@ -1,17 +1,21 @@
 """Goldens of the quantisation recipes, computed by torch.
 
-    python tools/golden/quantize.py     writes tests/golden/quantize/fp8_rows.json
+    python tools/golden/quantize.py     writes tests/golden/quantize/{fp8_rows,int8_rows,int4_groups}.json
 
-Per-channel FP8 as compressed-tensors' FP8_DYNAMIC preset stores it: code = E4M3(weight / scale). The scale is the one of least squared
+INT8 codes are weight / scale with scale = amax / 127 of the row; INT4 codes are in groups of 32 columns, the last of which is short, with
+the scale of least squared error among the largest weight over ENDS. Both scales are rounded to BF16 first. The packed
+words are those of compressed-tensors. Per-channel FP8 as compressed-tensors' FP8_DYNAMIC preset stores it: code = E4M3(weight / scale). The scale is the one of least squared
 error among amax / 448 * 2^(i / 8), i = 0 .. 7.
 """
 import json
 import pathlib
 
 import torch
+from compressed_tensors.compressors.pack_quantized.helpers import pack_to_int32
 
 
-ROWS, COLUMNS = 24, 40
+ROWS, COLUMNS, GROUP = 24, 40, 32
+ENDS = [-8, -7.75, -7.5, -7.25, -7, -6.75, -6.5, -6.25, -6, 7, 6.75, 6.5, 6.25, 6]
 
 
 def encode(weights, scales):
@@ -31,6 +35,45 @@ def least_squares_scales(weights):
     return scales
 
 
+def stored(scales):
+    scales = scales.bfloat16().float()
+    return torch.where(scales == 0, torch.ones_like(scales), scales)
+
+
+def integer_codes(weights, scales, lowest, highest):
+    return (weights / scales).clamp(lowest, highest).round()
+
+
+def int4_group(weights):
+    best, least = None, float("inf")
+    for end in ENDS:
+        scales = stored(weights[weights.abs().argmax()] / end)
+        codes = integer_codes(weights, scales, -8, 7)
+        noise = sum(((weights - codes * scales).double() ** 2).tolist())
+        if noise < least:
+            best, least = (codes, scales), noise
+    return best
+
+
+def int4(weights):
+    codes, scales = [], []
+    for row in weights:
+        groups = [int4_group(group) for group in row.split(GROUP)]
+        codes.append(torch.cat([group[0] for group in groups]))
+        scales.append(torch.stack([group[1] for group in groups]))
+    return torch.stack(codes), torch.stack(scales)
+
+
+def write(name, weights, scales, codes, bits=None):
+    path = pathlib.Path(__file__).parents[2] / "tests/golden/quantize" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    golden = {"weights": weights.tolist(), "scales": scales.tolist(), "codes": codes.tolist()}
+    if bits:
+        words = pack_to_int32(codes.to(torch.int8), bits)
+        golden["words"] = words.tolist()
+    path.write_text(json.dumps(golden) + "\n")
+
+
 def main():
     generator = torch.Generator().manual_seed(11)
     weights = torch.randn(ROWS, COLUMNS, generator=generator)
@@ -40,10 +83,11 @@ def main():
     weights[7, 1:] = 0
     scales = least_squares_scales(weights)
     codes = encode(weights, scales)
-    path = pathlib.Path(__file__).parents[2] / "tests/golden/quantize/fp8_rows.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    golden = {"weights": weights.tolist(), "scales": scales[:, 0].tolist(), "codes": codes.view(torch.uint8).tolist()}
-    path.write_text(json.dumps(golden) + "\n")
+    write("fp8_rows.json", weights, scales[:, 0], codes.view(torch.uint8))
+    scales = stored(weights.abs().amax(1, keepdim=True) / 127)
+    write("int8_rows.json", weights, scales, integer_codes(weights, scales, -127, 127), bits=8)
+    codes, scales = int4(weights)
+    write("int4_groups.json", weights, scales, codes, bits=4)
 
 
 if __name__ == "__main__":

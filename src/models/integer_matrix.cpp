@@ -1,0 +1,230 @@
+#include "models/integer_matrix.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "base/checked.h"
+#include "formats/packed_integers.h"
+
+namespace octet {
+namespace {
+
+using kernels::WeightFormat;
+
+constexpr size_t kGroups[] = {128, 64, 32};
+constexpr WeightFormat kGroupFormats[] = {WeightFormat::kInt4Group128, WeightFormat::kInt4Group64,
+                                          WeightFormat::kInt4Group32};
+
+// weight_shape, [2] integers, where it is there: readers need it, and it must not say otherwise.
+Status CheckShape(const TensorSource& tensors, const std::string& module, const IntegerMatrix& matrix) {
+  const std::string name = module + ".weight_shape";
+  const TensorInfo* info = tensors.Find(name);
+  if (info == nullptr) return {};
+  if (info->dtype != DType::kI64 || info->shape != Shape{2}) {
+    return Fail(ErrorCode::kCorrupt, "tensor ", name, " has shape ", ToText(info->shape), " in ", info->stored_type,
+                ", [2] in I64 is expected");
+  }
+  int64_t shape[2] = {};
+  const std::span<const std::byte> bytes = OCTET_TRY(tensors.Bytes(name));
+  std::memcpy(shape, bytes.data(), sizeof shape);
+  if (shape[0] == static_cast<int64_t>(matrix.rows) && shape[1] == static_cast<int64_t>(matrix.columns)) return {};
+  return Fail(ErrorCode::kCorrupt, "tensor ", name, " says [", shape[0], ", ", shape[1], "], config.json asks for [",
+              matrix.rows, ", ", matrix.columns, "]");
+}
+
+// What would change the value of a code and isn't computed.
+Status RefuseZerosAndOrder(const TensorSource& tensors, const std::string& module, const DeclaredIntegers& declared) {
+  for (const auto& [suffix, meaning] : {std::pair{".weight_zero_point", "codes have zero points"},
+                                        std::pair{".weight_g_idx", "inputs are assigned to groups one by one"}}) {
+    if (tensors.Find(module + suffix) != nullptr) {
+      return Fail(ErrorCode::kUnsupported, "tensor ", module, suffix, " is there: ", meaning,
+                  ", which isn't known; symmetric codes in groups of neighbours are");
+    }
+  }
+  if (!declared.all_asymmetric) return {};
+  return Fail(ErrorCode::kCorrupt, "tensor ", module,
+              ".weight_zero_point is missing, the quantization_config says that codes have zero points");
+}
+
+// Columns that share a scale where a row has `groups` of them.
+Result<size_t> GroupSize(const IntegerMatrix& matrix, const DeclaredIntegers& declared) {
+  if (matrix.groups == 1) return matrix.columns;
+  std::vector<size_t> fitting;
+  for (const size_t size : declared.group_sizes) {
+    if (CeilDivide(matrix.columns, size) == matrix.groups) fitting.push_back(size);
+  }
+  if (fitting.size() == 1) return fitting.front();
+  if (fitting.empty() && declared.group_sizes.empty() && matrix.columns % matrix.groups == 0) {
+    return matrix.columns / matrix.groups;
+  }
+  std::string sizes;
+  for (const size_t size : declared.group_sizes) sizes += Cat(sizes.empty() ? "" : ", ", size);
+  return Fail(ErrorCode::kCorrupt, "scale ", matrix.scales, " has ", matrix.groups, " columns for ", matrix.columns,
+              " inputs, the quantization_config's group_size is ", sizes.empty() ? "not given" : sizes);
+}
+
+Result<WeightFormat> FormatOf(const IntegerMatrix& matrix) {
+  if (matrix.bits == 8 && matrix.groups == 1) return WeightFormat::kInt8;
+  if (matrix.bits == 8) {
+    return Fail(ErrorCode::kUnsupported, "scale ", matrix.scales, " has ", matrix.groups,
+                " columns; INT8 is known with one scale per row or tensor");
+  }
+  if (matrix.groups == 1) return WeightFormat::kInt4Group128;  // the same scale in each
+  for (size_t i = 0; i < std::size(kGroups); ++i) {
+    if (matrix.group % kGroups[i] == 0) return kGroupFormats[i];
+  }
+  return Fail(ErrorCode::kUnsupported, "scale ", matrix.scales, " stands for groups of ", matrix.group,
+              " inputs; INT4 is known in groups of 32 or multiples of it");
+}
+
+Status FindScales(const TensorSource& tensors, const std::string& module, IntegerMatrix& matrix) {
+  matrix.scales = module + ".weight_scale";
+  const TensorInfo* info = tensors.Find(matrix.scales);
+  if (info == nullptr) {
+    return Fail(ErrorCode::kNotFound, "tensor ", matrix.codes, " holds integer codes, but their scale ", matrix.scales,
+                " is missing");
+  }
+  const bool is_one = ElementCount(info->shape) == 1;
+  const bool is_column = info->shape == Shape{matrix.rows};
+  const bool is_table = info->shape.size() == 2 && info->shape[0] == matrix.rows && info->shape[1] >= 1 &&
+                        info->shape[1] <= matrix.columns;
+  if (!IsFloat(info->dtype) || (!is_one && !is_column && !is_table)) {
+    return Fail(ErrorCode::kCorrupt, "scale ", matrix.scales, " has shape ", ToText(info->shape), " in ",
+                info->stored_type, "; expected are floats: one, [", matrix.rows, "] or [", matrix.rows,
+                ", number of groups]");
+  }
+  matrix.groups = is_one || is_column ? 1 : info->shape[1];
+  return {};
+}
+
+// int8 codes: INT8 with a scale a row, INT4 where there are groups.
+Status DescribePlain(const TensorInfo& info, IntegerMatrix& matrix) {
+  matrix.codes = info.name;
+  matrix.is_packed = false;
+  if (info.shape == Shape{matrix.rows, matrix.columns}) return {};
+  return Fail(ErrorCode::kCorrupt, "tensor ", info.name, " has shape ", ToText(info.shape), ", config.json asks for [",
+              matrix.rows, ", ", matrix.columns, "]");
+}
+
+Status DescribePacked(const TensorInfo& info, IntegerMatrix& matrix) {
+  matrix.codes = info.name;
+  matrix.is_packed = true;
+  const bool is_table = info.dtype == DType::kI32 && info.shape.size() == 2 && info.shape[0] == matrix.rows;
+  const std::optional<int> bits = is_table ? BitsOfPacked(info.shape[1], matrix.columns) : std::nullopt;
+  if (!bits) {
+    return Fail(info.dtype == DType::kI32 ? ErrorCode::kCorrupt : ErrorCode::kUnsupported, "tensor ", info.name,
+                " has shape ", ToText(info.shape), " in ", info.stored_type, "; codes of ", matrix.rows, " x ",
+                matrix.columns, " weights are [", matrix.rows, ", ", PackedWords(matrix.columns, 4), "] (4 bits) or [",
+                matrix.rows, ", ", PackedWords(matrix.columns, 8), "] (8 bits) in I32");
+  }
+  matrix.bits = *bits;
+  return {};
+}
+
+}  // namespace
+
+DeclaredIntegers ReadDeclaredIntegers(const Json& config) {
+  DeclaredIntegers declared;
+  const Json* quantisation = FindMember(config, "quantization_config");
+  const Json* groups = quantisation == nullptr ? nullptr : FindMember(*quantisation, "config_groups");
+  if (groups == nullptr || !groups->is_object()) return declared;
+  size_t symmetric = 0, asymmetric = 0;
+  for (const Json& group : *groups) {
+    const Json* weights = group.is_object() ? FindMember(group, "weights") : nullptr;
+    if (weights == nullptr || !weights->is_object()) continue;
+    const Json* is_symmetric = FindMember(*weights, "symmetric");
+    ++(is_symmetric != nullptr && is_symmetric->is_boolean() && !is_symmetric->get<bool>() ? asymmetric : symmetric);
+    const Json* size = FindMember(*weights, "group_size");
+    if (size == nullptr || !size->is_number_integer() || size->get<int64_t>() <= 0) continue;
+    const auto value = size->get<size_t>();
+    if (std::find(declared.group_sizes.begin(), declared.group_sizes.end(), value) == declared.group_sizes.end())
+      declared.group_sizes.push_back(value);
+  }
+  declared.all_asymmetric = asymmetric > 0 && symmetric == 0;
+  return declared;
+}
+
+Result<std::optional<IntegerMatrix>> FindIntegerMatrix(const TensorSource& tensors, const WeightSlot& slot,
+                                                       const DeclaredIntegers& declared) {
+  if (!slot.IsMatrix() || !slot.tensor.ends_with(".weight")) return std::optional<IntegerMatrix>();
+  const std::string module = slot.tensor.substr(0, slot.tensor.rfind('.'));
+  const TensorInfo* plain = tensors.Find(slot.tensor);
+  const TensorInfo* packed = tensors.Find(module + ".weight_packed");
+  const bool is_plain = plain != nullptr && plain->dtype == DType::kI8;
+  if (packed == nullptr && !is_plain) return std::optional<IntegerMatrix>();
+  if (packed != nullptr && plain != nullptr) {
+    return Fail(ErrorCode::kCorrupt, "tensors ", plain->name, " and ", packed->name,
+                " are both there; which of them holds the weights is open");
+  }
+  IntegerMatrix matrix{.rows = slot.tensor_rows, .columns = slot.columns};
+  OCTET_TRY(packed != nullptr ? DescribePacked(*packed, matrix) : DescribePlain(*plain, matrix));
+  OCTET_TRY(CheckShape(tensors, module, matrix));
+  OCTET_TRY(RefuseZerosAndOrder(tensors, module, declared));
+  OCTET_TRY(FindScales(tensors, module, matrix));
+  if (is_plain && matrix.groups > 1) matrix.bits = 4;
+  matrix.group = OCTET_TRY(GroupSize(matrix, declared));
+  matrix.format = OCTET_TRY(FormatOf(matrix));
+  return std::optional<IntegerMatrix>(std::move(matrix));
+}
+
+Status IntegerMatrix::ReadCodes(const TensorSource& tensors, size_t first, size_t count, std::span<int8_t> to) const {
+  const std::span<const std::byte> bytes = OCTET_TRY(tensors.Bytes(codes));
+  const size_t row_bytes = is_packed ? 4 * PackedWords(columns, bits) : columns;
+  const std::span<const std::byte> from = bytes.subspan(first * row_bytes, count * row_bytes);
+  if (is_packed) {
+    UnpackIntegers(from, columns, bits, to);
+    return {};
+  }
+  std::memcpy(to.data(), from.data(), from.size());
+  if (bits == 8) return {};
+  const auto found = std::find_if(to.begin(), to.end(), [](int8_t code) { return code < -8 || code > 7; });
+  if (found == to.end()) return {};
+  const auto at = static_cast<size_t>(found - to.begin());
+  return Fail(ErrorCode::kCorrupt, "tensor ", codes, " holds the code ", static_cast<int>(*found), " in row ",
+              first + at / columns, ", column ", at % columns, "; codes of 4 bits are -8 to 7");
+}
+
+Result<std::vector<float>> IntegerMatrix::ReadScales(const TensorSource& tensors, size_t first, size_t count) const {
+  const TensorInfo& info = *tensors.Find(scales);
+  const uint64_t stored = *ElementCount(info.shape);
+  std::vector<float> all(count * groups);
+  if (stored == 1) {
+    OCTET_TRY(tensors.ReadRows(scales, 0, RowCount(info.shape), all.data()));
+    std::fill(all.begin() + 1, all.end(), all.front());
+  } else if (info.shape.size() == 1) {
+    std::vector<float> column(stored);
+    OCTET_TRY(tensors.ReadRows(scales, 0, 1, column.data()));
+    std::copy_n(column.begin() + static_cast<std::ptrdiff_t>(first), count, all.begin());
+  } else {
+    OCTET_TRY(tensors.ReadRows(scales, first, count, all.data()));
+  }
+  const auto found = std::find_if(all.begin(), all.end(), [](float scale) { return !std::isfinite(scale); });
+  if (found == all.end()) return all;
+  const auto at = static_cast<size_t>(found - all.begin());
+  return Fail(ErrorCode::kCorrupt, "scale ", scales, " is ", *found, " in row ", first + at / groups, ", group ",
+              at % groups, "; the file is damaged or was quantised from such weights");
+}
+
+float RowFactor(std::span<const float> scales) {
+  const bool fits = std::all_of(scales.begin(), scales.end(), [](float s) { return ToFloat(ToFp16(s)) == s; });
+  if (fits) return 1;
+  float largest = 0;
+  for (const float scale : scales) largest = std::max(largest, std::fabs(scale));
+  int exponent = 0;
+  std::frexp(largest, &exponent);  // largest is below 2^exponent
+  return std::ldexp(1.0F, std::max(exponent - 15, -126));
+}
+
+std::vector<Fp16> KernelScales(const IntegerMatrix& matrix, std::span<const float> scales) {
+  const size_t size = kernels::Int4Group(matrix.format), groups = CeilDivide(matrix.columns, size);
+  std::vector<Fp16> to;
+  for (size_t row = 0; row * matrix.groups < scales.size(); ++row) {
+    const std::span<const float> from = scales.subspan(row * matrix.groups, matrix.groups);
+    const float factor = RowFactor(from);
+    for (size_t index = 0; index < groups; ++index) to.push_back(ToFp16(from[index * size / matrix.group] / factor));
+  }
+  return to;
+}
+
+}  // namespace octet

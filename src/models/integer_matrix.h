@@ -1,0 +1,61 @@
+// The integer codes and scales of a linear module in a checkpoint of compressed-tensors, as the kernels take them.
+//
+//   std::optional<IntegerMatrix> matrix = OCTET_TRY(FindIntegerMatrix(tensors, slot, declared));
+//   OCTET_TRY(matrix->ReadCodes(tensors, first_row, count, codes));
+//
+// The tensors decide, not the configuration; what contradicts itself is refused. Layout:
+// docs/formats/compressed_tensors.md.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "formats/tensor_source.h"
+#include "kernels/layout.h"
+#include "models/model_spec.h"
+#include "numeric/fp16.h"
+
+namespace octet {
+
+// What quantization_config says about integer weights: sizes of groups, which the tensors leave open where the last
+// group of a row is short, and whether all of them have zero points.
+struct DeclaredIntegers {
+  std::vector<size_t> group_sizes;
+  bool all_asymmetric = false;
+};
+DeclaredIntegers ReadDeclaredIntegers(const Json& config);
+
+struct IntegerMatrix {
+  std::string codes = {};   // tensor: int32 words of packed codes, or int8 codes
+  std::string scales = {};  // tensor: [rows, groups], or fewer for the same scale again
+  bool is_packed = false;   // words
+  int bits = 8;
+  size_t rows = 0, columns = 0;
+  size_t groups = 1;  // scales of a row
+  size_t group = 0;   // columns that share a scale; the last group may be shorter
+  kernels::WeightFormat format = kernels::WeightFormat::kInt8;
+
+  // Codes of rows first .. first + count - 1, [count, columns]. Fails with corrupt, naming the place, for a code beyond
+  // the format's.
+  Status ReadCodes(const TensorSource& tensors, size_t first, size_t count, std::span<int8_t> to) const;
+
+  // Scales of those rows, [count, groups]. Fails with corrupt where one is no number.
+  Result<std::vector<float>> ReadScales(const TensorSource& tensors, size_t first, size_t count) const;
+};
+
+// Nothing where the slot's module isn't stored so. Fails with corrupt or unsupported, naming tensor and sizes.
+Result<std::optional<IntegerMatrix>> FindIntegerMatrix(const TensorSource& tensors, const WeightSlot& slot,
+                                                       const DeclaredIntegers& declared);
+
+// The kernels hold scales of INT4 groups in FP16. What a row's scales are divided by to fit: 1 where FP16 holds all of
+// them as they are, else the power of two that moves the largest to the upper end of FP16's range.
+float RowFactor(std::span<const float> scales);
+
+// Scales [rows, matrix.groups] divided by their row's factor, repeated for each group of matrix.format.
+std::vector<Fp16> KernelScales(const IntegerMatrix& matrix, std::span<const float> scales);
+
+}  // namespace octet

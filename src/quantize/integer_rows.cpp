@@ -1,0 +1,113 @@
+#include "quantize/integer_rows.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/checked.h"
+#include "numeric/int8.h"
+
+namespace octet {
+namespace {
+
+// Where on the grid of codes the largest weight of a group may fall: none clips it, and one of the other sign, which
+// ends at 7 where this one ends at -8, by a step at most.
+constexpr float kInt4Ends[] = {-8, -7.75F, -7.5F, -7.25F, -7, -6.75F, -6.5F, -6.25F, -6, 7, 6.75F, 6.5F, 6.25F, 6};
+constexpr float kInt4Lowest = -8, kInt4Highest = 7;
+
+// The scale as it is stored; 1 where it is too small to divide by.
+Bf16 StoredScale(float scale) {
+  const Bf16 stored = ToBf16(scale);
+  return std::fabs(ToFloat(stored)) < std::numeric_limits<float>::min() ? ToBf16(1) : stored;
+}
+
+// Adding it to a small number leaves no bits behind the point: rounds to nearest, ties to even, without a call.
+constexpr float kRoundToInteger = 0x1.8p23F;
+
+float Int4Code(float weight, float scale) {
+  const float code = std::clamp(weight / scale, kInt4Lowest, kInt4Highest);
+  return (code + kRoundToInteger) - kRoundToInteger;
+}
+
+// Sum of the squares of what rounding changes.
+double Noise(std::span<const float> group, float scale) {
+  double noise = 0;
+  for (const float weight : group) {
+    const double change = weight - Int4Code(weight, scale) * scale;
+    noise += change * change;
+  }
+  return noise;
+}
+
+// The first weight of the largest magnitude.
+float LargestWeight(std::span<const float> group) {
+  float largest = 0;
+  for (const float weight : group) {
+    if (std::fabs(weight) > std::fabs(largest)) largest = weight;
+  }
+  return largest;
+}
+
+Bf16 Int4Scale(std::span<const float> group) {
+  const float largest = LargestWeight(group);
+  Bf16 best = ToBf16(1);
+  double least = std::numeric_limits<double>::infinity();
+  for (const float end : kInt4Ends) {
+    const Bf16 scale = StoredScale(largest / end);
+    const double noise = Noise(group, ToFloat(scale));
+    if (noise < least) {
+      least = noise;
+      best = scale;
+    }
+  }
+  return best;
+}
+
+RoundingNoise EncodeInt4Group(std::span<const float> group, float scale, int8_t* codes) {
+  RoundingNoise noise;
+  for (size_t i = 0; i < group.size(); ++i) {
+    codes[i] = static_cast<int8_t>(Int4Code(group[i], scale));
+    noise.Add(group[i], static_cast<float>(codes[i]) * scale);
+  }
+  return noise;
+}
+
+}  // namespace
+
+Result<EncodedIntegers> EncodeInt8Rows(std::span<const float> weights, size_t rows, size_t columns, ThreadPool& pool) {
+  OCTET_CHECK(weights.size() == rows * columns);
+  EncodedIntegers encoded{.codes = std::vector<int8_t>(weights.size()), .scales = std::vector<Bf16>(rows), .noise = {}};
+  encoded.noise = OCTET_TRY(EncodeRows(weights, columns, pool, [&](size_t row, std::span<const float> values) {
+    encoded.scales[row] = StoredScale(LargestMagnitude(values) / kInt8Max);
+    const float scale = ToFloat(encoded.scales[row]);
+    RoundingNoise noise;
+    for (size_t column = 0; column < columns; ++column) {
+      const Int8 code = ToInt8(values[column] / scale);
+      encoded.codes[row * columns + column] = code.code;
+      noise.Add(values[column], ToFloat(code) * scale);
+    }
+    return noise;
+  }));
+  return encoded;
+}
+
+Result<EncodedIntegers> EncodeInt4Groups(std::span<const float> weights, size_t rows, size_t columns, size_t group,
+                                         ThreadPool& pool) {
+  OCTET_CHECK(weights.size() == rows * columns && group != 0);
+  const size_t groups = CeilDivide(columns, group);
+  EncodedIntegers encoded{
+      .codes = std::vector<int8_t>(weights.size()), .scales = std::vector<Bf16>(rows * groups), .noise = {}};
+  encoded.noise = OCTET_TRY(EncodeRows(weights, columns, pool, [&](size_t row, std::span<const float> values) {
+    RoundingNoise noise;
+    for (size_t index = 0; index < groups; ++index) {
+      const size_t first = index * group;
+      const std::span<const float> members = values.subspan(first, std::min(group, columns - first));
+      const Bf16 scale = encoded.scales[row * groups + index] = Int4Scale(members);
+      noise.Add(EncodeInt4Group(members, ToFloat(scale), encoded.codes.data() + row * columns + first));
+    }
+    return noise;
+  }));
+  return encoded;
+}
+
+}  // namespace octet

@@ -1,0 +1,299 @@
+// Checkpoints whose matrices are integer codes: what is read of them, what is refused, and the forward pass over them.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "editable_source.h"
+#include "golden_model.h"
+#include "kernels/kernel_table.h"
+#include "models/weights.h"
+
+namespace octet {
+namespace {
+
+using kernels::WeightFormat;
+using testing::HasSubstr;
+
+const std::string kModule = "model.layers.0.mlp.down_proj";  // 64 x 96 in llama3
+const std::string kWeight = kModule + ".weight", kPacked = kModule + ".weight_packed",
+                  kScale = kModule + ".weight_scale";
+
+class IntegerWeights : public testing::Test {
+ protected:
+  void SetUp() override { Use("llama3"); }
+  void Use(const std::string& name) {
+    checkpoint = Must(Checkpoint::Open(GoldenModel(name)));
+    checkpoint.path = "model";
+    source = std::make_shared<EditableSource>(*checkpoint.tensors);
+    checkpoint.tensors = source;
+    spec = Must(ReadHfConfig(checkpoint.config, name));
+  }
+  void Declare(const Json& groups) {
+    Json config = Json::object();
+    for (size_t i = 0; i < groups.size(); ++i) config[Cat("group_", i)] = {{"weights", groups[i]}};
+    checkpoint.config["quantization_config"] = {{"quant_method", "compressed-tensors"}, {"config_groups", config}};
+  }
+  Result<CheckpointWeights> Open() { return CheckpointWeights::Open(checkpoint, spec, ComputeType::kAuto, pool); }
+  Result<PackedMatrix> Down() {
+    CheckpointWeights weights = OCTET_TRY(Open());
+    return weights.Matrix("layers.0.ffn.down");
+  }
+  std::string Message(ErrorCode code) {
+    const Result<PackedMatrix> down = Down();
+    if (down) return "accepted";
+    EXPECT_EQ(ErrorCodeName(down.error().code), ErrorCodeName(code));
+    return down.error().message;
+  }
+  // All weights of the matrix, [columns, depth].
+  static std::vector<float> Decoded(const PackedMatrix& matrix) {
+    std::vector<float> values(matrix.columns * matrix.depth);
+    for (size_t column = 0; column < matrix.columns; ++column) {
+      kernels::ActiveKernels().unpack_column[static_cast<size_t>(matrix.format)](
+          matrix.panels.data(), matrix.column_scales.empty() ? nullptr : matrix.column_scales.data(), matrix.depth,
+          column, values.data() + column * matrix.depth);
+    }
+    return values;
+  }
+
+  ThreadPool pool{2};
+  Checkpoint checkpoint;
+  std::shared_ptr<EditableSource> source;
+  ModelSpec spec;
+};
+
+TEST_F(IntegerWeights, PackedCodesKeepTheirValuesInTheirOwnFormat) {
+  const std::pair<size_t, WeightFormat> cases[] = {{32, WeightFormat::kInt4Group32}, {96, WeightFormat::kInt4Group32}};
+  for (const auto& [group, format] : cases) {
+    Use("llama3");
+    source->QuantiseIntegers(kWeight, 4, group);
+    const PackedMatrix down = Must(Down());
+    EXPECT_EQ(down.format, group == 96 ? WeightFormat::kInt4Group128 : format) << "one scale a row fits the widest";
+    EXPECT_TRUE(down.column_scales.empty());
+    EXPECT_EQ(Decoded(down), source->Integers(kWeight));
+  }
+  Use("llama3");
+  source->QuantiseIntegers(kWeight, 8, 96);
+  const PackedMatrix down = Must(Down());
+  EXPECT_EQ(down.format, WeightFormat::kInt8);
+  EXPECT_EQ(down.column_scales.size(), 64u);
+  EXPECT_EQ(Decoded(down), source->Integers(kWeight));
+}
+
+TEST_F(IntegerWeights, AShortLastGroupIsReadWhereTheConfigurationGivesTheSize) {
+  source->QuantiseIntegers(kWeight, 4, 64);
+  EXPECT_EQ(Message(ErrorCode::kUnsupported), "model: scale " + kScale +
+                                                  " stands for groups of 48 inputs; INT4 is known in groups of 32 or "
+                                                  "multiples of it");
+  Declare({{{"group_size", 64}}});
+  const PackedMatrix down = Must(Down());
+  EXPECT_EQ(down.format, WeightFormat::kInt4Group64);
+  EXPECT_EQ(Decoded(down), source->Integers(kWeight));
+}
+
+TEST_F(IntegerWeights, CodesThatAreNotPackedAreReadToo) {
+  std::vector<float> codes(64 * 96), scales(64, 0.5F);
+  for (size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<float>(static_cast<int>(i * 7 % 256) - 128);
+  source->Set(kWeight, DType::kI8, {64, 96}, codes);
+  source->Set(kScale, DType::kF32, {64}, scales);
+  const PackedMatrix down = Must(Down());
+  EXPECT_EQ(down.format, WeightFormat::kInt8);
+  for (float& code : codes) code *= 0.5F;
+  EXPECT_EQ(Decoded(down), codes);
+}
+
+TEST_F(IntegerWeights, ACodeBeyondFourBitsIsNamedWithItsPlace) {
+  std::vector<float> codes(64 * 96);
+  codes[33 * 96 + 7] = 8;
+  source->Set(kWeight, DType::kI8, {64, 96}, codes);
+  source->Set(kScale, DType::kF32, {64, 3}, std::vector<float>(64 * 3, 1));
+  EXPECT_EQ(Message(ErrorCode::kCorrupt),
+            "model: tensor " + kWeight + " holds the code 8 in row 33, column 7; codes of 4 bits are -8 to 7");
+}
+
+// FP16, which the kernels' scales have, ends at 65504 and has few bits below 2^-14.
+TEST_F(IntegerWeights, ScalesBeyondTheRangeOfFp16KeepTheirValues) {
+  for (const float factor : {0x1p-60F, 0x1p40F}) {
+    Use("llama3");
+    source->QuantiseIntegers(kWeight, 4, 32);
+    std::vector<float> scales = ReadTensor(*source, kScale), want = source->Integers(kWeight);
+    for (size_t i = 0; i < scales.size(); ++i) scales[i] *= i < 6 ? factor : 1;  // two rows
+    for (size_t i = 0; i < 2 * 96; ++i) want[i] *= factor;
+    source->Set(kScale, DType::kF32, {64, 3}, scales);
+    const PackedMatrix down = Must(Down());
+    EXPECT_EQ(down.column_scales.size(), 64u);
+    EXPECT_EQ(down.column_scales[2], 1);
+    EXPECT_EQ(Decoded(down), want);
+  }
+}
+
+TEST_F(IntegerWeights, PartsOfOneFormatAreJoinedAndOthersStayApart) {
+  for (const std::string part : {"gate", "up"})
+    source->QuantiseIntegers("model.layers.0.mlp." + part + "_proj.weight", 4, 32);
+  source->QuantiseIntegers("model.layers.1.mlp.up_proj.weight", 8, 64);
+  CheckpointWeights weights = Must(Open());
+  const PackedMatrix joined = Must(weights.Matrix("layers.0.ffn.gate_up"));
+  EXPECT_EQ(joined.columns, 192u);
+  std::vector<float> want = source->Integers("model.layers.0.mlp.gate_proj.weight");
+  const std::vector<float>& up = source->Integers("model.layers.0.mlp.up_proj.weight");
+  want.insert(want.end(), up.begin(), up.end());
+  EXPECT_EQ(Decoded(joined), want);
+  EXPECT_FALSE(weights.Has("layers.1.ffn.gate_up"));
+  EXPECT_EQ(Must(weights.Matrix("layers.1.ffn.up")).format, WeightFormat::kInt8);
+  EXPECT_EQ(Must(weights.Matrix("layers.1.ffn.gate")).format, WeightFormat::kBf16);
+}
+
+TEST_F(IntegerWeights, WhatTheyTakeIsWhatTheMatricesHave) {
+  source->QuantiseIntegers(kWeight, 4, 32);
+  source->QuantiseIntegers("model.layers.1.mlp.down_proj.weight", 8, 96);
+  CheckpointWeights weights = Must(Open());
+  uint64_t bytes = 0;
+  for (const WeightProvider::Entry& entry : weights.Entries()) {
+    if (!entry.is_matrix) {
+      bytes += Must(weights.Vector(entry.name)).size() * sizeof(float);
+      continue;
+    }
+    const PackedMatrix matrix = Must(weights.Matrix(entry.name));
+    bytes += matrix.panels.size() + matrix.column_scales.size_bytes() + matrix.bias.size_bytes();
+  }
+  EXPECT_EQ(weights.packed_bytes(), bytes);
+  EXPECT_FALSE(weights.all_f32());
+}
+
+TEST_F(IntegerWeights, AMissingOrDamagedScaleIsNamed) {
+  source->QuantiseIntegers(kWeight, 4, 32);
+  std::vector<float> scales = ReadTensor(*source, kScale);
+  scales[33 * 3 + 1] = NAN;
+  source->Set(kScale, DType::kF32, {64, 3}, scales);
+  EXPECT_THAT(Message(ErrorCode::kCorrupt), HasSubstr("model: scale " + kScale + " is nan in row 33, group 1"));
+  source->Set(kScale, DType::kF32, {63, 3}, std::vector<float>(63 * 3, 1));
+  EXPECT_EQ(Message(ErrorCode::kCorrupt),
+            "model: scale " + kScale +
+                " has shape [63, 3] in F32; expected are floats: one, [64] or [64, number "
+                "of groups]");
+  source->Set(kScale, DType::kI32, {64, 3}, std::vector<float>(64 * 3, 1));
+  EXPECT_THAT(Message(ErrorCode::kCorrupt), HasSubstr("has shape [64, 3] in I32"));
+  source->Remove(kScale);
+  EXPECT_EQ(Message(ErrorCode::kNotFound),
+            "model: tensor " + kPacked + " holds integer codes, but their scale " + kScale + " is missing");
+}
+
+TEST_F(IntegerWeights, GroupsThatDontFitAreNamedWithBothNumbers) {
+  source->QuantiseIntegers(kWeight, 4, 32);
+  Declare({{{"group_size", 128}}});
+  EXPECT_EQ(Message(ErrorCode::kCorrupt), "model: scale " + kScale +
+                                              " has 3 columns for 96 inputs, the quantization_config's group_size is "
+                                              "128");
+  Declare({{{"group_size", 32}}, {{"group_size", 128}}});
+  EXPECT_EQ(Must(Down()).format, WeightFormat::kInt4Group32);
+  source->Set(kScale, DType::kF32, {64, 97}, std::vector<float>(64 * 97, 1));
+  EXPECT_THAT(Message(ErrorCode::kCorrupt), HasSubstr("has shape [64, 97]"));
+  Use("llama3");
+  source->QuantiseIntegers(kWeight, 8, 32);
+  EXPECT_EQ(Message(ErrorCode::kUnsupported),
+            "model: scale " + kScale + " has 3 columns; INT8 is known with one scale per row or tensor");
+}
+
+TEST_F(IntegerWeights, WordsOfAnotherWidthAreNamedWithTheirShape) {
+  source->QuantiseIntegers(kWeight, 4, 32);
+  source->SetWords(kPacked, {64, 9}, std::vector<uint32_t>(64 * 9));  // three bits
+  EXPECT_EQ(Message(ErrorCode::kCorrupt),
+            "model: tensor " + kPacked +
+                " has shape [64, 9] in I32; codes of 64 x 96 weights are [64, 12] (4 bits) "
+                "or [64, 24] (8 bits) in I32");
+  source->Set(kPacked, DType::kU8, {64, 48}, std::vector<float>(64 * 48));
+  EXPECT_THAT(Message(ErrorCode::kUnsupported), HasSubstr("has shape [64, 48] in U8"));
+}
+
+TEST_F(IntegerWeights, AShapeThatContradictsTheConfigurationIsRefused) {
+  source->QuantiseIntegers(kWeight, 4, 32);
+  source->Set(kModule + ".weight_shape", DType::kI64, {2}, {64, 92});
+  EXPECT_EQ(Message(ErrorCode::kCorrupt),
+            "model: tensor " + kModule + ".weight_shape says [64, 92], config.json asks for [64, 96]");
+  source->Set(kModule + ".weight_shape", DType::kI64, {3}, {64, 96, 1});
+  EXPECT_THAT(Message(ErrorCode::kCorrupt), HasSubstr("has shape [3] in I64, [2] in I64 is expected"));
+}
+
+TEST_F(IntegerWeights, WhatWouldChangeTheCodesIsRefused) {
+  source->QuantiseIntegers(kWeight, 4, 32);
+  Declare({{{"group_size", 32}, {"symmetric", false}}});
+  EXPECT_THAT(Message(ErrorCode::kCorrupt), HasSubstr(kModule + ".weight_zero_point is missing"));
+  source->SetWords(kModule + ".weight_zero_point", {8, 3}, std::vector<uint32_t>(24));
+  EXPECT_THAT(Message(ErrorCode::kUnsupported), HasSubstr("codes have zero points"));
+  source->Remove(kModule + ".weight_zero_point");
+  Declare({{{"group_size", 32}}});
+  source->SetWords(kModule + ".weight_g_idx", {96}, std::vector<uint32_t>(96));
+  EXPECT_THAT(Message(ErrorCode::kUnsupported), HasSubstr("assigned to groups one by one"));
+  source->Remove(kModule + ".weight_g_idx");
+  source->Set(kWeight, DType::kF32, {64, 96}, std::vector<float>(64 * 96));
+  EXPECT_THAT(Message(ErrorCode::kCorrupt), HasSubstr("are both there"));
+}
+
+// Forward pass in every tier: every matrix in integers, or some of a layer.
+class IntegerForward : public testing::TestWithParam<std::tuple<std::string, int, const kernels::KernelTable*>> {
+ protected:
+  void SetUp() override {
+    const auto& [model, bits, tier] = GetParam();
+    ids_ = ReadGolden(model).ids;
+    ids_.resize(kTokens);
+    checkpoint_ = Must(Checkpoint::Open(GoldenModel(model)));
+    auto source = std::make_shared<EditableSource>(*checkpoint_.tensors);
+    for (const TensorInfo& info : checkpoint_.tensors->tensors()) {
+      const bool is_linear = info.name.find("_proj.weight") != std::string::npos || info.name == "lm_head.weight";
+      if (is_linear && info.name.find("layers.1.mlp.up") == std::string::npos)
+        source->QuantiseIntegers(info.name, bits, bits == 4 ? 32 : info.shape[1]);
+    }
+    checkpoint_.config["quantization_config"] = {{"config_groups", {{"group_0", {{"weights", {{"group_size", 32}}}}}}}};
+    checkpoint_.tensors = source;
+    decoded_ = checkpoint_;
+    decoded_.tensors = source->Decoded();
+  }
+  std::vector<float> Got(nn::ActivationMode activations, size_t threads, size_t chunk) const {
+    TinyModel model(checkpoint_, ComputeType::kAuto, *std::get<2>(GetParam()), threads);
+    model.context.activations = activations;
+    return model.Logits(ids_, chunk);
+  }
+  std::vector<float> Want() const {
+    TinyModel model(decoded_, ComputeType::kF32, kernels::ActiveKernels());
+    return model.Logits(ids_, ids_.size());
+  }
+  double Layers() const { return checkpoint_.config.at("num_hidden_layers").get<double>(); }
+  double Bf16Bound() const { return 8 * Layers() / 512; }  // as in decoder_test
+
+  static constexpr size_t kTokens = 44;
+  std::vector<int32_t> ids_;
+  Checkpoint checkpoint_, decoded_;
+};
+
+std::string CaseName(const testing::TestParamInfo<IntegerForward::ParamType>& test) {
+  const auto& [model, bits, tier] = test.param;
+  return Cat(model, "_int", bits, "_", tier->name);
+}
+
+// Between them: groups that divide and short ones, biases, fused tensors, tied heads.
+INSTANTIATE_TEST_SUITE_P(
+    Models, IntegerForward,
+    testing::Combine(testing::Values("llama3", "qwen2", "phi3_short", "gemma3"), testing::Values(4, 8),
+                     testing::ValuesIn(kernels::AvailableTiers().begin(), kernels::AvailableTiers().end())),
+    CaseName);
+
+TEST_P(IntegerForward, LogitsStayWithinANormBoundOfTheDecodedWeights) {
+  const std::vector<float> want = Want();
+  EXPECT_LT(RelativeError(Got(nn::ActivationMode::kBf16, 1, ids_.size()), want), Bf16Bound());
+  // Inputs of a layer's four products are rounded to amax / 127, by half of that: 1 / 73 of a row whose values lie
+  // evenly below amax, and some times that for one with outliers; the squares add up.
+  EXPECT_LT(RelativeError(Got(nn::ActivationMode::kInt8, 1, ids_.size()), want),
+            std::sqrt(4 * Layers() + 1) / 32 + Bf16Bound());
+}
+
+TEST_P(IntegerForward, LogitsAreTheSameBitsForAnyThreadsAndCuts) {
+  for (const nn::ActivationMode activations : {nn::ActivationMode::kBf16, nn::ActivationMode::kInt8}) {
+    const std::vector<float> whole = Got(activations, 1, ids_.size());
+    for (const size_t chunk : {1, 3, 16}) {
+      EXPECT_EQ(Got(activations, 2, chunk), whole) << "chunks of " << chunk;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace octet
