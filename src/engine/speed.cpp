@@ -64,7 +64,7 @@ class Bench {
   template <class Function>
   Status WithCancel(const CancelFlag& cancel, Function&& function) {
     context_.cancel = &cancel;
-    const Status status = function();
+    Status status = function();
     context_.cancel = nullptr;  // the flag may be gone before the context
     return status;
   }

@@ -17,11 +17,11 @@
 // of zero, and codes of zero in depth, which meet activations of zero).
 //
 // Activations [rows, depth] are what the tier's own packing makes for its products, in so many bytes. But for amx
-// (generic/gemm_tiles.inl), they are cut into blocks of up to 8 rows. A block of r rows is [depth / n][r][4 bytes]: n = 1
-// float, or n = 2 BF16 values (k, k+1), or n = 4 int8 codes, of row 0, then row 1 ... One pointer and constant offsets
-// reach every row. Int8 codes lie in the groups of the weights they are for (INT8: one group, the whole depth), and
-// before each group stands [r] of what the sum of its products starts at, so that weights can be taken as unsigned
-// bytes: int32 of -StoredZero times the sum of the row's codes in the group.
+// (generic/gemm_tiles.inl and gemm_int8_tiles.inl), they are cut into blocks of up to 8 rows. A block of r rows is
+// [depth / n][r][4 bytes]: n = 1 float, or n = 2 BF16 values (k, k+1), or n = 4 int8 codes, of row 0, then row 1 ...
+// One pointer and constant offsets reach every row. Int8 codes lie in the groups of the weights they are for (INT8: one
+// group, the whole depth), and before each group stands [r] of what the sum of its products starts at, so that weights
+// can be taken as unsigned bytes: int32 of -StoredZero times the sum of the row's codes in the group.
 #pragma once
 
 #include <cstddef>

@@ -45,8 +45,8 @@ constexpr std::array<std::string_view, 22> kForeignFields = {"alibi",
 Status CheckForeignFields(const ConfigFields& fields) {
   for (std::string_view key : kForeignFields) {
     const Json* value = fields.FindOwn(key);
-    if (value == nullptr || *value == false || *value == 0 || *value == 1 || *value == "" ||
-        (value->is_array() && value->empty()))
+    if (value == nullptr || *value == false || *value == 0 || *value == 1 ||
+        (value->is_string() && value->get_ref<const std::string&>().empty()) || (value->is_array() && value->empty()))
       continue;
     return Fail(ErrorCode::kUnsupported, fields.where(), ": `", key,
                 "` changes what is computed, which Octet doesn't know for this model type");
