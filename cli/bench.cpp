@@ -16,6 +16,7 @@ struct BenchOptions {
   std::string shape;
   std::string to = "bf16";
   std::string group = "32";
+  std::string head = "same";
   std::string activations = "auto";
   std::string load = "map";
   std::vector<size_t> prompt_tokens = {512};
@@ -32,6 +33,7 @@ struct BenchOptions {
     visit(&B::shape, "shape", "instead of MODEL: random weights of a published shape, as in llama-3.2-1b",
           Takes{"NAME"});
     visit(&B::to, "to", "precision of a --shape's linear layers", OneOf{{"bf16", "fp8", "int8", "int4"}});
+    visit(&B::head, "head", "precision of a --shape's tied head; same: that of --to", OneOf{{"same", "bf16"}});
     visit(&B::group, "group", "of --to int4: weights that share a scale", OneOf{{"32", "64", "128"}});
     visit(&B::activations, "activations", kActivationsHelp, ActivationChoices());
     visit(&B::load, "load", "a pack's weights stay in the mapped file, or are copied into huge pages",
@@ -69,7 +71,9 @@ kernels::WeightFormat FormatOf(const BenchOptions& options) {
 }
 
 Result<Decoder> LoadShape(const BenchOptions& options) {
-  const ModelSpec spec = OCTET_TRY(ShapeSpec(options.shape));
+  ModelSpec spec = OCTET_TRY(ShapeSpec(options.shape));
+  // As `quantize --head`: a second copy of the table, which a decode step reads as a whole.
+  if (options.head == "same" && options.to != "bf16") spec.tied = false;
   RandomWeights weights(spec, FormatOf(options));
   return Decoder::Load(spec, weights);
 }

@@ -132,7 +132,7 @@ RandomWeights::RandomWeights(const ModelSpec& spec, kernels::WeightFormat format
     } else {
       const bool is_query = slot.name.ends_with(".attn.q"), is_gate = slot.name.ends_with(".ffn.gate");
       entries_.push_back({slot.name + (is_query ? "kv" : is_gate ? "_up" : ""), slot.IsMatrix()});
-      const bool quantised = slot.quantisable && slot.sensitivity != Sensitivity::kEmbedding;
+      const bool quantised = slot.quantisable && (slot.sensitivity != Sensitivity::kEmbedding || slot.name == "head");
       places_.push_back({slot.rows, slot.columns, quantised, false});
     }
   }

@@ -18,8 +18,8 @@ namespace octet {
 Result<ModelSpec> ShapeSpec(std::string_view name);
 std::vector<std::string> ShapeNames();
 
-// Linear layers in `format`, q, k, v and gate, up joined; embedding and head in BF16, as recipes leave them. Values are
-// bounded by 1/sqrt(depth), so that logits stay finite.
+// Linear layers and a head of its own in `format`, q, k, v and gate, up joined; the embedding table, which a tied head
+// shares, in BF16. Values are bounded by 1/sqrt(depth), so that logits stay finite.
 class RandomWeights : public WeightProvider {
  public:
   RandomWeights(const ModelSpec& spec, kernels::WeightFormat format);
