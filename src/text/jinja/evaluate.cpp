@@ -265,7 +265,7 @@ Result<Value> Evaluator::EvaluateCall(const Expression& expression, Value caller
   return Call(callee, std::move(arguments));
 }
 
-Result<Value> Evaluator::EvaluateFilter(const Expression& expression, Value subject) {
+Result<Value> Evaluator::EvaluateFilter(const Expression& expression, const Value& subject) {
   Arguments arguments = OCTET_TRY(EvaluateArguments(expression));
   if (expression.native == nullptr) return Refuse("No filter named '", expression.name, "' found.");
   return CallNative(*this, *expression.native, subject, std::move(arguments));

@@ -73,7 +73,7 @@ class Evaluator {
   Result<Value> EvaluateConditional(const Expression& expression);
   Result<Value> EvaluateItem(const Expression& expression);
   Result<Value> EvaluateCall(const Expression& expression, Value caller);
-  Result<Value> EvaluateFilter(const Expression& expression, Value subject);
+  Result<Value> EvaluateFilter(const Expression& expression, const Value& subject);
   Result<Value> EvaluateTest(const Expression& expression);
   Result<Arguments> EvaluateArguments(const Expression& call);
   Status SpreadArguments(const Expression& call, Arguments& arguments);

@@ -174,7 +174,7 @@ Result<Value> Evaluator::Capture(const Block& body, const std::shared_ptr<Frame>
 Result<Value> Evaluator::FilterChain(const Expression& filters, Value subject) {
   // The innermost filter has no subject of its own: it gets the block's text.
   if (filters.children[0] != nullptr) subject = OCTET_TRY(FilterChain(*filters.children[0], std::move(subject)));
-  return EvaluateFilter(filters, std::move(subject));
+  return EvaluateFilter(filters, subject);
 }
 
 Result<Evaluator::Flow> Evaluator::ExecuteSetBlock(const Statement& statement) {

@@ -195,7 +195,7 @@ Result<Value> Map(Evaluator& evaluator, const Value& subject, Arguments& argumen
     }
   }
   const bool by_attribute = arguments.positional.empty() && !attribute.missing();
-  return Generate(evaluator, subject, [&](Value item, std::vector<Value>& out) -> Status {
+  return Generate(evaluator, subject, [&](const Value& item, std::vector<Value>& out) -> Status {
     if (by_attribute && !unexpected.empty()) return Refuse("Unexpected keyword argument '", unexpected, "'");
     if (!by_attribute && arguments.positional.empty()) return Refuse("map requires a filter argument");
     Result<Value> mapped = by_attribute ? AttributeOf(evaluator, item, attribute, otherwise)

@@ -60,7 +60,7 @@ std::string Group(const std::string& digits, char separator, size_t every) {
   return out;
 }
 
-Result<MarkedString> Pad(Budget& budget, const Specification& spec, std::string sign, MarkedString body,
+Result<MarkedString> Pad(Budget& budget, const Specification& spec, const std::string& sign, const MarkedString& body,
                          char default_align, bool trusted) {
   char align = spec.align != 0 ? spec.align : default_align;
   std::string_view fill = spec.fill;

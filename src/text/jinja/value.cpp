@@ -115,6 +115,8 @@ void Dict::Insert(Value key, Value value) {
 
 Result<Value> Object::Attribute(Evaluator&, std::string_view) { return Value(); }
 
+// Those who override it take the arguments apart.
+// NOLINTNEXTLINE(performance-unnecessary-value-param)
 Result<Value> Object::Call(Evaluator&, Arguments) {
   return Fail(ErrorCode::kInvalidArgument, "'", TypeName(), "' object is not callable");
 }
