@@ -12,8 +12,9 @@
 
 // std::fma is a call of some nanoseconds where the compiler can't count on the instruction. g++ builds a function with
 // this mark twice and takes the CPU's at the start of the program; fma rounds once either way, so the numbers are
-// equal.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+// equal. The choice is made before a sanitizer is ready for it.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_THREAD__) && \
+    !defined(__SANITIZE_ADDRESS__)
 #define OCTET_FMA_CLONE __attribute__((flatten, target_clones("arch=x86-64-v3", "default")))
 #else
 #define OCTET_FMA_CLONE
