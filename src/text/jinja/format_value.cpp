@@ -138,7 +138,7 @@ Result<MarkedString> FormatValue(Budget& budget, const Value& value, std::string
       return Refuse("Sign, '=', ',' or '#' not allowed in string format specifier");
     MarkedString text = value.string().marked;
     if (spec.precision) text = text.Slice(0, OffsetOfCharacter(text.text(), *spec.precision));
-    return Pad(budget, spec, "", std::move(text), '<', value.string().marked.trusted());
+    return Pad(budget, spec, "", text, '<', value.string().marked.trusted());
   }
   const bool real_type = spec.type != 0 && std::string_view("eEfFgG%").find(spec.type) != std::string_view::npos;
   if (value.Is(Kind::kBool) && spec.type == 0) return FormatWhole(budget, value, spec);
