@@ -1,5 +1,5 @@
-// Kernels for CPUs with AMX: what multiplies BF16 and int8; the rest comes from the tiers below. Compiler
-// flags: kernels/flags.cmake.
+// Kernels for CPUs with AMX: what multiplies BF16 and int8; the rest comes from the tiers below. Compiler flags:
+// kernels/flags.cmake.
 #if defined(__x86_64__)
 
 #include <immintrin.h>
