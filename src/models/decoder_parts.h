@@ -102,10 +102,10 @@ class ForwardPass {
   std::span<Angles> angles_;   // per rope
   float* stream_ = nullptr;    // [rows, hidden], the residual
   float* normed_ = nullptr;    // [rows, hidden]
-  float* branch_ = nullptr;    // [rows, hidden], output of the last attention or feed-forward
+  float* branch_ = nullptr;    // [rows, hidden and a gap], output of the last attention or feed-forward
   float* qkv_ = nullptr;       // [rows, widest layer's queries, keys and values]
   float* attended_ = nullptr;  // [rows, widest layer's heads * value_dim]
-  float* gate_up_ = nullptr;   // [rows, 2 * widest layer's width]
+  float* gate_up_ = nullptr;   // [rows, 2 * widest layer's width and a gap]
   bool is_pending_ = false;    // branch_ waits to be added to the stream
   const NormWeights* pending_norm_ = nullptr;
 };

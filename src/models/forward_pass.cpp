@@ -27,6 +27,10 @@ Status MultiplyJoined(ExecutionContext& context, const JoinedMatrices& matrices,
   return {};
 }
 
+// Floats between rows of products' outputs. Where rows of the width would begin in the same few sets of the first-level
+// cache (multiples of 1 KB), a panel's columns of 32 rows would push each other out of it: a line more spreads them.
+size_t RowStride(size_t width) { return width % 256 == 0 ? width + 16 : width; }
+
 size_t QkvWidth(const AttnSpec& attn) {
   return (attn.heads + attn.kv_heads) * attn.key_dim + attn.kv_heads * attn.value_dim;
 }
@@ -58,19 +62,19 @@ Status ForwardPass::PlanSequences() {
 
 Status ForwardPass::TakeBuffers() {
   const ModelSpec& spec = parts_.spec;
-  size_t qkv = 0, attended = 0, width = 0;
+  size_t qkv = 0, attended = 0, gate_up = 0;
   for (const LayerSpec& layer : spec.layers) {
     qkv = std::max(qkv, QkvWidth(layer.attn));
     attended = std::max(attended, layer.attn.heads * layer.attn.value_dim);
-    width = std::max(width, layer.ffn.width);
+    gate_up = std::max(gate_up, RowStride(2 * layer.ffn.width));
   }
   nn::Workspace& workspace = context_.workspace;
   stream_ = OCTET_TRY(workspace.Floats(rows_ * spec.hidden));
   normed_ = OCTET_TRY(workspace.Floats(rows_ * spec.hidden));
-  branch_ = OCTET_TRY(workspace.Floats(rows_ * spec.hidden));
+  branch_ = OCTET_TRY(workspace.Floats(rows_ * RowStride(spec.hidden)));
   qkv_ = OCTET_TRY(workspace.Floats(rows_ * qkv));
   attended_ = OCTET_TRY(workspace.Floats(rows_ * attended));
-  gate_up_ = OCTET_TRY(workspace.Floats(rows_ * 2 * width));
+  gate_up_ = OCTET_TRY(workspace.Floats(rows_ * gate_up));
   angles_ = OCTET_TRY(workspace.Array<Angles>(parts_.ropes.size()));
   for (size_t i = 0; i < angles_.size(); ++i) {
     angles_[i].cosines = OCTET_TRY(workspace.Floats(rows_ * parts_.ropes[i].half()));
@@ -117,7 +121,7 @@ Status ForwardPass::Embed() {
 void ForwardPass::AddBranch(size_t begin, size_t end) {
   const size_t hidden = parts_.spec.hidden;
   for (size_t row = begin; is_pending_ && row < end; ++row) {
-    float* branch = branch_ + row * hidden;
+    float* branch = branch_ + row * RowStride(hidden);
     if (pending_norm_ != nullptr) pending_norm_->Apply(context_.kernels, branch, branch);
     context_.kernels.add(branch, hidden, stream_ + row * hidden);
   }
@@ -176,7 +180,7 @@ Status ForwardPass::Attention(size_t index) {
   const size_t width = attn.heads * attn.value_dim;
   const PackedRows input =
       OCTET_TRY(nn::PackRows(context_, weights.out, {attended_, width, rows_, width}, [](size_t, size_t) {}));
-  nn::Multiply(context_, weights.out, input, branch_, hidden);
+  nn::Multiply(context_, weights.out, input, branch_, RowStride(hidden));
   is_pending_ = true;
   pending_norm_ = weights.attn_post_norm ? &*weights.attn_post_norm : nullptr;
   return {};
@@ -195,7 +199,7 @@ Status ForwardPass::FeedForward(size_t index) {
     const nn::Workspace::Scope packed(context_.workspace);
     GateUp(spec, weights.gate_up.front(), OCTET_TRY(nn::PackRows(context_, weights.gate_up.front(), input, norm)));
   } else {
-    OCTET_TRY(MultiplyJoined(context_, weights.gate_up, input, gate_up_, 2 * spec.width, norm));
+    OCTET_TRY(MultiplyJoined(context_, weights.gate_up, input, gate_up_, RowStride(2 * spec.width), norm));
   }
   is_pending_ = false;
   const auto activate = [&](size_t begin, size_t end) {
@@ -203,15 +207,15 @@ Status ForwardPass::FeedForward(size_t index) {
   };
   const nn::Workspace::Scope packed(context_.workspace);
   const PackedRows activated =
-      OCTET_TRY(nn::PackRows(context_, weights.down, {gate_up_, 2 * spec.width, rows_, spec.width}, activate));
-  nn::Multiply(context_, weights.down, activated, branch_, hidden);
+      OCTET_TRY(nn::PackRows(context_, weights.down, {gate_up_, RowStride(2 * spec.width), rows_, spec.width}, activate));
+  nn::Multiply(context_, weights.down, activated, branch_, RowStride(hidden));
   is_pending_ = true;
   pending_norm_ = weights.ffn_post_norm ? &*weights.ffn_post_norm : nullptr;
   return {};
 }
 
 void ForwardPass::GateUp(const FfnSpec& spec, const PackedMatrix& matrix, const PackedRows& input) {
-  const size_t panels = spec.width / kernels::kPanelColumns, stride = 2 * spec.width;
+  const size_t panels = spec.width / kernels::kPanelColumns, stride = RowStride(2 * spec.width);
   context_.pool.ForEachShare(panels, [&](size_t begin, size_t end) {
     nn::MultiplyPanels(context_, matrix, input, gate_up_, stride, {begin, end});
     nn::MultiplyPanels(context_, matrix, input, gate_up_, stride, {panels + begin, panels + end});
@@ -225,7 +229,7 @@ void ForwardPass::Activate(const FfnSpec& spec, Range rows, Range columns) {
                           : spec.activation == ActivationKind::kGeluTanh ? table.gelu_tanh_multiply
                                                                          : table.gelu_erf_multiply;
   for (size_t row = rows.begin; row < rows.end; ++row) {
-    float* gate = gate_up_ + row * 2 * spec.width + columns.begin;
+    float* gate = gate_up_ + row * RowStride(2 * spec.width) + columns.begin;
     activation(gate, gate + spec.width, columns.end - columns.begin, gate);
   }
 }

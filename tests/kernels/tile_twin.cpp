@@ -124,6 +124,20 @@ void DecodeRecordE4M3(const std::byte* from, std::byte* to) {
   }
 }
 
+// FinishBlock of gemm.inl in plain loops.
+void FinishBlock(const GemmArgs& args, size_t panel, size_t first_row, size_t rows, const float* sums) {
+  const size_t first = panel * kPanelColumns, columns = std::min(args.columns - first, kPanelColumns);
+  for (size_t row = first_row; row < first_row + rows; ++row, sums += kPanelColumns) {
+    for (size_t i = 0; i < columns; ++i) {
+      float x = sums[i];
+      if (args.column_scales != nullptr) x *= args.column_scales[first + i];
+      if (args.row_scales != nullptr) x *= args.row_scales[row];
+      if (args.bias != nullptr) x += args.bias[first + i];
+      args.out[row * args.out_stride + first + i] = x;
+    }
+  }
+}
+
 // In the order of what needs what.
 // clang-format off
 #include "kernels/generic/operands.inl"

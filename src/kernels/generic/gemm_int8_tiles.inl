@@ -136,7 +136,7 @@ inline void MultiplyInt8Group(const GemmArgs& args, TileSession& session, Int8Pa
     }
     if (part.end != args.depth) continue;
     if (kGroup == 0) AddCounts<false>(sums, part.starts, part.rows, nullptr, sums);
-    FinishTiledRows(args, panel, row, part.rows, sums);
+    FinishBlock(args, panel, row, part.rows, sums);
   }
 }
 

@@ -5,6 +5,7 @@
 //   ZeroTile<t>(), LoadTile<t>(from, stride), StoreTile<t>(to, stride)
 //   MultiplyBf16Tiles<sum, a, b>()     sum [rows][16] += a [rows][16 pairs] x b [16 pairs][16 columns]
 //   DecodeRecordE4M3(from, to)         four k of a panel as the two records of BF16 that hold the same numbers
+//   FinishBlock(args, panel, first_row, rows, sums)   the sums [rows][32] times their scales, plus the bias, to the output
 // Four tiles hold the sums of up to 32 rows and a panel's 32 columns; the records of BF16 weights are tiles as they
 // lie.
 //
@@ -133,23 +134,6 @@ inline void MultiplyTiles(const TiledPart& part, const TiledRows& rows, float* s
     MultiplyHalves<false, false>(part, rows, sums);
 }
 
-// Scales and bias over the sums, and only the columns that the matrix has: FinishRow of gemm.inl in plain loops, which
-// a machine without the vectors of a tier runs too.
-inline void FinishTiledRows(const GemmArgs& args, size_t panel, size_t first_row, size_t rows, const float* sums) {
-  const size_t column = panel * kPanelColumns;
-  const size_t count = args.columns - column < kPanelColumns ? args.columns - column : kPanelColumns;
-  for (size_t row = 0; row < rows; ++row, sums += kPanelColumns) {
-    float* out = args.out + (first_row + row) * args.out_stride + column;
-    for (size_t i = 0; i < count; ++i) {
-      float x = sums[i];
-      if (args.column_scales != nullptr) x *= args.column_scales[column + i];
-      if (args.row_scales != nullptr) x *= args.row_scales[first_row + row];
-      if (args.bias != nullptr) x += args.bias[column + i];
-      out[i] = x;
-    }
-  }
-}
-
 // The weights behind the whole tiles of a depth, with zeros behind them, in a tile of each half panel; null for none.
 inline const std::byte* PaddedRest(const std::byte* weights, size_t depth, std::byte* scratch) {
   const size_t whole = depth / kTileDepth * kTileDepth, bytes = (depth - whole) / 2 * kRecordBytes;
@@ -201,7 +185,7 @@ inline void MultiplyGroup(const GemmArgs& args, TileSession& session, const Tile
                           .rest_row = 2 * (part.depth % kTileDepth)};
     session.Rows(rows);
     MultiplyTiles(part, block, sums);
-    if (k + part.depth == args.depth) FinishTiledRows(args, panel, row, rows, sums);
+    if (k + part.depth == args.depth) FinishBlock(args, panel, row, rows, sums);
   }
 }
 

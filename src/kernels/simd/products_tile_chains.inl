@@ -110,6 +110,6 @@ void GemmChained(const GemmArgs& args) {
       else
         AddChainedProducts<format, 1, 1>(activations, weights, panel_bytes, depth, sums);
     }
-    for (size_t p = 0; p < panels; ++p) FinishTiledRows(args, panel + p, 0, rows, sums + p * rows * kPanelColumns);
+    for (size_t p = 0; p < panels; ++p) FinishBlock(args, panel + p, 0, rows, sums + p * rows * kPanelColumns);
   }
 }
