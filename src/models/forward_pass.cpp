@@ -206,8 +206,8 @@ Status ForwardPass::FeedForward(size_t index) {
     if (!is_aligned) Activate(spec, {begin, end}, {0, spec.width});
   };
   const nn::Workspace::Scope packed(context_.workspace);
-  const PackedRows activated =
-      OCTET_TRY(nn::PackRows(context_, weights.down, {gate_up_, RowStride(2 * spec.width), rows_, spec.width}, activate));
+  const PackedRows activated = OCTET_TRY(
+      nn::PackRows(context_, weights.down, {gate_up_, RowStride(2 * spec.width), rows_, spec.width}, activate));
   nn::Multiply(context_, weights.down, activated, branch_, RowStride(hidden));
   is_pending_ = true;
   pending_norm_ = weights.ffn_post_norm ? &*weights.ffn_post_norm : nullptr;

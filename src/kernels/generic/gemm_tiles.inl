@@ -5,7 +5,7 @@
 //   ZeroTile<t>(), LoadTile<t>(from, stride), StoreTile<t>(to, stride)
 //   MultiplyBf16Tiles<sum, a, b>()     sum [rows][16] += a [rows][16 pairs] x b [16 pairs][16 columns]
 //   DecodeRecordE4M3(from, to)         four k of a panel as the two records of BF16 that hold the same numbers
-//   FinishBlock(args, panel, first_row, rows, sums)   the sums [rows][32] times their scales, plus the bias, to the output
+//   FinishBlock(args, panel, first_row, rows, sums)   sums [rows][32], scaled and with bias, to the output
 // Four tiles hold the sums of up to 32 rows and a panel's 32 columns; the records of BF16 weights are tiles as they
 // lie.
 //
