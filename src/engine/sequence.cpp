@@ -65,6 +65,7 @@ Result<Sequence> Sequence::Create(Request request, const SequenceLimits& limits,
   sequence.generated_.reserve(room);
   sequence.end_tokens_ = std::move(end_tokens);
   if (limits.tokenizer != nullptr) sequence.decoder_.emplace(*limits.tokenizer, !request.options.show_special);
+  sequence.min_tokens_ = request.options.sampling.min_tokens;
   sequence.stops_ = StopStrings(std::move(request.options.stop));
   if (sequence.most_output_ == 0) sequence.Finish(FinishReason::kLength);
   return sequence;
@@ -98,14 +99,23 @@ Status Sequence::Advance(const Decoder::Run& run, const float* logits) {
 
 void Sequence::AddText(int32_t token) {
   if (!decoder_) return;
-  text_ += stops_.Push(decoder_->Push(token));
+  ShowText(decoder_->Push(token));
   if (stops_.matched()) Finish(FinishReason::kStop);
+}
+
+// A stop string is not looked for in text that min_tokens asks for.
+void Sequence::ShowText(std::string_view text) {
+  if (generated_.size() > min_tokens_) {
+    text_ += stops_.Push(text);
+  } else {
+    text_ += text;
+  }
 }
 
 void Sequence::Finish(FinishReason reason) {
   if (finished()) return;
   if (decoder_ && !stops_.matched()) {
-    text_ += stops_.Push(decoder_->Finish());
+    ShowText(decoder_->Finish());
     // The last characters can still complete a stop string.
     if (stops_.matched()) reason = FinishReason::kStop;
     text_ += stops_.Finish();

@@ -17,6 +17,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -75,6 +76,7 @@ class Sequence {
   Sequence(Sampler sampler, PageTable pages) : sampler_(std::move(sampler)), pages_(std::move(pages)) {}
 
   void AddText(int32_t token);
+  void ShowText(std::string_view text);
   void Finish(FinishReason reason);
   bool IsEndToken(int32_t token) const;
 
@@ -84,6 +86,7 @@ class Sequence {
   size_t prompt_size_ = 0;
   size_t cached_ = 0;
   size_t most_output_ = 0;
+  size_t min_tokens_ = 0;
   std::vector<int32_t> end_tokens_;
   std::vector<GeneratedToken> generated_;
   std::optional<StreamDecoder> decoder_;

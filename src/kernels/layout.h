@@ -156,8 +156,8 @@ static constexpr size_t RowBlockBegin(size_t rows, size_t block) {
 
 // The key/value cache: a page holds 32 positions. For one key head, its keys are a packed matrix with columns = the 32
 // positions and depth = key_dim; its values are one with columns = value_dim and depth = the 32 positions. F32 or BF16.
-// Pages are zeroed once, before their first use, so that padding and slots not written yet are zeros. Attention takes
-// the positions in blocks of four pages and heads of up to 512 values.
+// Pages are zeroed before each use, so that padding and slots not written yet are zeros. Attention takes the positions
+// in blocks of four pages and heads of up to 512 values.
 inline constexpr size_t kPagePositions = 32;
 inline constexpr size_t kAttendBlock = 128;
 inline constexpr size_t kMaxHeadDim = 512;

@@ -52,6 +52,8 @@ Result<PageId> PagePool::Take() {
   if (!free_.empty()) {
     page = free_.back();
     free_.pop_back();
+    // Attention multiplies slots that aren't seen by zero: NaN that an earlier owner left would come through.
+    std::memset(Data(page), 0, page_bytes_);
   } else if (touched_ < pages()) {
     ++touched_;
   } else {

@@ -7,8 +7,7 @@
 //   pool.Release(page);
 //
 // Addresses for all pages are reserved at once, memory comes with the first write to a page, so that what is resident
-// follows what is used. A page is zero at its first use; later it holds what its last owner left. One thread at a time
-// uses a pool. A sequence's own list of pages: engine/cache/page_table.h.
+// follows what is used. One thread at a time uses a pool. A sequence's own list of pages: engine/cache/page_table.h.
 #pragma once
 
 #include <cstddef>
@@ -31,7 +30,8 @@ class PagePool {
   PagePool(PagePool&&) noexcept = default;
   PagePool& operator=(PagePool&&) noexcept = default;
 
-  // A page nobody refers to, the one released last if any. Fails with exhausted naming both numbers. Allocates nothing.
+  // A page of zeros that nobody refers to, the one released last if any. Fails with exhausted naming both numbers.
+  // Allocates nothing.
   Result<PageId> Take();
   void AddReference(PageId page) { ++references_[page]; }
   void Release(PageId page);
