@@ -107,8 +107,8 @@ std::vector<SpeedTest> TestsOf(const BenchOptions& options, size_t batch) {
 
 Status Measure(const BenchOptions& options, const Decoder& decoder, size_t threads, Invocation& call,
                std::vector<Row>& rows) {
-  ThreadPool pool(threads);
-  nn::ExecutionContext context(pool, kernels::ActiveKernels());
+  const std::unique_ptr<ThreadPool> pool = OCTET_TRY(ThreadPool::Start(threads));
+  nn::ExecutionContext context(*pool, kernels::ActiveKernels());
   context.activations = ActivationsOf(options.activations);
   for (const size_t batch : options.batch) {
     for (const SpeedTest& test : TestsOf(options, batch)) {

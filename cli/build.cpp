@@ -35,9 +35,10 @@ Status Build(const BuildOptions& options, Invocation& call) {
     return Fail(ErrorCode::kInvalidArgument, call.word(0), ": a pack's matrices keep their types; --compute ",
                 options.compute, " needs the model that it was made from");
   }
-  ThreadPool pool(options.threads == 0 ? ThreadPool::AvailableCores() : options.threads);
+  const size_t threads = options.threads == 0 ? ThreadPool::AvailableCores() : options.threads;
+  const std::unique_ptr<ThreadPool> pool = OCTET_TRY(ThreadPool::Start(threads));
   const LoadOptions load{.mode = LoadMode::kMap, .compute = ToComputeType(options.compute)};
-  const ModelFiles files = OCTET_TRY(ModelFiles::Open(call.word(0), load, pool));
+  const ModelFiles files = OCTET_TRY(ModelFiles::Open(call.word(0), load, *pool));
   const PackSummary made = OCTET_TRY(BuildPack(files, options.output, call.progress(), call.cancel()));
   std::error_code error;
   const uint64_t bytes = std::filesystem::file_size(options.output, error);

@@ -68,12 +68,12 @@ std::string ToText(const Perplexity& result) {
 
 Status RunPerplexity(const EvalOptions& options, Invocation& call) {
   const std::string content = OCTET_TRY(ReadTextFile(options.text));
-  ThreadPool pool(Threads(options));
+  const std::unique_ptr<ThreadPool> pool = OCTET_TRY(ThreadPool::Start(Threads(options)));
   const std::unique_ptr<DecoderModel> model =
-      OCTET_TRY(DecoderModel::Open(call.word(0), ModelOptions(options, call.cancel()), pool));
+      OCTET_TRY(DecoderModel::Open(call.word(0), ModelOptions(options, call.cancel()), *pool));
   OCTET_TRY(model->SetActivations(ActivationsOf(options.activations)));
   const EvaluationText text = OCTET_TRY(model->Tokenize(content, Windows(options)));
-  const Perplexity result = OCTET_TRY(MeasurePerplexity(*model, text, {pool, call.progress(), call.cancel()}));
+  const Perplexity result = OCTET_TRY(MeasurePerplexity(*model, text, {*pool, call.progress(), call.cancel()}));
   if (!call.json()) return call.Print(ToText(result) + "\n");
   Json json = ToJson(result);
   json["tier"] = model->tier();
@@ -97,16 +97,16 @@ Status SetActivations(nn::ActivationMode mode, DecoderModel& a, DecoderModel& b)
 
 Status RunCompare(const EvalOptions& options, Invocation& call) {
   const std::string content = OCTET_TRY(ReadTextFile(options.text));
-  ThreadPool pool(Threads(options));
+  const std::unique_ptr<ThreadPool> pool = OCTET_TRY(ThreadPool::Start(Threads(options)));
   const std::unique_ptr<DecoderModel> a =
-      OCTET_TRY(DecoderModel::Open(call.word(0), ModelOptions(options, call.cancel()), pool));
+      OCTET_TRY(DecoderModel::Open(call.word(0), ModelOptions(options, call.cancel()), *pool));
   const std::unique_ptr<DecoderModel> b =
-      OCTET_TRY(DecoderModel::Open(call.word(1), ModelOptions(options, call.cancel()), pool));
+      OCTET_TRY(DecoderModel::Open(call.word(1), ModelOptions(options, call.cancel()), *pool));
   OCTET_TRY(SetActivations(ActivationsOf(options.activations), *a, *b));
   const EvaluationText text = OCTET_TRY(a->Tokenize(content, Windows(options)));
   const EvaluationText same = OCTET_TRY(b->Tokenize(content, Windows(options)));
   OCTET_TRY(CheckSameTokens(text, same));
-  const Comparison result = OCTET_TRY(CompareModels(*a, *b, text, {pool, call.progress(), call.cancel()}));
+  const Comparison result = OCTET_TRY(CompareModels(*a, *b, text, {*pool, call.progress(), call.cancel()}));
   if (call.json()) {
     return call.PrintJson({{"kl_mean", result.kl_mean},
                            {"kl_p99", result.kl_p99},

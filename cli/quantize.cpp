@@ -183,13 +183,14 @@ Status Quantize(const QuantizeOptions& options, Invocation& call) {
   const QuantizePlan plan = OCTET_TRY(PlanQuantization(checkpoint, *recipe, Choices(options, *recipe)));
   std::string calibration;
   if (gate) calibration = OCTET_TRY(ReadCalibration(checkpoint, options));
-  ThreadPool pool(options.threads > 0 ? static_cast<size_t>(options.threads) : ThreadPool::AvailableCores());
+  const size_t threads = options.threads > 0 ? static_cast<size_t>(options.threads) : ThreadPool::AvailableCores();
+  const std::unique_ptr<ThreadPool> pool = OCTET_TRY(ThreadPool::Start(threads));
   const QuantizeReport report =
-      OCTET_TRY(QuantizeCheckpoint(checkpoint, plan, options.output, {pool, call.progress(), call.cancel()}));
+      OCTET_TRY(QuantizeCheckpoint(checkpoint, plan, options.output, {*pool, call.progress(), call.cancel()}));
   Json json = ToJson(report);
   std::string text = ReportTable(report);
   if (gate) {
-    const Comparison measured = OCTET_TRY(Measure(calibration, options, *recipe, pool, call));
+    const Comparison measured = OCTET_TRY(Measure(calibration, options, *recipe, *pool, call));
     json["gate"] = {{"kl_mean", measured.kl_mean}, {"limit", *gate}, {"top1", measured.top1}};
     text += fmt::format("KL divergence {:.6f}, limit {}\n", measured.kl_mean, *gate);
     if (measured.kl_mean > *gate)

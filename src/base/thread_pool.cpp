@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
 #include <fstream>
 #include <string>
 
@@ -37,7 +38,21 @@ bool SpinUntil(Done&& done) {
 }  // namespace
 
 ThreadPool::ThreadPool(size_t threads) {
-  for (size_t worker = 1; worker < threads; ++worker) workers_.emplace_back([this, worker] { Work(worker); });
+  try {
+    workers_.reserve(threads - 1);
+    for (size_t worker = 1; worker < threads; ++worker) workers_.emplace_back([this, worker] { Work(worker); });
+  } catch (const std::exception&) {
+    // Those that run are enough for correct results; Start says how many they are.
+  }
+}
+
+Result<std::unique_ptr<ThreadPool>> ThreadPool::Start(size_t threads) {
+  if (threads == 0 || threads > kMostThreads)
+    return Fail(ErrorCode::kInvalidArgument, threads, " threads; 1 to ", kMostThreads, " are possible");
+  auto pool = std::make_unique<ThreadPool>(threads);
+  if (pool->threads() == threads) return pool;
+  return Fail(ErrorCode::kExhausted, "the system starts only ", pool->threads(), " of ", threads,
+              " threads; ask for fewer or raise its limits (ulimit -u, -v)");
 }
 
 ThreadPool::~ThreadPool() {

@@ -1,7 +1,7 @@
 // A fixed set of threads that run one loop at a time, each a fixed share of it.
 //
-//   ThreadPool pool(2);
-//   pool.ForEachShare(panels, [&](size_t begin, size_t end) { Multiply(begin, end); });
+//   std::unique_ptr<ThreadPool> pool = OCTET_TRY(ThreadPool::Start(2));
+//   pool->ForEachShare(panels, [&](size_t begin, size_t end) { Multiply(begin, end); });
 //
 // Shares depend on the count and the number of threads alone. Workers spin for some 50 us after a loop before they
 // sleep, since a decode step is made of hundreds of loops a few microseconds apart. A loop must not start another on
@@ -12,16 +12,24 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <type_traits>
 #include <vector>
 
+#include "base/error.h"
+
 namespace octet {
 
 class ThreadPool {
  public:
-  // Runs on the calling thread and threads - 1 others. Requires threads >= 1.
+  static constexpr size_t kMostThreads = 1024;
+
+  // Runs on the calling thread and threads - 1 others. Fails with invalid_argument for 0 and more than kMostThreads,
+  // with exhausted where the system starts fewer, saying how many.
+  static Result<std::unique_ptr<ThreadPool>> Start(size_t threads);
+  // With as many of the others as the system starts. Requires threads >= 1.
   explicit ThreadPool(size_t threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;

@@ -46,7 +46,7 @@ Engine::Engine(Decoder decoder, PagePool cache, std::unique_ptr<ThreadPool> pool
 Result<std::unique_ptr<Engine>> Engine::Open(const std::filesystem::path& path, const EngineOptions& options) {
   const Clock::time_point begin = Clock::now();
   const size_t cores = ThreadPool::AvailableCores();
-  auto pool = std::make_unique<ThreadPool>(options.threads == 0 ? cores : options.threads);
+  std::unique_ptr<ThreadPool> pool = OCTET_TRY(ThreadPool::Start(options.threads == 0 ? cores : options.threads));
   ModelFiles files = OCTET_TRY(ModelFiles::Open(path, options.load, *pool));
   std::unique_ptr<Engine> engine = OCTET_TRY(Create(std::move(files), std::move(pool), options));
   engine->load_seconds_ = std::chrono::duration<double>(Clock::now() - begin).count();
