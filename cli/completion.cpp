@@ -100,6 +100,7 @@ _octet() {
 constexpr std::string_view kBashEnd = R"(  if [ -n "$words" ]; then
     COMPREPLY=($(compgen -P "$prefix" -W "$words" -- "$current"))
   elif [ "$verb" != help ]; then
+    local IFS=$'\n'
     COMPREPLY=($(compgen -P "$prefix" -f -- "$current"))
   fi
 }

@@ -30,7 +30,7 @@ class Descriptor {
 }  // namespace
 
 Result<MappedFile> MappedFile::Open(const std::filesystem::path& path) {
-  const Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (descriptor.get() < 0) {
     const ErrorCode code = errno == ENOENT || errno == ENOTDIR ? ErrorCode::kNotFound : ErrorCode::kInvalidArgument;
     return Fail(code, path, ": can't be opened: ", std::strerror(errno));
@@ -72,7 +72,27 @@ void MappedFile::Release(size_t offset, size_t size) const {
   if (begin < end && end <= size_ + page) ::madvise(const_cast<std::byte*>(data_) + begin, end - begin, MADV_DONTNEED);
 }
 
+// What comes through a pipe or the like until its end.
+static Result<std::string> ReadStream(const std::filesystem::path& path, size_t limit) {
+  const Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (descriptor.get() < 0) return Fail(ErrorCode::kInvalidArgument, path, ": can't be opened: ", std::strerror(errno));
+  std::string text;
+  char block[65536];
+  while (true) {
+    const ssize_t got = ::read(descriptor.get(), block, sizeof block);
+    if (got == 0) return text;
+    if (got < 0) return Fail(ErrorCode::kInvalidArgument, path, ": can't be read: ", std::strerror(errno));
+    text.append(block, static_cast<size_t>(got));
+    if (text.size() > limit)
+      return Fail(ErrorCode::kUnsupported, path, ": has more than the ", limit, " bytes that are read at most");
+  }
+}
+
 Result<std::string> ReadTextFile(const std::filesystem::path& path, size_t limit) {
+  std::error_code ignored;  // what can't be looked at can't be opened either
+  const std::filesystem::file_type type = std::filesystem::status(path, ignored).type();
+  if (type == std::filesystem::file_type::fifo || type == std::filesystem::file_type::character)
+    return ReadStream(path, limit);
   MappedFile file = OCTET_TRY(MappedFile::Open(path));
   if (file.size() > limit) {
     return Fail(ErrorCode::kUnsupported, path, ": has ", file.size(), " bytes, at most ", limit, " are read");

@@ -38,7 +38,8 @@ class MappedFile {
   size_t size_ = 0;
 };
 
-// The whole file as a string, for small text files. Refuses files above `limit` bytes.
+// The whole file as a string, for small text files; of a pipe what comes until its end. Refuses more than `limit`
+// bytes.
 Result<std::string> ReadTextFile(const std::filesystem::path& path, size_t limit = size_t{1} << 30);
 
 }  // namespace octet

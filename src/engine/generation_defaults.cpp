@@ -1,10 +1,12 @@
 #include "engine/generation_defaults.h"
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/log.h"
 #include "engine/sample/check_sampling.h"
 
 namespace octet {
@@ -86,9 +88,11 @@ Status ReadSampling(const Json& config, size_t vocab, std::string_view where, Sa
   OCTET_TRY(ReadFloat(config, "min_p", where, sampling.min_p));
   OCTET_TRY(ReadFloat(config, "repetition_penalty", where, sampling.repetition_penalty));
   if (FindMember(config, "top_k") != nullptr) {
-    const int64_t top_k = OCTET_TRY(GetInteger(config, "top_k", where));
+    const double top_k = OCTET_TRY(GetNumber(config, "top_k", where));  // Python writes 50.0 here and there
+    if (top_k != std::trunc(top_k))
+      return Fail(ErrorCode::kCorrupt, where, ": `top_k` is ", top_k, ", expected an integer");
     // -1 is a common spelling of "all".
-    sampling.top_k = static_cast<int32_t>(std::clamp<int64_t>(top_k, 0, INT32_MAX));
+    sampling.top_k = static_cast<int32_t>(std::clamp<double>(top_k, 0, INT32_MAX));
   }
   const bool may_sample = FindMember(config, "do_sample") == nullptr || OCTET_TRY(GetBool(config, "do_sample", where));
   if (!may_sample) sampling.temperature = 0;
@@ -97,11 +101,29 @@ Status ReadSampling(const Json& config, size_t vocab, std::string_view where, Sa
   return {};
 }
 
+// Fields that would change the answers in transformers and have no counterpart here.
+void WarnOfUnknownWishes(const Json& config, std::string_view where) {
+  constexpr std::string_view kWishes[] = {
+      "suppress_tokens", "begin_suppress_tokens", "no_repeat_ngram_size", "stop_strings",
+      "typical_p",       "forced_bos_token_id",   "forced_eos_token_id",  "exponential_decay_length_penalty",
+      "num_beams"};
+  // What each of them is where it asks for nothing.
+  const auto is_neutral = [](const Json& value) {
+    return value.is_null() || value == 0 || value == 1 || value == 1.0 || (value.is_array() && value.empty());
+  };
+  for (const std::string_view wish : kWishes) {
+    const Json* value = FindMember(config, wish);
+    if (value != nullptr && !is_neutral(*value))
+      LogWarning(where, ": generation_config's `", wish, "` isn't known and has no effect");
+  }
+}
+
 }  // namespace
 
 Result<GenerationDefaults> ReadGenerationDefaults(const Json& generation_config, const ModelSpec& spec,
                                                   std::string_view where) {
   GenerationDefaults defaults;
+  WarnOfUnknownWishes(generation_config, where);
   OCTET_TRY(AddEndTokens(generation_config, spec.vocab, where, defaults.end_tokens));
   for (const int32_t token : spec.eos_ids)
     OCTET_TRY(AddEndToken(token, spec.vocab, "config.json", defaults.end_tokens));
