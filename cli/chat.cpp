@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "cli/line_editor.h"
+#include "cli/logprobs.h"
 #include "cli/model_flags.h"
 #include "cli/sampling_flags.h"
 #include "cli/signals.h"
@@ -55,7 +56,8 @@ class Talk {
   Result<GenerateResult> AnswerLast(bool quiet);
   Status Handle(const std::string& message);
   Status Obey(const ChatCommand& command);
-  Status AnswerAloud();
+  // Prints the answer to the last question. Where none comes, the conversation is as it was before.
+  Status AnswerAloud(Conversation before);
   std::string Stats() const;
 
   Engine& engine_;
@@ -66,6 +68,10 @@ class Talk {
   Timings last_ = {};
   uint32_t number_ = 0;  // each answer draws anew
 };
+
+bool IsEmpty(const GenerateResult& result) {
+  return result.finish_reason == FinishReason::kCancelled && result.tokens.empty();
+}
 
 Result<GenerateResult> Talk::AnswerLast(bool quiet) {
   Request request;
@@ -81,7 +87,8 @@ Result<GenerateResult> Talk::AnswerLast(bool quiet) {
   GenerateResult result = OCTET_TRY(session_.Generate(std::move(request), print, &call_.cancel()));
   OCTET_TRY(std::move(printed));
   last_ = result.timings;
-  conversation_.Answer(result.text);
+  // A question that was stopped before its answer began is taken back by whoever asked it.
+  if (!IsEmpty(result)) conversation_.Answer(result.text);
   return result;
 }
 
@@ -99,8 +106,10 @@ std::string Talk::Stats() const {
              " tokens of context used");
 }
 
-Status Talk::AnswerAloud() {
-  const GenerateResult result = OCTET_TRY(AnswerLast(false));
+Status Talk::AnswerAloud(Conversation before) {
+  const Result<GenerateResult> answered = AnswerLast(false);
+  if (!answered || IsEmpty(*answered)) conversation_ = std::move(before);
+  const GenerateResult& result = OCTET_TRY(answered);
   OCTET_TRY(call_.Print("\n"));
   const bool stopped = result.finish_reason == FinishReason::kCancelled;
   call_.Note(stopped ? "stopped; " + SpeedLine(result.timings) : SpeedLine(result.timings));
@@ -116,9 +125,11 @@ Status Talk::Obey(const ChatCommand& command) {
       call_.Note(command.argument.empty() ? "no system message; the conversation begins anew"
                                           : "the conversation begins anew");
       return {};
-    case ChatAction::kRetry:
+    case ChatAction::kRetry: {
+      Conversation before = conversation_;
       if (!conversation_.ReopenQuestion()) return Fail(ErrorCode::kInvalidArgument, "nothing was asked yet");
-      return AnswerAloud();
+      return AnswerAloud(std::move(before));
+    }
     case ChatAction::kUndo:
       if (!conversation_.Undo()) return Fail(ErrorCode::kInvalidArgument, "nothing was asked yet");
       call_.Note(Cat("taken back; ", conversation_.questions(), " questions are left"));
@@ -145,10 +156,9 @@ Status Talk::Handle(const std::string& message) {
   const std::optional<ChatCommand> command = OCTET_TRY(ParseChatCommand(message));
   if (command) return Obey(*command);
   OCTET_TRY(CheckUtf8(message, "the question"));
+  Conversation before = conversation_;
   conversation_.Ask(std::string(MessageText(message)));
-  Status answered = AnswerAloud();
-  if (!answered) conversation_.Undo();
-  return answered;
+  return AnswerAloud(std::move(before));
 }
 
 Status Talk::Loop(const std::filesystem::path& history_file) {
@@ -156,6 +166,11 @@ Status Talk::Loop(const std::filesystem::path& history_file) {
   LineEditor editor(history_file);
   MessageReader reader;
   while (const std::optional<std::string> line = editor.Read(reader.waiting() ? "." : ">", coloured)) {
+    if (editor.abandoned()) {
+      if (!reader.waiting()) call_.Note("Ctrl-D leaves");
+      reader.Clear();
+      continue;
+    }
     const std::optional<std::string> message = reader.Push(*line);
     if (!message || message->empty()) continue;
     if (Status handled = Handle(*message); !handled) {
@@ -163,12 +178,12 @@ Status Talk::Loop(const std::filesystem::path& history_file) {
       if (handled.error().code == ErrorCode::kCancelled && LastSignal() == 0) return handled;
       call_.Note(handled.error().message);
     }
-    if (LastSignal() == SIGTERM) return call_.cancel().Check();
+    if (IsAskedToEnd()) break;
     call_.cancel().Clear();
     ForgetSignal();
   }
   call_.Note("");
-  return {};
+  return call_.cancel().Check();
 }
 
 Result<std::string> ReadPiped(const CancelFlag& cancel) {
@@ -184,10 +199,12 @@ Result<std::string> ReadPiped(const CancelFlag& cancel) {
 Status AnswerPiped(Talk& talk, std::string question, Invocation& call) {
   const GenerateResult result = OCTET_TRY(talk.Ask(std::move(question), call.json()));
   if (call.json()) {
-    OCTET_TRY(call.PrintJson({{"text", result.text},
-                              {"finish_reason", FinishReasonName(result.finish_reason)},
-                              {"prompt_tokens", result.timings.prompt_tokens},
-                              {"generated_tokens", result.timings.generated_tokens}}));
+    Json json = {{"text", result.text},
+                 {"finish_reason", FinishReasonName(result.finish_reason)},
+                 {"prompt_tokens", result.timings.prompt_tokens},
+                 {"generated_tokens", result.timings.generated_tokens}};
+    AddLogprobs(result, json);
+    OCTET_TRY(call.PrintJson(json));
   } else {
     OCTET_TRY(call.Print("\n"));
     call.Note(SpeedLine(result.timings));
@@ -200,6 +217,7 @@ Status Chat(const ChatOptions& options, Invocation& call) {
   if (!piped && call.json())
     return Fail(ErrorCode::kInvalidArgument,
                 "--json needs a question through a pipe: echo QUESTION | octet chat MODEL --json");
+  OCTET_TRY(CheckLogprobs(options.sampling, call));
   std::string question;
   if (piped) {
     question = OCTET_TRY(ReadPiped(call.cancel()));

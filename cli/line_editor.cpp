@@ -1,17 +1,65 @@
 #include "cli/line_editor.h"
 
 #include <histedit.h>
+#include <poll.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <clocale>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cwchar>
+
+#include "cli/signals.h"
 
 namespace octet::cli {
 namespace {
 
 constexpr int kHistoryLines = 1000;
 constexpr char kHidden = 1;  // libedit counts no column for what stands between two of these
+
+volatile std::sig_atomic_t interrupted = 0;
+extern "C" void NoteInterrupt(int) { interrupted = 1; }
+
+// The signals that end a wait for a key, held back outside of it so that none comes between the look and the wait.
+class HeldSignals {
+ public:
+  HeldSignals() {
+    struct sigaction note = {};
+    note.sa_handler = NoteInterrupt;
+    ::sigaction(SIGINT, &note, &before_);
+    sigset_t held;
+    ::sigemptyset(&held);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) ::sigaddset(&held, signal);
+    ::pthread_sigmask(SIG_BLOCK, &held, &free_);
+  }
+  ~HeldSignals() {
+    ::pthread_sigmask(SIG_SETMASK, &free_, nullptr);
+    ::sigaction(SIGINT, &before_, nullptr);
+  }
+  HeldSignals(const HeldSignals&) = delete;
+
+  const sigset_t& free() const { return free_; }
+
+ private:
+  struct sigaction before_ = {};
+  sigset_t free_ = {};
+};
+
+enum class Key { kByte, kInterrupt, kEnd };
+
+Key ReadByte(const sigset_t& signals, char& byte) {
+  while (true) {
+    if (interrupted != 0) return Key::kInterrupt;
+    if (IsAskedToEnd()) return Key::kEnd;
+    pollfd input = {.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
+    if (::ppoll(&input, 1, nullptr, &signals) < 0 && errno == EINTR) continue;
+    const ssize_t got = ::read(STDIN_FILENO, &byte, 1);
+    if (got == 1) return Key::kByte;
+    if (got == 0 || errno != EINTR) return Key::kEnd;
+  }
+}
 
 }  // namespace
 
@@ -21,16 +69,37 @@ struct LineEditor::State {
   EditLine* line = nullptr;
   History* history = nullptr;
   HistEvent event = {};
+  const sigset_t* free_signals = nullptr;  // while a line is read
 
   static char* Prompt(EditLine* line) {
     void* state = nullptr;
     el_get(line, EL_CLIENTDATA, &state);
     return static_cast<State*>(state)->prompt.data();
   }
+
+  // A character for libedit: 1, or 0 at the end. An interrupt ends the line.
+  static int ReadCharacter(EditLine* line, wchar_t* to) {
+    void* state = nullptr;
+    el_get(line, EL_CLIENTDATA, &state);
+    std::mbstate_t shift = {};
+    while (true) {
+      char byte = 0;
+      const Key key = ReadByte(*static_cast<State*>(state)->free_signals, byte);
+      if (key == Key::kEnd) return 0;
+      if (key == Key::kInterrupt) {
+        *to = L'\n';
+        return 1;
+      }
+      const size_t used = std::mbrtowc(to, &byte, 1, &shift);
+      if (used == static_cast<size_t>(-1)) shift = {};  // no character: the bytes are dropped
+      if (used <= 1) return 1;
+    }
+  }
 };
 
 LineEditor::LineEditor(std::filesystem::path history_file) : state_(std::make_unique<State>()) {
-  std::setlocale(LC_CTYPE, "");  // libedit reads characters by it
+  std::setlocale(LC_CTYPE, "");  // libedit shows characters by it
+  if (MB_CUR_MAX == 1) std::setlocale(LC_CTYPE, "C.UTF-8");
   State& state = *state_;
   state.history_file = std::move(history_file);
   state.line = el_init("octet", stdin, stderr, stderr);
@@ -39,6 +108,7 @@ LineEditor::LineEditor(std::filesystem::path history_file) : state_(std::make_un
   history(state.history, &state.event, H_SETUNIQUE, 1);
   el_set(state.line, EL_CLIENTDATA, &state);
   el_set(state.line, EL_PROMPT_ESC, State::Prompt, kHidden);
+  el_set(state.line, EL_GETCFN, State::ReadCharacter);
   el_set(state.line, EL_EDITOR, "emacs");
   el_set(state.line, EL_HIST, history, state.history);
   if (!state.history_file.empty()) {
@@ -50,7 +120,6 @@ LineEditor::LineEditor(std::filesystem::path history_file) : state_(std::make_un
 
 LineEditor::~LineEditor() {
   State& state = *state_;
-  if (!state.history_file.empty()) history(state.history, &state.event, H_SAVE, state.history_file.c_str());
   history_end(state.history);
   el_end(state.line);
 }
@@ -61,18 +130,25 @@ std::optional<std::string> LineEditor::Read(std::string_view prompt, bool colour
                     plain = std::string(1, kHidden) + "\033[0m" + kHidden;
   // The space goes last: libedit prints an escape together with the character behind it.
   state.prompt = (coloured ? green + std::string(prompt) + plain : std::string(prompt)) + " ";
-  struct sigaction ignore = {}, before = {};
-  ignore.sa_handler = SIG_IGN;
-  ::sigaction(SIGINT, &ignore, &before);
+  interrupted = 0;
   int size = 0;
-  const char* text = el_gets(state.line, &size);
-  ::sigaction(SIGINT, &before, nullptr);
+  const char* text = nullptr;
+  {
+    const HeldSignals signals;
+    state.free_signals = &signals.free();
+    text = el_gets(state.line, &size);
+  }
+  if (abandoned()) return "";
   if (text == nullptr || size <= 0) return std::nullopt;
   std::string line(text, static_cast<size_t>(size));
   if (line.ends_with('\n')) line.pop_back();
-  if (!line.empty()) history(state.history, &state.event, H_ENTER, line.c_str());
+  if (line.empty()) return line;
+  history(state.history, &state.event, H_ENTER, line.c_str());
+  if (!state.history_file.empty()) history(state.history, &state.event, H_SAVE, state.history_file.c_str());
   return line;
 }
+
+bool LineEditor::abandoned() const { return interrupted != 0; }
 
 std::filesystem::path DefaultHistoryFile() {
   if (const char* state = std::getenv("XDG_STATE_HOME"); state != nullptr && *state != 0) {

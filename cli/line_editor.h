@@ -1,7 +1,9 @@
 // Lines that a user types on a terminal, with editing and a history that is kept in a file (libedit).
 //
 //   LineEditor editor(history_file);
-//   while (std::optional<std::string> line = editor.Read(">", true)) { ... }      // nothing: Ctrl-D on an empty line
+//   while (std::optional<std::string> line = editor.Read(">", true)) {     // nothing: Ctrl-D, or asked to end
+//     if (editor.abandoned()) continue;                                    // Ctrl-C
+//   }
 #pragma once
 
 #include <filesystem>
@@ -18,9 +20,12 @@ class LineEditor {
   ~LineEditor();
   LineEditor(const LineEditor&) = delete;
 
-  // Without the newline; a space follows the prompt. While it waits, Ctrl-C does nothing. `coloured` makes the prompt
-  // green.
+  // Without the newline; a space follows the prompt. Ctrl-C drops what was typed and gives an empty line. Nothing at
+  // the end of the input, and when the program is asked to end. `coloured` makes the prompt green. Each line is kept in
+  // the file at once.
   std::optional<std::string> Read(std::string_view prompt, bool coloured);
+  // Whether Ctrl-C ended the last line.
+  bool abandoned() const;
 
  private:
   struct State;

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "base/mapped_file.h"
+#include "cli/logprobs.h"
 #include "cli/model_flags.h"
 #include "cli/sampling_flags.h"
 #include "cli/speed_line.h"
@@ -115,23 +116,13 @@ Result<std::vector<int32_t>> PromptTokens(const RunOptions& options, const Engin
   return ChatPrompt(engine, messages);
 }
 
-Json LogprobsJson(const GeneratedToken& token) {
-  Json entry = {{"token", token.token}, {"logprob", *token.logprob}, {"top", Json::array()}};
-  for (const TokenLogprob& top : token.top) entry["top"].push_back({{"token", top.token}, {"logprob", top.logprob}});
-  return entry;
-}
-
 Json ResultJson(const GenerateResult& result, const Engine& engine) {
   Json tokens = Json::array();
-  Json logprobs = Json::array();
-  for (const GeneratedToken& token : result.tokens) {
-    tokens.push_back(token.token);
-    if (token.logprob) logprobs.push_back(LogprobsJson(token));
-  }
+  for (const GeneratedToken& token : result.tokens) tokens.push_back(token.token);
   const Timings& times = result.timings;
   Json json = {
       {"text", result.text}, {"tokens", std::move(tokens)}, {"finish_reason", FinishReasonName(result.finish_reason)}};
-  if (!logprobs.empty()) json["logprobs"] = std::move(logprobs);
+  AddLogprobs(result, json);
   json["timings"] = {{"load_seconds", engine.load_seconds()},         {"prompt_tokens", times.prompt_tokens},
                      {"prompt_seconds", times.prompt_seconds},        {"prompt_tokens_per_second", times.PromptRate()},
                      {"generated_tokens", times.generated_tokens},    {"decode_seconds", times.decode_seconds},
@@ -141,6 +132,7 @@ Json ResultJson(const GenerateResult& result, const Engine& engine) {
 
 Status Run(const RunOptions& options, Invocation& call) {
   OCTET_TRY(CheckOneSource(options));
+  OCTET_TRY(CheckLogprobs(options.sampling, call));
   // Before the model is opened, so that a wrong prompt fails at once.
   std::string text;
   std::vector<int32_t> ids;

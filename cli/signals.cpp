@@ -30,6 +30,8 @@ void CatchSignals(CancelFlag& cancel) {
   the_flag.store(&cancel);
   Handle(SIGINT, NoteSignal);
   Handle(SIGTERM, NoteSignal);
+  struct sigaction before = {};
+  if (::sigaction(SIGHUP, nullptr, &before) == 0 && before.sa_handler != SIG_IGN) Handle(SIGHUP, NoteSignal);
   Handle(SIGPIPE, SIG_IGN);
   Handle(SIGXFSZ, SIG_IGN);
 }
@@ -37,9 +39,12 @@ void CatchSignals(CancelFlag& cancel) {
 void LetSignalsEnd() {
   Handle(SIGINT, SIG_DFL);
   Handle(SIGTERM, SIG_DFL);
+  struct sigaction before = {};
+  if (::sigaction(SIGHUP, nullptr, &before) == 0 && before.sa_handler == NoteSignal) Handle(SIGHUP, SIG_DFL);
   if (last_signal.load() != 0) ::raise(last_signal.load());
 }
 
+bool IsAskedToEnd() { return LastSignal() == SIGTERM || LastSignal() == SIGHUP; }
 int LastSignal() { return last_signal.load(); }
 void ForgetSignal() { last_signal.store(0); }
 

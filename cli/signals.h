@@ -1,4 +1,5 @@
-// SIGINT and SIGTERM as a wish to stop: the first sets the flag, a second SIGINT ends the process at once.
+// SIGINT, SIGTERM and SIGHUP as a wish to stop: the first sets the flag, a second SIGINT ends the process at once. A
+// SIGHUP that was ignored before, as nohup does, stays ignored.
 //
 //   CatchSignals(cancel);
 //   ...
@@ -18,8 +19,10 @@ void CatchSignals(CancelFlag& cancel);
 // at once, and so does one that came before.
 void LetSignalsEnd();
 
-// SIGINT or SIGTERM, whichever came last; 0 if neither did.
+// The one of them that came last; 0 if none did.
 int LastSignal();
+// Whether it asks the program to end, not only what it's doing: SIGTERM and SIGHUP.
+bool IsAskedToEnd();
 
 // After a verb took the signal as its own, as a chat does with an answer that is stopped.
 void ForgetSignal();

@@ -1,9 +1,11 @@
 #include "base/thread_pool.h"
 
+#include <pthread.h>
 #include <sched.h>
 
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <exception>
 #include <fstream>
 #include <string>
@@ -35,9 +37,25 @@ bool SpinUntil(Done&& done) {
   return done();
 }
 
+// Threads started meanwhile take no signals: those of the process go to threads of its own, which may wait for them.
+class WithoutSignals {
+ public:
+  WithoutSignals() {
+    sigset_t all;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~WithoutSignals() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  WithoutSignals(const WithoutSignals&) = delete;
+
+ private:
+  sigset_t before_ = {};
+};
+
 }  // namespace
 
 ThreadPool::ThreadPool(size_t threads) {
+  const WithoutSignals started;
   try {
     workers_.reserve(threads - 1);
     for (size_t worker = 1; worker < threads; ++worker) workers_.emplace_back([this, worker] { Work(worker); });

@@ -18,7 +18,8 @@ Status CheckUtf8(std::string_view text, std::string_view what) {
 
 Result<const Tokenizer*> RequireTokenizer(const Engine& engine) {
   if (engine.tokenizer() != nullptr) return engine.tokenizer();
-  return Fail(ErrorCode::kInvalidArgument, "the model has no tokenizer; give the prompt as token ids");
+  return Fail(ErrorCode::kInvalidArgument,
+              "the model has no tokenizer; only token ids can be its prompt: octet run MODEL --ids IDS");
 }
 
 Result<std::vector<int32_t>> TextPrompt(const Engine& engine, std::string_view text) {
@@ -30,7 +31,8 @@ Result<std::vector<int32_t>> TextPrompt(const Engine& engine, std::string_view t
 Result<std::vector<int32_t>> ChatPrompt(const Engine& engine, std::span<const ChatMessage> messages) {
   const Tokenizer* tokenizer = OCTET_TRY(RequireTokenizer(engine));
   if (engine.chat_template() == nullptr) {
-    return Fail(ErrorCode::kInvalidArgument, "the model has no chat template; give the prompt as plain text (--raw)");
+    return Fail(ErrorCode::kInvalidArgument,
+                "the model has no chat template; it can go on from plain text: octet run MODEL --raw");
   }
   Json inputs = {{"messages", Json::array()}, {"add_generation_prompt", true}};
   for (const ChatMessage& message : messages) {

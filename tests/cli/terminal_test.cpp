@@ -1,0 +1,165 @@
+// `octet chat` on a terminal: keys, signals, history.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <pty.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <string_view>
+
+namespace octet {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+// Long enough for a sanitizer's build on a busy machine; only a failure waits so long.
+constexpr int kPatienceMs = 60'000;
+
+class ChatOnATerminal : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = (std::filesystem::temp_directory_path() / "octet_terminal_XXXXXX").native();
+    ASSERT_NE(::mkdtemp(name.data()), nullptr);
+    directory_ = name;
+    std::filesystem::copy(OCTET_SOURCE_DIR "/tests/golden/models/smollm2", directory_ / "m");
+    std::ofstream(directory_ / "m" / "chat_template.jinja")
+        << "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}";
+    Start();
+  }
+
+  void TearDown() override {
+    if (terminal_ >= 0) ::close(terminal_);
+    if (process_ > 0) {
+      ::kill(process_, SIGKILL);
+      ::waitpid(process_, nullptr, 0);
+    }
+    std::filesystem::remove_all(directory_);
+  }
+
+  void Start() {
+    process_ = ::forkpty(&terminal_, nullptr, nullptr, nullptr);
+    ASSERT_GE(process_, 0);
+    if (process_ > 0) return;
+    ::setenv("TERM", "xterm", 1);
+    ::setenv("NO_COLOR", "1", 1);
+    const std::string model = (directory_ / "m").native(), history = History().native();
+    ::execl(OCTET_PROGRAM, "octet", "chat", model.c_str(), "--history", history.c_str(), "--max-tokens", "3",
+            static_cast<char*>(nullptr));
+    ::_exit(127);
+  }
+
+  std::filesystem::path History() const { return directory_ / "history"; }
+
+  void Type(std::string_view keys) {
+    ASSERT_EQ(::write(terminal_, keys.data(), keys.size()), static_cast<ssize_t>(keys.size()));
+  }
+
+  // Everything up to the text, which is taken off; all there was if it doesn't come.
+  std::string ReadUpTo(std::string_view text) {
+    while (true) {
+      if (const size_t found = seen_.find(text); found != std::string::npos) {
+        std::string before = seen_.substr(0, found);
+        seen_.erase(0, found + text.size());
+        return before;
+      }
+      pollfd input = {.fd = terminal_, .events = POLLIN, .revents = 0};
+      char block[4096];
+      const ssize_t got = ::poll(&input, 1, kPatienceMs) == 1 ? ::read(terminal_, block, sizeof block) : 0;
+      if (got <= 0) {
+        ADD_FAILURE() << "`" << text << "` didn't come after: " << seen_;
+        return seen_;
+      }
+      seen_.append(block, static_cast<size_t>(got));
+    }
+  }
+
+  // The exit code, 128 + signal where one ended the process.
+  int Wait() {
+    char block[4096];
+    while (::read(terminal_, block, sizeof block) > 0) {  // a full terminal would hold the program up
+    }
+    int status = 0;
+    ::waitpid(process_, &status, 0);
+    process_ = -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
+
+  std::filesystem::path directory_;
+  pid_t process_ = -1;
+  int terminal_ = -1;
+  std::string seen_;
+};
+
+TEST_F(ChatOnATerminal, CtrlCDropsWhatWasTypedAndCtrlDLeaves) {
+  ReadUpTo("> ");
+  Type("half a question");
+  ReadUpTo("question");
+  Type("\x03");
+  ReadUpTo("> ");
+  Type("/stats\r");
+  EXPECT_THAT(ReadUpTo("context used"), HasSubstr("0 questions"));
+  ReadUpTo("> ");
+  Type("\x04");
+  EXPECT_EQ(Wait(), 0);
+}
+
+TEST_F(ChatOnATerminal, CtrlCEndsABlockOfLines) {
+  ReadUpTo("> ");
+  Type("\"\"\"\r");
+  ReadUpTo(". ");
+  Type("one line\r");
+  ReadUpTo(". ");
+  Type("\x03");
+  ReadUpTo("> ");
+  Type("/stats\r");
+  EXPECT_THAT(ReadUpTo("context used"), HasSubstr("0 questions"));
+}
+
+TEST_F(ChatOnATerminal, ATerminationAtThePromptEndsItAsSignalsDo) {
+  ReadUpTo("> ");
+  ASSERT_EQ(::kill(process_, SIGTERM), 0);
+  EXPECT_EQ(Wait(), 128 + SIGTERM);
+}
+
+TEST_F(ChatOnATerminal, LinesAreKeptWhenTheTerminalCloses) {
+  ReadUpTo("> ");
+  Type("caf\xC3\xA9 or tea?\r");
+  ReadUpTo("tokens/s");
+  ReadUpTo("> ");
+  ::close(terminal_);
+  terminal_ = -1;
+  int status = 0;
+  ::waitpid(process_, &status, 0);
+  process_ = -1;
+  EXPECT_EQ(WIFEXITED(status) ? WEXITSTATUS(status) : -1, 128 + SIGHUP);
+  std::ifstream file(History());
+  const std::string kept{std::istreambuf_iterator<char>(file), {}};
+  EXPECT_THAT(kept, HasSubstr("tea?"));
+}
+
+TEST_F(ChatOnATerminal, CommandsAnswerAndSaveWhatWasSaid) {
+  ReadUpTo("> ");
+  Type("hello\r");
+  ReadUpTo("answer");
+  ReadUpTo("> ");
+  Type("/save " + (directory_ / "talk.json").native() + "\r");
+  ReadUpTo("saved to");
+  ReadUpTo("> ");
+  Type("/undo\r");
+  ReadUpTo("0 questions are left");
+  std::ifstream file(directory_ / "talk.json");
+  const std::string saved{std::istreambuf_iterator<char>(file), {}};
+  EXPECT_THAT(saved, HasSubstr("hello"));
+  EXPECT_THAT(saved, Not(HasSubstr("/save")));
+}
+
+}  // namespace
+}  // namespace octet
