@@ -160,7 +160,8 @@ TEST(GenerationDefaults, ValuesThatCantBeAreCorruptAndNamed) {
     return ReadGenerationDefaults(*ParseJson(text, "test"), SmallSpec(), "generation_config.json").error().message;
   };
   EXPECT_EQ(message(R"({"temperature": -1})"), "generation_config.json: temperature is -1, allowed is 0 to 100");
-  EXPECT_EQ(message(R"({"top_k": "all"})"), "generation_config.json: `top_k` is string, an integer is expected");
+  EXPECT_EQ(message(R"({"top_k": "all"})"), "generation_config.json: `top_k` is string, a number is expected");
+  EXPECT_EQ(message(R"({"top_k": 2.5})"), "generation_config.json: `top_k` is 2.5, expected an integer");
   EXPECT_EQ(message(R"({"eos_token_id": "x"})"),
             "generation_config.json: `eos_token_id` holds string, integers are expected");
   EXPECT_EQ(message(R"({"bad_words_ids": [7]})"),
