@@ -27,6 +27,11 @@ Status CheckRequest(const Request& request, const SequenceLimits& limits) {
     return Fail(ErrorCode::kInvalidArgument, "stop_tokens names token ", token, ", the vocabulary has 0 to ",
                 limits.vocab - 1);
   }
+  const std::optional<size_t> most = request.options.max_tokens;
+  if (most && request.options.sampling.min_tokens > *most) {
+    return Fail(ErrorCode::kInvalidArgument, "min_tokens is ", request.options.sampling.min_tokens,
+                ", more than max_tokens, which is ", *most);
+  }
   for (const std::string& stop : request.options.stop) {
     if (stop.empty()) return Fail(ErrorCode::kInvalidArgument, "a stop string is empty; leave it out to never stop");
   }
