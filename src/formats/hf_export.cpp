@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/atomic_file.h"
+#include "base/json_text.h"
 #include "formats/safetensors_writer.h"
 #include "formats/staged_directory.h"
 #include "numeric/bf16.h"
@@ -112,7 +113,7 @@ Result<std::map<std::string, std::string>> SmallFiles(const Checkpoint& from, co
                                                       {"generation_config.json", &from.generation_config},
                                                       {"tokenizer_config.json", &from.tokenizer_config}};
   for (const auto& [name, json] : made) {
-    if (!json->is_null()) contents[name] = json->dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+    if (!json->is_null()) contents[name] = Dump(*json, 2) + "\n";
   }
   for (const ExportFile& file : files) {
     if (file.name.empty() || file.name.find('/') != std::string::npos || file.name == "." || file.name == "..") {

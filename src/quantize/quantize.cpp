@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/atomic_file.h"
+#include "base/json_text.h"
 #include "formats/staged_directory.h"
 #include "models/hf_config.h"
 #include "quantize/compressed_tensors.h"
@@ -78,14 +79,14 @@ Result<QuantizeReport> WriteAll(const Checkpoint& checkpoint, const QuantizePlan
                                 const std::filesystem::path& directory, const QuantizeRun& run) {
   std::vector<QuantizedTensor> tensors = OCTET_TRY(WriteTensors(*checkpoint.tensors, plan.map, directory, run));
   QuantizeReport report = OCTET_TRY(MakeReport(checkpoint, plan, std::move(tensors)));
-  OCTET_TRY(WriteFileAtomically(directory / "config.json", OutputConfig(checkpoint, plan.map).dump(2) + "\n"));
+  OCTET_TRY(WriteFileAtomically(directory / "config.json", Dump(OutputConfig(checkpoint, plan.map), 2) + "\n"));
   if (!checkpoint.generation_config.is_null()) {
-    OCTET_TRY(WriteFileAtomically(directory / "generation_config.json", checkpoint.generation_config.dump(2) + "\n"));
+    OCTET_TRY(WriteFileAtomically(directory / "generation_config.json", Dump(checkpoint.generation_config, 2) + "\n"));
   }
   for (const ExportFile& file : OCTET_TRY(CompanionFiles(checkpoint))) {
     OCTET_TRY(WriteFileAtomically(directory / file.name, file.content));
   }
-  OCTET_TRY(WriteFileAtomically(directory / "quantization_report.json", ToJson(report).dump(2) + "\n"));
+  OCTET_TRY(WriteFileAtomically(directory / "quantization_report.json", Dump(ToJson(report), 2) + "\n"));
   return report;
 }
 
