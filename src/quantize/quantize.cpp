@@ -6,6 +6,7 @@
 #include "base/json_text.h"
 #include "formats/staged_directory.h"
 #include "models/hf_config.h"
+#include "models/weights.h"
 #include "quantize/compressed_tensors.h"
 #include "quantize/tensor_output.h"
 #include "text/companion_files.h"
@@ -129,6 +130,7 @@ Result<QuantizePlan> PlanQuantization(const Checkpoint& checkpoint, const Recipe
   choices.layers = recipe.encoding;
   Result<PrecisionMap> map = PlanPrecision(WeightSlots(spec), *checkpoint.tensors, choices);
   if (!map) return Prefixed(std::move(map).error(), Cat(checkpoint.path, ": "));
+  OCTET_TRY(CheckWeights(checkpoint, spec));
   if (map->quantised_weights() == 0) {
     return Fail(ErrorCode::kInvalidArgument, checkpoint.path, ": --keep leaves nothing to quantise");
   }
