@@ -5,6 +5,7 @@
 
 #include "base/atomic_file.h"
 #include "base/json_text.h"
+#include "formats/check_values.h"
 #include "formats/safetensors_writer.h"
 #include "formats/staged_directory.h"
 #include "numeric/bf16.h"
@@ -81,6 +82,7 @@ class Exporter {
       const uint64_t count = std::min(rows_per_piece, rows - first);
       values_.resize(count * size);
       OCTET_TRY(source_.ReadRows(spec.name, first, count, values_.data()));
+      OCTET_TRY(CheckValues(values_, first, size, spec.dtype, spec.name));
       const auto bytes = Encode(spec.dtype, values_, codes_);
       OCTET_TRY(writer.Write(spec.name, bytes));
       OCTET_TRY(Advance(bytes.size()));

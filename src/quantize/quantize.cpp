@@ -1,6 +1,8 @@
 #include "quantize/quantize.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "base/atomic_file.h"
 #include "base/json_text.h"
@@ -65,14 +67,16 @@ Result<QuantizeReport> MakeReport(const Checkpoint& checkpoint, const QuantizePl
                         .tensors = std::move(tensors)};
   for (const TensorSpec& spec : OutputTensors(plan.map)) report.weight_bytes += OCTET_TRY(ByteSize(spec));
   for (const TensorInfo& info : checkpoint.tensors->tensors()) report.bf16_bytes += 2 * Elements(info.shape);
-  size_t quantised = 0;
+  size_t rounded = 0;
   for (const QuantizedTensor& tensor : report.tensors) {
     if (!tensor.precision.quantised()) continue;
     if (tensor.precision.is_ragged()) ++report.ragged;
+    if (std::isinf(tensor.decibels)) continue;  // exact, as of zeros alone
     report.mean_decibels += tensor.decibels;
-    ++quantised;
+    ++rounded;
   }
-  if (quantised != 0) report.mean_decibels /= static_cast<double>(quantised);
+  report.mean_decibels =
+      rounded == 0 ? std::numeric_limits<double>::infinity() : report.mean_decibels / static_cast<double>(rounded);
   return report;
 }
 
