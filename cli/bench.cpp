@@ -18,7 +18,7 @@ struct BenchOptions {
   std::optional<std::string> group;
   std::optional<std::string> head;
   std::string activations = "auto";
-  std::optional<std::string> load;
+  std::string load = "map";
   std::vector<size_t> prompt_tokens = {512};
   std::vector<size_t> gen_tokens = {128};
   std::vector<size_t> threads;
@@ -38,7 +38,7 @@ struct BenchOptions {
           OneOf{{"same", "bf16"}});
     visit(&B::group, "group", "of --to int4: weights that share a scale, 32 unless given", OneOf{{"32", "64", "128"}});
     visit(&B::activations, "activations", kActivationsHelp, ActivationChoices());
-    visit(&B::load, "load", "a MODEL's pack stays in the mapped file, unless given, or is copied into huge pages",
+    visit(&B::load, "load", "a pack's weights stay in the mapped file, or are copied into huge pages",
           OneOf{{"map", "copy"}});
     visit(&B::prompt_tokens, "prompt-tokens", "lengths of the prompts to read; 0 leaves that test out",
           Between{0, 1 << 20});
@@ -91,9 +91,6 @@ Status CheckGiven(const BenchOptions& options) {
       return Fail(ErrorCode::kInvalidArgument, name, " is of --shape NAME, MODEL has its own precision; leave it out");
     }
   }
-  if (is_shape && options.load) {
-    return Fail(ErrorCode::kInvalidArgument, "--load is of MODEL, a --shape has no file; leave it out");
-  }
   if (options.group && options.to.value_or("bf16") != "int4") {
     return Fail(ErrorCode::kInvalidArgument, "--group is of --to int4, --to ", options.to.value_or("bf16"),
                 " has none; leave it out");
@@ -109,7 +106,7 @@ Result<Decoder> LoadDecoder(const BenchOptions& options, const Invocation& call)
   if (!options.shape.empty()) return LoadShape(options);
   ThreadPool pool(ThreadPool::AvailableCores());
   LoadOptions load;
-  if (options.load && *options.load == "copy") load.mode = LoadMode::kCopy;
+  if (options.load == "copy") load.mode = LoadMode::kCopy;
   ModelFiles files = OCTET_TRY(ModelFiles::Open(call.word(0), load, pool));
   return Decoder::Load(std::move(files.spec), *files.weights);
 }

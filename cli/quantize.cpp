@@ -188,8 +188,7 @@ Status CheckList(const QuantizeOptions& options, const Invocation& call) {
                                                       {options.head.has_value(), "--head"},
                                                       {!options.keep.empty(), "--keep"},
                                                       {!options.calibrate.empty(), "--calibrate"},
-                                                      {!options.gate.empty(), "--gate"},
-                                                      {options.threads != 0, "--threads"}};
+                                                      {!options.gate.empty(), "--gate"}};
   for (const auto& [given, name] : others) {
     if (given) return Fail(ErrorCode::kInvalidArgument, "--list shows the recipes and stops; leave ", name, " out");
   }
