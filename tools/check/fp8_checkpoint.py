@@ -17,6 +17,7 @@ except ImportError as error:
     print(f"skipped: {error}")
     sys.exit(77)
 
+sys.dont_write_bytecode = True  # the tree stays clean
 from integer_checkpoint import ROUNDING, difference
 
 TOKENS = 64
