@@ -14,9 +14,9 @@ namespace {
 
 struct BenchOptions {
   std::string shape;
-  std::string to = "bf16";
-  std::string group = "32";
-  std::string head = "same";
+  std::optional<std::string> to;
+  std::optional<std::string> group;
+  std::optional<std::string> head;
   std::string activations = "auto";
   std::string load = "map";
   std::vector<size_t> prompt_tokens = {512};
@@ -32,9 +32,11 @@ struct BenchOptions {
     using B = BenchOptions;
     visit(&B::shape, "shape", "instead of MODEL: random weights of a published shape, as in llama-3.2-1b",
           Takes{"NAME"});
-    visit(&B::to, "to", "precision of a --shape's linear layers", OneOf{{"bf16", "fp8", "int8", "int4"}});
-    visit(&B::head, "head", "precision of a --shape's tied head; same: that of --to", OneOf{{"same", "bf16"}});
-    visit(&B::group, "group", "of --to int4: weights that share a scale", OneOf{{"32", "64", "128"}});
+    visit(&B::to, "to", "precision of a --shape's linear layers, bf16 unless given",
+          OneOf{{"bf16", "fp8", "int8", "int4"}});
+    visit(&B::head, "head", "precision of a --shape's tied head; same, unless given: that of --to",
+          OneOf{{"same", "bf16"}});
+    visit(&B::group, "group", "of --to int4: weights that share a scale, 32 unless given", OneOf{{"32", "64", "128"}});
     visit(&B::activations, "activations", kActivationsHelp, ActivationChoices());
     visit(&B::load, "load", "a pack's weights stay in the mapped file, or are copied into huge pages",
           OneOf{{"map", "copy"}});
@@ -61,27 +63,46 @@ struct Row {
 
 kernels::WeightFormat FormatOf(const BenchOptions& options) {
   using kernels::WeightFormat;
-  if (options.to == "int8") return WeightFormat::kInt8;
-  if (options.to == "int4") {
-    return options.group == "32"   ? WeightFormat::kInt4Group32
-           : options.group == "64" ? WeightFormat::kInt4Group64
-                                   : WeightFormat::kInt4Group128;
+  const std::string to = options.to.value_or("bf16"), group = options.group.value_or("32");
+  if (to == "int8") return WeightFormat::kInt8;
+  if (to == "int4") {
+    return group == "32"   ? WeightFormat::kInt4Group32
+           : group == "64" ? WeightFormat::kInt4Group64
+                           : WeightFormat::kInt4Group128;
   }
-  return options.to == "fp8" ? WeightFormat::kE4M3 : WeightFormat::kBf16;
+  return to == "fp8" ? WeightFormat::kE4M3 : WeightFormat::kBf16;
 }
 
 Result<Decoder> LoadShape(const BenchOptions& options) {
   ModelSpec spec = OCTET_TRY(ShapeSpec(options.shape));
   // As `quantize --head`: a second copy of the table, which a decode step reads as a whole.
-  if (options.head == "same" && options.to != "bf16") spec.tied = false;
+  if (options.head.value_or("same") == "same" && options.to.value_or("bf16") != "bf16") spec.tied = false;
   RandomWeights weights(spec, FormatOf(options));
   return Decoder::Load(spec, weights);
+}
+
+// What says how random weights are made says nothing about a model, and the other way round.
+Status CheckGiven(const BenchOptions& options) {
+  const bool is_shape = !options.shape.empty();
+  for (const auto& [given, name] :
+       {std::pair(options.to.has_value(), "--to"), std::pair(options.head.has_value(), "--head"),
+        std::pair(options.group.has_value(), "--group")}) {
+    if (given && !is_shape) {
+      return Fail(ErrorCode::kInvalidArgument, name, " is of --shape NAME, MODEL has its own precision; leave it out");
+    }
+  }
+  if (options.group && options.to.value_or("bf16") != "int4") {
+    return Fail(ErrorCode::kInvalidArgument, "--group is of --to int4, --to ", options.to.value_or("bf16"),
+                " has none; leave it out");
+  }
+  return {};
 }
 
 Result<Decoder> LoadDecoder(const BenchOptions& options, const Invocation& call) {
   if (call.words().empty() == options.shape.empty()) {
     return Fail(ErrorCode::kInvalidArgument, "give either MODEL or --shape NAME; `octet bench --help` explains both");
   }
+  OCTET_TRY(CheckGiven(options));
   if (!options.shape.empty()) return LoadShape(options);
   ThreadPool pool(ThreadPool::AvailableCores());
   LoadOptions load;
@@ -103,6 +124,20 @@ std::vector<SpeedTest> TestsOf(const BenchOptions& options, size_t batch) {
     }
   }
   return tests;
+}
+
+// Before the first test runs: the ones before it may take minutes.
+Status CheckContext(const BenchOptions& options, const Decoder& decoder) {
+  const size_t context = decoder.spec().max_positions;
+  for (const SpeedTest& test : TestsOf(options, 1)) {
+    if (test.depth + test.tokens <= context) continue;
+    return Fail(ErrorCode::kInvalidArgument, test.kind == SpeedTest::kPrompt ? "a prompt" : "an answer", " of ",
+                test.tokens, " tokens behind a depth of ", test.depth, " ends at ", test.depth + test.tokens,
+                ", the model's context has ", context, "; give a smaller ",
+                test.kind == SpeedTest::kPrompt ? "--prompt-tokens" : "--gen-tokens",
+                test.depth == 0 ? "" : " or --depth");
+  }
+  return {};
 }
 
 Status Measure(const BenchOptions& options, const Decoder& decoder, size_t threads, Invocation& call,
@@ -171,6 +206,7 @@ Status Bench(const BenchOptions& options, Invocation& call) {
   OCTET_TRY(kernels::SelectKernels(wish == nullptr ? "" : wish));
   const Decoder decoder = OCTET_TRY(LoadDecoder(options, call));
   OCTET_TRY(decoder.CheckActivations(ActivationsOf(options.activations)));
+  OCTET_TRY(CheckContext(options, decoder));
   std::vector<size_t> threads = options.threads;
   if (threads.empty()) threads.push_back(ThreadPool::AvailableCores());
   std::vector<Row> rows;

@@ -1,6 +1,7 @@
 // `octet doctor`: what this machine can run, whether the kernels compute what they should, and what was built in.
 #include <unistd.h>
 
+#include "base/json_text.h"
 #include "base/thread_pool.h"
 #include "cli/help.h"
 #include "cli/verb.h"
@@ -57,8 +58,8 @@ std::string TierLine(const Json& tier) {
   for (const Json& test : tier["self_test"]) {
     if (test["passed"].get<bool>()) continue;
     ++failed;
-    wrong += Cat("    wrong: ", test["kernel"].get<std::string>(), " differs by ", test["error"].dump(), ", at most ",
-                 test["bound"].dump(), " is allowed\n");
+    wrong += Cat("    wrong: ", test["kernel"].get<std::string>(), " differs by ", Dump(test["error"]), ", at most ",
+                 Dump(test["bound"]), " is allowed\n");
   }
   line += failed == 0 ? Cat("runs, ", tier["self_test"].size(), " kernels agree with the definition")
                       : Cat(failed, " of ", tier["self_test"].size(), " kernels are wrong");

@@ -3,6 +3,8 @@
 
 #include "cli/verb.h"
 #include "formats/hf_export.h"
+#include "models/hf_config.h"
+#include "models/weights.h"
 #include "text/companion_files.h"
 
 namespace octet::cli {
@@ -23,8 +25,17 @@ struct ImportOptions {
 
 DType TypeOf(std::string_view name) { return name == "f32" ? DType::kF32 : name == "f16" ? DType::kF16 : DType::kBf16; }
 
+// What no one could run is refused here and not by whoever tries the copy. The export itself refuses a vocabulary
+// alone.
+Status CheckModel(const Checkpoint& checkpoint) {
+  if (checkpoint.tensors->tensors().empty()) return {};
+  const ModelSpec spec = OCTET_TRY(ReadHfConfig(checkpoint.config, checkpoint.path.native()));
+  return CheckWeights(checkpoint, spec);
+}
+
 Status Import(const ImportOptions& options, Invocation& call) {
   const Checkpoint checkpoint = OCTET_TRY(Checkpoint::Open(call.word(0)));
+  OCTET_TRY(CheckModel(checkpoint));
   const std::vector<ExportFile> files = OCTET_TRY(CompanionFiles(checkpoint));
   uint64_t written = 0;
   ExportOptions exporting{.dtype = TypeOf(options.dtype)};

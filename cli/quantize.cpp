@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <cmath>
 #include <map>
 
 #include "base/mapped_file.h"
@@ -18,8 +19,8 @@ namespace {
 struct QuantizeOptions {
   std::string to;
   std::filesystem::path output;
-  std::string group = "32";
-  std::string head = "bf16";
+  std::optional<std::string> group;
+  std::optional<std::string> head;
   std::vector<std::string> keep;
   std::filesystem::path calibrate;
   std::string gate;
@@ -31,9 +32,11 @@ struct QuantizeOptions {
     visit(&QuantizeOptions::to, "to", "recipe; --list shows them", Takes{"RECIPE"});
     visit(&QuantizeOptions::output, "output", "directory to write; one that octet made is replaced", Takes{"DIR"},
           Short{'o'});
-    visit(&QuantizeOptions::group, "group", "of INT4: inputs that share a scale; fewer lose less and take more memory",
+    visit(&QuantizeOptions::group, "group",
+          "of INT4: inputs that share a scale, 32 unless given; fewer lose less and take more memory",
           OneOf{{"32", "64", "128"}});
-    visit(&QuantizeOptions::head, "head", "precision of the output head; fewer bits save memory and cost quality",
+    visit(&QuantizeOptions::head, "head",
+          "precision of the output head, bf16 unless given; fewer bits save memory and cost quality",
           OneOf{{"bf16", "fp8", "int8", "int4"}});
     visit(&QuantizeOptions::keep, "keep", "tensors or modules that stay as they are, with * and ?; may be repeated",
           Takes{"PATTERNS"}, SplitAtCommas{});
@@ -87,8 +90,10 @@ std::string ReportTable(const QuantizeReport& report) {
   for (const auto& [kind, group] : groups) {
     text += fmt::format("{:<10}{:>8}{:>15}  {}\n", kind.first, group.tensors, group.weights, kind.second);
   }
-  text += fmt::format("{:.1f} MB, {:.3f} of BF16; signal to noise {:.1f} dB\n",
-                      static_cast<double>(report.weight_bytes) / 1e6, report.ratio(), report.mean_decibels);
+  text +=
+      fmt::format("{:.1f} MB, {:.3f} of BF16; {}\n", static_cast<double>(report.weight_bytes) / 1e6, report.ratio(),
+                  std::isinf(report.mean_decibels) ? "the codes are exact"
+                                                   : fmt::format("signal to noise {:.1f} dB", report.mean_decibels));
   if (report.ragged != 0) {
     text += fmt::format("rows of {} {} end in a group of fewer than {} inputs, which compressed-tensors doesn't read\n",
                         report.ragged, report.ragged == 1 ? "matrix" : "matrices", report.choices.group);
@@ -140,16 +145,16 @@ Result<std::string> ReadCalibration(const Checkpoint& checkpoint, const Quantize
 
 std::optional<Encoding> HeadEncoding(const QuantizeOptions& options) {
   for (const Encoding encoding : {Encoding::kE4M3, Encoding::kInt8, Encoding::kInt4}) {
-    if (options.head == Name(encoding)) return encoding;
+    if (options.head && *options.head == Name(encoding)) return encoding;
   }
   return std::nullopt;
 }
 
 PrecisionChoices Choices(const QuantizeOptions& options, const Recipe& recipe) {
   return {.layers = recipe.encoding,
-          .group = options.group == "32"   ? size_t{32}
-                   : options.group == "64" ? size_t{64}
-                                           : size_t{128},
+          .group = !options.group || *options.group == "32" ? size_t{32}
+                   : *options.group == "64"                 ? size_t{64}
+                                                            : size_t{128},
           .head = HeadEncoding(options),
           .keep = options.keep};
 }
@@ -174,10 +179,34 @@ Status CheckGiven(const QuantizeOptions& options, const Invocation& call) {
   return Fail(ErrorCode::kInvalidArgument, missing, " is missing; `octet quantize --help` explains it");
 }
 
+// --list stands alone.
+Status CheckList(const QuantizeOptions& options, const Invocation& call) {
+  const std::pair<bool, std::string_view> others[] = {{!call.words().empty(), "MODEL"},
+                                                      {!options.to.empty(), "--to"},
+                                                      {!options.output.empty(), "--output"},
+                                                      {options.group.has_value(), "--group"},
+                                                      {options.head.has_value(), "--head"},
+                                                      {!options.keep.empty(), "--keep"},
+                                                      {!options.calibrate.empty(), "--calibrate"},
+                                                      {!options.gate.empty(), "--gate"}};
+  for (const auto& [given, name] : others) {
+    if (given) return Fail(ErrorCode::kInvalidArgument, "--list shows the recipes and stops; leave ", name, " out");
+  }
+  return {};
+}
+
+Status CheckGroup(const QuantizeOptions& options, const Recipe& recipe) {
+  if (!options.group || recipe.encoding == Encoding::kInt4 || HeadEncoding(options) == Encoding::kInt4) return {};
+  return Fail(ErrorCode::kInvalidArgument, "--group is of INT4, recipe ", recipe.name,
+              " has one scale a row; leave it out, or give --to int4 or --head int4");
+}
+
 Status Quantize(const QuantizeOptions& options, Invocation& call) {
+  if (options.list) OCTET_TRY(CheckList(options, call));
   if (options.list) return call.json() ? call.PrintJson(RecipeList()) : call.Print(RecipeTable());
   OCTET_TRY(CheckGiven(options, call));
   const Recipe* recipe = OCTET_TRY(FindRecipe(options.to));
+  OCTET_TRY(CheckGroup(options, *recipe));
   const std::optional<double> gate = OCTET_TRY(GateLimit(options));
   const Checkpoint checkpoint = OCTET_TRY(Checkpoint::Open(call.word(0)));
   const QuantizePlan plan = OCTET_TRY(PlanQuantization(checkpoint, *recipe, Choices(options, *recipe)));

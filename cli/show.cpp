@@ -10,6 +10,7 @@
 #include "formats/checkpoint.h"
 #include "models/hf_config.h"
 #include "models/integer_matrix.h"
+#include "models/weights.h"
 
 namespace octet::cli {
 namespace {
@@ -37,7 +38,8 @@ struct ShownModel {
   std::string quantisation;       // empty for none
   std::optional<ModelSpec> spec;  // none for a vocabulary
   std::vector<TensorInfo> tensors;
-  size_t input_scales = 0;  // matrices whose inputs have a static scale
+  size_t input_scales = 0;   // matrices whose inputs have a static scale
+  std::string problem = {};  // why the model can't be loaded, empty where it can
 };
 
 // By the file's own name of the type, in the order of first appearance.
@@ -93,6 +95,7 @@ Result<ShownModel> OfCheckpoint(const std::filesystem::path& path) {
   if (model.tensors.empty()) return model;
   model.spec = OCTET_TRY(ReadHfConfig(checkpoint.config, (checkpoint.gguf ? path : path / "config.json").native()));
   NameIntegers(checkpoint, model);
+  if (const Status weights = CheckWeights(checkpoint, *model.spec); !weights) model.problem = weights.error().message;
   return model;
 }
 
@@ -151,6 +154,7 @@ Json ModelJson(const ShownModel& model) {
           {"spec", model.spec ? SpecJson(*model.spec) : Json(nullptr)},
           {"quantisation", model.quantisation.empty() ? Json(nullptr) : Json(model.quantisation)},
           {"input_scales", model.input_scales},
+          {"problem", model.problem.empty() ? Json(nullptr) : Json(model.problem)},
           {"bytes", StoredBytes(model.tensors)},
           {"precision", std::move(precision)},
           {"tensors", std::move(tensors)}};
@@ -188,7 +192,8 @@ std::string ModelText(const ShownModel& model) {
   if (model.input_scales > 0) {
     text += fmt::format("{} static scales of inputs: used with --activations fp8, not with bf16\n", model.input_scales);
   }
-  return text + fmt::format("{:.1f} MB of weights\n", static_cast<double>(StoredBytes(model.tensors)) / 1e6);
+  text += fmt::format("{:.1f} MB of weights\n", static_cast<double>(StoredBytes(model.tensors)) / 1e6);
+  return model.problem.empty() ? text : text + fmt::format("can't be run: {}\n", SafeMessage(model.problem));
 }
 
 Status Show(const ShowOptions& options, Invocation& call) {

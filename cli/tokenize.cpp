@@ -1,4 +1,5 @@
 // `octet tokenize`: a text or a chat as the model's tokens.
+#include "base/json_text.h"
 #include "base/mapped_file.h"
 #include "cli/signals.h"
 #include "cli/standard_input.h"
@@ -103,7 +104,7 @@ Status Tokenize(const TokenizeOptions& options, Invocation& call) {
                                 : TokenizeText(std::move(text), options, tokenizer);
   if (call.json()) return call.PrintJson({{"text", tokens.text}, {"ids", tokens.ids}});
   std::string out;
-  for (const int32_t id : tokens.ids) out += Cat(id, "\t", Json(tokenizer.Decode(std::span(&id, 1))).dump(), "\n");
+  for (const int32_t id : tokens.ids) out += Cat(id, "\t", Dump(tokenizer.Decode(std::span(&id, 1))), "\n");
   return call.Print(out);
 }
 

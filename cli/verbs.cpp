@@ -7,6 +7,7 @@
 #include <cstring>
 #include <iterator>
 
+#include "base/json_text.h"
 #include "base/log.h"
 #include "base/message.h"
 #include "cli/verb.h"
@@ -84,9 +85,7 @@ Status Invocation::Print(std::string_view text) {
   return {};
 }
 
-Status Invocation::PrintJson(const Json& json) {
-  return Print(json.dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace) + "\n");
-}
+Status Invocation::PrintJson(const Json& json) { return Print(Dump(json) + "\n"); }
 
 void Invocation::Note(std::string_view line) { std::fprintf(stderr, "%s\n", SafeMessage(line).c_str()); }
 

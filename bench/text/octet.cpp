@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "base/json_text.h"
 #include "base/mapped_file.h"
 #include "bench/gemm/limits.h"
 #include "formats/gguf.h"
@@ -73,7 +74,7 @@ void Report(const Options& options, size_t bytes, size_t tokens, std::vector<Tas
                tokens, rate(task.first), rate(task.seconds[task.seconds.size() / 2]), rate(task.seconds.back()),
                rate(task.seconds.front()));
   }
-  if (options.json) fmt::print("{}\n", json.dump());
+  if (options.json) fmt::print("{}\n", Dump(json));
 }
 
 int Measure(const Options& options) {

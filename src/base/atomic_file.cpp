@@ -9,6 +9,8 @@
 #include <cstring>
 #include <utility>
 
+#include "base/partial_path.h"
+
 namespace octet {
 namespace {
 
@@ -45,12 +47,16 @@ Result<fs::path> FindTarget(const fs::path& path) {
 Result<AtomicFile> AtomicFile::Create(const std::filesystem::path& path) {
   AtomicFile file;
   file.path_ = OCTET_TRY(FindTarget(path));
-  file.temporary_ = file.path_.parent_path() / Cat(".", file.path_.filename().native(), ".", ::getpid(), ".partial");
+  const fs::path directory = file.path_.parent_path();
+  const std::string name = file.path_.filename().native();
+  RemoveLeftovers(directory, name);
+  file.temporary_ = directory / PartialName(name);
   file.descriptor_ = ::open(file.temporary_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (file.descriptor_ < 0) {
     return Fail(errno == ENOENT ? ErrorCode::kNotFound : ErrorCode::kInvalidArgument, path,
                 ": can't be created: ", std::strerror(errno));
   }
+  MarkInUse(file.descriptor_);
   return file;
 }
 

@@ -4,7 +4,8 @@
 //   OCTET_TRY(file.Write(header));
 //   OCTET_TRY(file.Commit());
 //
-// A full disk fails the Write or the Commit; the neighbour is removed whenever Commit was not reached.
+// A full disk fails the Write or the Commit; the neighbour is removed whenever Commit was not reached, that of a
+// killed process by the next Create for the same name.
 #pragma once
 
 #include <cstddef>

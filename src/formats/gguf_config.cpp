@@ -22,6 +22,9 @@ double Shortest(double value) {
 }
 
 // Reads the keys of one architecture and writes the fields of config.json.
+// Of Gemma's scores: the square root of query_pre_attn_scalar is what they are divided by.
+constexpr double kLargestDivisor = 1e12;
+
 class ConfigMaker {
  public:
   ConfigMaker(const GgufFile& file, const GgufArchitecture& architecture) : file_(file), architecture_(architecture) {}
@@ -227,6 +230,10 @@ class ConfigMaker {
     const double usual = static_cast<double>(is_27b ? hidden_ / heads_ : head_dim_);
     const double scale = OCTET_TRY(Number("attention.scale", 0.0));
     const double scalar = scale > 0 ? 1 / (scale * scale) : usual;
+    if (!(scalar <= kLargestDivisor)) {
+      return Fail(ErrorCode::kCorrupt, file_.path(), ": `", Key("attention.scale"), "` is ", scale,
+                  ", scores would be divided by more than ", std::sqrt(kLargestDivisor));
+    }
     const double rounded = std::round(scalar);
     const bool whole = std::abs(scalar - rounded) < 1e-4 * scalar;
     if (whole) config_["query_pre_attn_scalar"] = static_cast<int64_t>(rounded);

@@ -4,6 +4,8 @@
 #include <map>
 
 #include "base/atomic_file.h"
+#include "base/json_text.h"
+#include "formats/check_values.h"
 #include "formats/safetensors_writer.h"
 #include "formats/staged_directory.h"
 #include "numeric/bf16.h"
@@ -80,6 +82,7 @@ class Exporter {
       const uint64_t count = std::min(rows_per_piece, rows - first);
       values_.resize(count * size);
       OCTET_TRY(source_.ReadRows(spec.name, first, count, values_.data()));
+      OCTET_TRY(CheckValues(values_, first, size, spec.dtype, spec.name));
       const auto bytes = Encode(spec.dtype, values_, codes_);
       OCTET_TRY(writer.Write(spec.name, bytes));
       OCTET_TRY(Advance(bytes.size()));
@@ -112,7 +115,7 @@ Result<std::map<std::string, std::string>> SmallFiles(const Checkpoint& from, co
                                                       {"generation_config.json", &from.generation_config},
                                                       {"tokenizer_config.json", &from.tokenizer_config}};
   for (const auto& [name, json] : made) {
-    if (!json->is_null()) contents[name] = json->dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+    if (!json->is_null()) contents[name] = Dump(*json, 2) + "\n";
   }
   for (const ExportFile& file : files) {
     if (file.name.empty() || file.name.find('/') != std::string::npos || file.name == "." || file.name == "..") {

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "base/json.h"
+#include "base/log.h"
 #include "formats/safetensors.h"
 
 namespace octet {
@@ -137,8 +138,12 @@ bool HoldsSafetensors(const std::filesystem::path& directory) {
 Result<std::shared_ptr<const TensorSource>> OpenSafetensors(const std::filesystem::path& path) {
   std::error_code error;
   if (!std::filesystem::is_directory(path, error)) return OpenOneFile(path);
-  if (std::filesystem::exists(path / kIndexName, error)) return OpenShards(path / kIndexName);
-  if (std::filesystem::exists(path / kSingleName, error)) return OpenOneFile(path / kSingleName);
+  const bool has_index = std::filesystem::exists(path / kIndexName, error);
+  if (std::filesystem::exists(path / kSingleName, error)) {
+    if (has_index) LogWarning(path, ": holds ", kSingleName, " and ", kIndexName, "; the single file is read");
+    return OpenOneFile(path / kSingleName);
+  }
+  if (has_index) return OpenShards(path / kIndexName);
   return Fail(ErrorCode::kNotFound, path, ": holds neither ", kSingleName, " nor ", kIndexName,
               "; weights in other formats must be saved as safetensors first");
 }

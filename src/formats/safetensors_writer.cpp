@@ -8,6 +8,7 @@
 
 #include "base/checked.h"
 #include "base/json.h"
+#include "base/json_text.h"
 
 namespace octet {
 namespace {
@@ -31,7 +32,7 @@ Result<std::string> HeaderText(const std::vector<TensorSpec>& tensors,
         {tensor.name, {{"dtype", Name(tensor.dtype)}, {"shape", tensor.shape}, {"data_offsets", {offset, *end}}}});
     offset = *end;
   }
-  std::string text = header.dump(-1, ' ', false, Json::error_handler_t::replace);
+  std::string text = Dump(header);
   text.resize(RoundUp(text.size(), 8), ' ');
   return text;
 }
@@ -147,7 +148,7 @@ Status ShardedSafetensorsWriter::Commit() {
     weight_map.get_ref<Json::object_t&>().push_back({name, shards_[shard].file_name});
   }
   const Json index = {{"metadata", {{"total_size", total_bytes_}}}, {"weight_map", std::move(weight_map)}};
-  return WriteFileAtomically(directory_ / "model.safetensors.index.json", index.dump(2) + "\n");
+  return WriteFileAtomically(directory_ / "model.safetensors.index.json", Dump(index, 2) + "\n");
 }
 
 }  // namespace octet

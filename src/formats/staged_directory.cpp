@@ -1,21 +1,21 @@
 #include "formats/staged_directory.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "base/atomic_file.h"
+#include "base/partial_path.h"
 
 namespace octet {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kMark = ".octet";
-
-fs::path Neighbour(const fs::path& path, std::string_view ending) {
-  return path.parent_path() / Cat(".", path.filename().native(), ".", ::getpid(), ".", ending);
-}
+constexpr std::string_view kMark = ".octet", kConfiguration = "config.json";
 
 tl::unexpected<Error> SystemError(const fs::path& path, std::string_view what, const std::error_code& error) {
   const bool full = error == std::errc::no_space_on_device;
@@ -38,6 +38,24 @@ Result<fs::path> FindTarget(const fs::path& path) {
   return target;
 }
 
+// What lies in a directory, but for stages of `name`. The mark comes first and the configuration, without which a
+// directory is no model, last.
+Result<std::vector<std::string>> NamesIn(const fs::path& directory, std::string_view name) {
+  std::vector<std::string> names;
+  std::error_code error;
+  fs::directory_iterator entries(directory, error);
+  for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
+    std::string entry = entries->path().filename().native();
+    if (!IsPartialName(entry, name)) names.push_back(std::move(entry));
+  }
+  if (error) return SystemError(directory, "can't be read", error);
+  const auto place = [](const std::string& entry) { return entry == kMark ? 0 : entry == kConfiguration ? 2 : 1; };
+  std::sort(names.begin(), names.end(), [&](const std::string& a, const std::string& b) {
+    return std::pair(place(a), std::string_view(a)) < std::pair(place(b), std::string_view(b));
+  });
+  return names;
+}
+
 Status CheckTarget(const fs::path& path) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
@@ -45,7 +63,8 @@ Status CheckTarget(const fs::path& path) {
   if (!fs::is_directory(status)) {
     return Fail(ErrorCode::kInvalidArgument, path, ": is a file, a directory is to be written there");
   }
-  if (fs::is_empty(path, error) || fs::exists(path / kMark, error)) return {};
+  const std::vector<std::string> names = OCTET_TRY(NamesIn(path, path.filename().native()));
+  if (names.empty() || std::find(names.begin(), names.end(), kMark) != names.end()) return {};
   return Fail(ErrorCode::kInvalidArgument, path,
               ": is not empty and wasn't made by octet; name another directory or remove it first");
 }
@@ -71,40 +90,64 @@ Result<StagedDirectory> StagedDirectory::Create(const fs::path& path, const fs::
     return Fail(ErrorCode::kInvalidArgument, path, ": replacing it would remove the model that is read, ", source,
                 "; name another directory");
   }
+  // A directory that exists stays the same directory: it may be a mount point, or where someone works.
+  staged.is_inside_ = fs::exists(staged.target_, error);
+  const fs::path parent = staged.is_inside_ ? staged.target_ : staged.target_.parent_path();
+  const std::string name = staged.target_.filename().native();
+  RemoveLeftovers(parent, name);
   OCTET_TRY(CheckTarget(staged.target_));
-  const fs::path stage = Neighbour(staged.target_, "partial");
+  const fs::path stage = parent / PartialName(name);
   fs::remove_all(stage, error);
   if (!fs::create_directories(stage, error)) return SystemError(path, "can't be created", error);
   staged.stage_ = stage;
+  staged.descriptor_ = ::open(stage.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  MarkInUse(staged.descriptor_);
   OCTET_TRY(WriteFileAtomically(stage / kMark, "Made by octet, which may replace this directory.\n"));
   return staged;
 }
 
 StagedDirectory::StagedDirectory(StagedDirectory&& other) noexcept
-    : target_(std::move(other.target_)), stage_(std::exchange(other.stage_, {})) {}
+    : target_(std::move(other.target_)),
+      stage_(std::exchange(other.stage_, {})),
+      is_inside_(other.is_inside_),
+      descriptor_(std::exchange(other.descriptor_, -1)) {}
 
 StagedDirectory::~StagedDirectory() {
   std::error_code error;
   if (!stage_.empty()) fs::remove_all(stage_, error);
+  if (descriptor_ >= 0) ::close(descriptor_);
 }
 
 Status StagedDirectory::Commit() {
   OCTET_TRY(CheckTarget(target_));
   std::error_code error;
-  const fs::path old = Neighbour(target_, "old");
-  const bool replaces = fs::exists(target_, error);
-  if (replaces) {
-    fs::rename(target_, old, error);
-    if (error) return SystemError(target_, "can't be replaced", error);
-  }
-  fs::rename(stage_, target_, error);
-  if (error) {
-    std::error_code restoring;
-    if (replaces) fs::rename(old, target_, restoring);
-    return SystemError(target_, "can't be created", error);
+  if (is_inside_) {
+    OCTET_TRY(ReplaceContent());
+    fs::remove(stage_, error);
+  } else {
+    fs::rename(stage_, target_, error);
+    if (error) return SystemError(target_, "can't be created", error);
   }
   stage_.clear();
-  if (replaces) fs::remove_all(old, error);
+  return {};
+}
+
+// The configuration goes first and comes last, so that nobody takes a mixture of two models for one; the mark stays, so
+// that what an interruption leaves can be replaced.
+Status StagedDirectory::ReplaceContent() {
+  const std::string name = target_.filename().native();
+  const std::vector<std::string> made = OCTET_TRY(NamesIn(stage_, name));
+  std::vector<std::string> old = OCTET_TRY(NamesIn(target_, name));
+  std::reverse(old.begin(), old.end());
+  std::error_code error;
+  for (const std::string& entry : old) {
+    if (entry != kMark) fs::remove_all(target_ / entry, error);
+    if (error) return SystemError(target_ / entry, "can't be replaced", error);
+  }
+  for (const std::string& entry : made) {
+    fs::rename(stage_ / entry, target_ / entry, error);
+    if (error) return SystemError(target_ / entry, "can't be created", error);
+  }
   return {};
 }
 

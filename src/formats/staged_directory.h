@@ -1,5 +1,6 @@
 // Writing a directory so that readers see all of it or none: files go to a hidden neighbour, which takes the name at
-// Commit.
+// Commit. A directory that is there already stays, be it a mount point or someone's working directory: its neighbour
+// lies inside, on the same file system, and the files move at Commit, config.json last.
 //
 //   StagedDirectory stage = OCTET_TRY(StagedDirectory::Create("models/fp8", /*source=*/"models/bf16"));
 //   OCTET_TRY(WriteFileAtomically(stage.path() / "config.json", text));
@@ -28,7 +29,7 @@ class StagedDirectory {
   // Where the files go until then.
   const std::filesystem::path& path() const { return stage_; }
 
-  // Gives the directory its name, replacing what had it.
+  // Gives the directory its name, or replaces what the one of that name holds.
   Status Commit();
 
   // An error about a file in here, with the name that the user gave in place of the neighbour's.
@@ -36,9 +37,12 @@ class StagedDirectory {
 
  private:
   StagedDirectory() = default;
+  Status ReplaceContent();
 
   std::filesystem::path target_;
   std::filesystem::path stage_;  // empty once committed
+  bool is_inside_ = false;       // the stage in the target
+  int descriptor_ = -1;          // of the stage, which it marks as in use
 };
 
 }  // namespace octet

@@ -7,6 +7,7 @@
 
 #include "formats/checkpoint.h"
 #include "kernels/kernel_table.h"
+#include "models/row_scales.h"
 #include "models/weights.h"
 
 namespace octet {
@@ -242,6 +243,7 @@ Result<std::vector<float>> CheckpointWeights::ScalesOf(const Part& part) const {
   const uint64_t count = *ElementCount(info->shape);
   std::vector<float> all(count);
   OCTET_TRY(tensors_->ReadRows(part.scale, 0, RowCount(info->shape), all.data()));
+  OCTET_TRY(CheckRowScales(all, path_, part.scale));
   if (count == 1) all.assign(part.slot.tensor_rows, all.front());
   const auto first = all.begin() + static_cast<std::ptrdiff_t>(part.slot.first_row);
   return std::vector<float>(first, first + static_cast<std::ptrdiff_t>(part.slot.rows));

@@ -2,13 +2,15 @@
 
 #include <cmath>
 
+#include "base/json_text.h"
+
 namespace octet {
 namespace {
 
 // The scalar as a user would recognise it, cut short.
 std::string Shown(const Json& value) {
   if (value.is_structured()) return value.type_name();
-  std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  std::string text = Dump(value);
   return text.size() <= 40 ? text : text.substr(0, 37) + "...";
 }
 

@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 
+#include "base/json_text.h"
 #include "models/hf_rope.h"
 #include "numeric/bf16.h"
 #include "numeric/fp16.h"
@@ -59,8 +60,7 @@ Status ReadWindows(const ConfigFields& fields, std::optional<size_t> window,
       const Json& type = (*types)[i];
       sliding = type == "sliding_attention";
       if (!sliding && type != "full_attention") {
-        return Fail(ErrorCode::kUnsupported, fields.where(), ": layer ", i, " is of type ",
-                    type.dump(-1, ' ', false, Json::error_handler_t::replace),
+        return Fail(ErrorCode::kUnsupported, fields.where(), ": layer ", i, " is of type ", Dump(type),
                     "; known are sliding_attention, full_attention");
       }
     }

@@ -45,6 +45,10 @@ class WeightProvider {
   bool Has(std::string_view name) const;
 };
 
+// Whether the checkpoint holds every weight of the model in the shape and in a type that loading takes, without reading
+// them: fails as CheckpointWeights::Open does. For who writes a model anew, which would give a broken one a new name.
+Status CheckWeights(const Checkpoint& checkpoint, const ModelSpec& spec);
+
 // What a matrix that isn't quantised is computed in. kAuto: FP32 where the checkpoint stores FP32, else BF16.
 enum class ComputeType { kAuto, kBf16, kF32 };
 

@@ -1,10 +1,14 @@
 #include "quantize/quantize.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "base/atomic_file.h"
+#include "base/json_text.h"
 #include "formats/staged_directory.h"
 #include "models/hf_config.h"
+#include "models/weights.h"
 #include "quantize/compressed_tensors.h"
 #include "quantize/tensor_output.h"
 #include "text/companion_files.h"
@@ -63,14 +67,16 @@ Result<QuantizeReport> MakeReport(const Checkpoint& checkpoint, const QuantizePl
                         .tensors = std::move(tensors)};
   for (const TensorSpec& spec : OutputTensors(plan.map)) report.weight_bytes += OCTET_TRY(ByteSize(spec));
   for (const TensorInfo& info : checkpoint.tensors->tensors()) report.bf16_bytes += 2 * Elements(info.shape);
-  size_t quantised = 0;
+  size_t rounded = 0;
   for (const QuantizedTensor& tensor : report.tensors) {
     if (!tensor.precision.quantised()) continue;
     if (tensor.precision.is_ragged()) ++report.ragged;
+    if (std::isinf(tensor.decibels)) continue;  // exact, as of zeros alone
     report.mean_decibels += tensor.decibels;
-    ++quantised;
+    ++rounded;
   }
-  if (quantised != 0) report.mean_decibels /= static_cast<double>(quantised);
+  report.mean_decibels =
+      rounded == 0 ? std::numeric_limits<double>::infinity() : report.mean_decibels / static_cast<double>(rounded);
   return report;
 }
 
@@ -78,14 +84,14 @@ Result<QuantizeReport> WriteAll(const Checkpoint& checkpoint, const QuantizePlan
                                 const std::filesystem::path& directory, const QuantizeRun& run) {
   std::vector<QuantizedTensor> tensors = OCTET_TRY(WriteTensors(*checkpoint.tensors, plan.map, directory, run));
   QuantizeReport report = OCTET_TRY(MakeReport(checkpoint, plan, std::move(tensors)));
-  OCTET_TRY(WriteFileAtomically(directory / "config.json", OutputConfig(checkpoint, plan.map).dump(2) + "\n"));
+  OCTET_TRY(WriteFileAtomically(directory / "config.json", Dump(OutputConfig(checkpoint, plan.map), 2) + "\n"));
   if (!checkpoint.generation_config.is_null()) {
-    OCTET_TRY(WriteFileAtomically(directory / "generation_config.json", checkpoint.generation_config.dump(2) + "\n"));
+    OCTET_TRY(WriteFileAtomically(directory / "generation_config.json", Dump(checkpoint.generation_config, 2) + "\n"));
   }
   for (const ExportFile& file : OCTET_TRY(CompanionFiles(checkpoint))) {
     OCTET_TRY(WriteFileAtomically(directory / file.name, file.content));
   }
-  OCTET_TRY(WriteFileAtomically(directory / "quantization_report.json", ToJson(report).dump(2) + "\n"));
+  OCTET_TRY(WriteFileAtomically(directory / "quantization_report.json", Dump(ToJson(report), 2) + "\n"));
   return report;
 }
 
@@ -128,6 +134,7 @@ Result<QuantizePlan> PlanQuantization(const Checkpoint& checkpoint, const Recipe
   choices.layers = recipe.encoding;
   Result<PrecisionMap> map = PlanPrecision(WeightSlots(spec), *checkpoint.tensors, choices);
   if (!map) return Prefixed(std::move(map).error(), Cat(checkpoint.path, ": "));
+  OCTET_TRY(CheckWeights(checkpoint, spec));
   if (map->quantised_weights() == 0) {
     return Fail(ErrorCode::kInvalidArgument, checkpoint.path, ": --keep leaves nothing to quantise");
   }

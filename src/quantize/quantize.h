@@ -36,7 +36,7 @@ struct QuantizeRun {
 
 struct QuantizedTensor {
   TensorPrecision precision;
-  double decibels = 0;  // signal over rounding noise; 0 for a tensor that stays
+  double decibels = 0;  // signal over rounding noise; 0 for a tensor that stays, infinity where codes are exact
 };
 
 struct QuantizeReport {
@@ -46,7 +46,7 @@ struct QuantizeReport {
   std::vector<QuantizedTensor> tensors;
   uint64_t weight_bytes = 0;  // of all tensors written
   uint64_t bf16_bytes = 0;    // of the source's tensors at two bytes an element
-  double mean_decibels = 0;   // over the quantised tensors
+  double mean_decibels = 0;   // over the quantised tensors that aren't exact; infinity where all are
   size_t ragged = 0;          // matrices whose last group is short, which compressed-tensors doesn't read
 
   double ratio() const {

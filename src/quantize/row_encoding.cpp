@@ -29,8 +29,10 @@ Result<RoundingNoise> internal::SumRows(std::span<const float> weights, size_t c
   RoundingNoise sum;
   for (size_t row = 0; row < rows.size(); ++row) {
     if (first_bad[row] != columns) {
+      const bool is_nan = std::isnan(weights[row * columns + first_bad[row]]);
       return Fail(ErrorCode::kCorrupt, "the weight at row ", row, ", column ", first_bad[row], " is ",
-                  weights[row * columns + first_bad[row]], ", which no scale can hold");
+                  is_nan ? "no number (NaN)" : "infinite or beyond the largest float, 3.4e38",
+                  ", which no scale can hold");
     }
     sum.Add(rows[row]);
   }

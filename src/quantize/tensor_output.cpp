@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "formats/check_values.h"
 #include "formats/packed_integers.h"
 #include "numeric/bf16.h"
 #include "numeric/fp16.h"
@@ -120,16 +121,18 @@ Status CopyTensor(const TensorSource& source, const TensorPrecision& tensor, Sha
                   const QuantizeRun& run) {
   const TensorInfo* info = source.Find(tensor.source);
   if (info == nullptr) return Fail(ErrorCode::kNotFound, "tensor `", tensor.source, "` is missing");
-  if (info->dtype == tensor.dtype) {
+  const bool is_float16 = tensor.dtype == DType::kBf16 || tensor.dtype == DType::kF16;
+  if (info->dtype == tensor.dtype && !is_float16) {
     if (const Result<std::span<const std::byte>> bytes = source.Bytes(tensor.source))
       return CopyBytes(*bytes, tensor, writer, run);
   }
-  if (tensor.dtype != DType::kBf16 && tensor.dtype != DType::kF16) {
+  if (!is_float16) {
     return Fail(ErrorCode::kUnsupported, "tensor `", tensor.name, "`: ", info->stored_type, " can't be written as ",
                 Name(tensor.dtype));
   }
   std::vector<uint16_t> codes;
-  return ForEachSlice(source, tensor, run, [&](uint64_t, std::span<const float> floats) {
+  return ForEachSlice(source, tensor, run, [&](uint64_t first, std::span<const float> floats) -> Status {
+    OCTET_TRY(CheckValues(floats, first, RowSize(tensor.shape), tensor.dtype, tensor.source));
     codes.resize(floats.size());
     run.pool.ForEachShare(floats.size(), [&](size_t begin, size_t end) {
       for (size_t i = begin; i < end; ++i) codes[i] = Round16(tensor.dtype, floats[i]);

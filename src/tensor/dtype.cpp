@@ -61,6 +61,7 @@ std::optional<DType> DTypeFromName(std::string_view name) {
 bool IsFloat(DType dtype) { return dtype <= DType::kE5M2; }
 
 void DecodeElements(DType dtype, const std::byte* from, size_t count, float* to) {
+  if (count == 0) return;  // an empty tensor may have no address
   switch (dtype) {
     case DType::kF64:
       return Decode<double>(from, count, to);

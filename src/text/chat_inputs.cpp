@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/json_text.h"
 #include "text/jinja/characters.h"
 
 namespace octet {
@@ -93,8 +94,7 @@ Result<Json> JoinParts(const Json& parts) {
   for (const Json& part : parts) {
     const Json* inner = FindMember(part, "text");
     if (inner == nullptr || !inner->is_string()) {
-      return Fail(ErrorCode::kInvalidArgument, "a message has a part of the type ",
-                  part["type"].dump(-1, ' ', false, Json::error_handler_t::replace),
+      return Fail(ErrorCode::kInvalidArgument, "a message has a part of the type ", Dump(part["type"]),
                   ", but the model's chat template takes text alone");
     }
     if (!first) text += "\n";

@@ -1,5 +1,6 @@
 #include "text/companion_files.h"
 
+#include "base/json_text.h"
 #include "base/mapped_file.h"
 #include "formats/gguf.h"
 #include "text/gguf_tokenizer.h"
@@ -32,7 +33,7 @@ Result<std::vector<ExportFile>> FilesOfGguf(const Checkpoint& checkpoint) {
   if (chat != nullptr && chat->is_string()) files.push_back({"chat_template.jinja", chat->get<std::string>()});
   // Several templates have one place that every reader of such directories knows.
   if (chat != nullptr && chat->is_array()) config["chat_template"] = *chat;
-  files.push_back({"tokenizer_config.json", config.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"});
+  files.push_back({"tokenizer_config.json", Dump(config, 2) + "\n"});
   return files;
 }
 

@@ -1,5 +1,6 @@
 #include "text/post_processor.h"
 
+#include "base/json_text.h"
 #include "text/part_definition.h"
 
 namespace octet {
@@ -7,7 +8,7 @@ namespace {
 
 Result<int32_t> ReadId(const Json& value, std::string_view where) {
   if (!value.is_number_integer() || value.get<int64_t>() < 0 || value.get<int64_t>() > INT32_MAX) {
-    return Fail(ErrorCode::kCorrupt, where, ": ", value.dump(), " is no token id");
+    return Fail(ErrorCode::kCorrupt, where, ": ", Dump(value), " is no token id");
   }
   return value.get<int32_t>();
 }

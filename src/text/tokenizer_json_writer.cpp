@@ -1,4 +1,5 @@
 // Writing tokenizer.json.
+#include "base/json_text.h"
 #include "text/tokenizer_parts.h"
 
 namespace octet {
@@ -72,7 +73,7 @@ std::string WriteTokenizerJson(const TokenizerParts& parts) {
                      {"post_processor", parts.post_processor},
                      {"decoder", parts.decoder},
                      {"model", WriteModel(parts)}};
-  return root.dump(1, ' ', false, Json::error_handler_t::replace);
+  return Dump(root, 1);
 }
 
 }  // namespace octet

@@ -1,12 +1,17 @@
 #include "base/atomic_file.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <string>
+
+#include "base/partial_path.h"
 
 namespace octet {
 namespace {
@@ -87,6 +92,38 @@ TEST_F(AtomicFiles, RefuseALinkThatLeadsNowhere) {
                 "/link: is a symbolic link that leads to no file: No such file or directory; name the file itself");
   EXPECT_TRUE(fs::is_symlink(*this / "link"));
   EXPECT_EQ(Entries(), 1u);
+}
+
+// The id of a process that has ended.
+pid_t EndedProcess() {
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(0);
+  EXPECT_EQ(::waitpid(child, nullptr, 0), child);
+  return child;
+}
+
+TEST_F(AtomicFiles, RemoveWhatAKilledProcessLeftAndNothingElse) {
+  const pid_t ended = EndedProcess();
+  const auto touch = [&](const std::string& name) { std::ofstream(directory_ / name) << "half"; };
+  touch(Cat(".file.", ended, ".partial"));
+  const std::string others[] = {Cat(".file.", ::getppid(), ".partial"), Cat(".other.", ended, ".partial"),
+                                Cat("file.", ended, ".partial"), ".file.12x.partial", ".file.partial"};
+  for (const std::string& name : others) touch(name);
+  EXPECT_EQ(Write(*this / "file"), "written");
+  EXPECT_FALSE(fs::exists(directory_ / Cat(".file.", ended, ".partial")));
+  for (const std::string& name : others) EXPECT_TRUE(fs::exists(directory_ / name)) << name;
+}
+
+TEST_F(AtomicFiles, LeaveAPartialThatAnotherContainerHolds) {
+  const fs::path held = directory_ / Cat(".file.", EndedProcess(), ".partial");  // its id is none here
+  const int descriptor = ::open(held.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+  ASSERT_GE(descriptor, 0);
+  MarkInUse(descriptor);
+  EXPECT_EQ(Write(*this / "file"), "written");
+  EXPECT_TRUE(fs::exists(held));
+  ::close(descriptor);
+  EXPECT_EQ(Write(*this / "file"), "written");
+  EXPECT_FALSE(fs::exists(held));
 }
 
 }  // namespace

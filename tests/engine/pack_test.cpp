@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "engine/pack/build_pack.h"
 #include "engine/pack/pack_index.h"
 #include "engine/pack/pack_weights.h"
 
@@ -100,6 +101,20 @@ TEST_F(PackIndex, AnotherLayoutOrFormatSaysHowToMakeItAgain) {
   EXPECT_THAT(layout, HasSubstr("layout 2, this build reads layout 1; make the pack again with `octet build`"));
   EXPECT_THAT(Message(R"({"layout":1,"weights":[{"name":"w","columns":3,"depth":3,"format":"q9"}]})", 12),
               HasSubstr("weight format `q9`"));
+}
+
+TEST_F(PackIndex, TextsOfTheModelThatAreNotUtf8AreStoredWithReplacements) {
+  ThreadPool pool(1);
+  Progress progress;
+  Result<ModelFiles> files = ModelFiles::Open(OCTET_SOURCE_DIR "/tests/golden/models/smollm2", {}, pool);
+  ASSERT_TRUE(files.has_value()) << files.error().message;
+  files->tokenizer_config["bos_token"] = "\xff<s>";  // as a .gguf may have it
+  const std::filesystem::path path = directory_ / "model.octet";
+  const Result<PackSummary> built = BuildPack(*files, path, progress, CancelFlag());
+  ASSERT_TRUE(built.has_value()) << built.error().message;
+  const Result<ModelFiles> read = OpenPack(path, LoadMode::kMap);
+  ASSERT_TRUE(read.has_value()) << read.error().message;
+  EXPECT_EQ(read->tokenizer_config["bos_token"], "\uFFFD<s>");
 }
 
 }  // namespace

@@ -94,6 +94,38 @@ INSTANTIATE_TEST_SUITE_P(EveryArchitecture, GgufModel,
                          testing::Values("smollm", "llama3", "fused", "qwen2", "qwen3", "phi3", "gemma2", "gemma3"),
                          [](const auto& model) { return std::string(model.param); });
 
+// gemma2.gguf with an own scale of scores, and an entry that fills up 64 bytes so that tensors stay aligned.
+std::string WithScale(float scale) {
+  std::string bytes = *ReadTextFile(GoldenPath("gemma2.gguf"));
+  std::string added;
+  const auto add = [&](const auto& number) { added.append(reinterpret_cast<const char*>(&number), sizeof number); };
+  const auto key = [&](std::string_view name, uint32_t type) {
+    add(uint64_t{name.size()});
+    added += name;
+    add(type);
+  };
+  key("gemma2.attention.scale", /*F32=*/6);
+  add(scale);
+  key("general.empty", /*U8=*/0);
+  add(uint8_t{0});
+  EXPECT_EQ(added.size(), 64u);
+  constexpr size_t kCountAt = 16, kEntriesAt = 24;
+  bytes[kCountAt] = static_cast<char>(bytes[kCountAt] + 2);
+  return bytes.insert(kEntriesAt, added);
+}
+
+TEST(GemmaScale, BecomesTheDivisorAndOneBeyondReasonIsRefused) {
+  const TemporaryDirectory directory;
+  const auto open = [&](float scale) { return Checkpoint::Open(directory.Write("g.gguf", WithScale(scale))); };
+  EXPECT_EQ(open(0.125F)->config["query_pre_attn_scalar"], 64);
+  for (const float scale : {1e-20F, 1e-40F}) {
+    const Result<Checkpoint> checkpoint = open(scale);
+    ASSERT_FALSE(checkpoint) << scale;
+    EXPECT_EQ(checkpoint.error().code, ErrorCode::kCorrupt);
+    EXPECT_THAT(checkpoint.error().message, HasSubstr("`gemma2.attention.scale` is 1e-"));
+  }
+}
+
 // The divisors that llama3 scaling gives for a head of `dim` numbers.
 std::vector<float> Divisors(size_t dim, double theta, double factor, double low, double high, double original) {
   std::vector<float> divisors;

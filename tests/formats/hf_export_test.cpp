@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "base/mapped_file.h"
+#include "formats/safetensors.h"
+#include "formats/safetensors_writer.h"
 #include "formats/staged_directory.h"
 #include "numeric/bf16.h"
 #include "numeric/fp16.h"
@@ -56,6 +58,38 @@ TEST(HuggingFaceExport, InNarrowTypesValuesAreRoundedToNearest) {
 }
 
 // A scale rounded to fewer bits would change every weight that it stands for.
+// One F32 tensor of two rows.
+Checkpoint With(const TemporaryDirectory& directory, float value) {
+  const float values[] = {1, 2, 3, value};
+  auto writer = *SafetensorsWriter::Create(directory / "model.safetensors", {{"w", DType::kF32, {2, 2}}}, {});
+  EXPECT_TRUE(writer.Write("w", std::as_bytes(std::span(values))));
+  EXPECT_TRUE(writer.Commit());
+  Checkpoint checkpoint = Golden("smollm.gguf");
+  checkpoint.tensors = *OpenSafetensors(directory / "model.safetensors");
+  return checkpoint;
+}
+
+TEST(HuggingFaceExport, RefusesValuesThatTheTypeCannotHold) {
+  const TemporaryDirectory directory;
+  const auto message = [&](float value, DType dtype) {
+    const Status done = ExportHuggingFace(With(directory, value), {}, directory / "out", {.dtype = dtype});
+    return done ? "written" : done.error().message;
+  };
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  for (const DType dtype : {DType::kBf16, DType::kF16}) {
+    EXPECT_EQ(message(-kInfinity, dtype),
+              "tensor `w`, row 1, column 1 is infinite or beyond the largest float, 3.4e38; "
+              "the file is damaged, get it again");
+    EXPECT_EQ(message(std::numeric_limits<float>::quiet_NaN(), dtype),
+              "tensor `w`, row 1, column 1 is no number (NaN); the file is damaged, get it again");
+  }
+  EXPECT_EQ(message(-1e6F, DType::kF16),
+            "tensor `w`, row 1, column 1 is -1e+06, beyond the largest number of F16, 65504; use bf16 or f32");
+  EXPECT_FALSE(std::filesystem::exists(directory / "out"));
+  EXPECT_EQ(message(65504, DType::kF16), "written");
+  EXPECT_EQ(message(-1e6F, DType::kBf16), "written");
+}
+
 TEST(HuggingFaceExport, ScalesOfCodesAreKeptBitForBit) {
   const TemporaryDirectory directory;
   const float scales[] = {0.1F, 0x1.fffffep-3F};

@@ -5,6 +5,7 @@
 
 #include <cstring>
 
+#include "base/log.h"
 #include "formats/safetensors_writer.h"
 #include "tests/formats/temporary_directory.h"
 
@@ -212,6 +213,19 @@ TEST(SafetensorsShards, TensorsAreSplitBySizeAndReadThroughTheIndex) {
   ASSERT_TRUE(source->ReadRows("c", 0, 1, row));
   EXPECT_THAT(row, testing::ElementsAre(5, 6));
   EXPECT_EQ(source->tensors().size(), 3u);
+}
+
+TEST(SafetensorsShards, ASingleFileBesideAnIndexIsReadAndSaidSo) {
+  const TemporaryDirectory directory;
+  WriteShards(directory);
+  std::filesystem::rename(directory / "model-00001-of-00002.safetensors", directory / "model.safetensors");
+  std::string logged;
+  SetLogSink([&](LogLevel, std::string_view message) { logged = message; });
+  const auto source = OpenSafetensors(directory.path());
+  SetLogSink({});
+  ASSERT_TRUE(source) << source.error().message;
+  EXPECT_EQ((*source)->Find("c"), nullptr);
+  EXPECT_THAT(logged, HasSubstr("holds model.safetensors and model.safetensors.index.json; the single file is read"));
 }
 
 TEST(SafetensorsShards, AMissingShardIsNotFoundByName) {

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "editable_source.h"
 #include "golden_model.h"
@@ -70,6 +72,23 @@ TEST_F(Weights, FusedTensorsOfPhiAreTakenApartAndJoinedAgain) {
     EXPECT_EQ(Column(qkv, row), Row("model.layers.0.self_attn.qkv_proj.weight", row));
   const PackedMatrix gate_up = Must(weights.Matrix("layers.0.ffn.gate_up"));
   EXPECT_EQ(Column(gate_up, 96), Row("model.layers.0.mlp.gate_up_proj.weight", 96));
+}
+
+TEST_F(Weights, AnE4M3ScaleThatIsNoNumberAboveZeroIsCorrupt) {
+  Use("llama3");
+  const std::string name = "model.layers.0.mlp.down_proj.weight";
+  source->Quantise(name);
+  std::vector<float> scales(64, 0.5F);
+  for (const float wrong : {0.0F, -1.0F, std::numeric_limits<float>::infinity(), std::nanf("")}) {
+    scales[17] = wrong;
+    source->Set(name + "_scale", DType::kF32, {64, 1}, scales);
+    CheckpointWeights weights = Must(Open());
+    const Result<PackedMatrix> down = weights.Matrix("layers.0.ffn.down");
+    ASSERT_FALSE(down.has_value()) << wrong;
+    EXPECT_EQ(down.error().code, ErrorCode::kCorrupt);
+    EXPECT_THAT(down.error().message, testing::StartsWith("model: scale " + name + "_scale is "));
+    EXPECT_THAT(down.error().message, testing::EndsWith(" in row 17, a finite number above 0 is expected"));
+  }
 }
 
 TEST_F(Weights, AnE4M3TensorWithRowScalesIsKeptAsCodes) {

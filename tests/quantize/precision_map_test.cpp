@@ -147,6 +147,12 @@ TEST(PrecisionMap, AQuantisedCheckpointIsRefused) {
   EXPECT_THAT(map.error().message, HasSubstr("quantised already"));
 }
 
+TEST(PrecisionMap, TruthValuesAreNoCodes) {
+  std::vector<TensorInfo> tensors = Tensors();
+  tensors[2].dtype = DType::kBool;
+  EXPECT_TRUE(PlanPrecision(Slots(), NamedTensors(tensors), {}).has_value()) << "loading refuses them by their type";
+}
+
 TEST(Glob, StarsCoverAnyRunAndQuestionMarksOneCharacter) {
   EXPECT_TRUE(MatchesGlob("model.layers.*.mlp.*", "model.layers.12.mlp.up_proj"));
   EXPECT_TRUE(MatchesGlob("*a*b", "xxaxxabxb"));

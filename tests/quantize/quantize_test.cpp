@@ -6,11 +6,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/mapped_file.h"
 #include "formats/packed_integers.h"
 #include "formats/safetensors.h"
 #include "numeric/fp8.h"
+#include "tests/models/editable_source.h"
 
 namespace octet {
 namespace {
@@ -183,6 +185,35 @@ TEST_F(QuantizeTest, MatricesWithAShortLastGroupAreCountedAndReadByOctetAlone) {
   const QuantizeReport even = Quantize(Golden("llama3"), {}, root_ / "even", "int4").value();
   EXPECT_EQ(even.ragged, 0u);
   EXPECT_EQ(ToJson(even)["readers"], Json::array({"octet", "compressed-tensors"}));
+}
+
+TEST_F(QuantizeTest, AMatrixOfZerosIsExactAndDoesNotCountInTheMean) {
+  Checkpoint checkpoint = Golden("smollm2");
+  const auto tensors = std::make_shared<EditableSource>(*checkpoint.tensors);
+  tensors->Set("model.layers.0.self_attn.q_proj.weight", DType::kF32, {72, 72}, std::vector<float>(72 * 72));
+  checkpoint.tensors = tensors;
+  const QuantizeReport report = Quantize(checkpoint, {}, root_ / "out").value();
+  EXPECT_GT(report.mean_decibels, 30);
+  EXPECT_LT(report.mean_decibels, 40);
+  EXPECT_EQ(std::count_if(report.tensors.begin(), report.tensors.end(),
+                          [](const QuantizedTensor& tensor) { return std::isinf(tensor.decibels); }),
+            1);
+}
+
+TEST_F(QuantizeTest, AWeightThatIsNoNumberIsRefusedWhereItStaysToo) {
+  for (const DType dtype : {DType::kF32, DType::kBf16}) {
+    Checkpoint checkpoint = Golden("smollm2");
+    const auto tensors = std::make_shared<EditableSource>(*checkpoint.tensors);
+    std::vector<float> values(277 * 72, 0.5F);
+    values[3 * 72 + 5] = -std::numeric_limits<float>::infinity();
+    tensors->Set("model.embed_tokens.weight", dtype, {277, 72}, values);
+    checkpoint.tensors = tensors;
+    const Result<QuantizeReport> report = Quantize(checkpoint, {}, root_ / "out");
+    ASSERT_FALSE(report.has_value());
+    EXPECT_EQ(report.error().code, ErrorCode::kCorrupt);
+    EXPECT_THAT(report.error().message, HasSubstr("tensor `model.embed_tokens.weight`, row 3, column 5 is infinite"));
+    EXPECT_FALSE(fs::exists(root_ / "out"));
+  }
 }
 
 TEST_F(QuantizeTest, KeepingEverythingIsRefused) {

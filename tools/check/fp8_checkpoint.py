@@ -1,18 +1,29 @@
-"""Loads a checkpoint that `octet quantize --to fp8` wrote with transformers and compressed-tensors, and compares its logits with
-those of the original whose weights were rounded by torch, activations in E4M3 per token.
+"""Loads a checkpoint that `octet quantize --to fp8` wrote with transformers and compressed-tensors: its weights must be the codes times the
+scales of the file, its logits those of the same model in FP32 with these weights and with inputs rounded to E4M3 per token, and those of
+Octet, which reads the inputs in BF16 unless told, must be the model's without that rounding.
 
-    python tools/check/fp8_checkpoint.py ORIGINAL QUANTISED      needs torch, transformers, compressed-tensors
+    python tools/check/fp8_checkpoint.py QUANTISED [OCTET]      needs torch, transformers, compressed-tensors
 
-Exits with 1 where logits differ by more than rounding in FP32 explains. ORIGINAL is the Hugging Face directory that was quantised.
+Exits with 1 where they aren't, with 77 and a reason where a package is missing. OCTET is the program to compare with.
 """
 import sys
 
-import torch
-from transformers import AutoModelForCausalLM
+try:
+    import compressed_tensors  # noqa: F401
+    import torch
+    from safetensors.torch import load_file
+    from transformers import AutoConfig, AutoModelForCausalLM
+except ImportError as error:
+    print(f"skipped: {error}")
+    sys.exit(77)
+
+sys.dont_write_bytecode = True  # the tree stays clean
+from integer_checkpoint import ROUNDING, difference
 
 TOKENS = 64
 # Inputs near a rounding boundary of E4M3 may fall to either side where two programs sum in another order.
 TOLERANCE = 0.02
+SCALE = ".weight_scale"
 
 
 def round_rows(x):
@@ -21,27 +32,59 @@ def round_rows(x):
     return (x / scale).clamp(-448, 448).to(torch.float8_e4m3fn).float() * scale
 
 
+def decoded(tensors):
+    """Every weight in FP32, and the names of the modules whose weights are codes."""
+    modules = [name.removesuffix(SCALE) for name in tensors if name.endswith(SCALE)]
+    weights = {name: tensor.float() for name, tensor in tensors.items() if not name.endswith(SCALE)}
+    for module in modules:
+        weights[module + ".weight"] *= tensors[module + SCALE].float()
+    return weights, modules
+
+
+def without_quantisation(path, weights):
+    """The model in FP32, as plain transformers builds it."""
+    config = AutoConfig.from_pretrained(path)
+    del config.quantization_config
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32, attn_implementation="eager").eval()
+    missing, unknown = model.load_state_dict(weights, strict=False)
+    assert not unknown and set(missing) <= {"lm_head.weight"}, (missing, unknown)
+    model.tie_weights()
+    return model
+
+
+def check_weights(loaded, weights, modules):
+    for name in modules:
+        module = loaded.get_submodule(name)
+        weight = module.weight.float()
+        if module.weight.dtype == torch.float8_e4m3fn:  # versions that multiply when they run
+            weight = weight * module.weight_scale.float()
+        assert torch.equal(weight, weights[name + ".weight"]), name
+
+
 def main():
-    original, quantised = sys.argv[1:]
-    reference = AutoModelForCausalLM.from_pretrained(original, dtype=torch.float32, attn_implementation="eager")
-    loaded = AutoModelForCausalLM.from_pretrained(quantised, dtype=torch.float32, attn_implementation="eager")
-    kept = set(loaded.config.quantization_config.quantization_config.ignore)
-    rounded = 0
-    for name, module in reference.named_modules():
-        if isinstance(module, torch.nn.Linear) and name not in kept:
-            module.weight.data = round_rows(module.weight.data)
-            module.register_forward_pre_hook(lambda _, inputs: (round_rows(inputs[0]),))
-            rounded += 1
+    path, *program = sys.argv[1:]
+    weights, modules = decoded(load_file(path + "/model.safetensors"))
+    loaded = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32, attn_implementation="eager").eval()
+    reference = without_quantisation(path, weights)
     ids = (torch.arange(TOKENS) * 7919 % reference.config.vocab_size)[None]
     with torch.no_grad():
-        wanted, got = reference(ids).logits, loaded(ids).logits
-    for name, tensor in loaded.state_dict().items():
-        if name.endswith(".weight_scale"):
-            weight = loaded.get_submodule(name.removesuffix(".weight_scale")).weight
-            assert torch.equal(weight.float(), reference.get_submodule(name.removesuffix(".weight_scale")).weight), name
+        got = loaded(ids).logits  # some versions decompress at the first use
+        check_weights(loaded, weights, modules)
+        print(f"{len(modules)} modules have the weights of the file")
+        hooks = [reference.get_submodule(name).register_forward_pre_hook(lambda _, inputs: (round_rows(inputs[0]),))
+                 for name in modules]
+        wanted = reference(ids).logits
+    for hook in hooks:
+        hook.remove()
     error = ((got - wanted).norm() / wanted.norm()).item()
-    print(f"{rounded} modules in E4M3, logits differ by {error:.2e} of their norm")
-    return 1 if rounded == 0 or not error < TOLERANCE else 0
+    print(f"logits differ from those of PyTorch by {error:.2e} of their norm")
+    if not modules or not error < TOLERANCE:
+        return 1
+    if program:
+        worst = difference(reference, program[0], path)
+        print(f"log-probabilities differ from Octet's by {worst:.2e} of their norm")
+        return 0 if worst < ROUNDING * reference.config.num_hidden_layers else 1
+    return 0
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 
 #include "base/atomic_file.h"
 #include "base/json.h"
+#include "base/json_text.h"
 #include "base/mapped_file.h"
 
 namespace octet {
@@ -52,7 +53,7 @@ Status Conversation::Save(const std::filesystem::path& path) const {
   Json list = Json::array();
   for (const ChatMessage& message : messages()) list.push_back({{"role", message.role}, {"content", message.content}});
   const Json file = {{"messages", std::move(list)}};
-  return WriteFileAtomically(path, file.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+  return WriteFileAtomically(path, Dump(file, 1) + "\n");
 }
 
 Result<Conversation> Conversation::Load(const std::filesystem::path& path) {

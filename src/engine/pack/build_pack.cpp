@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/atomic_file.h"
+#include "base/json_text.h"
 #include "engine/pack/pack_index.h"
 #include "engine/pack/pack_weights.h"
 #include "formats/octet_pack.h"
@@ -43,10 +44,10 @@ uint64_t PackedSize(const PackEntry& entry) {
 }
 
 Status AddTexts(OctetPackWriter& writer, const ModelFiles& files) {
-  OCTET_TRY(writer.Add("config.json", files.config.dump()));
+  OCTET_TRY(writer.Add("config.json", Dump(files.config)));
   if (!files.generation_config.is_null())
-    OCTET_TRY(writer.Add("generation_config.json", files.generation_config.dump()));
-  if (!files.tokenizer_config.is_null()) OCTET_TRY(writer.Add("tokenizer_config.json", files.tokenizer_config.dump()));
+    OCTET_TRY(writer.Add("generation_config.json", Dump(files.generation_config)));
+  if (!files.tokenizer_config.is_null()) OCTET_TRY(writer.Add("tokenizer_config.json", Dump(files.tokenizer_config)));
   if (!files.tokenizer_json.empty()) OCTET_TRY(writer.Add("tokenizer.json", files.tokenizer_json));
   if (!files.chat_template.empty()) OCTET_TRY(writer.Add("chat_template.jinja", files.chat_template));
   return {};

@@ -7,6 +7,7 @@
 
 #include "base/checked.h"
 #include "base/json.h"
+#include "base/json_text.h"
 
 namespace octet {
 namespace {
@@ -142,7 +143,7 @@ std::string WritePackIndex(std::span<const PackEntry> entries) {
     }
     weights.push_back(std::move(json));
   }
-  return Json({{"layout", kPackLayout}, {"weights", std::move(weights)}}).dump();
+  return Dump({{"layout", kPackLayout}, {"weights", std::move(weights)}});
 }
 
 }  // namespace octet
