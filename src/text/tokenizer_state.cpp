@@ -3,8 +3,20 @@
 #include <algorithm>
 
 #include "text/byte_level.h"
+#include "text/unicode.h"
+#include "text/utf8.h"
 
 namespace octet {
+namespace {
+
+bool HasWordCharacter(std::string_view text) {
+  for (size_t at = 0; at < text.size(); at += Utf8Length(text[at])) {
+    if ((CharClassOf(DecodeUtf8(text, at).code_point) & kWord) != 0) return true;
+  }
+  return false;
+}
+
+}  // namespace
 
 std::unique_ptr<EncodeScratch> ScratchPool::Take() {
   const std::lock_guard lock(mutex_);
@@ -101,12 +113,24 @@ void Tokenizer::State::IndexBytes() {
   byte_offsets.push_back(static_cast<uint32_t>(byte_text.size()));
 }
 
-std::vector<int32_t> Tokenizer::State::Encode(const MarkedText& text, bool add_special, bool parse_special) const {
+std::vector<int32_t> Tokenizer::State::TokensIn(std::string_view template_source) const {
+  std::vector<int32_t> ids;
+  for (const AddedToken& token : added) {
+    if (!token.special && HasWordCharacter(token.content) &&
+        template_source.find(token.content) != std::string_view::npos)
+      ids.push_back(token.id);
+  }
+  std::sort(ids.begin(), ids.end());
+  return ids;
+}
+
+std::vector<int32_t> Tokenizer::State::Encode(const MarkedText& text, bool add_special,
+                                              const AddedTokenRules& rules) const {
   std::unique_ptr<EncodeScratch> memory = scratch.Take();
   std::vector<int32_t> ids;
   ids.reserve(text.text.size() / 3 + 8);
   if (add_special) ids = frame.before;
-  raw_matcher.Split(text.text, text.trust, parse_special, memory->sections);
+  raw_matcher.Split(text.text, text.trust, rules, memory->sections);
   for (const TextSection section : memory->sections) {
     if (section.token >= 0) {
       ids.push_back(section.token);
@@ -115,18 +139,18 @@ std::vector<int32_t> Tokenizer::State::Encode(const MarkedText& text, bool add_s
     const MarkedText part{
         text.text.substr(section.begin, section.end - section.begin),
         text.marked() ? text.trust.substr(section.begin, section.end - section.begin) : std::string()};
-    EncodeSection(part, section.begin == 0, parse_special, *memory, ids);
+    EncodeSection(part, section.begin == 0, rules, *memory, ids);
   }
   if (add_special) ids.insert(ids.end(), frame.after.begin(), frame.after.end());
   scratch.Return(std::move(memory));
   return ids;
 }
 
-void Tokenizer::State::EncodeSection(const MarkedText& text, bool starts_input, bool parse_special,
+void Tokenizer::State::EncodeSection(const MarkedText& text, bool starts_input, const AddedTokenRules& rules,
                                      EncodeScratch& memory, std::vector<int32_t>& ids) const {
   MarkedText normalized = text;
   normalizer.Apply(normalized);
-  normalized_matcher.Split(normalized.text, normalized.trust, parse_special, memory.inner_sections);
+  normalized_matcher.Split(normalized.text, normalized.trust, rules, memory.inner_sections);
   for (const TextSection section : memory.inner_sections) {
     if (section.token >= 0) {
       ids.push_back(section.token);

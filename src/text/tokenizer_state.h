@@ -59,7 +59,10 @@ struct Tokenizer::State {
 
   static Result<std::unique_ptr<const State>> Make(TokenizerParts parts, std::string_view where);
 
-  std::vector<int32_t> Encode(const MarkedText& text, bool add_special, bool parse_special) const;
+  std::vector<int32_t> Encode(const MarkedText& text, bool add_special, const AddedTokenRules& rules) const;
+  // Sorted ids of the added words, special tokens aside, that stand in a chat template's source. White space and signs
+  // alone tell nothing: templates are full of them.
+  std::vector<int32_t> TokensIn(std::string_view template_source) const;
   std::vector<std::string> normalized_contents;  // of plain added tokens that are searched after the normalizer
 
   // Empty, or false, for ids outside the vocabulary.
@@ -79,7 +82,7 @@ struct Tokenizer::State {
   void IndexIds();
   void IndexBytes();
   Status MakeModel(const TokenizerParts& parts, std::string_view where);
-  void EncodeSection(const MarkedText& text, bool starts_input, bool parse_special, EncodeScratch& scratch,
+  void EncodeSection(const MarkedText& text, bool starts_input, const AddedTokenRules& rules, EncodeScratch& scratch,
                      std::vector<int32_t>& ids) const;
   void EncodePlain(std::string_view text, bool starts_input, EncodeScratch& scratch, std::vector<int32_t>& ids) const;
 };

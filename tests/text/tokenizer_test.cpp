@@ -45,9 +45,38 @@ TEST(Tokenizer, SpecialTokensStayTextUnlessAsked) {
 TEST(Tokenizer, MarkedPiecesHideSpecialTokensOfTheUser) {
   const Tokenizer tokenizer = Small();
   const std::vector<TextPiece> pieces = {{"ab", true}, {"c<|end|>", false}, {"<|end|>", true}};
-  EXPECT_EQ(tokenizer.EncodeMarked(pieces, false), (Ids{7, 12, 14, 4, 15, 3, 14, 13, 20}));
+  EXPECT_EQ(tokenizer.EncodeMarked(pieces, false, ""), (Ids{7, 12, 14, 4, 15, 3, 14, 13, 20}));
   const std::vector<TextPiece> torn = {{"<|en", true}, {"d|>", false}};
-  EXPECT_EQ(tokenizer.EncodeMarked(torn, false), (Ids{12, 14, 4, 15, 3, 14, 13}));
+  EXPECT_EQ(tokenizer.EncodeMarked(torn, false, ""), (Ids{12, 14, 4, 15, 3, 14, 13}));
+}
+
+// Many models' role tokens are not called special in tokenizer.json.
+TEST(Tokenizer, RoleTokensOfTheUserStayTextThoughNotSpecial) {
+  std::string json(kSmallBpe);
+  const std::string_view before = R"({"id": 21,)";
+  json.insert(json.find(before), R"({"id": 22, "content": "<\uff5ca\uff5c>", "special": false, "normalized": false},
+                                   {"id": 23, "content": "[ab]", "special": false, "normalized": true},
+                                   {"id": 24, "content": "bad", "special": false, "normalized": false},
+                                   {"id": 25, "content": "  ", "special": false, "normalized": false},
+                                   {"id": 26, "content": "<td>", "special": false, "normalized": false},)");
+  const Result<Tokenizer> made = Tokenizer::FromJson(json, Json(nullptr), "roles");
+  ASSERT_TRUE(made.has_value()) << made.error().message;
+  constexpr std::string_view kTemplate = "  {{ 'bad' }} {{ content }}";
+  const auto encode = [&](std::string_view text, bool trusted, std::string_view source) {
+    const std::vector<TextPiece> pieces = {{std::string(text), trusted}};
+    return made->EncodeMarked(pieces, false, source);
+  };
+  EXPECT_EQ(encode("<\uFF5Ca\uFF5C>[ab]<tool>bad  <td>", true, kTemplate), (Ids{22, 23, 21, 24, 25, 26}));
+  EXPECT_EQ(encode("<\uFF5Ca\uFF5C>", false, kTemplate), (Ids{12, 0, 13}));
+  EXPECT_EQ(encode("[ab]", false, kTemplate), (Ids{6}));
+  EXPECT_EQ(encode("<tool>", false, kTemplate), (Ids{12, 13}));
+  // Words are held back where the template writes them; runs of spaces and HTML are text whoever wrote them.
+  EXPECT_EQ(encode("bad  <td>", false, kTemplate), (Ids{1, 0, 3, 25, 26}));
+  EXPECT_EQ(encode("bad  <td>", false, "{{ content }}"), (Ids{24, 25, 26}));
+  // A token of which the user wrote a part, and plain text that nobody marked.
+  const std::vector<TextPiece> torn = {{"<\uFF5Ca", true}, {"\uFF5C>", false}};
+  EXPECT_EQ(made->EncodeMarked(torn, false, ""), (Ids{12, 0, 13}));
+  EXPECT_EQ(made->Encode("<\uFF5Ca\uFF5C>", {.add_special = false, .parse_special = true}), (Ids{22}));
 }
 
 TEST(Tokenizer, StreamLetsOnlyWholeCharactersOut) {
