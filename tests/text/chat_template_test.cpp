@@ -121,6 +121,15 @@ TEST(ChatTemplate, TextFromDataIsMarkedThroughEveryOperation) {
   EXPECT_EQ(Marks("{% set x %}<{{ messages[0].content }}>{% endset %}{{ x }}", User("q")), "<[q]>");
 }
 
+TEST(ChatTemplate, NamesFromDataStayData) {
+  const Json inputs = {{"d", {{"<s>", 1}}}, {"s", "<s>"}};
+  EXPECT_EQ(Marks("{{ dict(**d)|list|first }}", inputs), "[<s>]");
+  EXPECT_EQ(Marks("{{ dict(**d) }}", inputs), "[{'<s>': 1}]");
+  EXPECT_EQ(Marks("{% macro m() %}{{ kwargs|list|first }}{% endmacro %}{{ m(**d) }}", inputs), "[<s>]");
+  EXPECT_EQ(Marks("{{ dict(a=1)|list|first }}", inputs), "a");
+  EXPECT_EQ(Marks("{{ strftime_now(s) }}{{ strftime_now('%%' ~ s) }}", inputs), "[<s>]%[<s>]");
+}
+
 TEST(ChatTemplate, JsonOfDataIsData) {
   EXPECT_EQ(Marks("T{{ tools|tojson }}T", {{"tools", Json::array({{{"name", "f<|end|>"}}})}}),
             "T[[{\"name\": \"f<|end|>\"}]]T");

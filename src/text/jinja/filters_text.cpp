@@ -138,7 +138,7 @@ Result<Value> Format(Evaluator& evaluator, const Value& subject, Arguments& argu
     return FormatPercent(budget, text.string(), tuple);
   }
   auto dict = std::make_shared<Dict>();
-  for (auto& [name, value] : arguments.named) dict->Insert(MakeText(budget, name), std::move(value));
+  for (auto& [name, value] : arguments.named) dict->Insert(MakeString(budget, std::move(name)), std::move(value));
   return FormatPercent(budget, text.string(), OCTET_TRY(FinishDict(budget, std::move(dict))));
 }
 

@@ -59,7 +59,8 @@ Result<std::shared_ptr<Dict>> CollectDict(Evaluator& evaluator, Arguments& argum
       }
     }
   }
-  for (auto& [name, value] : arguments.named) dict->Insert(MakeText(evaluator.budget(), name), std::move(value));
+  for (auto& [name, value] : arguments.named)
+    dict->Insert(MakeString(evaluator.budget(), std::move(name)), std::move(value));
   return dict;
 }
 
@@ -112,13 +113,15 @@ std::string FormatDate(const std::string& directive, const std::tm& when) {
 }
 
 Result<Value> StrftimeNow(Evaluator& evaluator, const Value&, Bound& arguments) {
-  const std::string_view format = OCTET_TRY(StringArgument(arguments[0]))->text();
+  const MarkedString& marked = OCTET_TRY(StringArgument(arguments[0]))->marked;
+  const std::string_view format = marked.text();
   if (format.size() > kMaximumDateFormat)
     return Refuse("a date format has at most ", kMaximumDateFormat, " bytes, got ", format.size());
-  std::string text;
+  MarkedString text;
   for (size_t i = 0; i < format.size(); ++i) {
+    const bool trusted = marked.TrustedAt(i);
     if (format[i] != '%' || i + 1 == format.size()) {
-      text.push_back(format[i]);
+      text.AppendSlice(marked, i, i + 1);
       continue;
     }
     size_t size = 2;
@@ -126,11 +129,11 @@ Result<Value> StrftimeNow(Evaluator& evaluator, const Value&, Bound& arguments) 
     const std::string directive(format.substr(i, size));
     const char letter = directive.back();
     // The time has no zone, and no fraction of a second.
-    if (letter == 'f') text += "000000";
-    if (letter != 'f' && letter != 'z' && letter != 'Z') text += FormatDate(directive, evaluator.now());
+    if (letter == 'f') text.Append("000000", trusted);
+    if (letter != 'f' && letter != 'z' && letter != 'Z') text.Append(FormatDate(directive, evaluator.now()), trusted);
     i += size - 1;
   }
-  return MakeText(evaluator.budget(), text);
+  return MakeString(evaluator.budget(), std::move(text));
 }
 
 constexpr Native kGlobals[] = {

@@ -160,7 +160,7 @@ Result<Value> FormatMap(Evaluator& evaluator, const Value& self, Bound& argument
   Arguments named;
   OCTET_TRY(evaluator.budget().Spend(arguments[0].dict().entries.size()));
   for (const auto& [key, value] : arguments[0].dict().entries) {
-    if (key.Is(Kind::kString)) named.named.emplace_back(key.string().text(), value);
+    if (key.Is(Kind::kString)) named.named.emplace_back(key.string().marked, value);
   }
   return FormatBraces(evaluator, self.string(), named);
 }
