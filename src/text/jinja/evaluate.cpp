@@ -181,6 +181,7 @@ Result<Value> Evaluator::EvaluateDict(const Expression& expression) {
     Value key = OCTET_TRY(Evaluate(*expression.children[i]));
     Value value = OCTET_TRY(Evaluate(*expression.children[i + 1]));
     if (!IsHashable(key)) return Refuse("unhashable type: '", TypeName(key), "'");
+    OCTET_TRY(budget_.SpendBytes(KeyBytes(key)));
     dict->Insert(std::move(key), std::move(value));
   }
   return FinishDict(budget_, std::move(dict));

@@ -112,6 +112,7 @@ Result<Value> Unique(Evaluator& evaluator, const Value& subject, Bound& argument
     Value key =
         SortKey(evaluator, OCTET_TRY(AttributeOf(evaluator, item, attribute)), BoolArgument(arguments[0], false));
     if (!IsHashable(key)) return Refuse("unhashable type: '", TypeName(key), "'");
+    OCTET_TRY(evaluator.budget().SpendBytes(KeyBytes(key) * 2));
     if (seen.Find(key) != nullptr) continue;
     seen.Insert(std::move(key), Value::None());
     items.push_back(std::move(item));

@@ -48,13 +48,17 @@ Result<std::shared_ptr<Dict>> CollectDict(Evaluator& evaluator, Arguments& argum
     const Value& from = arguments.positional[0];
     if (from.Is(Kind::kDict)) {
       OCTET_TRY(evaluator.budget().Allow(from.dict().entries.size() * 2 * sizeof(Value)));
-      for (const auto& [key, value] : from.dict().entries) dict->Insert(key, value);
+      for (const auto& [key, value] : from.dict().entries) {
+        OCTET_TRY(evaluator.budget().SpendBytes(KeyBytes(key)));
+        dict->Insert(key, value);
+      }
     } else {
       for (const Value& pair : OCTET_TRY(Iterate(evaluator.budget(), from))) {
         const std::vector<Value> parts = OCTET_TRY(Iterate(evaluator.budget(), pair));
         if (parts.size() != 2)
           return Refuse("dictionary update sequence element has length ", parts.size(), "; 2 is required");
         if (!IsHashable(parts[0])) return Refuse("unhashable type: '", TypeName(parts[0]), "'");
+        OCTET_TRY(evaluator.budget().SpendBytes(KeyBytes(parts[0])));
         dict->Insert(parts[0], parts[1]);
       }
     }
@@ -72,6 +76,7 @@ Result<Value> FromKeys(Evaluator& evaluator, const Value&, Bound& arguments) {
   auto dict = std::make_shared<Dict>();
   for (const Value& key : OCTET_TRY(Iterate(evaluator.budget(), arguments[0]))) {
     if (!IsHashable(key)) return Refuse("unhashable type: '", TypeName(key), "'");
+    OCTET_TRY(evaluator.budget().SpendBytes(KeyBytes(key)));
     dict->Insert(key, arguments[1].missing() ? Value::None() : arguments[1]);
   }
   return FinishDict(evaluator.budget(), std::move(dict));

@@ -175,6 +175,8 @@ std::string TypeName(const Value& value);
 // Whether it can be a key.
 bool IsHashable(const Value& value);
 size_t HashOf(const Value& value);
+// Bytes that are read where a key is looked up.
+size_t KeyBytes(const Value& key);
 std::string IntegerText(Integer value);
 
 }  // namespace octet::jinja
