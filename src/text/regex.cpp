@@ -3,6 +3,8 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+#include <utility>
+
 #include "text/utf8.h"
 
 namespace octet {
@@ -40,6 +42,37 @@ std::string_view ClassRanges(char letter) {
   }
 }
 
+// Members of [:name:] as Oniguruma has them in Unicode; `^name` for what is outside. Empty where there is no such name,
+// or where its outside is no list of properties.
+std::string_view PosixRanges(std::string_view name) {
+  static constexpr std::pair<std::string_view, std::string_view> kClasses[] = {
+      {"alnum", "\\p{Alphabetic}\\p{Nd}"},
+      {"alpha", "\\p{Alphabetic}"},
+      {"^alpha", "\\P{Alphabetic}"},
+      {"ascii", "\\x00-\\x7f"},
+      {"^ascii", "\\x{80}-\\x{10ffff}"},
+      {"blank", "\\p{Zs}\\x09"},
+      {"cntrl", "\\p{Cc}"},
+      {"^cntrl", "\\P{Cc}"},
+      {"digit", "\\p{Nd}"},
+      {"^digit", "\\P{Nd}"},
+      {"graph", "\\p{L}\\p{M}\\p{N}\\p{P}\\p{S}\\p{Cf}\\p{Co}"},
+      {"lower", "\\p{Lowercase}"},
+      {"^lower", "\\P{Lowercase}"},
+      {"print", "\\p{L}\\p{M}\\p{N}\\p{P}\\p{S}\\p{Cf}\\p{Co}\\p{Zs}"},
+      {"punct", "\\p{P}\\p{S}"},
+      {"space", kSpaceRanges},
+      {"^space", kNotSpaceRanges},
+      {"upper", "\\p{Uppercase}"},
+      {"^upper", "\\P{Uppercase}"},
+      {"word", "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}"},
+      {"xdigit", "0-9A-Fa-f"}};
+  for (const auto& [known, ranges] : kClasses) {
+    if (known == name) return ranges;
+  }
+  return {};
+}
+
 struct CodeFree {
   void operator()(pcre2_code* code) const { pcre2_code_free(code); }
 };
@@ -72,6 +105,16 @@ std::string TranslatePattern(std::string_view oniguruma) {
       }
       continue;
     }
+    if (inside && oniguruma.substr(at).starts_with("[:")) {
+      const size_t end = oniguruma.find(":]", at + 2);
+      const std::string_view ranges =
+          end == std::string_view::npos ? std::string_view() : PosixRanges(oniguruma.substr(at + 2, end - at - 2));
+      if (!ranges.empty()) {
+        out += ranges;
+        at = end + 1;
+        continue;
+      }
+    }
     if (inside && c == '[' && (at + 1 >= oniguruma.size() || oniguruma[at + 1] != ':')) out += '\\';
     if (!inside && c == '[')
       inside = true;
@@ -96,6 +139,11 @@ Result<Regex> Regex::Compile(std::string_view pattern, std::string_view where) {
     return Fail(ErrorCode::kUnsupported, where, ": pattern `", pattern, "` intersects character classes (&&)");
   }
   const std::string translated = TranslatePattern(pattern);
+  // PCRE2 would read what is left of these its own way.
+  if (const size_t at = translated.find("[:"); at != std::string::npos && translated.find(":]", at) < at + 10) {
+    return Fail(ErrorCode::kUnsupported, where, ": pattern `", pattern, "`: the class `",
+                translated.substr(at, translated.find(":]", at) + 2 - at), "` is unknown to this build");
+  }
   int error = 0;
   PCRE2_SIZE offset = 0;
   pcre2_code* code =
