@@ -113,6 +113,9 @@ TEST(Tokenizer, UnknownPartsAreNamed) {
             "small: normalizer: type `Mirror` is unknown to this build");
   EXPECT_EQ(refuse("\"type\": \"BPE\"", "\"type\": \"WordLevel\""),
             "small: model type `WordLevel`; this build knows BPE, Unigram and WordPiece");
+  EXPECT_EQ(refuse("\"type\": \"BPE\"", "\"type\": \"BPE\", \"dropout\": 0.5"),
+            "small: the BPE model has a dropout of 0.5, which makes ids random; set `dropout` to null");
+  EXPECT_EQ(refuse("\"type\": \"BPE\"", "\"type\": \"BPE\", \"dropout\": 0"), "accepted");
   EXPECT_EQ(refuse("\"a b\"", "\"a x\""), "small: merge 0 names `x`, which is not in the vocabulary");
   EXPECT_EQ(refuse("\"b\": 1", "\"b\": 99999999999"),
             "small: token `b` has id 99999999999, ids of 16 tokens must be in 0..65663");
