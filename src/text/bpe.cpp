@@ -20,7 +20,7 @@ Result<BpeModel> BpeModel::Make(const TokenizerParts& parts, const Vocabulary& v
                                 std::string_view where) {
   BpeModel model;
   model.vocabulary_ = &vocabulary;
-  model.byte_level_ = byte_level && parts.subword_prefix.empty() && parts.word_suffix.empty();
+  model.byte_level_ = byte_level;
   model.byte_fallback_ = parts.byte_fallback;
   model.fuse_unknown_ = parts.fuse_unknown;
   model.ignore_merges_ = parts.ignore_merges;

@@ -45,7 +45,8 @@ struct BpeScratch {
 
 class BpeModel {
  public:
-  // `byte_level`: words come as plain bytes and the vocabulary spells them as ByteLevel does (text/byte_level.h).
+  // `byte_level`: words come as plain bytes and the vocabulary spells them as ByteLevel does (text/byte_level.h); only
+  // without prefix and suffix.
   // The vocabulary must outlive the model.
   static Result<BpeModel> Make(const TokenizerParts& parts, const Vocabulary& vocabulary, bool byte_level,
                                std::string_view where);

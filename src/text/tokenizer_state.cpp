@@ -34,7 +34,10 @@ void ScratchPool::Return(std::unique_ptr<EncodeScratch> scratch) {
 Result<std::unique_ptr<const Tokenizer::State>> Tokenizer::State::Make(TokenizerParts parts, std::string_view where) {
   auto state = std::make_unique<State>();
   state->normalizer = OCTET_TRY(Normalizer::Make(parts.normalizer, where));
-  state->pre_tokenizer = OCTET_TRY(PreTokenizer::Make(parts.pre_tokenizer, where));
+  // A BPE without prefix and suffix starts from bytes as well as from their spelling.
+  const bool spells_bytes =
+      parts.model == TokenizerModel::kBpe && parts.subword_prefix.empty() && parts.word_suffix.empty();
+  state->pre_tokenizer = OCTET_TRY(PreTokenizer::Make(parts.pre_tokenizer, spells_bytes, where));
   state->frame = OCTET_TRY(ReadPostProcessor(parts.post_processor, where));
   state->decoder = OCTET_TRY(TokenDecoder::Make(parts.decoder, where));
   state->vocabulary = Vocabulary(std::move(parts.tokens));

@@ -79,6 +79,31 @@ TEST(Tokenizer, RoleTokensOfTheUserStayTextThoughNotSpecial) {
   EXPECT_EQ(made->Encode("<\uFF5Ca\uFF5C>", {.add_special = false, .parse_special = true}), (Ids{22}));
 }
 
+Tokenizer Make(std::string_view json) {
+  Result<Tokenizer> made = Tokenizer::FromJson(json, Json(nullptr), "made");
+  EXPECT_TRUE(made.has_value()) << made.error().message;
+  return std::move(*made);
+}
+
+// Ids of the `tokenizers` package.
+TEST(Tokenizer, EveryModelSpellsBytesWhereThePreTokenizerDoes) {
+  constexpr std::string_view kPre = R"("pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false}, "model": )";
+  const Tokenizer suffix =
+      Make(Cat("{", kPre, R"({"type": "BPE", "end_of_word_suffix": "</w>", "merges": ["\u00c3 \u00a9</w>"],
+      "vocab": {"a": 0, "\u00c3": 1, "\u00a9": 2, "\u00c3</w>": 3, "\u00a9</w>": 4, "a</w>": 5, "\u0120": 6, "\u00c3\u00a9</w>": 7}}})"));
+  EXPECT_EQ(suffix.Encode("a\u00E9 a"), (Ids{0, 7, 6, 5}));
+  const Tokenizer prefix =
+      Make(Cat("{", kPre, R"({"type": "BPE", "continuing_subword_prefix": "##", "merges": ["\u00c3 ##\u00a9"],
+      "vocab": {"a": 0, "\u00c3": 1, "\u00a9": 2, "##\u00c3": 3, "##\u00a9": 4, "\u0120": 5, "##a": 6, "\u00c3\u00a9": 7}}})"));
+  EXPECT_EQ(prefix.Encode("\u00E9a a\u00E9"), (Ids{7, 6, 5, 6, 3, 4}));
+  const Tokenizer pieces = Make(
+      Cat("{", kPre, R"({"type": "WordPiece", "unk_token": "?", "vocab": {"?": 0, "\u00c3": 5, "##\u00a9": 6}}})"));
+  EXPECT_EQ(pieces.Encode("\u00E9"), (Ids{5, 6}));
+  const Tokenizer unigram = Make(Cat("{", kPre, R"({"type": "Unigram", "unk_id": 0,
+      "vocab": [["?", 0], ["a", -1], ["\u0120", -2], ["\u00c3", -1], ["\u00a9", -1]]}})"));
+  EXPECT_EQ(unigram.Encode("a \u00E9"), (Ids{1, 2, 3, 4}));
+}
+
 TEST(Tokenizer, StreamLetsOnlyWholeCharactersOut) {
   const Tokenizer tokenizer = Small();
   StreamDecoder stream(tokenizer, false);
