@@ -114,7 +114,10 @@ void AddedTokenMatcher::Split(std::string_view text, std::string_view trust, con
     if (token->single_word && !StandsAlone(text, begin, end)) continue;
     while (token->lstrip && begin > done && IsSpaceAt(text, PreviousUtf8(text, begin)))
       begin = PreviousUtf8(text, begin);
+    if (token->lstrip) begin = std::max(begin, done);
     while (token->rstrip && end < text.size() && IsSpaceAt(text, end)) end += Utf8Length(text[end]);
+    // White space that the token before took is gone, and a token of nothing else with it.
+    if (begin >= end) continue;
     if (done < begin) sections.push_back({done, begin, -1});
     sections.push_back({begin, end, token->id});
     done = end;

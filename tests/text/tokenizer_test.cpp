@@ -104,6 +104,17 @@ TEST(Tokenizer, EveryModelSpellsBytesWhereThePreTokenizerDoes) {
   EXPECT_EQ(unigram.Encode("a \u00E9"), (Ids{1, 2, 3, 4}));
 }
 
+TEST(Tokenizer, AddedTokensTakeWhiteSpaceOnce) {
+  const Tokenizer tokenizer = Make(R"({
+    "added_tokens": [{"id": 7, "content": "<m>", "lstrip": true, "rstrip": true},
+                     {"id": 8, "content": "  ", "lstrip": true, "rstrip": true}],
+    "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false},
+    "model": {"type": "BPE", "merges": [], "vocab": {"a": 0, "b": 1, "x": 2, "<": 3, "m": 4, ">": 5, "\u0120": 6}}})");
+  EXPECT_EQ(tokenizer.Encode("a <m>  <m> b"), (Ids{0, 7, 7, 1}));
+  EXPECT_EQ(tokenizer.Encode("      x"), (Ids{8, 2}));
+  EXPECT_EQ(tokenizer.Encode("a  <m>    b"), (Ids{0, 8, 7, 1}));
+}
+
 TEST(Tokenizer, StreamLetsOnlyWholeCharactersOut) {
   const Tokenizer tokenizer = Small();
   StreamDecoder stream(tokenizer, false);
