@@ -14,6 +14,8 @@ constexpr size_t kShortWord = 32;
 
 constexpr std::string_view kBar = "\u2581";
 
+bool IsHeld(const TokenGuard* guard, int32_t id) { return guard != nullptr && guard->Holds(id); }
+
 }  // namespace
 
 Result<BpeModel> BpeModel::Make(const TokenizerParts& parts, const Vocabulary& vocabulary, bool byte_level,
@@ -69,7 +71,9 @@ void BpeModel::FindBarJoins(const TokenizerParts& parts) {
   }
 }
 
-void BpeModel::EncodeWord(std::string_view word, BpeScratch& scratch, std::vector<int32_t>& ids) const {
+void BpeModel::EncodeWord(std::string_view word, const TokenGuard* guard, BpeScratch& scratch,
+                          std::vector<int32_t>& ids) const {
+  scratch.guard = guard;
   size_t begin = 0;
   if (cuts_at_bars_) {
     for (size_t bar = word.find(kBar, 1); bar != std::string_view::npos; bar = word.find(kBar, bar + 1)) {
@@ -82,7 +86,8 @@ void BpeModel::EncodeWord(std::string_view word, BpeScratch& scratch, std::vecto
 }
 
 void BpeModel::EncodePart(std::string_view word, BpeScratch& scratch, std::vector<int32_t>& ids) const {
-  if (word.size() > WordCache::kLongestWord) return EncodeUncached(word, scratch, ids);
+  // The cache holds what words yield without a guard.
+  if (word.size() > WordCache::kLongestWord || scratch.guard != nullptr) return EncodeUncached(word, scratch, ids);
   const WordCache::Key key = WordCache::MakeKey(word);
   WordCache::Entry& entry = scratch.cache.Find(key);
   if (entry.Holds(key)) {
@@ -99,13 +104,13 @@ void BpeModel::EncodeUncached(std::string_view word, BpeScratch& scratch, std::v
     scratch.spelled.clear();
     if (byte_level_) AppendByteLevel(word, scratch.spelled);
     const int32_t whole = vocabulary_->FindOr(byte_level_ ? std::string_view(scratch.spelled) : word, -1);
-    if (whole >= 0) {
+    if (whole >= 0 && !IsHeld(scratch.guard, whole)) {
       ids.push_back(whole);
       return;
     }
   }
   scratch.ids.clear();
-  StartSymbols(word, scratch.ids);
+  StartSymbols(word, scratch);
   if (scratch.ids.size() <= kShortWord) {
     MergeShort(scratch);
   } else {
@@ -114,7 +119,8 @@ void BpeModel::EncodeUncached(std::string_view word, BpeScratch& scratch, std::v
   ids.insert(ids.end(), scratch.ids.begin(), scratch.ids.end());
 }
 
-void BpeModel::StartSymbols(std::string_view word, std::vector<int32_t>& ids) const {
+void BpeModel::StartSymbols(std::string_view word, BpeScratch& scratch) const {
+  std::vector<int32_t>& ids = scratch.ids;
   bool pending_unknown = false;
   if (byte_level_) {
     for (const char byte : word) {
@@ -129,20 +135,24 @@ void BpeModel::StartSymbols(std::string_view word, std::vector<int32_t>& ids) co
   }
   for (size_t at = 0; at < word.size();) {
     const size_t length = std::min<size_t>(Utf8Length(word[at]), word.size() - at);
-    StartCharacter(word.substr(at, length), at == 0, at + length == word.size(), ids, pending_unknown);
+    const std::string_view character = word.substr(at, length);
+    const int32_t id = FindCharacter(character, at == 0, at + length == word.size(), scratch.guard);
+    StartCharacter(character, id, ids, pending_unknown);
     at += length;
   }
   if (pending_unknown) ids.push_back(unknown_);
 }
 
-void BpeModel::StartCharacter(std::string_view character, bool first, bool last, std::vector<int32_t>& ids,
+int32_t BpeModel::FindCharacter(std::string_view character, bool first, bool last, const TokenGuard* guard) const {
+  const bool bare = (first || subword_prefix_.empty()) && (!last || word_suffix_.empty());
+  const int32_t id =
+      bare ? vocabulary_->FindOr(character, -1)
+           : vocabulary_->FindOr(Cat(first ? "" : subword_prefix_, character, last ? word_suffix_ : ""), -1);
+  return IsHeld(guard, id) ? -1 : id;
+}
+
+void BpeModel::StartCharacter(std::string_view character, int32_t id, std::vector<int32_t>& ids,
                               bool& pending_unknown) const {
-  int32_t id = -1;
-  if ((first || subword_prefix_.empty()) && (!last || word_suffix_.empty())) {
-    id = vocabulary_->FindOr(character, -1);
-  } else {
-    id = vocabulary_->FindOr(Cat(first ? "" : subword_prefix_, character, last ? word_suffix_ : ""), -1);
-  }
   if (id >= 0) {
     if (pending_unknown) ids.push_back(unknown_);
     pending_unknown = false;
@@ -168,7 +178,7 @@ void BpeModel::MergeShort(BpeScratch& scratch) const {
   size_t count = ids.size();
   const auto look = [&](size_t at) {
     const MergeTable::Merge merge = merges_.Look(ids[at], ids[at + 1]);
-    ranks[at] = merge.rank;
+    ranks[at] = IsHeld(scratch.guard, merge.merged) ? MergeTable::kNoRank : merge.rank;
     merged[at] = merge.merged;
   };
   for (size_t at = 0; at + 1 < count; ++at) look(at);
@@ -194,7 +204,7 @@ void BpeModel::PushCandidate(BpeScratch& scratch, int32_t position) const {
   if (symbol.next < 0) return;
   const int32_t right = scratch.symbols[static_cast<size_t>(symbol.next)].id;
   const MergeTable::Merge merge = merges_.Look(symbol.id, right);
-  if (merge.rank == MergeTable::kNoRank) return;
+  if (merge.rank == MergeTable::kNoRank || IsHeld(scratch.guard, merge.merged)) return;
   scratch.candidates.push_back({merge.rank, position, symbol.id, right, merge.merged});
   std::push_heap(scratch.candidates.begin(), scratch.candidates.end(), [](const auto& a, const auto& b) {
     return a.rank != b.rank ? a.rank > b.rank : a.position > b.position;

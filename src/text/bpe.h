@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "text/merge_table.h"
+#include "text/token_guard.h"
 #include "text/tokenizer_parts.h"
 #include "text/vocabulary.h"
 #include "text/word_cache.h"
@@ -41,6 +42,7 @@ struct BpeScratch {
   std::vector<Symbol> symbols;
   std::vector<Candidate> candidates;
   std::string spelled;
+  const TokenGuard* guard = nullptr;  // of the word that is being encoded
 };
 
 class BpeModel {
@@ -53,15 +55,17 @@ class BpeModel {
 
   // Appends the ids of a non-empty word. Work: n log n of the word's characters; known short words come from the cache.
   // A text that SentencePiece leaves whole falls apart before its spaces where no merge could reach across.
-  void EncodeWord(std::string_view word, BpeScratch& scratch, std::vector<int32_t>& ids) const;
+  // `guard` may be null; of the tokens that it holds only the unknown one and those of single bytes appear.
+  void EncodeWord(std::string_view word, const TokenGuard* guard, BpeScratch& scratch, std::vector<int32_t>& ids) const;
 
  private:
   void FindBarJoins(const TokenizerParts& parts);
   void EncodePart(std::string_view word, BpeScratch& scratch, std::vector<int32_t>& ids) const;
   void EncodeUncached(std::string_view word, BpeScratch& scratch, std::vector<int32_t>& ids) const;
-  void StartSymbols(std::string_view word, std::vector<int32_t>& ids) const;
-  void StartCharacter(std::string_view character, bool first, bool last, std::vector<int32_t>& ids,
-                      bool& pending_unknown) const;
+  void StartSymbols(std::string_view word, BpeScratch& scratch) const;
+  // The character's token, -1 where there is none. First and last are those of a word.
+  int32_t FindCharacter(std::string_view character, bool first, bool last, const TokenGuard* guard) const;
+  void StartCharacter(std::string_view character, int32_t id, std::vector<int32_t>& ids, bool& pending_unknown) const;
   void MergeShort(BpeScratch& scratch) const;
   void MergeLong(BpeScratch& scratch) const;
   void PushCandidate(BpeScratch& scratch, int32_t position) const;

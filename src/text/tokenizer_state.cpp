@@ -85,10 +85,14 @@ void Tokenizer::State::IndexIds() {
   texts.resize(ids);
   special.resize(ids);
   for (size_t id = 0; id < vocabulary.size(); ++id) texts[id] = vocabulary.Text(static_cast<int32_t>(id));
+  std::vector<bool> held(ids);
   for (const AddedToken& token : added) {
-    texts[static_cast<size_t>(token.id)] = token.content;
-    special[static_cast<size_t>(token.id)] = token.special;
+    const auto id = static_cast<size_t>(token.id);
+    texts[id] = token.content;
+    special[id] = token.special;
+    held[id] = token.special || LooksLikeControl(token.content);
   }
+  guard = TokenGuard(std::move(held));
   // The reference decodes a normalized token as the normalizer left it. Special ones keep their name here, so that they
   // can still be skipped.
   decoded_texts = texts;
@@ -158,25 +162,41 @@ void Tokenizer::State::EncodeSection(const MarkedText& text, bool starts_input, 
     if (section.token >= 0) {
       ids.push_back(section.token);
     } else {
-      EncodePlain(std::string_view(normalized.text).substr(section.begin, section.end - section.begin),
-                  starts_input && section.begin == 0, memory, ids);
+      const size_t size = section.end - section.begin;
+      const bool trusted = !normalized.marked() || normalized.trust.find('\0', section.begin) >= section.end;
+      EncodePlain(std::string_view(normalized.text).substr(section.begin, size),
+                  {.starts_input = starts_input && section.begin == 0, .guarded = !trusted || !rules.parse_special},
+                  memory, ids);
     }
   }
 }
 
-void Tokenizer::State::EncodePlain(std::string_view text, bool starts_input, EncodeScratch& memory,
+void Tokenizer::State::EncodePlain(std::string_view text, const PlainRules& rules, EncodeScratch& memory,
                                    std::vector<int32_t>& ids) const {
   Words& words = memory.words;
   words.text = text;
-  words.starts_input = starts_input;
+  words.starts_input = rules.starts_input;
   words.spans.assign(1, {0, text.size()});
   pre_tokenizer.Apply(words);
+  for (const WordSpan span : words.spans) {
+    const auto before = static_cast<std::ptrdiff_t>(ids.size());
+    EncodeWord(words.At(span), nullptr, memory, ids);
+    // Hardly a word yields a token that is held: those that do are done again, with a guard.
+    if (!rules.guarded || std::none_of(ids.begin() + before, ids.end(), [this](int32_t id) { return guard.Holds(id); }))
+      continue;
+    ids.resize(static_cast<size_t>(before));
+    EncodeWord(words.At(span), &guard, memory, ids);
+  }
+}
+
+void Tokenizer::State::EncodeWord(std::string_view word, const TokenGuard* word_guard, EncodeScratch& memory,
+                                  std::vector<int32_t>& ids) const {
   if (const auto* bpe = std::get_if<BpeModel>(&model)) {
-    for (const WordSpan span : words.spans) bpe->EncodeWord(words.At(span), memory.bpe, ids);
+    bpe->EncodeWord(word, word_guard, memory.bpe, ids);
   } else if (const auto* unigram = std::get_if<UnigramModel>(&model)) {
-    for (const WordSpan span : words.spans) unigram->EncodeWord(words.At(span), memory.unigram, ids);
+    unigram->EncodeWord(word, word_guard, memory.unigram, ids);
   } else if (const auto* wordpiece = std::get_if<WordPieceModel>(&model)) {
-    for (const WordSpan span : words.spans) wordpiece->EncodeWord(words.At(span), ids);
+    wordpiece->EncodeWord(word, word_guard, ids);
   }
 }
 

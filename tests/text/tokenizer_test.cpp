@@ -85,6 +85,26 @@ Tokenizer Make(std::string_view json) {
   return std::move(*made);
 }
 
+// Special tokens stand in the model's own vocabulary, too, where the matcher for added tokens has no say.
+TEST(Tokenizer, NoModelMakesSpecialTokensOfUntrustedText) {
+  constexpr std::string_view kAdded = R"("added_tokens": [{"id": 1, "content": "<s>", "special": true}], "model": )";
+  constexpr std::string_view kVocabulary = R"("vocab": {"?": 0, "<s>": 1, "<": 2, "s": 3, ">": 4, "<s": 5})";
+  const Tokenizer models[] = {
+      Make(Cat("{", kAdded, R"({"type": "Unigram", "unk_id": 0, "vocab": [["?", 0], ["<s>", 0], ["<", -5], ["s", -5],
+                                                                     [">", -5], ["<s", -8]]}})")),
+      Make(Cat("{", kAdded, R"({"type": "BPE", "merges": ["< s", "<s >"], "unk_token": "?", )", kVocabulary, "}}")),
+      Make(Cat("{", kAdded, R"({"type": "BPE", "merges": ["< s"], "ignore_merges": true, )", kVocabulary, "}}")),
+      Make(Cat("{", kAdded, R"({"type": "WordPiece", "unk_token": "?", "continuing_subword_prefix": "", )", kVocabulary,
+               "}}"))};
+  for (const Tokenizer& tokenizer : models) {
+    const std::vector<TextPiece> user = {{"<s>", false}}, chat = {{"<s>", true}, {"s<s>", false}};
+    EXPECT_EQ(tokenizer.EncodeMarked(user, false, ""), (Ids{5, 4}));
+    EXPECT_EQ(tokenizer.EncodeMarked(chat, false, ""), (Ids{1, 3, 5, 4}));
+    EXPECT_EQ(tokenizer.Encode("<s>", {.add_special = false, .parse_special = false}), (Ids{5, 4}));
+    EXPECT_EQ(tokenizer.Encode("<s>", {.add_special = false, .parse_special = true}), (Ids{1}));
+  }
+}
+
 // Ids of the `tokenizers` package.
 TEST(Tokenizer, EveryModelSpellsBytesWhereThePreTokenizerDoes) {
   constexpr std::string_view kPre = R"("pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false}, "model": )";
