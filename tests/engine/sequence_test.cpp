@@ -105,6 +105,7 @@ TEST_F(SequenceTest, WhatCantWorkIsRefused) {
   EXPECT_THAT(Make(0, {}).error().message, HasSubstr("the prompt has no tokens"));
   EXPECT_THAT(Make(1, {.stop = {""}}).error().message, HasSubstr("a stop string is empty"));
   EXPECT_THAT(Make(1, {.stop = {"x"}}).error().message, HasSubstr("stop strings need a tokenizer"));
+  EXPECT_THAT(Make(1, {.stop = {"x", "ab\xC3"}}).error().message, HasSubstr("a stop string is not UTF-8: byte 2 of 3"));
   EXPECT_THAT(Make(1, {.stop_tokens = {8}}).error().message, HasSubstr("stop_tokens names token 8"));
 }
 
