@@ -135,33 +135,30 @@ void BpeModel::StartSymbols(std::string_view word, BpeScratch& scratch) const {
   }
   for (size_t at = 0; at < word.size();) {
     const size_t length = std::min<size_t>(Utf8Length(word[at]), word.size() - at);
-    const std::string_view character = word.substr(at, length);
-    const int32_t id = FindCharacter(character, at == 0, at + length == word.size(), scratch.guard);
-    StartCharacter(character, id, ids, pending_unknown);
+    std::string_view symbol = word.substr(at, length);
+    if (!subword_prefix_.empty() || !word_suffix_.empty()) {
+      scratch.spelled = Cat(at > 0 ? subword_prefix_ : "", symbol, at + length == word.size() ? word_suffix_ : "");
+      symbol = scratch.spelled;
+    }
+    StartSymbol(symbol, scratch, pending_unknown);
     at += length;
   }
   if (pending_unknown) ids.push_back(unknown_);
 }
 
-int32_t BpeModel::FindCharacter(std::string_view character, bool first, bool last, const TokenGuard* guard) const {
-  const bool bare = (first || subword_prefix_.empty()) && (!last || word_suffix_.empty());
-  const int32_t id =
-      bare ? vocabulary_->FindOr(character, -1)
-           : vocabulary_->FindOr(Cat(first ? "" : subword_prefix_, character, last ? word_suffix_ : ""), -1);
-  return IsHeld(guard, id) ? -1 : id;
-}
-
-void BpeModel::StartCharacter(std::string_view character, int32_t id, std::vector<int32_t>& ids,
-                              bool& pending_unknown) const {
+void BpeModel::StartSymbol(std::string_view symbol, BpeScratch& scratch, bool& pending_unknown) const {
+  std::vector<int32_t>& ids = scratch.ids;
+  const int32_t found = vocabulary_->FindOr(symbol, -1);
+  const int32_t id = IsHeld(scratch.guard, found) ? -1 : found;
   if (id >= 0) {
     if (pending_unknown) ids.push_back(unknown_);
     pending_unknown = false;
     ids.push_back(id);
     return;
   }
-  if (byte_fallback_ && std::all_of(character.begin(), character.end(),
+  if (byte_fallback_ && std::all_of(symbol.begin(), symbol.end(),
                                     [this](char c) { return fallback_ids_[static_cast<uint8_t>(c)] >= 0; })) {
-    for (const char c : character) ids.push_back(fallback_ids_[static_cast<uint8_t>(c)]);
+    for (const char c : symbol) ids.push_back(fallback_ids_[static_cast<uint8_t>(c)]);
     return;
   }
   if (unknown_ < 0) return;

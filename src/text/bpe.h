@@ -48,7 +48,7 @@ struct BpeScratch {
 class BpeModel {
  public:
   // `byte_level`: words come as plain bytes and the vocabulary spells them as ByteLevel does (text/byte_level.h); only
-  // without prefix and suffix.
+  // without prefix, suffix and byte fallback.
   // The vocabulary must outlive the model.
   static Result<BpeModel> Make(const TokenizerParts& parts, const Vocabulary& vocabulary, bool byte_level,
                                std::string_view where);
@@ -63,9 +63,8 @@ class BpeModel {
   void EncodePart(std::string_view word, BpeScratch& scratch, std::vector<int32_t>& ids) const;
   void EncodeUncached(std::string_view word, BpeScratch& scratch, std::vector<int32_t>& ids) const;
   void StartSymbols(std::string_view word, BpeScratch& scratch) const;
-  // The character's token, -1 where there is none. First and last are those of a word.
-  int32_t FindCharacter(std::string_view character, bool first, bool last, const TokenGuard* guard) const;
-  void StartCharacter(std::string_view character, int32_t id, std::vector<int32_t>& ids, bool& pending_unknown) const;
+  // `symbol` is a character with the prefix or suffix of its place.
+  void StartSymbol(std::string_view symbol, BpeScratch& scratch, bool& pending_unknown) const;
   void MergeShort(BpeScratch& scratch) const;
   void MergeLong(BpeScratch& scratch) const;
   void PushCandidate(BpeScratch& scratch, int32_t position) const;

@@ -34,9 +34,9 @@ void ScratchPool::Return(std::unique_ptr<EncodeScratch> scratch) {
 Result<std::unique_ptr<const Tokenizer::State>> Tokenizer::State::Make(TokenizerParts parts, std::string_view where) {
   auto state = std::make_unique<State>();
   state->normalizer = OCTET_TRY(Normalizer::Make(parts.normalizer, where));
-  // A BPE without prefix and suffix starts from bytes as well as from their spelling.
-  const bool spells_bytes =
-      parts.model == TokenizerModel::kBpe && parts.subword_prefix.empty() && parts.word_suffix.empty();
+  // A BPE with neither affixes nor another spelling for missing bytes starts from bytes as well as from their spelling.
+  const bool spells_bytes = parts.model == TokenizerModel::kBpe && parts.subword_prefix.empty() &&
+                            parts.word_suffix.empty() && !parts.byte_fallback;
   state->pre_tokenizer = OCTET_TRY(PreTokenizer::Make(parts.pre_tokenizer, spells_bytes, where));
   state->frame = OCTET_TRY(ReadPostProcessor(parts.post_processor, where));
   state->decoder = OCTET_TRY(TokenDecoder::Make(parts.decoder, where));

@@ -124,6 +124,20 @@ TEST(Tokenizer, EveryModelSpellsBytesWhereThePreTokenizerDoes) {
   EXPECT_EQ(unigram.Encode("a \u00E9"), (Ids{1, 2, 3, 4}));
 }
 
+// Ids of the `tokenizers` package: the bytes are those of the spelled character, prefix and suffix included.
+TEST(Tokenizer, ByteFallbackSpellsWhatTheVocabularyLacks) {
+  constexpr std::string_view kBytes = R"("<0xC4>": 1, "<0x8B>": 2, "<0x23>": 3, "<0x62>": 4)";
+  const Tokenizer level = Make(Cat(R"({"pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false}, "model":
+      {"type": "BPE", "byte_fallback": true, "merges": [], "vocab": {"a": 0, )",
+                                   kBytes, "}}}"));
+  EXPECT_EQ(level.Encode("\v"), (Ids{1, 2}));
+  const Tokenizer prefix =
+      Make(Cat(R"({"model": {"type": "BPE", "byte_fallback": true, "continuing_subword_prefix": "#",
+      "merges": [], "vocab": {"a": 0, )",
+               kBytes, "}}}"));
+  EXPECT_EQ(prefix.Encode("ab"), (Ids{0, 3, 4}));
+}
+
 TEST(Tokenizer, AddedTokensTakeWhiteSpaceOnce) {
   const Tokenizer tokenizer = Make(R"({
     "added_tokens": [{"id": 7, "content": "<m>", "lstrip": true, "rstrip": true},
