@@ -18,7 +18,7 @@ constexpr std::string_view kNotSpaceRanges =
     "-\\x{202e}"
     "\\x{2030}-\\x{205e}\\x{2060}-\\x{2fff}\\x{3001}-\\x{10ffff}";
 // Alphabetic, marks, decimal digits and connectors; circled letters are the symbols among the alphabetic,
-// and Oniguruma counts Latin-1's raised digits and fractions.
+// and Oniguruma counts Latin-1's raised digits and fractions, outside of brackets.
 constexpr std::string_view kWordRanges =
     "\\p{L}\\p{M}\\p{Nl}\\p{Nd}\\p{Pc}\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}\\x{"
     "1f150}-\\x{1f169}\\x{1f170}-\\x{1f189}";
@@ -89,7 +89,8 @@ std::string TranslatePattern(std::string_view oniguruma) {
     const char c = oniguruma[at];
     if (c == '\\' && at + 1 < oniguruma.size()) {
       const char letter = oniguruma[++at];
-      const std::string_view ranges = ClassRanges(letter);
+      // Oniguruma counts Latin-1's raised digits and fractions only where \w stands alone.
+      const std::string_view ranges = inside && letter == 'w' ? PosixRanges("word") : ClassRanges(letter);
       if (!ranges.empty()) {
         out += inside ? std::string(ranges) : Cat("[", ranges, "]");
       } else if (letter == 'W' && !inside) {

@@ -30,6 +30,8 @@ TEST(Regex, PosixClassesAreOnigurumas) {
   EXPECT_EQ(Matches("[^[:space:]]+", "a\u180Eb c"), (std::vector<std::string>{"a\u180Eb", "c"}));
   EXPECT_EQ(Matches("[[:^space:]]+", "a\u180Eb c"), (std::vector<std::string>{"a\u180Eb", "c"}));
   EXPECT_EQ(Matches("[[:punct:]]", "\u00A2.a"), (std::vector<std::string>{"\u00A2", "."}));
+  EXPECT_EQ(Matches("[^\\w\\s]|\\W", "\u00BDa!"), (std::vector<std::string>{"\u00BD", "!"}));
+  EXPECT_EQ(Matches("\\w", "\u00BD!"), (std::vector<std::string>{"\u00BD"}));
   EXPECT_EQ(Matches("[[:word:]x]+", "a\u00B2x_1"), (std::vector<std::string>{"a", "x_1"}));
   const Result<Regex> regex = Regex::Compile("[[:^alnum:]]", "test");
   ASSERT_FALSE(regex.has_value());
