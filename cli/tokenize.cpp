@@ -78,7 +78,7 @@ Result<Tokens> TokenizeChat(const std::string& text, const TokenizeOptions& opti
   Tokens tokens;
   for (const TextPiece& piece : prompt) tokens.text += piece.text;
   tokens.ids = options.no_special ? tokenizer.Encode(tokens.text, {.add_special = false, .parse_special = false})
-                                  : tokenizer.EncodeMarked(prompt, /*add_special=*/false);
+                                  : tokenizer.EncodeMarked(prompt, /*add_special=*/false, chat.source());
   return tokens;
 }
 

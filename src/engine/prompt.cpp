@@ -42,7 +42,7 @@ Result<std::vector<int32_t>> ChatPrompt(const Engine& engine, std::span<const Ch
   if (tokenizer->bos()) inputs["bos_token"] = tokenizer->TokenText(*tokenizer->bos());
   if (tokenizer->eos()) inputs["eos_token"] = tokenizer->TokenText(*tokenizer->eos());
   const std::vector<TextPiece> pieces = OCTET_TRY(engine.chat_template()->Render(inputs));
-  return tokenizer->EncodeMarked(pieces, /*add_special=*/false);
+  return tokenizer->EncodeMarked(pieces, /*add_special=*/false, engine.chat_template()->source());
 }
 
 }  // namespace octet

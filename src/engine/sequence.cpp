@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/prompt.h"
+
 namespace octet {
 namespace {
 
@@ -34,6 +36,8 @@ Status CheckRequest(const Request& request, const SequenceLimits& limits) {
   }
   for (const std::string& stop : request.options.stop) {
     if (stop.empty()) return Fail(ErrorCode::kInvalidArgument, "a stop string is empty; leave it out to never stop");
+    // Text leaves as UTF-8 alone: such a string could never be found.
+    OCTET_TRY(CheckUtf8(stop, "a stop string"));
   }
   if (!request.options.stop.empty() && limits.tokenizer == nullptr) {
     return Fail(ErrorCode::kInvalidArgument, "stop strings need a tokenizer, this model has none");

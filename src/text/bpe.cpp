@@ -14,13 +14,15 @@ constexpr size_t kShortWord = 32;
 
 constexpr std::string_view kBar = "\u2581";
 
+bool IsHeld(const TokenGuard* guard, int32_t id) { return guard != nullptr && guard->Holds(id); }
+
 }  // namespace
 
 Result<BpeModel> BpeModel::Make(const TokenizerParts& parts, const Vocabulary& vocabulary, bool byte_level,
                                 std::string_view where) {
   BpeModel model;
   model.vocabulary_ = &vocabulary;
-  model.byte_level_ = byte_level && parts.subword_prefix.empty() && parts.word_suffix.empty();
+  model.byte_level_ = byte_level;
   model.byte_fallback_ = parts.byte_fallback;
   model.fuse_unknown_ = parts.fuse_unknown;
   model.ignore_merges_ = parts.ignore_merges;
@@ -69,7 +71,9 @@ void BpeModel::FindBarJoins(const TokenizerParts& parts) {
   }
 }
 
-void BpeModel::EncodeWord(std::string_view word, BpeScratch& scratch, std::vector<int32_t>& ids) const {
+void BpeModel::EncodeWord(std::string_view word, const TokenGuard* guard, BpeScratch& scratch,
+                          std::vector<int32_t>& ids) const {
+  scratch.guard = guard;
   size_t begin = 0;
   if (cuts_at_bars_) {
     for (size_t bar = word.find(kBar, 1); bar != std::string_view::npos; bar = word.find(kBar, bar + 1)) {
@@ -82,7 +86,8 @@ void BpeModel::EncodeWord(std::string_view word, BpeScratch& scratch, std::vecto
 }
 
 void BpeModel::EncodePart(std::string_view word, BpeScratch& scratch, std::vector<int32_t>& ids) const {
-  if (word.size() > WordCache::kLongestWord) return EncodeUncached(word, scratch, ids);
+  // The cache holds what words yield without a guard.
+  if (word.size() > WordCache::kLongestWord || scratch.guard != nullptr) return EncodeUncached(word, scratch, ids);
   const WordCache::Key key = WordCache::MakeKey(word);
   WordCache::Entry& entry = scratch.cache.Find(key);
   if (entry.Holds(key)) {
@@ -99,13 +104,13 @@ void BpeModel::EncodeUncached(std::string_view word, BpeScratch& scratch, std::v
     scratch.spelled.clear();
     if (byte_level_) AppendByteLevel(word, scratch.spelled);
     const int32_t whole = vocabulary_->FindOr(byte_level_ ? std::string_view(scratch.spelled) : word, -1);
-    if (whole >= 0) {
+    if (whole >= 0 && !IsHeld(scratch.guard, whole)) {
       ids.push_back(whole);
       return;
     }
   }
   scratch.ids.clear();
-  StartSymbols(word, scratch.ids);
+  StartSymbols(word, scratch);
   if (scratch.ids.size() <= kShortWord) {
     MergeShort(scratch);
   } else {
@@ -114,7 +119,8 @@ void BpeModel::EncodeUncached(std::string_view word, BpeScratch& scratch, std::v
   ids.insert(ids.end(), scratch.ids.begin(), scratch.ids.end());
 }
 
-void BpeModel::StartSymbols(std::string_view word, std::vector<int32_t>& ids) const {
+void BpeModel::StartSymbols(std::string_view word, BpeScratch& scratch) const {
+  std::vector<int32_t>& ids = scratch.ids;
   bool pending_unknown = false;
   if (byte_level_) {
     for (const char byte : word) {
@@ -129,29 +135,30 @@ void BpeModel::StartSymbols(std::string_view word, std::vector<int32_t>& ids) co
   }
   for (size_t at = 0; at < word.size();) {
     const size_t length = std::min<size_t>(Utf8Length(word[at]), word.size() - at);
-    StartCharacter(word.substr(at, length), at == 0, at + length == word.size(), ids, pending_unknown);
+    std::string_view symbol = word.substr(at, length);
+    if (!subword_prefix_.empty() || !word_suffix_.empty()) {
+      scratch.spelled = Cat(at > 0 ? subword_prefix_ : "", symbol, at + length == word.size() ? word_suffix_ : "");
+      symbol = scratch.spelled;
+    }
+    StartSymbol(symbol, scratch, pending_unknown);
     at += length;
   }
   if (pending_unknown) ids.push_back(unknown_);
 }
 
-void BpeModel::StartCharacter(std::string_view character, bool first, bool last, std::vector<int32_t>& ids,
-                              bool& pending_unknown) const {
-  int32_t id = -1;
-  if ((first || subword_prefix_.empty()) && (!last || word_suffix_.empty())) {
-    id = vocabulary_->FindOr(character, -1);
-  } else {
-    id = vocabulary_->FindOr(Cat(first ? "" : subword_prefix_, character, last ? word_suffix_ : ""), -1);
-  }
+void BpeModel::StartSymbol(std::string_view symbol, BpeScratch& scratch, bool& pending_unknown) const {
+  std::vector<int32_t>& ids = scratch.ids;
+  const int32_t found = vocabulary_->FindOr(symbol, -1);
+  const int32_t id = IsHeld(scratch.guard, found) ? -1 : found;
   if (id >= 0) {
     if (pending_unknown) ids.push_back(unknown_);
     pending_unknown = false;
     ids.push_back(id);
     return;
   }
-  if (byte_fallback_ && std::all_of(character.begin(), character.end(),
+  if (byte_fallback_ && std::all_of(symbol.begin(), symbol.end(),
                                     [this](char c) { return fallback_ids_[static_cast<uint8_t>(c)] >= 0; })) {
-    for (const char c : character) ids.push_back(fallback_ids_[static_cast<uint8_t>(c)]);
+    for (const char c : symbol) ids.push_back(fallback_ids_[static_cast<uint8_t>(c)]);
     return;
   }
   if (unknown_ < 0) return;
@@ -168,7 +175,7 @@ void BpeModel::MergeShort(BpeScratch& scratch) const {
   size_t count = ids.size();
   const auto look = [&](size_t at) {
     const MergeTable::Merge merge = merges_.Look(ids[at], ids[at + 1]);
-    ranks[at] = merge.rank;
+    ranks[at] = IsHeld(scratch.guard, merge.merged) ? MergeTable::kNoRank : merge.rank;
     merged[at] = merge.merged;
   };
   for (size_t at = 0; at + 1 < count; ++at) look(at);
@@ -194,7 +201,7 @@ void BpeModel::PushCandidate(BpeScratch& scratch, int32_t position) const {
   if (symbol.next < 0) return;
   const int32_t right = scratch.symbols[static_cast<size_t>(symbol.next)].id;
   const MergeTable::Merge merge = merges_.Look(symbol.id, right);
-  if (merge.rank == MergeTable::kNoRank) return;
+  if (merge.rank == MergeTable::kNoRank || IsHeld(scratch.guard, merge.merged)) return;
   scratch.candidates.push_back({merge.rank, position, symbol.id, right, merge.merged});
   std::push_heap(scratch.candidates.begin(), scratch.candidates.end(), [](const auto& a, const auto& b) {
     return a.rank != b.rank ? a.rank > b.rank : a.position > b.position;

@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "text/merge_table.h"
+#include "text/token_guard.h"
 #include "text/tokenizer_parts.h"
 #include "text/vocabulary.h"
 #include "text/word_cache.h"
@@ -41,26 +42,29 @@ struct BpeScratch {
   std::vector<Symbol> symbols;
   std::vector<Candidate> candidates;
   std::string spelled;
+  const TokenGuard* guard = nullptr;  // of the word that is being encoded
 };
 
 class BpeModel {
  public:
-  // `byte_level`: words come as plain bytes and the vocabulary spells them as ByteLevel does (text/byte_level.h).
+  // `byte_level`: words come as plain bytes and the vocabulary spells them as ByteLevel does (text/byte_level.h); only
+  // without prefix, suffix and byte fallback.
   // The vocabulary must outlive the model.
   static Result<BpeModel> Make(const TokenizerParts& parts, const Vocabulary& vocabulary, bool byte_level,
                                std::string_view where);
 
   // Appends the ids of a non-empty word. Work: n log n of the word's characters; known short words come from the cache.
   // A text that SentencePiece leaves whole falls apart before its spaces where no merge could reach across.
-  void EncodeWord(std::string_view word, BpeScratch& scratch, std::vector<int32_t>& ids) const;
+  // `guard` may be null; of the tokens that it holds only the unknown one and those of single bytes appear.
+  void EncodeWord(std::string_view word, const TokenGuard* guard, BpeScratch& scratch, std::vector<int32_t>& ids) const;
 
  private:
   void FindBarJoins(const TokenizerParts& parts);
   void EncodePart(std::string_view word, BpeScratch& scratch, std::vector<int32_t>& ids) const;
   void EncodeUncached(std::string_view word, BpeScratch& scratch, std::vector<int32_t>& ids) const;
-  void StartSymbols(std::string_view word, std::vector<int32_t>& ids) const;
-  void StartCharacter(std::string_view character, bool first, bool last, std::vector<int32_t>& ids,
-                      bool& pending_unknown) const;
+  void StartSymbols(std::string_view word, BpeScratch& scratch) const;
+  // `symbol` is a character with the prefix or suffix of its place.
+  void StartSymbol(std::string_view symbol, BpeScratch& scratch, bool& pending_unknown) const;
   void MergeShort(BpeScratch& scratch) const;
   void MergeLong(BpeScratch& scratch) const;
   void PushCandidate(BpeScratch& scratch, int32_t position) const;

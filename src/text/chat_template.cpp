@@ -1,5 +1,6 @@
 #include "text/chat_template.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "text/chat_inputs.h"
@@ -22,12 +23,14 @@ std::vector<TextPiece> PiecesOf(const jinja::MarkedString& text) {
   return pieces;
 }
 
+// Adds the steps that were spent to `spent`.
 Result<jinja::MarkedString> RenderBody(const jinja::Block& body, const Json& inputs, const RenderLimits& limits,
-                                       std::string_view where) {
+                                       std::string_view where, uint64_t& spent) {
   const jinja::Limits inner{limits.steps, limits.depth, limits.output_bytes, limits.memory_bytes};
   jinja::Evaluator evaluator(inner, limits.now ? *limits.now : LocalTime());
   const jinja::Inputs variables = OCTET_TRY(ChatVariables(evaluator.budget(), inputs));
   Result<jinja::MarkedString> text = evaluator.Render(body, variables);
+  spent += evaluator.budget().spent();
   if (!text) return Prefixed(std::move(text).error(), Cat(where, ":", evaluator.line(), ": "));
   return text;
 }
@@ -37,31 +40,34 @@ constexpr std::string_view kSystemNeedle = "needle-system", kUserNeedle = "needl
 
 Json Message(std::string_view role, Json content) { return {{"role", role}, {"content", std::move(content)}}; }
 
-// What a template does with short conversations.
+// What a template does with short conversations. All share few steps: published templates take some thousand each, and
+// one that loops for ever must not hold up loading for more than a fraction of a second.
+constexpr uint64_t kProbeSteps = 400'000;
+
 class Prober {
  public:
   Prober(const jinja::Block& body, std::string_view where) : body_(body), where_(where) {}
 
-  TemplateAbilities Run() const;
+  TemplateAbilities Run();
 
  private:
   // The prompt, empty where the template refuses the conversation.
-  std::string Render(Json inputs) const {
+  std::string Render(Json inputs) {
     inputs["bos_token"] = inputs["eos_token"] = "";
-    // A probe needs few steps; a template that loops for ever must not hold up loading.
     RenderLimits limits;
-    limits.steps = 500'000;
+    limits.steps = kProbeSteps - std::min(spent_, kProbeSteps);
     limits.memory_bytes = size_t{16} << 20;
-    const auto text = RenderBody(body_, inputs, limits, where_);
+    const auto text = RenderBody(body_, inputs, limits, where_, spent_);
     return text ? std::string(text->text()) : std::string();
   }
-  bool Reaches(std::string_view needle, Json messages, Json more = Json::object()) const {
+  bool Reaches(std::string_view needle, Json messages, Json more = Json::object()) {
     more["messages"] = std::move(messages);
     return Render(std::move(more)).find(needle) != std::string::npos;
   }
 
   const jinja::Block& body_;
   std::string_view where_;
+  uint64_t spent_ = 0;
 };
 
 Json ToolCalls() {
@@ -69,7 +75,7 @@ Json ToolCalls() {
   return Json::array({{{"type", "function"}, {"id", "call00001"}, {"function", function}}});
 }
 
-TemplateAbilities Prober::Run() const {
+TemplateAbilities Prober::Run() {
   const Json user = Message("user", std::string(kUserNeedle));
   const Json typed = Message("user", Json::array({{{"type", "text"}, {"text", kUserNeedle}}}));
   TemplateAbilities abilities;
@@ -139,7 +145,8 @@ Result<ChatTemplate> ChatTemplate::Parse(std::string source, std::string_view wh
 
 Result<std::vector<TextPiece>> ChatTemplate::Render(const Json& inputs, const RenderLimits& limits) const {
   const Json fitted = OCTET_TRY(FitContent(inputs, state_->abilities));
-  auto rendered = RenderBody(state_->body, fitted, limits, state_->where);
+  uint64_t spent = 0;
+  auto rendered = RenderBody(state_->body, fitted, limits, state_->where, spent);
   if (!rendered) {
     // A template that passes a limit will pass it again: the caller must change it, not wait.
     Error error = std::move(rendered).error();

@@ -63,9 +63,13 @@ Step SplitAt(PatternScanner scanner, SplitBehavior behavior, bool invert = false
 
 }  // namespace
 
-Result<PreTokenizer> PreTokenizer::Make(const Json& definition, std::string_view where) {
+Result<PreTokenizer> PreTokenizer::Make(const Json& definition, bool model_spells_bytes, std::string_view where) {
   PreTokenizer made;
   if (!definition.is_null()) OCTET_TRY(made.Add(definition, Cat(where, ": pre_tokenizer"), 0));
+  if (made.byte_level_ && !model_spells_bytes) {
+    made.steps_.push_back(std::make_shared<SpellBytesStep>());
+    made.byte_level_ = false;
+  }
   return made;
 }
 

@@ -43,15 +43,16 @@ class PreTokenizerStep {
 
 class PreTokenizer {
  public:
-  // Null makes one that leaves the text whole. Fails with unsupported naming an unknown type.
-  static Result<PreTokenizer> Make(const Json& definition, std::string_view where);
+  // Null makes one that leaves the text whole. Fails with unsupported naming an unknown type. `model_spells_bytes`: the
+  // model can take plain bytes where the last step would spell them (byte_level()).
+  static Result<PreTokenizer> Make(const Json& definition, bool model_spells_bytes, std::string_view where);
 
   // Wants one span over the whole text.
   void Apply(Words& words) const {
     for (const auto& step : steps_) step->Apply(words);
   }
 
-  // The last step spells bytes in the byte-level alphabet. Words leave as plain bytes, since the model spells them
+  // The last step spells bytes in the byte-level alphabet, and words leave as plain bytes, since the model spells them
   // itself.
   bool byte_level() const { return byte_level_; }
 

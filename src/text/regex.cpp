@@ -3,6 +3,8 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+#include <utility>
+
 #include "text/utf8.h"
 
 namespace octet {
@@ -16,7 +18,7 @@ constexpr std::string_view kNotSpaceRanges =
     "-\\x{202e}"
     "\\x{2030}-\\x{205e}\\x{2060}-\\x{2fff}\\x{3001}-\\x{10ffff}";
 // Alphabetic, marks, decimal digits and connectors; circled letters are the symbols among the alphabetic,
-// and Oniguruma counts Latin-1's raised digits and fractions.
+// and Oniguruma counts Latin-1's raised digits and fractions, outside of brackets.
 constexpr std::string_view kWordRanges =
     "\\p{L}\\p{M}\\p{Nl}\\p{Nd}\\p{Pc}\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}\\x{"
     "1f150}-\\x{1f169}\\x{1f170}-\\x{1f189}";
@@ -40,6 +42,37 @@ std::string_view ClassRanges(char letter) {
   }
 }
 
+// Members of [:name:] as Oniguruma has them in Unicode; `^name` for what is outside. Empty where there is no such name,
+// or where its outside is no list of properties.
+std::string_view PosixRanges(std::string_view name) {
+  static constexpr std::pair<std::string_view, std::string_view> kClasses[] = {
+      {"alnum", "\\p{Alphabetic}\\p{Nd}"},
+      {"alpha", "\\p{Alphabetic}"},
+      {"^alpha", "\\P{Alphabetic}"},
+      {"ascii", "\\x00-\\x7f"},
+      {"^ascii", "\\x{80}-\\x{10ffff}"},
+      {"blank", "\\p{Zs}\\x09"},
+      {"cntrl", "\\p{Cc}"},
+      {"^cntrl", "\\P{Cc}"},
+      {"digit", "\\p{Nd}"},
+      {"^digit", "\\P{Nd}"},
+      {"graph", "\\p{L}\\p{M}\\p{N}\\p{P}\\p{S}\\p{Cf}\\p{Co}"},
+      {"lower", "\\p{Lowercase}"},
+      {"^lower", "\\P{Lowercase}"},
+      {"print", "\\p{L}\\p{M}\\p{N}\\p{P}\\p{S}\\p{Cf}\\p{Co}\\p{Zs}"},
+      {"punct", "\\p{P}\\p{S}"},
+      {"space", kSpaceRanges},
+      {"^space", kNotSpaceRanges},
+      {"upper", "\\p{Uppercase}"},
+      {"^upper", "\\P{Uppercase}"},
+      {"word", "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}"},
+      {"xdigit", "0-9A-Fa-f"}};
+  for (const auto& [known, ranges] : kClasses) {
+    if (known == name) return ranges;
+  }
+  return {};
+}
+
 struct CodeFree {
   void operator()(pcre2_code* code) const { pcre2_code_free(code); }
 };
@@ -56,7 +89,8 @@ std::string TranslatePattern(std::string_view oniguruma) {
     const char c = oniguruma[at];
     if (c == '\\' && at + 1 < oniguruma.size()) {
       const char letter = oniguruma[++at];
-      const std::string_view ranges = ClassRanges(letter);
+      // Oniguruma counts Latin-1's raised digits and fractions only where \w stands alone.
+      const std::string_view ranges = inside && letter == 'w' ? PosixRanges("word") : ClassRanges(letter);
       if (!ranges.empty()) {
         out += inside ? std::string(ranges) : Cat("[", ranges, "]");
       } else if (letter == 'W' && !inside) {
@@ -71,6 +105,16 @@ std::string TranslatePattern(std::string_view oniguruma) {
         out += letter;
       }
       continue;
+    }
+    if (inside && oniguruma.substr(at).starts_with("[:")) {
+      const size_t end = oniguruma.find(":]", at + 2);
+      const std::string_view ranges =
+          end == std::string_view::npos ? std::string_view() : PosixRanges(oniguruma.substr(at + 2, end - at - 2));
+      if (!ranges.empty()) {
+        out += ranges;
+        at = end + 1;
+        continue;
+      }
     }
     if (inside && c == '[' && (at + 1 >= oniguruma.size() || oniguruma[at + 1] != ':')) out += '\\';
     if (!inside && c == '[')
@@ -96,6 +140,11 @@ Result<Regex> Regex::Compile(std::string_view pattern, std::string_view where) {
     return Fail(ErrorCode::kUnsupported, where, ": pattern `", pattern, "` intersects character classes (&&)");
   }
   const std::string translated = TranslatePattern(pattern);
+  // PCRE2 would read what is left of these its own way.
+  if (const size_t at = translated.find("[:"); at != std::string::npos && translated.find(":]", at) < at + 10) {
+    return Fail(ErrorCode::kUnsupported, where, ": pattern `", pattern, "`: the class `",
+                translated.substr(at, translated.find(":]", at) + 2 - at), "` is unknown to this build");
+  }
   int error = 0;
   PCRE2_SIZE offset = 0;
   pcre2_code* code =

@@ -22,17 +22,19 @@ Result<Tokenizer> Tokenizer::FromJson(std::string_view tokenizer_json, const Jso
 
 std::vector<int32_t> Tokenizer::Encode(std::string_view text, const EncodeOptions& options) const {
   const MarkedText marked{IsValidUtf8(text) ? std::string(text) : ReplaceInvalidUtf8(text), {}};
-  return state_->Encode(marked, options.add_special, options.parse_special);
+  return state_->Encode(marked, options.add_special, {options.parse_special, {}});
 }
 
-std::vector<int32_t> Tokenizer::EncodeMarked(std::span<const TextPiece> pieces, bool add_special) const {
+std::vector<int32_t> Tokenizer::EncodeMarked(std::span<const TextPiece> pieces, bool add_special,
+                                             std::string_view template_source) const {
   MarkedText marked;
   for (const TextPiece& piece : pieces) {
     // A character whose bytes lie in two pieces is malformed in both.
     marked.text += IsValidUtf8(piece.text) ? piece.text : ReplaceInvalidUtf8(piece.text);
     marked.trust.resize(marked.text.size(), piece.trusted ? '\1' : '\0');
   }
-  return state_->Encode(marked, add_special, /*parse_special=*/true);
+  const std::vector<int32_t> template_tokens = state_->TokensIn(template_source);
+  return state_->Encode(marked, add_special, {/*parse_special=*/true, template_tokens});
 }
 
 std::string Tokenizer::Decode(std::span<const int32_t> ids, bool skip_special) const {

@@ -50,9 +50,11 @@ class Tokenizer {
 
   std::vector<int32_t> Encode(std::string_view text, const EncodeOptions& options = {}) const;
 
-  // The pieces joined and encoded as one text, but that a special token counts only where every character of it is
-  // trusted.
-  std::vector<int32_t> EncodeMarked(std::span<const TextPiece> pieces, bool add_special) const;
+  // The pieces joined and encoded as one text, but that tokens which steer the model count only where every character
+  // of them is trusted: special ones, those that look like control tokens (LooksLikeControl in text/added_tokens.h),
+  // and added words that stand in the chat template's source.
+  std::vector<int32_t> EncodeMarked(std::span<const TextPiece> pieces, bool add_special,
+                                    std::string_view template_source) const;
 
   // Always valid UTF-8. Ids outside the vocabulary yield nothing.
   std::string Decode(std::span<const int32_t> ids, bool skip_special = false) const;

@@ -115,6 +115,11 @@ Status ReadMerges(object model, const Vocabulary& vocabulary, TokenizerParts& pa
 
 Status ReadBpe(object model, TokenizerParts& parts, std::string_view where) {
   const Members members(model, where);
+  // 0 is as good as null: nothing is left out.
+  if (const double dropout = OCTET_TRY(members.Get<double>("dropout", 0)); dropout != 0) {
+    return Fail(ErrorCode::kUnsupported, where, ": the BPE model has a dropout of ", dropout,
+                ", which makes ids random; set `dropout` to null");
+  }
   const object entries = OCTET_TRY(members.GetObject("vocab"));
   OCTET_TRY(ReadVocabularyObject(entries, parts, where));
   parts.subword_prefix = OCTET_TRY(members.GetText("continuing_subword_prefix"));

@@ -12,6 +12,7 @@
 #include "text/post_processor.h"
 #include "text/pretokenizer.h"
 #include "text/token_decoder.h"
+#include "text/token_guard.h"
 #include "text/tokenizer.h"
 #include "text/unigram.h"
 #include "text/wordpiece.h"
@@ -38,10 +39,17 @@ class ScratchPool {
   std::vector<std::unique_ptr<EncodeScratch>> idle_;
 };
 
+// What EncodePlain must know about a stretch of text.
+struct PlainRules {
+  bool starts_input = false;
+  bool guarded = false;  // it may not yield the tokens that State::guard holds
+};
+
 struct Tokenizer::State {
   Vocabulary vocabulary;
   std::vector<AddedToken> added;
   Vocabulary added_index;  // content of added tokens -> place in `added`
+  TokenGuard guard;        // special and control-like tokens
   AddedTokenMatcher raw_matcher;
   AddedTokenMatcher normalized_matcher;
   Normalizer normalizer;
@@ -59,7 +67,10 @@ struct Tokenizer::State {
 
   static Result<std::unique_ptr<const State>> Make(TokenizerParts parts, std::string_view where);
 
-  std::vector<int32_t> Encode(const MarkedText& text, bool add_special, bool parse_special) const;
+  std::vector<int32_t> Encode(const MarkedText& text, bool add_special, const AddedTokenRules& rules) const;
+  // Sorted ids of the added words, special tokens aside, that stand in a chat template's source. White space and signs
+  // alone tell nothing: templates are full of them.
+  std::vector<int32_t> TokensIn(std::string_view template_source) const;
   std::vector<std::string> normalized_contents;  // of plain added tokens that are searched after the normalizer
 
   // Empty, or false, for ids outside the vocabulary.
@@ -79,9 +90,12 @@ struct Tokenizer::State {
   void IndexIds();
   void IndexBytes();
   Status MakeModel(const TokenizerParts& parts, std::string_view where);
-  void EncodeSection(const MarkedText& text, bool starts_input, bool parse_special, EncodeScratch& scratch,
+  void EncodeSection(const MarkedText& text, bool starts_input, const AddedTokenRules& rules, EncodeScratch& scratch,
                      std::vector<int32_t>& ids) const;
-  void EncodePlain(std::string_view text, bool starts_input, EncodeScratch& scratch, std::vector<int32_t>& ids) const;
+  void EncodePlain(std::string_view text, const PlainRules& rules, EncodeScratch& scratch,
+                   std::vector<int32_t>& ids) const;
+  void EncodeWord(std::string_view word, const TokenGuard* word_guard, EncodeScratch& scratch,
+                  std::vector<int32_t>& ids) const;
 };
 
 }  // namespace octet

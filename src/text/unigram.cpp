@@ -70,7 +70,7 @@ Result<UnigramModel> UnigramModel::Make(const TokenizerParts& parts, const Vocab
   return model;
 }
 
-void UnigramModel::FindBestPath(std::string_view word, UnigramScratch& scratch) const {
+void UnigramModel::FindBestPath(std::string_view word, const TokenGuard* guard, UnigramScratch& scratch) const {
   std::vector<UnigramScratch::Node>& nodes = scratch.nodes;
   nodes.assign(word.size() + 1, UnigramScratch::Node{});
   for (size_t at = 0; at < word.size();) {
@@ -82,6 +82,7 @@ void UnigramModel::FindBestPath(std::string_view word, UnigramScratch& scratch) 
     };
     bool has_single = false;
     trie_.ForEachPrefix(word.substr(at), [&](size_t bytes, int32_t id) {
+      if (guard != nullptr && guard->Holds(id)) return;
       offer(bytes, id, scores_[static_cast<size_t>(id)]);
       has_single = has_single || bytes == character;
     });
@@ -90,8 +91,9 @@ void UnigramModel::FindBestPath(std::string_view word, UnigramScratch& scratch) 
   }
 }
 
-void UnigramModel::EncodeWord(std::string_view word, UnigramScratch& scratch, std::vector<int32_t>& ids) const {
-  FindBestPath(word, scratch);
+void UnigramModel::EncodeWord(std::string_view word, const TokenGuard* guard, UnigramScratch& scratch,
+                              std::vector<int32_t>& ids) const {
+  FindBestPath(word, guard, scratch);
   // Ends of the path's tokens from the back; neighbouring unknown characters are one token.
   std::vector<size_t>& cuts = scratch.cuts;
   cuts.clear();
@@ -105,14 +107,14 @@ void UnigramModel::EncodeWord(std::string_view word, UnigramScratch& scratch, st
   }
   size_t begin = 0;
   for (auto end = cuts.rbegin(); end != cuts.rend(); ++end) {
-    AppendToken(word.substr(begin, *end - begin), ids);
+    AppendToken(word.substr(begin, *end - begin), guard, ids);
     begin = *end;
   }
 }
 
-void UnigramModel::AppendToken(std::string_view token, std::vector<int32_t>& ids) const {
+void UnigramModel::AppendToken(std::string_view token, const TokenGuard* guard, std::vector<int32_t>& ids) const {
   const int32_t id = vocabulary_->FindOr(token, -1);
-  if (id >= 0) {
+  if (id >= 0 && (guard == nullptr || !guard->Holds(id))) {
     ids.push_back(id);
     return;
   }

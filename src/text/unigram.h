@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "text/byte_trie.h"
+#include "text/token_guard.h"
 #include "text/tokenizer_parts.h"
 #include "text/vocabulary.h"
 
@@ -33,12 +34,14 @@ class UnigramModel {
   // The vocabulary must outlive the model.
   static Result<UnigramModel> Make(const TokenizerParts& parts, const Vocabulary& vocabulary, std::string_view where);
 
-  // Appends the ids of a non-empty word. Work: characters times the longest token.
-  void EncodeWord(std::string_view word, UnigramScratch& scratch, std::vector<int32_t>& ids) const;
+  // Appends the ids of a non-empty word, none that `guard` holds but the unknown token's where a character has no
+  // other. `guard` may be null. Work: characters times the longest token.
+  void EncodeWord(std::string_view word, const TokenGuard* guard, UnigramScratch& scratch,
+                  std::vector<int32_t>& ids) const;
 
  private:
-  void FindBestPath(std::string_view word, UnigramScratch& scratch) const;
-  void AppendToken(std::string_view token, std::vector<int32_t>& ids) const;
+  void FindBestPath(std::string_view word, const TokenGuard* guard, UnigramScratch& scratch) const;
+  void AppendToken(std::string_view token, const TokenGuard* guard, std::vector<int32_t>& ids) const;
 
   const Vocabulary* vocabulary_ = nullptr;
   ByteTrie trie_;

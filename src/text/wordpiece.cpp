@@ -14,7 +14,7 @@ WordPieceModel::WordPieceModel(const TokenizerParts& parts, const Vocabulary& vo
   for (const std::string& token : vocabulary.tokens()) longest_token_ = std::max(longest_token_, token.size());
 }
 
-void WordPieceModel::EncodeWord(std::string_view word, std::vector<int32_t>& ids) const {
+void WordPieceModel::EncodeWord(std::string_view word, const TokenGuard* guard, std::vector<int32_t>& ids) const {
   const size_t before = ids.size();
   const auto give_up = [&] {
     ids.resize(before);
@@ -28,7 +28,10 @@ void WordPieceModel::EncodeWord(std::string_view word, std::vector<int32_t>& ids
     const size_t prefix = candidate.size();
     candidate += word.substr(at, longest_token_);
     int32_t id = -1;
-    while (candidate.size() > prefix && (id = vocabulary_->FindOr(candidate, -1)) < 0) {
+    while (candidate.size() > prefix) {
+      id = vocabulary_->FindOr(candidate, -1);
+      if (guard != nullptr && guard->Holds(id)) id = -1;
+      if (id >= 0) break;
       candidate.resize(std::max(PreviousUtf8(candidate, candidate.size()), prefix));
     }
     if (id < 0) return give_up();

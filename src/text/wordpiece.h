@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "text/token_guard.h"
 #include "text/tokenizer_parts.h"
 #include "text/vocabulary.h"
 
@@ -21,8 +22,8 @@ class WordPieceModel {
   WordPieceModel(const TokenizerParts& parts, const Vocabulary& vocabulary);
 
   // Appends the ids of a non-empty word, or the unknown token for a word that is too long or has a part without a
-  // token.
-  void EncodeWord(std::string_view word, std::vector<int32_t>& ids) const;
+  // token. Of the tokens that `guard` holds, which may be null, only the unknown one.
+  void EncodeWord(std::string_view word, const TokenGuard* guard, std::vector<int32_t>& ids) const;
 
  private:
   const Vocabulary* vocabulary_;

@@ -107,6 +107,7 @@ TEST_F(SequenceTest, WhatCantWorkIsRefused) {
   EXPECT_THAT(Make(1, {.stop = {"x"}}).error().message, HasSubstr("stop strings need a tokenizer"));
   EXPECT_THAT(Make(1, {.sampling = {.min_tokens = 4}, .max_tokens = 3}).error().message,
               HasSubstr("min_tokens is 4, more than max_tokens, which is 3"));
+  EXPECT_THAT(Make(1, {.stop = {"x", "ab\xC3"}}).error().message, HasSubstr("a stop string is not UTF-8: byte 2 of 3"));
   EXPECT_THAT(Make(1, {.stop_tokens = {8}}).error().message, HasSubstr("stop_tokens names token 8"));
 }
 

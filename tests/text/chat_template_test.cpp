@@ -43,6 +43,31 @@ TEST(ChatTemplate, ALoopForEverEndsAtTheStepLimitAndNamesIt) {
   EXPECT_THAT(MessageOf("{% macro f() %}{{ f() }}{% endmacro %}\n{{ f() }}"), HasSubstr("depth limit"));
 }
 
+// Each of these asks for hours of work in few nodes and little output; the steps are those for a second or less.
+TEST(ChatTemplate, WorkOnLongTextsTakesStepsByItsCost) {
+  RenderLimits limits;
+  limits.steps = 1'000'000;
+  const std::string many = "{% set s = 'a' * 1000000 %}{% for i in range(99999) %}{% for j in range(99) %}{% set x = ";
+  for (const std::string work :
+       {"s|upper", "s|title", "s.swapcase()", "s.isalpha()", "s.find('b')", "s.rfind('b')", "s.ljust(0)",
+        "s.expandtabs()", "{s: 1}", "{'a': 1}[s]", "s|tojson|length", "s|wordcount", "[s]|string|length",
+        "s.rsplit('b')|length", "s|trim('b')", "s|replace('b', 'c')|length"}) {
+    EXPECT_THAT(MessageOf(many + work + " %}{% endfor %}{% endfor %}", Json::object(), limits), HasSubstr("limit"))
+        << work;
+  }
+  // Looking backwards for a long part is linear, too.
+  EXPECT_EQ(
+      MessageOf("{{ ('a' * 400000).rfind('a' * 200000) }} {{ ('a' * 400000).rsplit('a' * 199999 ~ 'b')|length }}"),
+      "`200000 1`");
+  EXPECT_EQ(MessageOf("{{ 'abcbcb'.rsplit('bcb') }} {{ 'xaxaxb'.rsplit('x', 2) }} {{ 'abab'.rfind('ab') }}"),
+            "`['abc', ''] ['xa', 'a', 'b'] 2`");
+}
+
+TEST(ChatTemplate, UpperAndLowerCaseOfAsciiKeepTheMarks) {
+  EXPECT_EQ(Marks("{{ ('aZ' + messages[0].content + '[z')|upper }}", User("b@")), "AZ[B@][Z");
+  EXPECT_EQ(Marks("{{ ('aZ' + messages[0].content + '[Z')|lower }}", User("B@")), "az[b@][z");
+}
+
 TEST(ChatTemplate, ValuesAboveTheMemoryLimitAreRefused) {
   RenderLimits small;
   small.memory_bytes = 1'000'000;
@@ -119,6 +144,15 @@ TEST(ChatTemplate, TextFromDataIsMarkedThroughEveryOperation) {
   EXPECT_EQ(Marks("{{ '%s=%s' % ('k', messages[0].content) }}", User("v")), "k=[v]");
   EXPECT_EQ(Marks("{{ (' ' + messages[0].content + ' ').strip().split('|')[1] }}", User("a|b")), "[b]");
   EXPECT_EQ(Marks("{% set x %}<{{ messages[0].content }}>{% endset %}{{ x }}", User("q")), "<[q]>");
+}
+
+TEST(ChatTemplate, NamesFromDataStayData) {
+  const Json inputs = {{"d", {{"<s>", 1}}}, {"s", "<s>"}};
+  EXPECT_EQ(Marks("{{ dict(**d)|list|first }}", inputs), "[<s>]");
+  EXPECT_EQ(Marks("{{ dict(**d) }}", inputs), "[{'<s>': 1}]");
+  EXPECT_EQ(Marks("{% macro m() %}{{ kwargs|list|first }}{% endmacro %}{{ m(**d) }}", inputs), "[<s>]");
+  EXPECT_EQ(Marks("{{ dict(a=1)|list|first }}", inputs), "a");
+  EXPECT_EQ(Marks("{{ strftime_now(s) }}{{ strftime_now('%%' ~ s) }}", inputs), "[<s>]%[<s>]");
 }
 
 TEST(ChatTemplate, JsonOfDataIsData) {

@@ -25,7 +25,7 @@ TEST(GgufPreTokenizer, EveryNamedPatternCompilesAndCoversItsText) {
         "bailingmoe", "seed-coder", "afmoe",        "laguna",         "exaone-moe",  "minicpm5", "gemma4"}) {
     const Result<GgufPreTokenizer> found = FindGgufPreTokenizer(name, name);
     ASSERT_TRUE(found.has_value()) << name;
-    const Result<PreTokenizer> made = PreTokenizer::Make(found->pre_tokenizer, name);
+    const Result<PreTokenizer> made = PreTokenizer::Make(found->pre_tokenizer, true, name);
     ASSERT_TRUE(made.has_value()) << made.error().message;
     Words words;
     words.text = "I'm 12345 years  old,\n\n 中文 日本語 \u00e9t\u00e9!! \u0e44\u0e17\u0e22 ";

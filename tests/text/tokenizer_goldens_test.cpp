@@ -39,7 +39,7 @@ Json Made(const Tokenizer& tokenizer, const std::string& text, const Ids& expect
           {"plain", tokenizer.Encode(text, {.add_special = false, .parse_special = true})},
           {"decoded", tokenizer.Decode(expected_ids)},
           {"skipped", tokenizer.Decode(expected_ids, true)},
-          {"marked", tokenizer.EncodeMarked(halves, true)},
+          {"marked", tokenizer.EncodeMarked(halves, true, "")},
           {"streamed", Stream(tokenizer, expected_ids)}};
 }
 

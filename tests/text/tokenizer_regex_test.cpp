@@ -24,6 +24,20 @@ TEST(Regex, ClassesAreThoseOfUnicode) {
   EXPECT_EQ(Matches("^.", "ab\ncd"), (std::vector<std::string>{"a", "c"}));
 }
 
+// What the `tokenizers` package matches, which reads patterns by Oniguruma.
+TEST(Regex, PosixClassesAreOnigurumas) {
+  EXPECT_EQ(Matches("[[:alpha:]]+", "\u0939\u093F1a"), (std::vector<std::string>{"\u0939\u093F", "a"}));
+  EXPECT_EQ(Matches("[^[:space:]]+", "a\u180Eb c"), (std::vector<std::string>{"a\u180Eb", "c"}));
+  EXPECT_EQ(Matches("[[:^space:]]+", "a\u180Eb c"), (std::vector<std::string>{"a\u180Eb", "c"}));
+  EXPECT_EQ(Matches("[[:punct:]]", "\u00A2.a"), (std::vector<std::string>{"\u00A2", "."}));
+  EXPECT_EQ(Matches("[^\\w\\s]|\\W", "\u00BDa!"), (std::vector<std::string>{"\u00BD", "!"}));
+  EXPECT_EQ(Matches("\\w", "\u00BD!"), (std::vector<std::string>{"\u00BD"}));
+  EXPECT_EQ(Matches("[[:word:]x]+", "a\u00B2x_1"), (std::vector<std::string>{"a", "x_1"}));
+  const Result<Regex> regex = Regex::Compile("[[:^alnum:]]", "test");
+  ASSERT_FALSE(regex.has_value());
+  EXPECT_EQ(regex.error().message, "test: pattern `[[:^alnum:]]`: the class `[:^alnum:]` is unknown to this build");
+}
+
 TEST(Regex, IntersectionOfClassesIsRefused) { EXPECT_FALSE(Regex::Compile("[a-z&&[^b]]", "test").has_value()); }
 
 // Cuts that the scanner makes against those of its own expression.

@@ -7,6 +7,7 @@
 // slipped past Allow is noticed at the next Spend.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -15,8 +16,9 @@
 namespace octet::jinja {
 
 struct Limits {
-  uint64_t steps = 20'000'000;  // nodes evaluated, items visited, and a share for every 64 bytes copied
-  size_t depth = 400;           // expressions and statements inside each other, macro calls included
+  uint64_t steps =
+      20'000'000;      // nodes evaluated, items visited, and shares for text; each takes half a microsecond at most
+  size_t depth = 400;  // expressions and statements inside each other, macro calls included
   size_t output_bytes = size_t{64} << 20;
   size_t memory_bytes = size_t{512} << 20;
 };
@@ -29,15 +31,24 @@ class Budget {
   explicit Budget(const Limits& limits) : limits_(limits) {}
 
   Status Spend(uint64_t steps);
-  // The steps for reading or writing `bytes`.
+  // The steps for reading or writing `bytes` as they stand.
   Status SpendBytes(size_t bytes) { return Spend(1 + bytes / 64); }
+  // Those for looking for one text in `bytes` of another.
+  Status SpendSearch(size_t bytes) { return Spend(1 + bytes / 16); }
+  // Those for asking the tables of Unicode about each character of `bytes`.
+  Status SpendCharacters(size_t bytes) { return Spend(1 + bytes / 4); }
   // Whether `bytes` more fit into memory; also spends the steps for writing them.
   Status Allow(size_t bytes);
 
-  void Grow(size_t bytes) { alive_ += bytes; }
+  // For a value that was made: its bytes were written, whatever was spent for them before.
+  void Grow(size_t bytes) {
+    alive_ += bytes;
+    spent_ += std::min<uint64_t>(bytes / 64, limits_.steps - spent_);
+  }
   void Shrink(size_t bytes) { alive_ -= bytes; }
 
   const Limits& limits() const { return limits_; }
+  uint64_t spent() const { return spent_; }
 
  private:
   Limits limits_;

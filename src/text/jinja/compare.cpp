@@ -31,7 +31,7 @@ Result<bool> EqualDicts(Budget& budget, const Dict& a, const Dict& b) {
   if (&a == &b) return true;
   if (a.entries.size() != b.entries.size()) return false;
   for (const auto& [key, value] : a.entries) {
-    OCTET_TRY(budget.Spend(1));
+    OCTET_TRY(budget.SpendBytes(KeyBytes(key)));
     const Value* other = b.Find(key);
     if (other == nullptr || !OCTET_TRY(Equal(budget, value, *other))) return false;
   }
@@ -163,11 +163,12 @@ Result<bool> IsContained(Budget& budget, const Value& item, const Value& contain
         return Refuse("'in <string>' requires string as left operand, not ", TypeName(item));
       }
       const std::string_view text = container.string().text(), part = item.string().text();
-      OCTET_TRY(budget.SpendBytes(text.size() + part.size()));
+      OCTET_TRY(budget.SpendSearch(text.size() + part.size()));
       return part.empty() || memmem(text.data(), text.size(), part.data(), part.size()) != nullptr;
     }
     case Kind::kDict:
       if (!IsHashable(item)) return Refuse("unhashable type: '", TypeName(item), "'");
+      OCTET_TRY(budget.SpendBytes(KeyBytes(item)));
       return container.dict().Find(item) != nullptr;
     case Kind::kUndefined:
       return false;

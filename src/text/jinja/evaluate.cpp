@@ -181,6 +181,7 @@ Result<Value> Evaluator::EvaluateDict(const Expression& expression) {
     Value key = OCTET_TRY(Evaluate(*expression.children[i]));
     Value value = OCTET_TRY(Evaluate(*expression.children[i + 1]));
     if (!IsHashable(key)) return Refuse("unhashable type: '", TypeName(key), "'");
+    OCTET_TRY(budget_.SpendBytes(KeyBytes(key)));
     dict->Insert(std::move(key), std::move(value));
   }
   return FinishDict(budget_, std::move(dict));
@@ -239,9 +240,9 @@ Status Evaluator::SpreadArguments(const Expression& call, Arguments& arguments) 
   OCTET_TRY(budget_.Spend(named.dict().entries.size()));
   for (const auto& [key, value] : named.dict().entries) {
     if (!key.Is(Kind::kString)) return Refuse("keywords must be strings");
-    const std::string_view name = key.string().text();
+    const MarkedString& name = key.string().marked;
     for (const auto& argument : call.named) {
-      if (argument.first == name) return Refuse("got multiple values for keyword argument '", name, "'");
+      if (argument.first == name.text()) return Refuse("got multiple values for keyword argument '", name.text(), "'");
     }
     arguments.named.emplace_back(name, value);
   }
@@ -251,7 +252,8 @@ Status Evaluator::SpreadArguments(const Expression& call, Arguments& arguments) 
 Result<Arguments> Evaluator::EvaluateArguments(const Expression& call) {
   Arguments arguments;
   arguments.positional = OCTET_TRY(EvaluateChildren(call, 1));
-  for (const auto& [name, value] : call.named) arguments.named.emplace_back(name, OCTET_TRY(Evaluate(*value)));
+  for (const auto& [name, value] : call.named)
+    arguments.named.emplace_back(MarkedString(name, true), OCTET_TRY(Evaluate(*value)));
   if (call.star != nullptr || call.star_star != nullptr) OCTET_TRY(SpreadArguments(call, arguments));
   line_ = call.line;
   return arguments;
@@ -261,7 +263,7 @@ Result<Arguments> Evaluator::EvaluateArguments(const Expression& call) {
 Result<Value> Evaluator::EvaluateCall(const Expression& expression, Value caller) {
   const Value callee = OCTET_TRY(Evaluate(*expression.children[0]));
   Arguments arguments = OCTET_TRY(EvaluateArguments(expression));
-  if (!caller.missing()) arguments.named.emplace_back("caller", std::move(caller));
+  if (!caller.missing()) arguments.named.emplace_back(MarkedString("caller", true), std::move(caller));
   return Call(callee, std::move(arguments));
 }
 

@@ -292,7 +292,7 @@ Value Evaluator::MakeMacro(const Statement& statement) {
 Status Evaluator::BindMacro(const Statement& macro, Arguments arguments) {
   const auto take = [&](std::string_view name) {
     for (auto argument = arguments.named.begin(); argument != arguments.named.end(); ++argument) {
-      if (argument->first != name) continue;
+      if (argument->first.text() != name) continue;
       Value value = std::move(argument->second);
       arguments.named.erase(argument);
       return value;
@@ -315,7 +315,7 @@ Status Evaluator::BindMacro(const Statement& macro, Arguments arguments) {
     frame_->Set("caller", caller.missing() ? Value::Undefined("No caller defined") : std::move(caller));
   }
   if (!arguments.named.empty() && !macro.uses_named) {
-    return Refuse("macro '", name, "' takes no keyword argument '", arguments.named[0].first, "'");
+    return Refuse("macro '", name, "' takes no keyword argument '", arguments.named[0].first.text(), "'");
   }
   if (given > known && !macro.uses_positional)
     return Refuse("macro '", name, "' takes not more than ", known, " argument(s)");
@@ -326,7 +326,7 @@ Status Evaluator::BindMacro(const Statement& macro, Arguments arguments) {
   }
   if (!macro.uses_named) return {};
   auto rest = std::make_shared<Dict>();
-  for (auto& [key, value] : arguments.named) rest->Insert(MakeText(budget_, key), std::move(value));
+  for (auto& [key, value] : arguments.named) rest->Insert(MakeString(budget_, std::move(key)), std::move(value));
   frame_->Set("kwargs", OCTET_TRY(FinishDict(budget_, std::move(rest))));
   return {};
 }

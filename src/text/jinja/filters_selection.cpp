@@ -49,7 +49,7 @@ Result<Value> MultipleKeys(Evaluator& evaluator, const Value& item, const Value&
     std::string_view paths = attribute.string().text();
     while (true) {
       const size_t comma = std::min(paths.find(','), paths.size());
-      const Value path = MakeText(evaluator.budget(), paths.substr(0, comma));
+      const Value path = MakeText(evaluator.budget(), paths.substr(0, comma), false);
       keys.push_back(SortKey(evaluator, OCTET_TRY(AttributeOf(evaluator, item, path)), case_sensitive));
       if (comma == paths.size()) break;
       paths.remove_prefix(comma + 1);
@@ -112,6 +112,7 @@ Result<Value> Unique(Evaluator& evaluator, const Value& subject, Bound& argument
     Value key =
         SortKey(evaluator, OCTET_TRY(AttributeOf(evaluator, item, attribute)), BoolArgument(arguments[0], false));
     if (!IsHashable(key)) return Refuse("unhashable type: '", TypeName(key), "'");
+    OCTET_TRY(evaluator.budget().SpendBytes(KeyBytes(key) * 2));
     if (seen.Find(key) != nullptr) continue;
     seen.Insert(std::move(key), Value::None());
     items.push_back(std::move(item));
@@ -186,12 +187,12 @@ Result<Value> Map(Evaluator& evaluator, const Value& subject, Arguments& argumen
   Value attribute, otherwise;
   std::string_view unexpected;
   for (const auto& [name, value] : arguments.named) {
-    if (name == "attribute") {
+    if (name.text() == "attribute") {
       attribute = value;
-    } else if (name == "default") {
+    } else if (name.text() == "default") {
       otherwise = value.Is(Kind::kNone) ? Value() : value;
     } else {
-      unexpected = name;
+      unexpected = name.text();
     }
   }
   const bool by_attribute = arguments.positional.empty() && !attribute.missing();
@@ -255,8 +256,8 @@ Result<Value> AttributeOf(Evaluator& evaluator, const Value& item, const Value& 
     const bool digits =
         !part.empty() && std::all_of(part.begin(), part.end(), [](char byte) { return byte >= '0' && byte <= '9'; });
     const auto index = digits ? ParseInteger(part, 10) : std::nullopt;
-    value =
-        OCTET_TRY(evaluator.GetItem(value, index ? Value::FromInteger(*index) : MakeText(evaluator.budget(), part)));
+    value = OCTET_TRY(
+        evaluator.GetItem(value, index ? Value::FromInteger(*index) : MakeText(evaluator.budget(), part, false)));
     if (value.Is(Kind::kUndefined) && !otherwise.missing()) value = otherwise;
     if (dot == parts.size()) return value;
     parts.remove_prefix(dot + 1);

@@ -18,6 +18,7 @@ template <Transform transform>
 Result<Value> Apply(Evaluator& evaluator, const Value& subject, Bound&) {
   const Value text = OCTET_TRY(SoftString(evaluator, subject));
   OCTET_TRY(evaluator.budget().Allow(text.string().marked.size() * 2));
+  OCTET_TRY(evaluator.budget().SpendCharacters(text.string().marked.size()));
   return MakeString(evaluator.budget(), transform(text.string().marked), text.string().markup);
 }
 
@@ -42,7 +43,7 @@ Result<Value> Trim(Evaluator& evaluator, const Value& subject, Bound& arguments)
   const Value text = OCTET_TRY(SoftString(evaluator, subject));
   std::optional<std::string_view> set;
   if (!arguments[0].missing() && !arguments[0].Is(Kind::kNone)) set = OCTET_TRY(StringArgument(arguments[0]))->text();
-  OCTET_TRY(evaluator.budget().Allow(text.string().marked.size() * (set ? 1 + set->size() / 16 : 1)));
+  OCTET_TRY(evaluator.budget().Allow(text.string().marked.size() * (set ? 1 + set->size() : 1)));
   return MakeString(evaluator.budget(), StripText(text.string().marked, set, Side::kBoth), text.string().markup);
 }
 
@@ -116,7 +117,7 @@ Result<Value> Truncate(Evaluator& evaluator, const Value& subject, Bound& argume
 
 Result<Value> WordCount(Evaluator& evaluator, const Value& subject, Bound&) {
   const Value text = OCTET_TRY(SoftString(evaluator, subject));
-  OCTET_TRY(evaluator.budget().SpendBytes(text.string().marked.size()));
+  OCTET_TRY(evaluator.budget().SpendCharacters(text.string().marked.size()));
   Integer words = 0;
   bool inside = false;
   for (size_t at = 0; at < text.string().marked.size();) {
@@ -138,7 +139,7 @@ Result<Value> Format(Evaluator& evaluator, const Value& subject, Arguments& argu
     return FormatPercent(budget, text.string(), tuple);
   }
   auto dict = std::make_shared<Dict>();
-  for (auto& [name, value] : arguments.named) dict->Insert(MakeText(budget, name), std::move(value));
+  for (auto& [name, value] : arguments.named) dict->Insert(MakeString(budget, std::move(name)), std::move(value));
   return FormatPercent(budget, text.string(), OCTET_TRY(FinishDict(budget, std::move(dict))));
 }
 

@@ -34,7 +34,7 @@ Result<Value> BraceFormatter::First(std::string_view name) {
   const auto number = ParseInteger(name, 10);
   if (!name.empty() && !number) {
     for (const auto& [key, value] : arguments_.named) {
-      if (key == name) return value;
+      if (key.text() == name) return value;
     }
     return Refuse("KeyError: '", name, "'");
   }
@@ -65,8 +65,8 @@ Result<Value> BraceFormatter::Lookup(std::string_view name) {
       const std::string_view key = name.substr(at + 1, end - at - 1);
       if (key.empty()) return Refuse("Empty attribute in format string");
       const auto index = ParseInteger(key, 10);
-      value =
-          OCTET_TRY(evaluator_.GetItem(value, index ? Value::FromInteger(*index) : MakeText(evaluator_.budget(), key)));
+      value = OCTET_TRY(
+          evaluator_.GetItem(value, index ? Value::FromInteger(*index) : MakeText(evaluator_.budget(), key, false)));
       at = end + 1;
     } else {
       return Refuse("Only '.' or '[' may follow ']' in format field specifier");

@@ -48,18 +48,23 @@ Result<std::shared_ptr<Dict>> CollectDict(Evaluator& evaluator, Arguments& argum
     const Value& from = arguments.positional[0];
     if (from.Is(Kind::kDict)) {
       OCTET_TRY(evaluator.budget().Allow(from.dict().entries.size() * 2 * sizeof(Value)));
-      for (const auto& [key, value] : from.dict().entries) dict->Insert(key, value);
+      for (const auto& [key, value] : from.dict().entries) {
+        OCTET_TRY(evaluator.budget().SpendBytes(KeyBytes(key)));
+        dict->Insert(key, value);
+      }
     } else {
       for (const Value& pair : OCTET_TRY(Iterate(evaluator.budget(), from))) {
         const std::vector<Value> parts = OCTET_TRY(Iterate(evaluator.budget(), pair));
         if (parts.size() != 2)
           return Refuse("dictionary update sequence element has length ", parts.size(), "; 2 is required");
         if (!IsHashable(parts[0])) return Refuse("unhashable type: '", TypeName(parts[0]), "'");
+        OCTET_TRY(evaluator.budget().SpendBytes(KeyBytes(parts[0])));
         dict->Insert(parts[0], parts[1]);
       }
     }
   }
-  for (auto& [name, value] : arguments.named) dict->Insert(MakeText(evaluator.budget(), name), std::move(value));
+  for (auto& [name, value] : arguments.named)
+    dict->Insert(MakeString(evaluator.budget(), std::move(name)), std::move(value));
   return dict;
 }
 
@@ -71,6 +76,7 @@ Result<Value> FromKeys(Evaluator& evaluator, const Value&, Bound& arguments) {
   auto dict = std::make_shared<Dict>();
   for (const Value& key : OCTET_TRY(Iterate(evaluator.budget(), arguments[0]))) {
     if (!IsHashable(key)) return Refuse("unhashable type: '", TypeName(key), "'");
+    OCTET_TRY(evaluator.budget().SpendBytes(KeyBytes(key)));
     dict->Insert(key, arguments[1].missing() ? Value::None() : arguments[1]);
   }
   return FinishDict(evaluator.budget(), std::move(dict));
@@ -112,13 +118,15 @@ std::string FormatDate(const std::string& directive, const std::tm& when) {
 }
 
 Result<Value> StrftimeNow(Evaluator& evaluator, const Value&, Bound& arguments) {
-  const std::string_view format = OCTET_TRY(StringArgument(arguments[0]))->text();
+  const MarkedString& marked = OCTET_TRY(StringArgument(arguments[0]))->marked;
+  const std::string_view format = marked.text();
   if (format.size() > kMaximumDateFormat)
     return Refuse("a date format has at most ", kMaximumDateFormat, " bytes, got ", format.size());
-  std::string text;
+  MarkedString text;
   for (size_t i = 0; i < format.size(); ++i) {
+    const bool trusted = marked.TrustedAt(i);
     if (format[i] != '%' || i + 1 == format.size()) {
-      text.push_back(format[i]);
+      text.AppendSlice(marked, i, i + 1);
       continue;
     }
     size_t size = 2;
@@ -126,11 +134,11 @@ Result<Value> StrftimeNow(Evaluator& evaluator, const Value&, Bound& arguments) 
     const std::string directive(format.substr(i, size));
     const char letter = directive.back();
     // The time has no zone, and no fraction of a second.
-    if (letter == 'f') text += "000000";
-    if (letter != 'f' && letter != 'z' && letter != 'Z') text += FormatDate(directive, evaluator.now());
+    if (letter == 'f') text.Append("000000", trusted);
+    if (letter != 'f' && letter != 'z' && letter != 'Z') text.Append(FormatDate(directive, evaluator.now()), trusted);
     i += size - 1;
   }
-  return MakeText(evaluator.budget(), text);
+  return MakeString(evaluator.budget(), std::move(text));
 }
 
 constexpr Native kGlobals[] = {

@@ -82,6 +82,7 @@ void JsonWriter::EscapeCharacter(char32_t character, bool trusted) {
 
 Status JsonWriter::WriteText(const MarkedString& marked) {
   OCTET_TRY(budget_.Allow(marked.size() * 2));
+  OCTET_TRY(style_.ascii ? budget_.SpendCharacters(marked.size()) : budget_.SpendSearch(marked.size()));
   Add("\"");
   const std::string_view text = marked.text();
   size_t kept = 0;
@@ -161,7 +162,7 @@ Status JsonWriter::WriteDict(const Dict& dict) {
 }
 
 Status JsonWriter::Write(const Value& value) {
-  OCTET_TRY(budget_.Spend(1 + level_));
+  OCTET_TRY(budget_.Spend(1 + level_ * (1 + style_.indent.value_or("").size() / 64)));
   if (out_.size() > budget_.limits().memory_bytes) {
     return Fail(ErrorCode::kExhausted, "the JSON is above the memory limit of ", budget_.limits().memory_bytes,
                 " bytes");

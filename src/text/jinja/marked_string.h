@@ -33,6 +33,14 @@ class MarkedString {
   // The bytes begin .. end - 1. Requires begin <= end <= size().
   MarkedString Slice(size_t begin, size_t end) const;
 
+  // Each byte replaced by map(byte), under the same marks.
+  template <class Map>
+  MarkedString MapBytes(Map&& map) const {
+    MarkedString mapped = *this;
+    for (char& byte : mapped.text_) byte = map(byte);
+    return mapped;
+  }
+
   // Calls visit(text, trusted) for each maximal run, in order.
   template <class Visit>
   void ForEachRun(Visit&& visit) const {

@@ -35,8 +35,9 @@ Result<Value> CopyList(Evaluator& evaluator, const Value& self, Bound&) {
   return MakeSequence(evaluator.budget(), SequenceKind::kList, self.sequence().items);
 }
 
-Result<Value> Get(Evaluator&, const Value& self, Bound& arguments) {
+Result<Value> Get(Evaluator& evaluator, const Value& self, Bound& arguments) {
   if (!IsHashable(arguments[0])) return Refuse("unhashable type: '", TypeName(arguments[0]), "'");
+  OCTET_TRY(evaluator.budget().SpendBytes(KeyBytes(arguments[0])));
   if (const Value* found = self.dict().Find(arguments[0])) return *found;
   return arguments[1].missing() ? Value::None() : arguments[1];
 }

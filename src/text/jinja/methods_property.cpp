@@ -12,7 +12,7 @@ namespace {
 template <bool (*property)(char32_t)>
 Result<Value> All(Evaluator& evaluator, const Value& self, Bound&) {
   const std::string_view text = self.string().text();
-  OCTET_TRY(evaluator.budget().SpendBytes(text.size()));
+  OCTET_TRY(evaluator.budget().SpendCharacters(text.size()));
   for (size_t at = 0; at < text.size();) {
     if (!property(DecodeCharacter(text, at))) return Value::FromBool(false);
   }
@@ -24,7 +24,7 @@ bool IsAlphanumeric(char32_t character) { return IsAlpha(character) || IsDigit(c
 template <bool (*wanted)(char32_t), bool (*other)(char32_t)>
 Result<Value> HasCase(Evaluator& evaluator, const Value& self, Bound&) {
   const std::string_view text = self.string().text();
-  OCTET_TRY(evaluator.budget().SpendBytes(text.size()));
+  OCTET_TRY(evaluator.budget().SpendCharacters(text.size()));
   bool found = false;
   for (size_t at = 0; at < text.size();) {
     const char32_t character = DecodeCharacter(text, at);
@@ -37,7 +37,7 @@ Result<Value> HasCase(Evaluator& evaluator, const Value& self, Bound&) {
 // Upper case only behind characters without case, lower case only behind those with.
 Result<Value> TitleCased(Evaluator& evaluator, const Value& self, Bound&) {
   const std::string_view text = self.string().text();
-  OCTET_TRY(evaluator.budget().SpendBytes(text.size()));
+  OCTET_TRY(evaluator.budget().SpendCharacters(text.size()));
   bool inside = false, found = false;
   for (size_t at = 0; at < text.size();) {
     const char32_t character = DecodeCharacter(text, at);

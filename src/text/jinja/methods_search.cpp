@@ -22,7 +22,7 @@ struct Window {
 };
 
 Result<Window> WindowOf(Evaluator& evaluator, const Value& self, const Value& start, const Value& end) {
-  OCTET_TRY(evaluator.budget().SpendBytes(self.string().marked.size()));
+  OCTET_TRY(evaluator.budget().SpendSearch(self.string().marked.size()));
   const Integer length = static_cast<Integer>(self.string().characters);
   const auto clamp = [&](Integer index) {
     return std::clamp<Integer>(index < 0 ? std::max<Integer>(index, -length) + length : index, 0, length + 1);
@@ -135,20 +135,15 @@ std::vector<MarkedString> SplitWordsFromRight(const MarkedString& text, Integer 
 
 std::vector<MarkedString> SplitAt(const MarkedString& text, std::string_view separator, Integer limit,
                                   bool from_right) {
+  // From the right both are read backwards: overlapping separators cut at other places.
+  const std::string text_backwards = from_right ? std::string(text.text().rbegin(), text.text().rend()) : "";
+  const std::string separator_backwards = from_right ? std::string(separator.rbegin(), separator.rend()) : "";
+  const std::string_view searched = from_right ? text_backwards : text.text();
+  const std::string_view sought = from_right ? separator_backwards : separator;
   std::vector<size_t> cuts;
-  for (size_t at = FindPart(text.text(), separator, 0); at != kNowhere;
-       at = FindPart(text.text(), separator, at + separator.size()))
-    cuts.push_back(at);
-  if (from_right) {
-    // Found anew from the right: overlapping separators cut at other places.
-    cuts.clear();
-    size_t end = text.size();
-    for (size_t at = text.text().rfind(separator); at != kNowhere; at = text.text().substr(0, end).rfind(separator)) {
-      cuts.push_back(at);
-      end = at;
-    }
-    std::reverse(cuts.begin(), cuts.end());
-  }
+  for (size_t at = FindPart(searched, sought, 0); at != kNowhere; at = FindPart(searched, sought, at + sought.size()))
+    cuts.push_back(from_right ? text.size() - sought.size() - at : at);
+  if (from_right) std::reverse(cuts.begin(), cuts.end());
   if (limit >= 0 && static_cast<Integer>(cuts.size()) > limit) {
     if (from_right)
       cuts.erase(cuts.begin(), cuts.end() - static_cast<std::ptrdiff_t>(limit));
@@ -201,7 +196,7 @@ Result<Value> Partition(Evaluator& evaluator, const Value& self, Bound& argument
   const MarkedString& text = self.string().marked;
   const std::string_view separator = OCTET_TRY(StringArgument(arguments[0]))->text();
   if (separator.empty()) return Refuse("empty separator");
-  OCTET_TRY(evaluator.budget().Allow(text.size() * 2));
+  OCTET_TRY(evaluator.budget().Allow(text.size() * 4));
   const size_t at = from_right ? FindLastPart(text.text(), separator) : FindPart(text.text(), separator, 0);
   std::vector<Value> parts(3, Text(evaluator, MarkedString(), self));
   if (at == kNowhere) {

@@ -18,6 +18,7 @@ Value Text(Evaluator& evaluator, MarkedString text, const Value& like) {
 template <MarkedString (*transform)(const MarkedString&)>
 Result<Value> Apply(Evaluator& evaluator, const Value& self, Bound&) {
   OCTET_TRY(evaluator.budget().Allow(self.string().marked.size() * 2));
+  OCTET_TRY(evaluator.budget().SpendCharacters(self.string().marked.size()));
   return Text(evaluator, transform(self.string().marked), self);
 }
 
@@ -51,7 +52,7 @@ template <Side side>
 Result<Value> Strip(Evaluator& evaluator, const Value& self, Bound& arguments) {
   std::optional<std::string_view> set;
   if (!arguments[0].missing() && !arguments[0].Is(Kind::kNone)) set = OCTET_TRY(StringArgument(arguments[0]))->text();
-  OCTET_TRY(evaluator.budget().Allow(self.string().marked.size() * (set ? 1 + set->size() / 16 : 1)));
+  OCTET_TRY(evaluator.budget().Allow(self.string().marked.size() * (set ? 1 + set->size() : 1)));
   return Text(evaluator, StripText(self.string().marked, set, side), self);
 }
 
@@ -118,6 +119,7 @@ Result<Value> ExpandTabs(Evaluator& evaluator, const Value& self, Bound& argumen
   const MarkedString& text = self.string().marked;
   const Integer asked_width = OCTET_TRY(IntegerArgument(arguments[0], 8));
   const size_t width = OCTET_TRY(SizeArgument(evaluator.budget(), asked_width));
+  OCTET_TRY(evaluator.budget().SpendSearch(text.size()));
   MarkedString out;
   size_t column = 0;
   for (size_t at = 0; at < text.size();) {
@@ -160,7 +162,7 @@ Result<Value> FormatMap(Evaluator& evaluator, const Value& self, Bound& argument
   Arguments named;
   OCTET_TRY(evaluator.budget().Spend(arguments[0].dict().entries.size()));
   for (const auto& [key, value] : arguments[0].dict().entries) {
-    if (key.Is(Kind::kString)) named.named.emplace_back(key.string().text(), value);
+    if (key.Is(Kind::kString)) named.named.emplace_back(key.string().marked, value);
   }
   return FormatBraces(evaluator, self.string(), named);
 }

@@ -42,7 +42,7 @@ Result<Bound> BindArguments(const Native& native, Arguments arguments) {
   const size_t given = bound.size();
   bound.resize(parameters.size());
   for (auto& argument : arguments.named) {
-    const std::string& name = argument.first;
+    const std::string_view name = argument.first.text();
     const auto found =
         std::find_if(parameters.begin(), parameters.end(), [&](const auto& entry) { return entry.name == name; });
     if (found == parameters.end() || native.parameters.starts_with('/')) {

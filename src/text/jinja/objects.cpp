@@ -101,14 +101,14 @@ Result<Value> Loop::Call(Evaluator& evaluator, Arguments arguments) {
 }
 
 Result<Value> Macro::Attribute(Evaluator& evaluator, std::string_view name) {
-  if (name == "name") return MakeText(evaluator.budget(), statement_.name);
+  if (name == "name") return MakeText(evaluator.budget(), statement_.name, true);
   if (name == "catch_kwargs") return Value::FromBool(statement_.uses_named);
   if (name == "catch_varargs") return Value::FromBool(statement_.uses_positional);
   if (name == "caller") return Value::FromBool(statement_.uses_caller);
   if (name != "arguments") return Value();
   std::vector<Value> names;
   for (const Parameter& parameter : statement_.parameters)
-    names.push_back(MakeText(evaluator.budget(), parameter.name));
+    names.push_back(MakeText(evaluator.budget(), parameter.name, true));
   return MakeSequence(evaluator.budget(), SequenceKind::kTuple, std::move(names));
 }
 
@@ -136,7 +136,7 @@ Value Cycler::Next() {
 Result<Value> Joiner::Call(Evaluator& evaluator, Arguments) {
   if (used_) return separator_;
   used_ = true;
-  return MakeText(evaluator.budget(), "");
+  return MakeText(evaluator.budget(), "", true);
 }
 
 }  // namespace octet::jinja

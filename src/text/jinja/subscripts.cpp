@@ -127,6 +127,7 @@ Result<size_t> LengthOf(const Value& value) {
 
 Result<Value> ItemAt(Budget& budget, const Value& value, const Value& index) {
   if (value.Is(Kind::kDict)) {
+    OCTET_TRY(budget.SpendBytes(KeyBytes(index)));
     const Value* found = IsHashable(index) ? value.dict().Find(index) : nullptr;
     return found == nullptr ? Value() : *found;
   }

@@ -70,7 +70,7 @@ Result<Value> SameAs(Evaluator&, const Value& subject, Bound& arguments) {
 template <bool upper>
 Result<Value> HasCase(Evaluator& evaluator, const Value& subject, Bound&) {
   const MarkedString text = OCTET_TRY(TextOf(evaluator.budget(), subject));
-  OCTET_TRY(evaluator.budget().SpendBytes(text.size()));
+  OCTET_TRY(evaluator.budget().SpendCharacters(text.size()));
   bool found = false;
   for (size_t at = 0; at < text.size();) {
     const char32_t character = DecodeCharacter(text.text(), at);

@@ -23,6 +23,7 @@ std::string EscapeOf(char32_t character) {
 
 Status AppendQuoted(Budget& budget, const StringObject& string, MarkedString& out) {
   OCTET_TRY(budget.Allow(string.marked.size() * 2 + 16));
+  OCTET_TRY(budget.SpendCharacters(string.marked.size()));
   const std::string_view text = string.text();
   const bool doubled = text.find('\'') != std::string_view::npos && text.find('"') == std::string_view::npos;
   const char quote = doubled ? '"' : '\'';

@@ -5,6 +5,7 @@
 #include "text/jinja/characters.h"
 #include "text/jinja/evaluator.h"
 #include "text/jinja/text_form.h"
+#include "text/utf8.h"
 
 namespace octet::jinja {
 namespace {
@@ -44,10 +45,14 @@ bool InSet(const std::optional<std::string_view>& set, char32_t character) {
 }  // namespace
 
 MarkedString UpperText(const MarkedString& text) {
+  if (IsAscii(text.text()))
+    return text.MapBytes([](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
   return MapCharacters(text, [](char32_t character, size_t, size_t) { return UpperOf(character); });
 }
 
 MarkedString LowerText(const MarkedString& text) {
+  if (IsAscii(text.text()))
+    return text.MapBytes([](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
   return MapCharacters(
       text, [&](char32_t character, size_t begin, size_t end) { return LowerAt(text.text(), character, begin, end); });
 }
@@ -88,15 +93,15 @@ size_t FindPart(std::string_view text, std::string_view part, size_t begin) {
 }
 
 size_t FindLastPart(std::string_view text, std::string_view part) {
-  if (part.empty()) return text.size();
-  size_t last = std::string_view::npos;
-  for (size_t at = FindPart(text, part, 0); at != std::string_view::npos; at = FindPart(text, part, at + 1)) last = at;
-  return last;
+  // Read backwards, so that the work is linear: rfind compares the whole part at each place.
+  const std::string text_backwards(text.rbegin(), text.rend()), part_backwards(part.rbegin(), part.rend());
+  const size_t found = FindPart(text_backwards, part_backwards, 0);
+  return found == std::string_view::npos ? found : text.size() - part.size() - found;
 }
 
 Result<MarkedString> ReplaceText(Budget& budget, const MarkedString& text, std::string_view old,
                                  const MarkedString& with, Integer count) {
-  OCTET_TRY(budget.SpendBytes(text.size()));
+  OCTET_TRY(budget.SpendSearch(text.size()));
   MarkedString replaced;
   size_t kept = 0;
   if (old.empty()) {

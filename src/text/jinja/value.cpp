@@ -45,6 +45,17 @@ bool CountKeyParts(const Value& value, size_t& left) {
   return sequence.type == SequenceKind::kIterator;
 }
 
+// Visits at most `left` parts, as many as a key may have.
+size_t BytesOfParts(const Value& value, size_t& left) {
+  if (left == 0) return 0;
+  --left;
+  if (value.Is(Kind::kString)) return value.string().marked.size();
+  if (!value.Is(Kind::kSequence) || value.sequence().type != SequenceKind::kTuple) return 0;
+  size_t bytes = 0;
+  for (const Value& item : value.sequence().items) bytes += sizeof(Value) + BytesOfParts(item, left);
+  return bytes;
+}
+
 }  // namespace
 
 Value Value::FromFloat(double value, bool trusted) {
@@ -203,6 +214,11 @@ std::string TypeName(const Value& value) {
 bool IsHashable(const Value& value) {
   size_t left = kMaximumKeyParts;
   return CountKeyParts(value, left);
+}
+
+size_t KeyBytes(const Value& key) {
+  size_t left = kMaximumKeyParts;
+  return BytesOfParts(key, left);
 }
 
 size_t HashOf(const Value& value) {

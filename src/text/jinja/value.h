@@ -143,7 +143,7 @@ class Evaluator;
 
 struct Arguments {
   std::vector<Value> positional;
-  std::vector<std::pair<std::string, Value>> named;
+  std::vector<std::pair<MarkedString, Value>> named;  // a name from ** has the marks of the key it was
 };
 
 // Something with behaviour: namespace, loop, macro, method, function.
@@ -160,7 +160,7 @@ class Object : public HeapObject {
 };
 
 Value MakeString(Budget& budget, MarkedString text, bool markup = false);
-Value MakeText(Budget& budget, std::string_view text, bool trusted = true);
+Value MakeText(Budget& budget, std::string_view text, bool trusted);
 // A string that lives as long as the template and is charged to nobody.
 Value MakeConstantString(std::string_view text);
 // Fails where the value would be nested deeper than kMaximumValueDepth.
@@ -175,6 +175,8 @@ std::string TypeName(const Value& value);
 // Whether it can be a key.
 bool IsHashable(const Value& value);
 size_t HashOf(const Value& value);
+// Bytes that are read where a key is looked up.
+size_t KeyBytes(const Value& key);
 std::string IntegerText(Integer value);
 
 }  // namespace octet::jinja
