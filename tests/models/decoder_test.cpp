@@ -113,30 +113,6 @@ TEST_P(MechanismsAndTiers, ASequenceInABatchEqualsItselfAlone) {
   EXPECT_TRUE(std::equal(logits.begin() + 10 * vocab, logits.end(), alone_second.begin()));
 }
 
-// Rules that look at the length: each generated token counts itself, keys in the cache keep their angle.
-TEST(Decoder, TokensPastTheLengthWhereAnglesChangeEqualTheReference) {
-  for (const char* name : {"llama_dynamic", "phi3_short", "phi3_long"}) {
-    const Golden golden = ReadGolden(name);
-    const std::vector<float> want = ReadDecodeGolden(name);
-    TinyModel model(name, ComputeType::kF32, kernels::ActiveKernels());
-    const size_t vocab = model.decoder.spec().vocab;
-    const std::vector<std::byte*> pages = model.Pages(golden.ids.size());
-    std::vector<float> logits(vocab);
-    ASSERT_EQ(want.size(), (golden.ids.size() - kDecodePrompt + 1) * vocab);
-    for (size_t first = 0; first < golden.ids.size(); first = std::max(first + 1, kDecodePrompt)) {
-      const size_t count = first == 0 ? kDecodePrompt : 1;
-      const Decoder::Run run{.tokens = std::span(golden.ids).subspan(first, count),
-                             .first_position = first,
-                             .pages = pages,
-                             .logits_from = count - 1,
-                             .prompt_length = kDecodePrompt};
-      ASSERT_TRUE(model.decoder.Forward({&run, 1}, model.context, logits.data()).has_value());
-      const size_t row = first + count - kDecodePrompt;
-      EXPECT_LT(RelativeError(logits, std::span(want).subspan(row * vocab, vocab)), 1e-4) << name << ", row " << row;
-    }
-  }
-}
-
 TEST(Decoder, DecodeStepsDoNotDependOnTheNumberOfThreads) {
   const Golden golden = ReadGolden("gemma3");
   TinyModel one("gemma3", ComputeType::kBf16, kernels::ActiveKernels(), 1);

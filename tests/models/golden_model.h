@@ -57,16 +57,6 @@ struct Golden {
   std::vector<float> logits;  // [seq, vocab]
 };
 
-// Logits of the prompt's last token and of each one fed after it over the cache; tools/golden/rope_decode.py.
-inline constexpr size_t kDecodePrompt = 24;
-inline std::vector<float> ReadDecodeGolden(const std::string& name) {
-  const SafetensorsFile file = Must(SafetensorsFile::Open(GoldenModel(name) / "decode.safetensors"));
-  const auto bytes = file.Bytes(file.entries().front());
-  std::vector<float> logits(bytes.size() / 4);
-  std::memcpy(logits.data(), bytes.data(), bytes.size());
-  return logits;
-}
-
 inline Golden ReadGolden(const std::string& name) {
   const SafetensorsFile file = Must(SafetensorsFile::Open(GoldenModel(name) / "golden.safetensors"));
   Golden golden;
