@@ -137,6 +137,18 @@ Result<ModelSpec> ReadHfConfig(const Json& config, std::string_view where) {
   const Family* family = OCTET_TRY(FindFamily(config, where));
   const Json defaults = OCTET_TRY(ParseJson(family->defaults, family->model_type));
   const ConfigFields fields(config, defaults, where);
+// The length that a model reaches by its rope's stretching, of which `max_position_embeddings` may say nothing. Llama 3
+// and longrope files have the stretched one there already, and so has Gemma 3, whose other rope isn't stretched at all.
+size_t StretchedContext(const ModelSpec& spec) {
+  if (spec.ropes.size() != 1) return spec.max_positions;
+  const nn::RopeSpec& rope = spec.ropes.front();
+  const bool stretches_all = rope.kind == nn::RopeKind::kLinear || rope.kind == nn::RopeKind::kDynamic;
+  if (!stretches_all && rope.kind != nn::RopeKind::kYarn) return spec.max_positions;
+  const size_t trained = rope.kind == nn::RopeKind::kYarn ? rope.original_max : spec.max_positions;
+  const double stretched = static_cast<double>(trained) * rope.factor;
+  return std::max(spec.max_positions, static_cast<size_t>(std::min(stretched, static_cast<double>(kMaxPositions))));
+}
+
   ModelSpec spec;
   spec.family = family->model_type;
   OCTET_TRY(CheckForeignFields(fields));
@@ -148,6 +160,7 @@ Result<ModelSpec> ReadHfConfig(const Json& config, std::string_view where) {
 std::vector<std::string_view> KnownModelTypes() {
   std::vector<std::string_view> types;
   for (const Family& family : KnownFamilies()) types.push_back(family.model_type);
+  spec.max_positions = StretchedContext(spec);  // the rope's own numbers stay the file's
   return types;
 }
 

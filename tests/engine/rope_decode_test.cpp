@@ -1,8 +1,6 @@
 // Answers that grow past the length at which a rope's angles change, against transformers' generate().
 #include <gtest/gtest.h>
 
-#include <cstring>
-
 #include "engine/sequence.h"
 #include "engine/session.h"
 #include "tests/models/golden_model.h"
@@ -12,22 +10,13 @@ namespace {
 
 constexpr size_t kPrompt = 24;  // as tools/golden/rope_decode.py has it
 
-// [ids - 23, vocab]: of the prompt's last token and of each one behind it.
-std::vector<float> ReadDecodeGolden(const std::string& name) {
-  const SafetensorsFile file = Must(SafetensorsFile::Open(GoldenModel(name) / "decode.safetensors"));
-  const auto bytes = file.Bytes(file.entries().front());
-  std::vector<float> logits(bytes.size() / 4);
-  std::memcpy(logits.data(), bytes.data(), bytes.size());
-  return logits;
-}
-
 // Feeds a sequence the golden ids as if it had chosen them; at most `chunk` tokens in a pass.
 class ForcedAnswer {
  public:
   ForcedAnswer(const std::string& name, const kernels::KernelTable& tier)
       : model_(name, ComputeType::kF32, tier), ids_(ReadGolden(name).ids) {}
 
-  // Logits behind each token from the prompt's last one on, as ReadDecodeGolden has them.
+  // Logits behind each token from the prompt's last one on, as decode.safetensors has them.
   std::vector<float> Logits(size_t chunk) {
     const size_t vocab = model_.decoder.spec().vocab;
     PagePool pool = Must(PagePool::Create(model_.decoder.kv_layout().page_bytes(), 8));
@@ -65,7 +54,8 @@ class ForcedAnswer {
 TEST(RopeDecode, AnswersPastTheLengthWhereAnglesChangeEqualTheReference) {
   for (const kernels::KernelTable* tier : kernels::AvailableTiers()) {
     for (const char* name : {"llama_dynamic", "phi3_short", "phi3_long"}) {
-      const std::vector<float> want = ReadDecodeGolden(name), got = ForcedAnswer(name, *tier).Logits(512);
+      const std::vector<float> want = ReadGoldenFloats(name, "decode.safetensors"),
+                               got = ForcedAnswer(name, *tier).Logits(512);
       ASSERT_EQ(got.size(), want.size());
       const size_t rows = ReadGolden(name).ids.size() - kPrompt + 1, vocab = want.size() / rows;
       for (size_t row = 0; row < rows; ++row) {
@@ -122,6 +112,14 @@ TEST(RopeDecode, ASessionReusesKeysOnlyOnOneSideOfTheOriginalLength) {
     }
   }
   EXPECT_EQ(cached, (std::vector<size_t>{0, 20, 0, 45, 0, 30, 39, 50}));
+}
+
+TEST(RopeDecode, AContextMayBeAsLongAsTheRopeStretchesIt) {
+  // llama_dynamic: max_position_embeddings 32, factor 2.
+  EXPECT_EQ(Must(Engine::Open(GoldenModel("llama_dynamic"), {.threads = 1}))->context(), 64u);
+  EXPECT_TRUE(Engine::Open(GoldenModel("llama_dynamic"), {.threads = 1, .context = 64}).has_value());
+  EXPECT_EQ(Engine::Open(GoldenModel("llama_dynamic"), {.threads = 1, .context = 65}).error().message,
+            "a context of 65 tokens is beyond the model's 64");
 }
 
 }  // namespace

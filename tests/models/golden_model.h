@@ -57,6 +57,20 @@ struct Golden {
   std::vector<float> logits;  // [seq, vocab]
 };
 
+// How far transformers' own BF16 run is from its FP32 run over the whole sequence; tools/golden/bf16_errors.py.
+inline double Bf16ErrorOfTheReference(const std::string& name) {
+  return ReadJsonFile(GoldenModel("bf16_errors.json")).at(name).get<double>();
+}
+
+// The floats of a golden file with one tensor.
+inline std::vector<float> ReadGoldenFloats(const std::string& name, const std::string& file_name) {
+  const SafetensorsFile file = Must(SafetensorsFile::Open(GoldenModel(name) / file_name));
+  const auto bytes = file.Bytes(file.entries().front());
+  std::vector<float> floats(bytes.size() / 4);
+  std::memcpy(floats.data(), bytes.data(), bytes.size());
+  return floats;
+}
+
 inline Golden ReadGolden(const std::string& name) {
   const SafetensorsFile file = Must(SafetensorsFile::Open(GoldenModel(name) / "golden.safetensors"));
   Golden golden;

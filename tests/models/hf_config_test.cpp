@@ -62,6 +62,37 @@ TEST(HfConfig, GemmaRoundsItsEmbeddingScaleToTheTrainingType) {
             std::sqrt(640.0F));
 }
 
+TEST(HfConfig, TheContextIsAsLongAsTheRopeStretchesIt) {
+  const auto context = [](std::string_view type, std::string_view fields) {
+    return Must(Read(Cat(R"({"model_type":")", type, R"(","max_position_embeddings":1000,)", fields, "}")))
+        .max_positions;
+  };
+  EXPECT_EQ(context("llama", R"("rope_scaling":{"rope_type":"linear","factor":2.5})"), 2500u);
+  EXPECT_EQ(context("llama", R"("rope_scaling":{"rope_type":"dynamic","factor":4})"), 4000u);
+  EXPECT_EQ(context("qwen2", R"("rope_scaling":{"rope_type":"yarn","factor":4})"), 4000u);
+  // A maximum that was raised already stays.
+  EXPECT_EQ(context("qwen2", R"("rope_scaling":{"type":"yarn","factor":4,"original_max_position_embeddings":250})"),
+            1000u);
+  EXPECT_EQ(context("qwen2", R"("rope_scaling":{"type":"yarn","factor":4,"original_max_position_embeddings":10})"),
+            1000u);
+  EXPECT_EQ(context("llama", R"("rope_scaling":{"rope_type":"linear","factor":0.5})"), 1000u);
+  EXPECT_EQ(context("llama", R"("rope_scaling":{"rope_type":"linear","factor":1e300})"), size_t{1} << 31);
+  EXPECT_EQ(
+      context("llama", R"("rope_scaling":{"rope_type":"llama3","factor":8,"low_freq_factor":1,"high_freq_factor":4,
+      "original_max_position_embeddings":125})"),
+      1000u);
+  EXPECT_EQ(context("gemma3_text", R"("rope_scaling":{"rope_type":"linear","factor":8})"), 1000u);
+  EXPECT_EQ(context("phi3", R"("hidden_size":16,"num_attention_heads":2,"original_max_position_embeddings":500,
+      "rope_scaling":{"type":"longrope","factor":4,"short_factor":[1,1,1,1],"long_factor":[2,2,2,2]})"),
+            1000u);
+  // What the rope itself computes with stays the file's number.
+  EXPECT_EQ(Must(Read(R"({"model_type":"llama","max_position_embeddings":1000,
+      "rope_scaling":{"rope_type":"dynamic","factor":4}})"))
+                .ropes[0]
+                .max_positions,
+            1000u);
+}
+
 TEST(HfConfig, NullMeansNoneWhereLeavingOutMeansTheDefault) {
   EXPECT_EQ(Must(Read(R"({"model_type":"mistral","sliding_window":null})")).layers[0].attn.window, 0u);
   EXPECT_EQ(Must(Read(R"({"model_type":"gemma2","final_logit_softcapping":null})")).final_softcap, 0.0F);
