@@ -178,6 +178,14 @@ TEST(Decoder, MissingPagesAreRefusedWithBothNumbers) {
   EXPECT_EQ(status.error().message, "run 0: 1 cache pages for positions up to 33, which need 2");
 }
 
+TEST(Decoder, TheEmbeddingScaleIsRoundedToTheTypeThatIsComputedIn) {
+  const auto scale = [](ComputeType compute) {
+    return TinyModel("gemma2", compute, kernels::ActiveKernels()).decoder.spec().embed_scale;
+  };
+  EXPECT_EQ(scale(ComputeType::kF32), std::sqrt(80.0F));
+  EXPECT_EQ(scale(ComputeType::kBf16), 8.9375F);
+}
+
 TEST(Decoder, CacheIsFp32OnlyWhereWeightsAre) {
   const auto format = [](ComputeType compute, const char* name) {
     return TinyModel(name, compute, kernels::ActiveKernels()).decoder.kv_layout().format();

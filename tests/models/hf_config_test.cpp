@@ -55,11 +55,17 @@ TEST(HfConfig, MinimalGemmasAlternateWindowsAndRopes) {
   EXPECT_EQ(gemma3.final_softcap, 0.0F);
 }
 
-TEST(HfConfig, GemmaRoundsItsEmbeddingScaleToTheTrainingType) {
-  EXPECT_EQ(Must(Read(R"({"model_type":"gemma3_text","hidden_size":640,"torch_dtype":"bfloat16"})")).embed_scale,
-            25.25F);
-  EXPECT_EQ(Must(Read(R"({"model_type":"gemma3_text","hidden_size":640,"dtype":"float32"})")).embed_scale,
-            std::sqrt(640.0F));
+TEST(HfConfig, GemmasEmbeddingScaleIsExactWhateverTypeTheFileHas) {
+  for (const char* dtype : {"bfloat16", "float16", "float32"}) {
+    const ModelSpec spec =
+        Must(Read(Cat(R"({"model_type":"gemma3_text","hidden_size":640,"torch_dtype":")", dtype, R"("})")));
+    EXPECT_EQ(spec.embed_scale, std::sqrt(640.0F)) << dtype;
+  }
+}
+
+TEST(HfConfig, OnlyGemma2CapsAttentionScores) {
+  EXPECT_EQ(Must(Read(R"({"model_type":"gemma2","attn_logit_softcapping":7.0})")).layers[0].attn.softcap, 7.0F);
+  EXPECT_EQ(Must(Read(R"({"model_type":"gemma3_text","attn_logit_softcapping":7.0})")).layers[0].attn.softcap, 0.0F);
 }
 
 TEST(HfConfig, TheContextIsAsLongAsTheRopeStretchesIt) {
