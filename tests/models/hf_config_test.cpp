@@ -99,6 +99,17 @@ TEST(HfConfig, TheContextIsAsLongAsTheRopeStretchesIt) {
             1000u);
 }
 
+TEST(HfConfig, TokensOutsideTheVocabularyArePassedOver) {
+  const ModelSpec spec = Must(Read(R"({"model_type":"llama","eos_token_id":[2,99999999,-1],"bos_token_id":-1})"));
+  EXPECT_EQ(spec.eos_ids, std::vector<int32_t>{2});
+  EXPECT_FALSE(spec.bos_id.has_value());
+  EXPECT_TRUE(Must(Read(R"({"model_type":"llama","eos_token_id":18446744073709551615})")).eos_ids.empty());
+}
+
+TEST(HfConfig, AnEpsilonOfZeroIsOne) {
+  EXPECT_EQ(Must(Read(R"({"model_type":"llama","rms_norm_eps":0})")).final_norm.eps, 0.0F);
+}
+
 TEST(HfConfig, NullMeansNoneWhereLeavingOutMeansTheDefault) {
   EXPECT_EQ(Must(Read(R"({"model_type":"mistral","sliding_window":null})")).layers[0].attn.window, 0u);
   EXPECT_EQ(Must(Read(R"({"model_type":"gemma2","final_logit_softcapping":null})")).final_softcap, 0.0F);
@@ -178,7 +189,7 @@ TEST(HfConfig, SizesThatCannotBeAreRefusedBeforeAnythingIsAllocated) {
        "`num_attention_heads` 30 is not a multiple of `num_key_value_heads` 4"},
       {R"("num_attention_heads":7)", "`hidden_size` 4096 is not a multiple of `num_attention_heads` 7"},
       {R"("head_dim":100000)", "`head_dim` is 100000"},
-      {R"("rms_norm_eps":0)", "`rms_norm_eps` is 0, expected a number above 0"},
+      {R"("rms_norm_eps":-1e-6)", "`rms_norm_eps` is -1e-06, expected a number of 0 or more"},
       {R"("rms_norm_eps":"small")", "`rms_norm_eps` is \"small\""},
       {R"("rope_theta":-10000)", "`rope_theta` is -10000"},
       {R"("rope_scaling":[1])", "rope parameters are array, an object is expected"},
@@ -186,8 +197,8 @@ TEST(HfConfig, SizesThatCannotBeAreRefusedBeforeAnythingIsAllocated) {
       {R"("rope_scaling":{"rope_type":"dynamic","factor":0.1})", "a factor of 1 or more (0.1)"},
       {R"("rope_scaling":{"rope_type":"longrope","factor":2,"short_factor":[1],"long_factor":[1]})",
        "`short_factor` has 1 numbers, expected 64"},
-      {R"("eos_token_id":[2,99999999])", "`eos_token_id` names a token outside the vocabulary of 32000"},
-      {R"("bos_token_id":"<s>")", "`bos_token_id` names a token outside the vocabulary"},
+      {R"("eos_token_id":[2,"</s>"])", "`eos_token_id` holds string, integers are expected"},
+      {R"("bos_token_id":"<s>")", "`bos_token_id` holds string, integers are expected"},
       {R"("tie_word_embeddings":"yes")", "`tie_word_embeddings` is \"yes\", expected true or false"},
       {R"("layer_types":["full_attention"])", "`layer_types` is a list of 1, expected one entry for each of 32 layers"},
   };
