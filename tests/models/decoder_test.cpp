@@ -70,13 +70,13 @@ TEST_P(EveryModelAndTier, TheOldDialectGivesTheSameBits) {
   EXPECT_EQ(fresh.Logits(golden.ids, golden.ids.size()), old.Logits(golden.ids, golden.ids.size()));
 }
 
-// Each layer rounds to BF16 in eight places one behind the other (inputs of four products, queries, keys, values,
-// probabilities), each by 2^-9 relative at most; the weights are exact.
-TEST_P(EveryModelAndTier, Bf16LogitsStayWithinANormBound) {
+// transformers rounds what Octet rounds, and the residual stream, norms and angles besides, so that Octet must be the
+// nearer to FP32: its error is 0.43 to 0.60 of that one's on every tier.
+TEST_P(EveryModelAndTier, Bf16LogitsAreNearerToFp32ThanTheReferencesOwn) {
   const Golden golden = ReadGolden(Name());
   TinyModel model(Name(), ComputeType::kBf16, Tier());
   const std::vector<float> logits = model.Logits(golden.ids, golden.ids.size());
-  EXPECT_LT(RelativeError(logits, golden.logits), static_cast<double>(8 * model.decoder.spec().layers.size()) / 512);
+  EXPECT_LT(RelativeError(logits, golden.logits), 2 * Bf16ErrorOfTheReference(Name()) / 3);
 }
 
 TEST_P(MechanismsAndTiers, ResultsDoNotDependOnHowThePromptIsCut) {
