@@ -86,7 +86,11 @@ Result<std::unique_ptr<Engine>> Engine::Create(ModelFiles files, std::unique_ptr
 }
 
 SequenceLimits Engine::limits() const {
-  return {.context = context_, .vocab = spec().vocab, .end_tokens = defaults_.end_tokens, .tokenizer = tokenizer()};
+  return {.context = context_,
+          .vocab = spec().vocab,
+          .end_tokens = defaults_.end_tokens,
+          .tokenizer = tokenizer(),
+          .ropes = spec().ropes};
 }
 
 }  // namespace octet

@@ -66,6 +66,8 @@ Result<Sequence> Sequence::Create(Request request, const SequenceLimits& limits,
   Sequence sequence(std::move(sampler), std::move(pages));
   sequence.prompt_size_ = request.prompt.size();
   sequence.cached_ = cached;
+  sequence.angle_length_ = sequence.prompt_size_;
+  sequence.ropes_ = limits.ropes;
   sequence.most_output_ = limits.context - request.prompt.size();
   if (request.options.max_tokens) sequence.most_output_ = std::min(sequence.most_output_, *request.options.max_tokens);
   sequence.tokens_ = std::move(request.prompt);
@@ -88,7 +90,7 @@ Result<Decoder::Run> Sequence::NextRun(size_t most_tokens) {
                       .first_position = cached_,
                       .pages = pages_.pages(),
                       .logits_from = reaches_end ? count - 1 : count,
-                      .prompt_length = prompt_size_};
+                      .prompt_length = angle_length_};
 }
 
 Status Sequence::Advance(const Decoder::Run& run, const float* logits) {
@@ -103,7 +105,19 @@ Status Sequence::Advance(const Decoder::Run& run, const float* logits) {
   }
   AddText(next.token);
   if (!finished() && generated_.size() == most_output_) Finish(FinishReason::kLength);
-  return {};
+  return finished() ? Status() : RenewAngles();
+}
+
+// As transformers' Phi-3 does at that length. The pages are given back and taken again, since others may read them too.
+Status Sequence::RenewAngles() {
+  const bool is_due = std::any_of(ropes_.begin(), ropes_.end(), [&](const nn::RopeSpec& rope) {
+    return nn::SwitchesBetween(rope, angle_length_, tokens_.size());
+  });
+  if (!is_due) return {};
+  pages_.Truncate(0);
+  cached_ = 0;
+  angle_length_ = tokens_.size();
+  return pages_.Cover(tokens_.size());
 }
 
 void Sequence::AddText(int32_t token) {

@@ -34,8 +34,9 @@ namespace octet {
 struct SequenceLimits {
   size_t context = 0;  // prompt and answer together
   size_t vocab = 0;
-  std::span<const int32_t> end_tokens;   // the model's own
-  const Tokenizer* tokenizer = nullptr;  // null: no text, and no stop strings
+  std::span<const int32_t> end_tokens;       // the model's own
+  const Tokenizer* tokenizer = nullptr;      // null: no text, and no stop strings
+  std::span<const nn::RopeSpec> ropes = {};  // the model's; empty: angles don't depend on a sequence's length
 };
 
 class Sequence {
@@ -52,7 +53,8 @@ class Sequence {
   Result<Decoder::Run> NextRun(size_t most_tokens);
 
   // After the forward pass of that run: `logits` [vocab] of its last token where the run wanted them, which then give
-  // the next token. Fails as Sampler::Next does.
+  // the next token. Where that makes the sequence too long for the angles of its cached keys (longrope), cached() falls
+  // to 0 and the next runs read all tokens again. Fails as Sampler::Next does.
   Status Advance(const Decoder::Run& run, const float* logits);
 
   bool finished() const { return finish_reason_.has_value(); }
@@ -68,6 +70,8 @@ class Sequence {
   const std::vector<int32_t>& tokens() const { return tokens_; }
   // Tokens whose keys and values are in the pages.
   size_t cached() const { return cached_; }
+  // The length that counted for their angles (nn/rope.h).
+  size_t angle_length() const { return angle_length_; }
   const std::vector<GeneratedToken>& generated() const { return generated_; }
   // The pages, for whoever goes on where this sequence ended.
   PageTable TakePages() && { return std::move(pages_); }
@@ -79,12 +83,15 @@ class Sequence {
   void ShowText(std::string_view text);
   void Finish(FinishReason reason);
   bool IsEndToken(int32_t token) const;
+  Status RenewAngles();
 
   Sampler sampler_;
   PageTable pages_;
   std::vector<int32_t> tokens_;
   size_t prompt_size_ = 0;
   size_t cached_ = 0;
+  size_t angle_length_ = 0;
+  std::span<const nn::RopeSpec> ropes_;
   size_t most_output_ = 0;
   size_t min_tokens_ = 0;
   std::vector<int32_t> end_tokens_;

@@ -13,10 +13,10 @@ double SecondsBetween(Clock::time_point begin, Clock::time_point end) {
   return std::chrono::duration<double>(end - begin).count();
 }
 
-// Rope rules that look at the sequence's length give a longer prompt other angles.
-bool KeysDependOnLength(const ModelSpec& spec) {
-  return std::any_of(spec.ropes.begin(), spec.ropes.end(), [](const nn::RopeSpec& rope) {
-    return rope.kind == nn::RopeKind::kDynamic || rope.kind == nn::RopeKind::kLongrope;
+// Keys of a prompt of one length serve one of the other where its rope rules give both the same angles.
+bool AnglesAreEqual(const ModelSpec& spec, size_t length, size_t other_length) {
+  return std::none_of(spec.ropes.begin(), spec.ropes.end(), [&](const nn::RopeSpec& rope) {
+    return rope.kind == nn::RopeKind::kDynamic || nn::SwitchesBetween(rope, length, other_length);
   });
 }
 
@@ -28,13 +28,14 @@ Status RunToEnd(Engine& engine, Sequence& sequence, const OnText& on_text, const
   Clock::time_point first_token = begin, last_token = begin;
   Sequence* const one = &sequence;
   while (!sequence.finished()) {
+    const bool reads_prompt = sequence.generated().empty();
     const Status step = engine.runner().Step({&one, 1}, cancel);
     if (!step && step.error().code == ErrorCode::kCancelled) {
       sequence.Cancel();
     } else {
       OCTET_TRY(step);
       last_token = Clock::now();
-      if (sequence.generated().size() <= 1) first_token = last_token;
+      if (reads_prompt) first_token = last_token;
     }
     const std::string piece = sequence.TakeText();
     if (piece.empty()) continue;
@@ -51,7 +52,7 @@ Status RunToEnd(Engine& engine, Sequence& sequence, const OnText& on_text, const
 EngineSession::EngineSession(Engine& engine) : engine_(engine), pages_(engine.MakePages()) {}
 
 size_t EngineSession::CommonPrefix(const std::vector<int32_t>& prompt) const {
-  if (prompt.empty() || KeysDependOnLength(engine_.spec())) return 0;
+  if (prompt.empty() || !AnglesAreEqual(engine_.spec(), held_length_, prompt.size())) return 0;
   const auto [held, wanted] = std::mismatch(held_.begin(), held_.end(), prompt.begin(), prompt.end());
   static_cast<void>(wanted);
   // The last token is computed in any case, since its logits are wanted.
@@ -69,7 +70,8 @@ Result<GenerateResult> EngineSession::Generate(Request request, const OnText& on
   result.text += sequence.TakeText();
   result.tokens = sequence.generated();
   result.finish_reason = *sequence.finish_reason();
-  result.timings.prompt_tokens = std::min(sequence.cached(), sequence.prompt_size());
+  result.timings.prompt_tokens =
+      result.tokens.empty() ? std::min(sequence.cached(), sequence.prompt_size()) : sequence.prompt_size();
   result.timings.cached_tokens = cached;
   result.timings.generated_tokens = result.tokens.size();
   Keep(std::move(sequence));
@@ -78,6 +80,7 @@ Result<GenerateResult> EngineSession::Generate(Request request, const OnText& on
 
 void EngineSession::Keep(Sequence sequence) {
   held_.assign(sequence.tokens().begin(), sequence.tokens().begin() + static_cast<std::ptrdiff_t>(sequence.cached()));
+  held_length_ = sequence.angle_length();
   pages_ = std::move(sequence).TakePages();
 }
 

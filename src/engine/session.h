@@ -33,6 +33,7 @@ class EngineSession {
   Engine& engine_;
   PageTable pages_;
   std::vector<int32_t> held_;  // tokens whose keys and values are in pages_
+  size_t held_length_ = 0;     // that counted for the keys' angles
 };
 
 }  // namespace octet

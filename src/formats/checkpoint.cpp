@@ -10,6 +10,7 @@
 #include "formats/gguf_tensors.h"
 #include "formats/octet_pack.h"
 #include "formats/safetensors.h"
+#include "formats/settle_tensors.h"
 
 namespace octet {
 namespace {
@@ -62,6 +63,7 @@ Result<Checkpoint> OpenDirectory(const std::filesystem::path& directory, Weights
   checkpoint.tokenizer_config = OCTET_TRY(ReadOptionalJson(directory / "tokenizer_config.json"));
   if (weights == Weights::kNeeded || HoldsSafetensors(directory)) {
     checkpoint.tensors = OCTET_TRY(OpenSafetensors(directory));
+    OCTET_TRY(SettleTensors(checkpoint));
   }
   return checkpoint;
 }

@@ -4,6 +4,7 @@
 //   int64_t layers = OCTET_TRY(GetInteger(checkpoint.config, "num_hidden_layers", "config.json"));
 //   OCTET_TRY(checkpoint.tensors->ReadRows("model.norm.weight", 0, 1, norm.data()));
 //
+// What a directory's tensors leave open is settled in both (formats/settle_tensors.h).
 // What the configuration means: models/. Tokenizers: text/, from `path` or `gguf`. Octet packs: engine/pack.
 #pragma once
 

@@ -48,6 +48,16 @@ Result<double> ConfigFields::Positive(std::string_view key) const {
   return number;
 }
 
+Result<double> ConfigFields::NonNegative(std::string_view key) const {
+  const Json* value = Find(key);
+  if (value == nullptr) return Fail(ErrorCode::kCorrupt, where_, ": `", key, "` is missing, a number is expected");
+  const double number = value->is_number() ? value->get<double>() : -1;
+  if (!std::isfinite(number) || number < 0) {
+    return Fail(ErrorCode::kCorrupt, where_, ": `", key, "` is ", Shown(*value), ", expected a number of 0 or more");
+  }
+  return number;
+}
+
 Result<std::optional<double>> ConfigFields::OptionalPositive(std::string_view key) const {
   if (Find(key) == nullptr) return std::optional<double>();
   return std::optional<double>(OCTET_TRY(Positive(key)));

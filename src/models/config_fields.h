@@ -33,6 +33,8 @@ class ConfigFields {
   Result<std::optional<size_t>> OptionalSize(std::string_view key, size_t limit) const;
   // A finite number above 0.
   Result<double> Positive(std::string_view key) const;
+  // A finite number of 0 or more.
+  Result<double> NonNegative(std::string_view key) const;
   // As Positive, or nothing where the field is null or absent.
   Result<std::optional<double>> OptionalPositive(std::string_view key) const;
   // Absent and null are false.

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "models/decoder_parts.h"
+#include "numeric/bf16.h"
 
 namespace octet {
 namespace {
@@ -27,6 +28,11 @@ Result<nn::KvLayout> MakeLayout(const ModelSpec& spec, kernels::ActivationFormat
         {.kv_heads = layer.attn.kv_heads, .key_dim = layer.attn.key_dim, .value_dim = layer.attn.value_dim});
   }
   return nn::KvLayout::Make(layers, format);
+}
+
+// transformers rounds the scale to the type that it computes in, whatever type the file has.
+float EmbedScale(const ModelSpec& spec, const PackedMatrix& embedding) {
+  return IsF32(embedding) ? spec.embed_scale : ToFloat(ToBf16(spec.embed_scale));
 }
 
 // The matrices that a step multiplies with.
@@ -83,6 +89,7 @@ Result<Decoder> Decoder::Load(ModelSpec spec, WeightProvider& weights) {
   auto parts = std::make_unique<Parts>();
   for (const nn::RopeSpec& rope : spec.ropes) parts->ropes.push_back(OCTET_TRY(nn::RopeTable::Make(rope)));
   parts->embedding = OCTET_TRY(LoadMatrix(weights, "embedding", spec.vocab, spec.hidden));
+  spec.embed_scale = EmbedScale(spec, parts->embedding);
   for (size_t index = 0; index < spec.layers.size(); ++index) {
     parts->layers.push_back(OCTET_TRY(LoadLayer(spec, index, weights)));
   }

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <utility>
 
+#include "base/log.h"
 #include "kernels/layout.h"
 #include "models/config_fields.h"
 #include "models/hf_families.h"
@@ -83,16 +84,21 @@ Result<std::vector<int32_t>> ReadTokenIds(const ConfigFields& fields, std::strin
   std::vector<int32_t> ids;
   const Json* value = fields.Find(key);
   if (value == nullptr) return ids;
-  const auto add = [&](const Json& id) {
-    const bool valid =
-        id.is_number_integer() && id.get<int64_t>() >= 0 && id.get<int64_t>() < static_cast<int64_t>(vocab);
-    if (valid) ids.push_back(id.get<int32_t>());
-    return valid;
-  };
-  const bool all_valid = value->is_array() ? std::all_of(value->begin(), value->end(), add) : add(*value);
-  // The default of a family can lie outside a small vocabulary; only what the file says itself is held against it.
-  if (all_valid || fields.FindOwn(key) == nullptr) return ids;
-  return Fail(ErrorCode::kCorrupt, fields.where(), ": `", key, "` names a token outside the vocabulary of ", vocab);
+  const Json list = value->is_array() ? *value : Json::array({*value});
+  for (const Json& id : list) {
+    if (!id.is_number_integer()) {
+      return Fail(ErrorCode::kCorrupt, fields.where(), ": `", key, "` holds ", id.type_name(),
+                  ", integers are expected");
+    }
+    const int64_t token = id.get<int64_t>();
+    if (token >= 0 && token < static_cast<int64_t>(vocab)) {
+      ids.push_back(static_cast<int32_t>(token));
+    } else if (fields.FindOwn(key) != nullptr) {  // a family's default may lie outside a small vocabulary
+      // Published files name tokens that were cut off later; they can't be chosen.
+      LogDebug(fields.where(), ": `", key, "` ", token, " is outside the vocabulary of ", vocab, " and passed over");
+    }
+  }
+  return ids;
 }
 
 // Everything that has one meaning in all families.
@@ -105,7 +111,7 @@ Result<Sizes> ReadCommon(const ConfigFields& fields, ModelSpec& spec) {
   const std::vector<int32_t> bos = OCTET_TRY(ReadTokenIds(fields, "bos_token_id", spec.vocab));
   if (!bos.empty()) spec.bos_id = bos.front();
 
-  const double eps = OCTET_TRY(fields.Positive("rms_norm_eps"));
+  const double eps = OCTET_TRY(fields.NonNegative("rms_norm_eps"));
   if (eps >= 1)
     return Fail(ErrorCode::kCorrupt, fields.where(), ": `rms_norm_eps` is ", eps, ", expected a number below 1");
   spec.final_norm = {.kind = NormKind::kRms, .eps = static_cast<float>(eps)};
@@ -131,6 +137,18 @@ Result<const Family*> FindFamily(const Json& config, std::string_view where) {
   return Fail(ErrorCode::kUnsupported, where, ": model type `", type, "` is not known; known are ", known);
 }
 
+// The length that a model reaches by its rope's stretching, of which `max_position_embeddings` may say nothing. Llama 3
+// and longrope files have the stretched one there already, and so has Gemma 3, whose other rope isn't stretched at all.
+size_t StretchedContext(const ModelSpec& spec) {
+  if (spec.ropes.size() != 1) return spec.max_positions;
+  const nn::RopeSpec& rope = spec.ropes.front();
+  const bool stretches_all = rope.kind == nn::RopeKind::kLinear || rope.kind == nn::RopeKind::kDynamic;
+  if (!stretches_all && rope.kind != nn::RopeKind::kYarn) return spec.max_positions;
+  const size_t trained = rope.kind == nn::RopeKind::kYarn ? rope.original_max : spec.max_positions;
+  const double stretched = static_cast<double>(trained) * rope.factor;
+  return std::max(spec.max_positions, static_cast<size_t>(std::min(stretched, static_cast<double>(kMaxPositions))));
+}
+
 }  // namespace
 
 Result<ModelSpec> ReadHfConfig(const Json& config, std::string_view where) {
@@ -142,6 +160,7 @@ Result<ModelSpec> ReadHfConfig(const Json& config, std::string_view where) {
   OCTET_TRY(CheckForeignFields(fields));
   const Sizes sizes = OCTET_TRY(ReadCommon(fields, spec));
   OCTET_TRY(family->adapt(fields, sizes, spec));
+  spec.max_positions = StretchedContext(spec);  // the rope's own numbers stay the file's
   return spec;
 }
 

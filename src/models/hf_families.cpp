@@ -7,8 +7,6 @@
 
 #include "base/json_text.h"
 #include "models/hf_rope.h"
-#include "numeric/bf16.h"
-#include "numeric/fp16.h"
 
 namespace octet {
 namespace {
@@ -139,19 +137,11 @@ Status AdaptPhi3(const ConfigFields& fields, const Sizes& sizes, ModelSpec& spec
   return ReadOneRope(fields, sizes, /*is_phi3=*/true, spec);
 }
 
-// sqrt(hidden), rounded to the type in which the model was trained and transformers multiplies.
-float GemmaEmbeddingScale(const ModelSpec& spec) {
-  const float scale = std::sqrt(static_cast<float>(spec.hidden));
-  if (spec.dtype == "bfloat16") return ToFloat(ToBf16(scale));
-  return spec.dtype == "float16" ? ToFloat(ToFp16(scale)) : scale;
-}
-
 // What Gemma 2 and 3 share: (1 + w) norms on both sides of each branch, scaled embeddings, a score scale of its own.
 Status AdaptGemma(const ConfigFields& fields, ModelSpec& spec) {
-  spec.embed_scale = GemmaEmbeddingScale(spec);
+  spec.embed_scale = std::sqrt(static_cast<float>(spec.hidden));
   spec.final_norm.kind = NormKind::kRmsPlusOne;
   spec.final_softcap = static_cast<float>(OCTET_TRY(fields.OptionalPositive("final_logit_softcapping")).value_or(0));
-  const double softcap = OCTET_TRY(fields.OptionalPositive("attn_logit_softcapping")).value_or(0);
   const double scale = 1 / std::sqrt(OCTET_TRY(fields.Positive("query_pre_attn_scalar")));
   const bool bias = OCTET_TRY(fields.Flag("attention_bias"));
   SetAttentionBias(bias, bias, spec);
@@ -159,7 +149,6 @@ Status AdaptGemma(const ConfigFields& fields, ModelSpec& spec) {
     layer.pre_attn = layer.pre_ffn = spec.final_norm;
     layer.post_attn = layer.post_ffn = spec.final_norm;
     layer.attn.scale = static_cast<float>(scale);
-    layer.attn.softcap = static_cast<float>(softcap);
   }
   // Early files say `hidden_act` and mean the tanh form all the same; transformers reads `hidden_activation` alone.
   return ReadActivations(fields, "hidden_activation", spec);
@@ -167,6 +156,8 @@ Status AdaptGemma(const ConfigFields& fields, ModelSpec& spec) {
 
 Status AdaptGemma2(const ConfigFields& fields, const Sizes& sizes, ModelSpec& spec) {
   OCTET_TRY(AdaptGemma(fields, spec));
+  const double softcap = OCTET_TRY(fields.OptionalPositive("attn_logit_softcapping")).value_or(0);
+  for (LayerSpec& layer : spec.layers) layer.attn.softcap = static_cast<float>(softcap);
   const auto window = OCTET_TRY(fields.OptionalSize("sliding_window", kMaxPositions));
   OCTET_TRY(ReadWindows(
       fields, window, [](size_t layer) { return layer % 2 == 0; }, spec));
@@ -191,6 +182,8 @@ Status ReadGemma3Ropes(const ConfigFields& fields, const Sizes& sizes, ModelSpec
   return {};
 }
 
+// `attn_logit_softcapping` is a field of Gemma 3's configuration, too, but transformers' Gemma3Attention has never
+// applied it: norms of queries and keys took its place. It is passed over here, whatever it says.
 Status AdaptGemma3(const ConfigFields& fields, const Sizes& sizes, ModelSpec& spec) {
   OCTET_TRY(AdaptGemma(fields, spec));
   for (LayerSpec& layer : spec.layers) layer.attn.qk_norm = layer.pre_attn;

@@ -60,7 +60,7 @@ struct ModelSpec {
   std::string family;  // config.json's model_type: "llama", "qwen2", ...
   size_t vocab = 0;
   size_t hidden = 0;
-  float embed_scale = 1;    // embeddings are multiplied by it
+  float embed_scale = 1;    // embeddings are multiplied by it, rounded to BF16 unless they are computed in FP32
   bool tied = false;        // the head is the embedding table
   float final_softcap = 0;  // of logits; 0: none
   NormSpec final_norm;

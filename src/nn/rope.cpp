@@ -113,6 +113,10 @@ Status CheckNumbers(const RopeSpec& spec) {
 
 }  // namespace
 
+bool SwitchesBetween(const RopeSpec& spec, size_t length, size_t other_length) {
+  return spec.kind == RopeKind::kLongrope && (length > spec.original_max) != (other_length > spec.original_max);
+}
+
 Result<RopeTable> RopeTable::Make(RopeSpec spec) {
   OCTET_TRY(CheckNumbers(spec));
   RopeTable table;

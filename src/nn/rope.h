@@ -9,7 +9,8 @@
 // Two rules depend on how long the sequence is: `dynamic` stretches the base with it, `longrope` switches its factors
 // where it passes original_max. Length is max(position + 1, the length that the caller declares for the prompt), so
 // that a prompt's angles don't depend on how it is cut into chunks, while each generated token counts itself. Keys that
-// are in the cache already keep their angle. Applying the rotation: KernelTable::rope.
+// are in the cache keep their angle under `dynamic`; under `longrope` none fits any more once the sequence has grown
+// past original_max (SwitchesBetween), and they are computed anew. Applying the rotation: KernelTable::rope.
 #pragma once
 
 #include <cstddef>
@@ -41,6 +42,9 @@ struct RopeSpec {
 
   bool operator==(const RopeSpec&) const = default;
 };
+
+// True where a sequence of one of the two lengths has longrope's short factors and one of the other its long ones.
+bool SwitchesBetween(const RopeSpec& spec, size_t length, size_t other_length);
 
 class RopeTable {
  public:

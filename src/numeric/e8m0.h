@@ -40,7 +40,9 @@ inline E8M0 ToE8M0Up(float value) {
   return {static_cast<uint8_t>(down.bits + (above ? 1 : 0))};
 }
 
-// The nearest power; halfway (1.5 times a power) the upper one, as ml_dtypes does.
+// The nearest power; halfway (1.5 times a power) the upper one, as ml_dtypes does from 2^-126 to 2^127. Outside it this
+// one goes on rounding to nearest, where ml_dtypes takes 2^-126 for all above 2^-127 and NaN for zero and for what is
+// nearer to 2^128.
 inline E8M0 ToE8M0(float value) {
   const E8M0 down = ToE8M0Down(value);
   const bool above = down.bits < kE8M0Largest.bits && value >= 1.5f * ToFloat(down);

@@ -70,13 +70,13 @@ TEST_P(EveryModelAndTier, TheOldDialectGivesTheSameBits) {
   EXPECT_EQ(fresh.Logits(golden.ids, golden.ids.size()), old.Logits(golden.ids, golden.ids.size()));
 }
 
-// Each layer rounds to BF16 in eight places one behind the other (inputs of four products, queries, keys, values,
-// probabilities), each by 2^-9 relative at most; the weights are exact.
-TEST_P(EveryModelAndTier, Bf16LogitsStayWithinANormBound) {
+// transformers rounds what Octet rounds, and the residual stream, norms and angles besides, so that Octet must be the
+// nearer to FP32: its error is 0.43 to 0.60 of that one's on every tier.
+TEST_P(EveryModelAndTier, Bf16LogitsAreNearerToFp32ThanTheReferencesOwn) {
   const Golden golden = ReadGolden(Name());
   TinyModel model(Name(), ComputeType::kBf16, Tier());
   const std::vector<float> logits = model.Logits(golden.ids, golden.ids.size());
-  EXPECT_LT(RelativeError(logits, golden.logits), static_cast<double>(8 * model.decoder.spec().layers.size()) / 512);
+  EXPECT_LT(RelativeError(logits, golden.logits), 2 * Bf16ErrorOfTheReference(Name()) / 3);
 }
 
 TEST_P(MechanismsAndTiers, ResultsDoNotDependOnHowThePromptIsCut) {
@@ -111,30 +111,6 @@ TEST_P(MechanismsAndTiers, ASequenceInABatchEqualsItselfAlone) {
   ASSERT_TRUE(model.decoder.Forward(runs, model.context, logits.data()).has_value());
   EXPECT_TRUE(std::equal(logits.begin(), logits.begin() + 10 * vocab, alone_first.end() - 10 * vocab));
   EXPECT_TRUE(std::equal(logits.begin() + 10 * vocab, logits.end(), alone_second.begin()));
-}
-
-// Rules that look at the length: each generated token counts itself, keys in the cache keep their angle.
-TEST(Decoder, TokensPastTheLengthWhereAnglesChangeEqualTheReference) {
-  for (const char* name : {"llama_dynamic", "phi3_short", "phi3_long"}) {
-    const Golden golden = ReadGolden(name);
-    const std::vector<float> want = ReadDecodeGolden(name);
-    TinyModel model(name, ComputeType::kF32, kernels::ActiveKernels());
-    const size_t vocab = model.decoder.spec().vocab;
-    const std::vector<std::byte*> pages = model.Pages(golden.ids.size());
-    std::vector<float> logits(vocab);
-    ASSERT_EQ(want.size(), (golden.ids.size() - kDecodePrompt + 1) * vocab);
-    for (size_t first = 0; first < golden.ids.size(); first = std::max(first + 1, kDecodePrompt)) {
-      const size_t count = first == 0 ? kDecodePrompt : 1;
-      const Decoder::Run run{.tokens = std::span(golden.ids).subspan(first, count),
-                             .first_position = first,
-                             .pages = pages,
-                             .logits_from = count - 1,
-                             .prompt_length = kDecodePrompt};
-      ASSERT_TRUE(model.decoder.Forward({&run, 1}, model.context, logits.data()).has_value());
-      const size_t row = first + count - kDecodePrompt;
-      EXPECT_LT(RelativeError(logits, std::span(want).subspan(row * vocab, vocab)), 1e-4) << name << ", row " << row;
-    }
-  }
 }
 
 TEST(Decoder, DecodeStepsDoNotDependOnTheNumberOfThreads) {
@@ -200,6 +176,14 @@ TEST(Decoder, MissingPagesAreRefusedWithBothNumbers) {
   const Status status = model.decoder.Forward({&run, 1}, model.context, nullptr);
   ASSERT_FALSE(status.has_value());
   EXPECT_EQ(status.error().message, "run 0: 1 cache pages for positions up to 33, which need 2");
+}
+
+TEST(Decoder, TheEmbeddingScaleIsRoundedToTheTypeThatIsComputedIn) {
+  const auto scale = [](ComputeType compute) {
+    return TinyModel("gemma2", compute, kernels::ActiveKernels()).decoder.spec().embed_scale;
+  };
+  EXPECT_EQ(scale(ComputeType::kF32), std::sqrt(80.0F));
+  EXPECT_EQ(scale(ComputeType::kBf16), 8.9375F);
 }
 
 TEST(Decoder, CacheIsFp32OnlyWhereWeightsAre) {

@@ -129,7 +129,9 @@ class EditableSource : public TensorSource {
     return {};
   }
   Result<std::span<const std::byte>> Bytes(std::string_view name) const override {
-    return std::span<const std::byte>(data_.at(std::string(name)).second);
+    const std::vector<std::byte>& codes = data_.at(std::string(name)).second;
+    if (codes.empty()) return Fail(ErrorCode::kUnsupported, name, " is kept as floats");
+    return std::span<const std::byte>(codes);
   }
 
  private:

@@ -57,14 +57,18 @@ struct Golden {
   std::vector<float> logits;  // [seq, vocab]
 };
 
-// Logits of the prompt's last token and of each one fed after it over the cache; tools/golden/rope_decode.py.
-inline constexpr size_t kDecodePrompt = 24;
-inline std::vector<float> ReadDecodeGolden(const std::string& name) {
-  const SafetensorsFile file = Must(SafetensorsFile::Open(GoldenModel(name) / "decode.safetensors"));
+// How far transformers' own BF16 run is from its FP32 run over the whole sequence; tools/golden/bf16_errors.py.
+inline double Bf16ErrorOfTheReference(const std::string& name) {
+  return ReadJsonFile(GoldenModel("bf16_errors.json")).at(name).get<double>();
+}
+
+// The floats of a golden file with one tensor.
+inline std::vector<float> ReadGoldenFloats(const std::string& name, const std::string& file_name) {
+  const SafetensorsFile file = Must(SafetensorsFile::Open(GoldenModel(name) / file_name));
   const auto bytes = file.Bytes(file.entries().front());
-  std::vector<float> logits(bytes.size() / 4);
-  std::memcpy(logits.data(), bytes.data(), bytes.size());
-  return logits;
+  std::vector<float> floats(bytes.size() / 4);
+  std::memcpy(floats.data(), bytes.data(), bytes.size());
+  return floats;
 }
 
 inline Golden ReadGolden(const std::string& name) {

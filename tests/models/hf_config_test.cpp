@@ -55,11 +55,59 @@ TEST(HfConfig, MinimalGemmasAlternateWindowsAndRopes) {
   EXPECT_EQ(gemma3.final_softcap, 0.0F);
 }
 
-TEST(HfConfig, GemmaRoundsItsEmbeddingScaleToTheTrainingType) {
-  EXPECT_EQ(Must(Read(R"({"model_type":"gemma3_text","hidden_size":640,"torch_dtype":"bfloat16"})")).embed_scale,
-            25.25F);
-  EXPECT_EQ(Must(Read(R"({"model_type":"gemma3_text","hidden_size":640,"dtype":"float32"})")).embed_scale,
-            std::sqrt(640.0F));
+TEST(HfConfig, GemmasEmbeddingScaleIsExactWhateverTypeTheFileHas) {
+  for (const char* dtype : {"bfloat16", "float16", "float32"}) {
+    const ModelSpec spec =
+        Must(Read(Cat(R"({"model_type":"gemma3_text","hidden_size":640,"torch_dtype":")", dtype, R"("})")));
+    EXPECT_EQ(spec.embed_scale, std::sqrt(640.0F)) << dtype;
+  }
+}
+
+TEST(HfConfig, OnlyGemma2CapsAttentionScores) {
+  EXPECT_EQ(Must(Read(R"({"model_type":"gemma2","attn_logit_softcapping":7.0})")).layers[0].attn.softcap, 7.0F);
+  EXPECT_EQ(Must(Read(R"({"model_type":"gemma3_text","attn_logit_softcapping":7.0})")).layers[0].attn.softcap, 0.0F);
+}
+
+TEST(HfConfig, TheContextIsAsLongAsTheRopeStretchesIt) {
+  const auto context = [](std::string_view type, std::string_view fields) {
+    return Must(Read(Cat(R"({"model_type":")", type, R"(","max_position_embeddings":1000,)", fields, "}")))
+        .max_positions;
+  };
+  EXPECT_EQ(context("llama", R"("rope_scaling":{"rope_type":"linear","factor":2.5})"), 2500u);
+  EXPECT_EQ(context("llama", R"("rope_scaling":{"rope_type":"dynamic","factor":4})"), 4000u);
+  EXPECT_EQ(context("qwen2", R"("rope_scaling":{"rope_type":"yarn","factor":4})"), 4000u);
+  // A maximum that was raised already stays.
+  EXPECT_EQ(context("qwen2", R"("rope_scaling":{"type":"yarn","factor":4,"original_max_position_embeddings":250})"),
+            1000u);
+  EXPECT_EQ(context("qwen2", R"("rope_scaling":{"type":"yarn","factor":4,"original_max_position_embeddings":10})"),
+            1000u);
+  EXPECT_EQ(context("llama", R"("rope_scaling":{"rope_type":"linear","factor":0.5})"), 1000u);
+  EXPECT_EQ(context("llama", R"("rope_scaling":{"rope_type":"linear","factor":1e300})"), size_t{1} << 31);
+  EXPECT_EQ(
+      context("llama", R"("rope_scaling":{"rope_type":"llama3","factor":8,"low_freq_factor":1,"high_freq_factor":4,
+      "original_max_position_embeddings":125})"),
+      1000u);
+  EXPECT_EQ(context("gemma3_text", R"("rope_scaling":{"rope_type":"linear","factor":8})"), 1000u);
+  EXPECT_EQ(context("phi3", R"("hidden_size":16,"num_attention_heads":2,"original_max_position_embeddings":500,
+      "rope_scaling":{"type":"longrope","factor":4,"short_factor":[1,1,1,1],"long_factor":[2,2,2,2]})"),
+            1000u);
+  // What the rope itself computes with stays the file's number.
+  EXPECT_EQ(Must(Read(R"({"model_type":"llama","max_position_embeddings":1000,
+      "rope_scaling":{"rope_type":"dynamic","factor":4}})"))
+                .ropes[0]
+                .max_positions,
+            1000u);
+}
+
+TEST(HfConfig, TokensOutsideTheVocabularyArePassedOver) {
+  const ModelSpec spec = Must(Read(R"({"model_type":"llama","eos_token_id":[2,99999999,-1],"bos_token_id":-1})"));
+  EXPECT_EQ(spec.eos_ids, std::vector<int32_t>{2});
+  EXPECT_FALSE(spec.bos_id.has_value());
+  EXPECT_TRUE(Must(Read(R"({"model_type":"llama","eos_token_id":18446744073709551615})")).eos_ids.empty());
+}
+
+TEST(HfConfig, AnEpsilonOfZeroIsOne) {
+  EXPECT_EQ(Must(Read(R"({"model_type":"llama","rms_norm_eps":0})")).final_norm.eps, 0.0F);
 }
 
 TEST(HfConfig, NullMeansNoneWhereLeavingOutMeansTheDefault) {
@@ -141,7 +189,7 @@ TEST(HfConfig, SizesThatCannotBeAreRefusedBeforeAnythingIsAllocated) {
        "`num_attention_heads` 30 is not a multiple of `num_key_value_heads` 4"},
       {R"("num_attention_heads":7)", "`hidden_size` 4096 is not a multiple of `num_attention_heads` 7"},
       {R"("head_dim":100000)", "`head_dim` is 100000"},
-      {R"("rms_norm_eps":0)", "`rms_norm_eps` is 0, expected a number above 0"},
+      {R"("rms_norm_eps":-1e-6)", "`rms_norm_eps` is -1e-06, expected a number of 0 or more"},
       {R"("rms_norm_eps":"small")", "`rms_norm_eps` is \"small\""},
       {R"("rope_theta":-10000)", "`rope_theta` is -10000"},
       {R"("rope_scaling":[1])", "rope parameters are array, an object is expected"},
@@ -149,8 +197,8 @@ TEST(HfConfig, SizesThatCannotBeAreRefusedBeforeAnythingIsAllocated) {
       {R"("rope_scaling":{"rope_type":"dynamic","factor":0.1})", "a factor of 1 or more (0.1)"},
       {R"("rope_scaling":{"rope_type":"longrope","factor":2,"short_factor":[1],"long_factor":[1]})",
        "`short_factor` has 1 numbers, expected 64"},
-      {R"("eos_token_id":[2,99999999])", "`eos_token_id` names a token outside the vocabulary of 32000"},
-      {R"("bos_token_id":"<s>")", "`bos_token_id` names a token outside the vocabulary"},
+      {R"("eos_token_id":[2,"</s>"])", "`eos_token_id` holds string, integers are expected"},
+      {R"("bos_token_id":"<s>")", "`bos_token_id` holds string, integers are expected"},
       {R"("tie_word_embeddings":"yes")", "`tie_word_embeddings` is \"yes\", expected true or false"},
       {R"("layer_types":["full_attention"])", "`layer_types` is a list of 1, expected one entry for each of 32 layers"},
   };

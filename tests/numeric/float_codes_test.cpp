@@ -142,19 +142,35 @@ TYPED_TEST(FloatFormat, WhatLiesBeyondTheLargestSaturates) {
 
 TYPED_TEST(FloatFormat, StochasticRoundingReachesBothNeighboursInProportion) {
   const std::vector<float> values = FiniteValues<TypeParam>();
-  const size_t stride = std::max<size_t>(values.size() / 64, 1);
+  const size_t stride = std::max<size_t>(values.size() / 32, 1);
   for (size_t i = 1; i < values.size(); i += stride) {
     const double low = values[i - 1], high = values[i];
-    const float quarter = static_cast<float>(low + (high - low) / 4);
-    int up = 0;
-    for (uint32_t k = 0; k < 64; ++k) {
-      // 64 equally spaced random numbers: the share of the upper neighbour is exact to one of them.
-      const float got = ToFloat(Format<TypeParam>::Stochastic(quarter, (k << 26) + (1u << 25)));
-      ASSERT_TRUE(got == values[i - 1] || got == values[i]) << quarter << " became " << got;
-      up += got == values[i] ? 1 : 0;
+    // Fractions near an end tell many random bits from few.
+    for (const double fraction : {1.0 / 1024, 3.0 / 1024, 0.25, 1.0 / 3, 0.5, 1021.0 / 1024}) {
+      const float between = static_cast<float>(low + (high - low) * fraction);
+      int up = 0;
+      for (uint32_t k = 0; k < 4096; ++k) {
+        // 4096 equally spaced random numbers: the share of the upper neighbour is exact to one of them.
+        const float got = ToFloat(Format<TypeParam>::Stochastic(between, (k << 20) + (1u << 19)));
+        ASSERT_TRUE(got == values[i - 1] || got == values[i]) << between << " became " << got;
+        up += got == values[i] ? 1 : 0;
+      }
+      EXPECT_NEAR(up, 4096 * fraction, 1) << between << ", " << fraction << " of the way";
     }
-    EXPECT_NEAR(up, 16, 1) << quarter;
   }
+}
+
+TYPED_TEST(FloatFormat, WhatIsFarBelowTheSmallestCodeIsRoundedStochasticallyInProportion) {
+  const std::vector<float> values = FiniteValues<TypeParam>();
+  const float smallest = *std::upper_bound(values.begin(), values.end(), 0.0F);
+  const float tiny = std::ldexp(3 * smallest, -12);
+  int up = 0;
+  for (uint32_t k = 0; k < 16384; ++k) {
+    const float got = ToFloat(Format<TypeParam>::Stochastic(tiny, (k << 18) + (1u << 17)));
+    ASSERT_TRUE(got == 0 || got == smallest) << got;
+    up += got == smallest ? 1 : 0;
+  }
+  EXPECT_EQ(up, 12);
 }
 
 template <class Code>
@@ -178,6 +194,15 @@ TYPED_TEST(CodesOfBf16, EveryClampedBf16InputEncodesAsMlDtypesDoes) {
     ASSERT_EQ(codes.back(), runs[run][1].template get<int>()) << "input " << value;
   }
   EXPECT_EQ(Crc32(codes), golden["crc_of_codes"].template get<uint32_t>());
+}
+
+// Of 2^32 random numbers two let 2^-31 of the smallest code become it, and none what is smaller by far.
+TYPED_TEST(CodesOfBf16, StochasticRoundingUsesAll32RandomBits) {
+  const std::vector<float> values = FiniteValues<TypeParam>();
+  const float smallest = *std::upper_bound(values.begin(), values.end(), 0.0F);
+  EXPECT_EQ(Format<TypeParam>::Stochastic(std::ldexp(smallest, -31), 0xFFFFFFFDu).bits, 0);
+  EXPECT_EQ(Format<TypeParam>::Stochastic(std::ldexp(smallest, -31), 0xFFFFFFFEu).bits, 1);
+  EXPECT_EQ(Format<TypeParam>::Stochastic(std::ldexp(smallest, -60), 0xFFFFFFFFu).bits, 0);
 }
 
 TEST(NaN, StaysNaNWithItsSignWhereTheFormatHasOne) {
@@ -222,6 +247,15 @@ TEST(E8M0Format, EveryBf16InputRoundsAsMlDtypesDoes) {
     if (value >= 0x1p-126f && value <= 0x1p127f) codes.push_back(ToE8M0(value).bits);
   }
   EXPECT_EQ(Crc32(codes), Golden()["e8m0_crc_of_codes"].get<uint32_t>());
+}
+
+// ml_dtypes has codes 1 for 1.25 x 2^-127, NaN for zero and for 1.5 x 2^127.
+TEST(E8M0Format, NearestBelowTheSmallestNormalAndAboveTheLargestIsNearestStill) {
+  EXPECT_EQ(ToE8M0(0x0.4p-127F).bits, 0);
+  EXPECT_EQ(ToE8M0(1.25F * 0x1p-127F).bits, 0);
+  EXPECT_EQ(ToE8M0(std::nextafter(1.5F * 0x1p-127F, 0.0F)).bits, 0);
+  EXPECT_EQ(ToE8M0(1.5F * 0x1p-127F).bits, 1);
+  EXPECT_EQ(ToE8M0(1.5F * 0x1p127F).bits, 0xFE);
 }
 
 TEST(E8M0Format, UpIsNeverBelowAndDownNeverAbove) {

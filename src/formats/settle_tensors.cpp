@@ -1,0 +1,111 @@
+#include "formats/settle_tensors.h"
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <utility>
+
+#include "base/log.h"
+
+namespace octet {
+namespace {
+
+constexpr std::string_view kPrefix = "model.";
+constexpr std::string_view kEmbedding = "model.embed_tokens.weight";
+constexpr std::string_view kHead = "lm_head.weight";
+constexpr const char* kTied = "tie_word_embeddings";
+
+constexpr uint64_t kRowsAtOnce = 64;
+
+using Rename = std::function<std::string(const std::string&)>;
+
+// The tensors of another source under other names.
+class RenamedTensors : public TensorSource {
+ public:
+  // Names must stay unique.
+  RenamedTensors(std::shared_ptr<const TensorSource> stored, const Rename& rename) : stored_(std::move(stored)) {
+    for (const TensorInfo& info : stored_->tensors()) {
+      infos_.push_back(info);
+      infos_.back().name = rename(info.name);
+      stored_names_.emplace(infos_.back().name, info.name);
+    }
+    std::sort(infos_.begin(), infos_.end(), [](const TensorInfo& a, const TensorInfo& b) { return a.name < b.name; });
+  }
+
+  const std::vector<TensorInfo>& tensors() const override { return infos_; }
+  Status ReadRows(std::string_view name, uint64_t first, uint64_t count, float* out) const override {
+    return stored_->ReadRows(StoredName(*OCTET_TRY(Require(name))), first, count, out);
+  }
+  Result<std::span<const std::byte>> Bytes(std::string_view name) const override {
+    return stored_->Bytes(StoredName(*OCTET_TRY(Require(name))));
+  }
+  void Release(std::string_view name) const override {
+    if (const TensorInfo* info = Find(name)) stored_->Release(StoredName(*info));
+  }
+
+ private:
+  const std::string& StoredName(const TensorInfo& info) const { return stored_names_.at(info.name); }
+
+  std::shared_ptr<const TensorSource> stored_;
+  std::vector<TensorInfo> infos_;
+  std::map<std::string, std::string> stored_names_;  // by the name shown
+};
+
+Result<bool> HoldSameValues(const TensorSource& tensors, const TensorInfo& a, const TensorInfo& b) {
+  if (a.shape != b.shape) return false;
+  const auto a_bytes = tensors.Bytes(a.name), b_bytes = tensors.Bytes(b.name);
+  if (a.dtype == b.dtype && a_bytes && b_bytes)
+    return std::equal(a_bytes->begin(), a_bytes->end(), b_bytes->begin(), b_bytes->end());
+  const uint64_t rows = RowCount(a.shape), width = RowSize(a.shape);
+  std::vector<float> a_values(kRowsAtOnce * width), b_values(kRowsAtOnce * width);
+  for (uint64_t row = 0; row < rows; row += kRowsAtOnce) {
+    const uint64_t count = std::min(kRowsAtOnce, rows - row);
+    OCTET_TRY(tensors.ReadRows(a.name, row, count, a_values.data()));
+    OCTET_TRY(tensors.ReadRows(b.name, row, count, b_values.data()));
+    const auto end = a_values.begin() + static_cast<std::ptrdiff_t>(count * width);
+    if (!std::equal(a_values.begin(), end, b_values.begin())) return false;
+  }
+  return true;
+}
+
+void AddMissingPrefix(Checkpoint& checkpoint) {
+  const std::vector<TensorInfo>& infos = checkpoint.tensors->tensors();
+  const bool has_prefix =
+      std::any_of(infos.begin(), infos.end(), [](const TensorInfo& info) { return info.name.starts_with(kPrefix); });
+  if (has_prefix || checkpoint.tensors->Find(kEmbedding.substr(kPrefix.size())) == nullptr) return;
+  LogInfo(checkpoint.path, ": the base model alone; its tensors are read as ", kPrefix, "*");
+  checkpoint.tensors = std::make_shared<RenamedTensors>(checkpoint.tensors, [](const std::string& name) {
+    return name.starts_with("lm_head.") ? name : Cat(kPrefix, name);
+  });
+}
+
+Status SettleHead(Checkpoint& checkpoint) {
+  const Json* tied = FindMember(checkpoint.config, kTied);
+  if (tied != nullptr && *tied != true) return {};  // the file's word, or a mistake that its reader names
+  const TensorInfo* embedding = checkpoint.tensors->Find(kEmbedding);
+  const TensorInfo* head = checkpoint.tensors->Find(kHead);
+  if (head == nullptr) return {};
+  if (embedding == nullptr) {
+    LogInfo(checkpoint.path, ": has no ", kEmbedding, "; ", kHead, " serves as both");
+    checkpoint.tensors = std::make_shared<RenamedTensors>(
+        checkpoint.tensors, [](const std::string& name) { return name == kHead ? std::string(kEmbedding) : name; });
+    checkpoint.config[kTied] = true;
+    return {};
+  }
+  if (OCTET_TRY(HoldSameValues(*checkpoint.tensors, *embedding, *head))) return {};
+  if (tied != nullptr) {
+    LogWarning(checkpoint.path, ": config.json ties the head to the embedding, but ", kHead, " differs from ",
+               kEmbedding, "; it is used as the head");
+  }
+  checkpoint.config[kTied] = false;
+  return {};
+}
+
+}  // namespace
+
+Status SettleTensors(Checkpoint& checkpoint) {
+  AddMissingPrefix(checkpoint);
+  return SettleHead(checkpoint);
+}
+
+}  // namespace octet
