@@ -55,15 +55,17 @@ Status CheckpointWeights::PackPanels(const Source& source, const PackedMatrix& m
         status.Set(std::move(done).error());
     }
   });
-  for (const Part& part : source.parts) tensors_->Release(part.integers ? part.integers->codes : part.slot.tensor);
+  for (const Part& part : source.parts)
+    tensors_->Release(part.integers ? part.integers->codes : part.nvfp4 ? part.nvfp4->codes : part.slot.tensor);
   return status.Take();
 }
 
 Status CheckpointWeights::PackColumns(const Source& source, const PackedMatrix& matrix, size_t first, size_t count,
                                       std::vector<float>& scratch, std::byte* packed) const {
-  if (kernels::IsInteger(matrix.format)) {
-    if (Status done = PackIntegerColumns(source, matrix, first, count, packed); !done)
-      return Prefixed(std::move(done).error(), path_ + ": ");
+  if (const bool is_nvfp4 = matrix.format == WeightFormat::kNvfp4; is_nvfp4 || kernels::IsInteger(matrix.format)) {
+    Status done = is_nvfp4 ? PackNvfp4Columns(source, matrix, first, count, packed)
+                           : PackIntegerColumns(source, matrix, first, count, packed);
+    if (!done) return Prefixed(std::move(done).error(), path_ + ": ");
     return {};
   }
   const bool is_codes = matrix.format == WeightFormat::kE4M3;
@@ -119,6 +121,25 @@ Status CheckpointWeights::PackIntegerColumns(const Source& source, const PackedM
   } else {
     kernels::PackWeightsInt4(matrix.format, codes.data(), scales.data(), count, matrix.depth, packed);
   }
+  return {};
+}
+
+Status CheckpointWeights::PackNvfp4Columns(const Source& source, const PackedMatrix& matrix, size_t first, size_t count,
+                                           std::byte* packed) const {
+  const size_t blocks = CeilDivide(matrix.depth, kernels::kNvfp4Block);
+  std::vector<uint8_t> codes(count * matrix.depth), scales(count * blocks);
+  size_t part_begin = 0;
+  for (const Part& part : source.parts) {
+    const size_t begin = std::max(first, part_begin), end = std::min(first + count, part_begin + part.slot.rows);
+    if (begin < end) {
+      const size_t row = part.slot.first_row + begin - part_begin, rows = end - begin, at = begin - first;
+      OCTET_TRY(part.nvfp4->ReadCodes(*tensors_, row, rows,
+                                      std::span(codes).subspan(at * matrix.depth, rows * matrix.depth)));
+      OCTET_TRY(part.nvfp4->ReadScales(*tensors_, row, rows, std::span(scales).subspan(at * blocks, rows * blocks)));
+    }
+    part_begin += part.slot.rows;
+  }
+  kernels::PackWeightsNvfp4(codes.data(), scales.data(), count, matrix.depth, packed);
   return {};
 }
 

@@ -63,24 +63,35 @@ Result<WeightFormat> CheckpointWeights::DenseFormat(const std::vector<WeightSlot
   if (compute != ComputeType::kAuto) return compute == ComputeType::kF32 ? WeightFormat::kF32 : WeightFormat::kBf16;
   for (const WeightSlot& slot : slots) {
     if (!slot.IsMatrix()) continue;
-    if (OCTET_TRY(FindIntegers(slot))) return WeightFormat::kBf16;
+    if (OCTET_TRY(FindCodes(slot))) return WeightFormat::kBf16;
     const TensorInfo* info = OCTET_TRY(FindShaped(*tensors_, slot.tensor, ShapeOf(slot), path_, hint_));
     if (info->stored_type != "F32") return WeightFormat::kBf16;
   }
   return WeightFormat::kF32;
 }
 
-Result<std::optional<IntegerMatrix>> CheckpointWeights::FindIntegers(const WeightSlot& slot) const {
-  Result<std::optional<IntegerMatrix>> found = FindIntegerMatrix(*tensors_, slot, declared_);
-  if (!found) return Prefixed(std::move(found).error(), path_ + ": ");
-  return found;
+auto CheckpointWeights::FindCodes(const WeightSlot& slot) const
+    -> Result<std::optional<std::pair<Part, WeightFormat>>> {
+  Part part{.slot = slot, .bias = {}, .scale = {}};
+  Result<std::optional<Nvfp4Matrix>> nvfp4 = FindNvfp4Matrix(*tensors_, slot);
+  if (!nvfp4) return Prefixed(std::move(nvfp4).error(), path_ + ": ");
+  if (*nvfp4) {
+    part.nvfp4 = std::move(*nvfp4);
+    return std::pair(std::move(part), WeightFormat::kNvfp4);
+  }
+  Result<std::optional<IntegerMatrix>> integers = FindIntegerMatrix(*tensors_, slot, declared_);
+  if (!integers) return Prefixed(std::move(integers).error(), path_ + ": ");
+  if (!*integers) return std::nullopt;
+  const WeightFormat format = (*integers)->format;
+  part.integers = std::move(*integers);
+  return std::pair(std::move(part), format);
 }
 
 Status CheckpointWeights::AddSlot(const WeightSlot& slot, WeightFormat dense) {
-  if (std::optional<IntegerMatrix> integers = OCTET_TRY(FindIntegers(slot))) {
+  if (auto codes = OCTET_TRY(FindCodes(slot))) {
     entries_.push_back({.name = slot.name, .is_matrix = true});
-    sources_.push_back({.parts = {}, .format = integers->format});
-    sources_.back().parts.push_back({.slot = slot, .bias = {}, .scale = {}, .integers = std::move(integers)});
+    sources_.push_back({.parts = {}, .format = codes->second});
+    sources_.back().parts.push_back(std::move(codes->first));
     return {};
   }
   const TensorInfo* info = OCTET_TRY(FindShaped(*tensors_, slot.tensor, ShapeOf(slot), path_, hint_));
@@ -208,8 +219,10 @@ Result<PackedMatrix> CheckpointWeights::Matrix(std::string_view name) {
   return matrix;
 }
 
-// One number for each of the part's rows: its scale, or of INT4 what its scales are divided by.
+// One number for each of the part's rows: its scale, of NVFP4 that of the tensor, of INT4 what its scales are divided
+// by.
 Result<std::vector<float>> CheckpointWeights::ScalesOf(const Part& part) const {
+  if (part.nvfp4) return std::vector<float>(part.slot.rows, part.nvfp4->factor);
   if (part.integers) {
     Result<std::vector<float>> scales = part.integers->ReadScales(*tensors_, part.slot.first_row, part.slot.rows);
     if (!scales) return Prefixed(std::move(scales).error(), path_ + ": ");
@@ -230,7 +243,7 @@ Result<std::vector<float>> CheckpointWeights::ScalesOf(const Part& part) const {
 
 Result<std::vector<float>> CheckpointWeights::JoinScales(const Source& source) const {
   std::vector<float> joined;
-  if (source.format != WeightFormat::kE4M3 && !kernels::IsInteger(source.format)) return joined;
+  if (source.format == WeightFormat::kF32 || source.format == WeightFormat::kBf16) return joined;
   for (const Part& part : source.parts) {
     const std::vector<float> scales = OCTET_TRY(ScalesOf(part));
     joined.insert(joined.end(), scales.begin(), scales.end());
@@ -264,7 +277,8 @@ uint64_t CheckpointWeights::packed_bytes() const {
       has_bias = has_bias || !part.bias.empty();
     }
     const WeightSlot& slot = source.parts.front().slot;
-    const bool has_scales = source.format == WeightFormat::kE4M3 || source.format == WeightFormat::kInt8;
+    const bool has_scales = source.format == WeightFormat::kE4M3 || source.format == WeightFormat::kNvfp4 ||
+                            source.format == WeightFormat::kInt8;
     bytes += slot.IsMatrix() ? kernels::PackedBytes(source.format, rows, slot.columns) : rows * sizeof(float);
     bytes += rows * sizeof(float) * (size_t{has_scales} + size_t{has_bias});
   }
