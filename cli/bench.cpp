@@ -32,7 +32,8 @@ struct BenchOptions {
     using B = BenchOptions;
     visit(&B::shape, "shape", "instead of MODEL: random weights of a published shape, as in llama-3.2-1b",
           Takes{"NAME"});
-    visit(&B::to, "to", "precision of a --shape's linear layers", OneOf{{"bf16", "fp8", "int8", "int4"}});
+    visit(&B::to, "to", "precision of a --shape's linear layers",
+          OneOf{{"bf16", "fp8", "nvfp4-w4a16", "int8", "int4"}});
     visit(&B::head, "head", "precision of a --shape's tied head; same: that of --to", OneOf{{"same", "bf16"}});
     visit(&B::group, "group", "of --to int4: weights that share a scale", OneOf{{"32", "64", "128"}});
     visit(&B::activations, "activations", kActivationsHelp, ActivationChoices());
@@ -67,6 +68,7 @@ kernels::WeightFormat FormatOf(const BenchOptions& options) {
            : options.group == "64" ? WeightFormat::kInt4Group64
                                    : WeightFormat::kInt4Group128;
   }
+  if (options.to == "nvfp4-w4a16") return WeightFormat::kNvfp4;
   return options.to == "fp8" ? WeightFormat::kE4M3 : WeightFormat::kBf16;
 }
 
