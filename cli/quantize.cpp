@@ -1,6 +1,7 @@
 // `octet quantize`: a checkpoint in fewer bits, as a Hugging Face directory that other programs read too.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <map>
@@ -37,7 +38,7 @@ struct QuantizeOptions {
           OneOf{{"32", "64", "128"}});
     visit(&QuantizeOptions::head, "head",
           "precision of the output head, bf16 unless given; fewer bits save memory and cost quality",
-          OneOf{{"bf16", "fp8", "int8", "int4"}});
+          OneOf{{"bf16", "fp8", "nvfp4", "int8", "int4"}});
     visit(&QuantizeOptions::keep, "keep", "tensors or modules that stay as they are, with * and ?; may be repeated",
           Takes{"PATTERNS"}, SplitAtCommas{});
     visit(&QuantizeOptions::calibrate, "calibrate", "text that --gate measures on; its first 20 windows of 512 tokens");
@@ -95,8 +96,10 @@ std::string ReportTable(const QuantizeReport& report) {
                   std::isinf(report.mean_decibels) ? "the codes are exact"
                                                    : fmt::format("signal to noise {:.1f} dB", report.mean_decibels));
   if (report.ragged != 0) {
+    const auto ragged = std::find_if(report.tensors.begin(), report.tensors.end(),
+                                     [](const QuantizedTensor& tensor) { return tensor.precision.is_ragged(); });
     text += fmt::format("rows of {} {} end in a group of fewer than {} inputs, which compressed-tensors doesn't read\n",
-                        report.ragged, report.ragged == 1 ? "matrix" : "matrices", report.choices.group);
+                        report.ragged, report.ragged == 1 ? "matrix" : "matrices", ragged->precision.group);
   }
   return text;
 }
@@ -144,7 +147,7 @@ Result<std::string> ReadCalibration(const Checkpoint& checkpoint, const Quantize
 }
 
 std::optional<Encoding> HeadEncoding(const QuantizeOptions& options) {
-  for (const Encoding encoding : {Encoding::kE4M3, Encoding::kInt8, Encoding::kInt4}) {
+  for (const Encoding encoding : {Encoding::kE4M3, Encoding::kNvfp4, Encoding::kInt8, Encoding::kInt4}) {
     if (options.head && *options.head == Name(encoding)) return encoding;
   }
   return std::nullopt;
@@ -159,12 +162,14 @@ PrecisionChoices Choices(const QuantizeOptions& options, const Recipe& recipe) {
           .keep = options.keep};
 }
 
-// How far the result's predictions are from the original's, activations rounded per token.
+// How far the result's predictions are from the original's, activations rounded per token but for NVFP4.
 Result<Comparison> Measure(const std::string& content, const QuantizeOptions& options, const Recipe& recipe,
                            ThreadPool& pool, Invocation& call) {
   DecoderModelOptions model{.context = kGateContext, .cancel = &call.cancel()};
   const std::unique_ptr<DecoderModel> a = OCTET_TRY(DecoderModel::Open(call.word(0), model, pool));
-  model.activations = recipe.encoding == Encoding::kE4M3 ? nn::ActivationMode::kE4M3 : nn::ActivationMode::kInt8;
+  model.activations = recipe.encoding == Encoding::kE4M3    ? nn::ActivationMode::kE4M3
+                      : recipe.encoding == Encoding::kNvfp4 ? nn::ActivationMode::kBf16
+                                                            : nn::ActivationMode::kInt8;
   const std::unique_ptr<DecoderModel> b = OCTET_TRY(DecoderModel::Open(options.output, model, pool));
   const EvaluationText text = OCTET_TRY(a->Tokenize(content, {.context = kGateContext, .chunks = kGateWindows}));
   return CompareModels(*a, *b, text, {pool, call.progress(), call.cancel()});

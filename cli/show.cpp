@@ -10,6 +10,7 @@
 #include "formats/checkpoint.h"
 #include "models/hf_config.h"
 #include "models/integer_matrix.h"
+#include "models/nvfp4_matrix.h"
 #include "models/weights.h"
 
 namespace octet::cli {
@@ -69,17 +70,26 @@ std::string QuantisationOf(const Json& config) {
   return method != nullptr && method->is_string() ? method->get<std::string>() : std::string();
 }
 
+void Rename(std::string_view codes, const Shape& shape, std::string type, ShownModel& model) {
+  const auto found = std::find_if(model.tensors.begin(), model.tensors.end(),
+                                  [&](const TensorInfo& info) { return info.name == codes; });
+  found->shape = shape;
+  found->stored_type = std::move(type);
+}
+
 // Packed codes by what they hold, not by the words that they lie in. What contradicts itself is shown as it is stored.
-void NameIntegers(const Checkpoint& checkpoint, ShownModel& model) {
+void NameCodes(const Checkpoint& checkpoint, ShownModel& model) {
   const DeclaredIntegers declared = ReadDeclaredIntegers(checkpoint.config);
-  for (const WeightSlot& slot : WeightSlots(*model.spec)) {
+  const std::vector<WeightSlot> slots = WeightSlots(*model.spec);
+  for (const WeightSlot& slot : slots) {
     const Result<std::optional<IntegerMatrix>> found = FindIntegerMatrix(*checkpoint.tensors, slot, declared);
     if (!found || !*found) continue;
     const IntegerMatrix& matrix = **found;
-    const auto codes = std::find_if(model.tensors.begin(), model.tensors.end(),
-                                    [&](const TensorInfo& info) { return info.name == matrix.codes; });
-    codes->shape = {matrix.rows, matrix.columns};
-    codes->stored_type = matrix.bits == 8 ? "INT8" : Cat("INT4 g", matrix.group);
+    Rename(matrix.codes, {matrix.rows, matrix.columns}, matrix.bits == 8 ? "INT8" : Cat("INT4 g", matrix.group), model);
+  }
+  for (const WeightSlot& slot : slots) {
+    const Result<std::optional<Nvfp4Matrix>> found = FindNvfp4Matrix(*checkpoint.tensors, slot);
+    if (found && *found) Rename((*found)->codes, {(*found)->rows, (*found)->columns}, "NVFP4", model);
   }
 }
 
@@ -94,15 +104,16 @@ Result<ShownModel> OfCheckpoint(const std::filesystem::path& path) {
                                      [](const TensorInfo& info) { return info.name.ends_with(".input_scale"); });
   if (model.tensors.empty()) return model;
   model.spec = OCTET_TRY(ReadHfConfig(checkpoint.config, (checkpoint.gguf ? path : path / "config.json").native()));
-  NameIntegers(checkpoint, model);
+  NameCodes(checkpoint, model);
   if (const Status weights = CheckWeights(checkpoint, *model.spec); !weights) model.problem = weights.error().message;
   return model;
 }
 
 // Columns of a packed matrix are the rows of the tensor that it was made from.
 TensorInfo OfEntry(const PackEntry& entry) {
-  constexpr std::string_view kTypes[kernels::kWeightFormats] = {
-      "F32", "BF16", "F8_E4M3", "INT8", "INT4 g32", "INT4 g64", "INT4 g128", "INT4 z32", "INT4 z64", "INT4 z128"};
+  constexpr std::string_view kTypes[kernels::kWeightFormats] = {"F32",      "BF16",     "F8_E4M3",  "NVFP4",
+                                                                "INT8",     "INT4 g32", "INT4 g64", "INT4 g128",
+                                                                "INT4 z32", "INT4 z64", "INT4 z128"};
   TensorInfo info;
   info.name = entry.name;
   info.stored_type = kTypes[static_cast<size_t>(entry.format)];

@@ -79,6 +79,15 @@ void FillE4M3(std::byte* to, size_t bytes, std::string_view seed) {
   FillWords(to, bytes, Repeat16(0x8787), Repeat16(0x3838), seed);
 }
 
+// E2M1 codes of any size, with the scale 1 for every block.
+void FillNvfp4(std::span<std::byte> to, std::string_view seed) {
+  FillWords(to.data(), to.size(), ~uint64_t{0}, 0, seed);
+  const size_t record = kernels::RecordBytes(kernels::WeightFormat::kNvfp4);
+  const size_t codes = kernels::CodeBytes(kernels::WeightFormat::kNvfp4);
+  for (size_t at = 0; at < to.size(); at += record)
+    FillWords(to.data() + at + codes, record - codes, 0, Repeat16(0x3838), seed);
+}
+
 // Codes of INT8 of any size, or of INT4 with the scale 2^exponent for every group.
 void FillIntegers(std::span<std::byte> to, kernels::WeightFormat format, int exponent, std::string_view seed) {
   FillWords(to.data(), to.size(), ~uint64_t{0}, 0, seed);
@@ -149,15 +158,18 @@ Result<PackedMatrix> RandomWeights::Matrix(std::string_view name) {
   const Place place = OCTET_TRY(Find(name, true));
   const kernels::WeightFormat format = place.quantised ? format_ : kernels::WeightFormat::kBf16;
   const size_t bytes = kernels::PackedBytes(format, place.rows, place.columns);
-  const bool is_e4m3 = format == kernels::WeightFormat::kE4M3, is_int8 = format == kernels::WeightFormat::kInt8;
-  const size_t scales = is_e4m3 || is_int8 ? place.rows : 0;
+  const bool is_e4m3 = format == kernels::WeightFormat::kE4M3, is_nvfp4 = format == kernels::WeightFormat::kNvfp4;
+  const bool is_int8 = format == kernels::WeightFormat::kInt8;
+  const size_t scales = is_e4m3 || is_nvfp4 || is_int8 ? place.rows : 0;
   const size_t biases = place.bias ? place.rows : 0;
   const WeightArena::Piece piece = OCTET_TRY(arena_.Take(bytes + (scales + biases) * sizeof(float)));
   const int exponent = -static_cast<int>(std::bit_width(place.columns) + 1) / 2 - 1;
   auto* floats = reinterpret_cast<float*>(piece.bytes.data() + bytes);
-  std::fill_n(floats, scales, std::ldexp(1.0F, is_int8 ? exponent - 7 : exponent));
+  std::fill_n(floats, scales, std::ldexp(1.0F, is_int8 ? exponent - 7 : is_nvfp4 ? exponent - 1 : exponent));
   if (is_e4m3) {
     FillE4M3(piece.bytes.data(), bytes, name);
+  } else if (is_nvfp4) {
+    FillNvfp4(piece.bytes.first(bytes), name);
   } else if (kernels::IsInteger(format)) {
     FillIntegers(piece.bytes.first(bytes), format, exponent - 3, name);
   } else {

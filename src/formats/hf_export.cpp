@@ -18,7 +18,8 @@ constexpr uint64_t kPieceValues = uint64_t{1} << 20;
 
 // Scales of codes stay as they are: rounding one would change a whole row.
 bool IsConverted(const TensorInfo& info) {
-  const bool is_scale = info.name.ends_with("_scale") || info.name.ends_with("_scale_inv");
+  const bool is_scale =
+      info.name.ends_with("_scale") || info.name.ends_with("_scale_inv") || info.name.ends_with("_scale_2");
   return !is_scale && (info.dtype == DType::kF64 || info.dtype == DType::kF32 || info.dtype == DType::kF16 ||
                        info.dtype == DType::kBf16);
 }

@@ -153,6 +153,11 @@ void PackWeightsF32(const float* rows, size_t columns, size_t depth, void* packe
 void PackWeightsBf16(const float* rows, size_t columns, size_t depth, void* packed);
 void PackWeightsE4M3(const uint8_t* codes, size_t columns, size_t depth, void* packed);
 
+// E2M1 codes 0 .. 15, one a byte, and E4M3 scales 0 .. 0x7E (none negative, no NaN) of [columns, ceil(depth / 16)]. A
+// weight is the product of both, which BF16 holds exactly; what scales the whole tensor goes to column_scales.
+void PackWeightsNvfp4(const uint8_t* codes, const uint8_t* scales, size_t columns, size_t depth, void* packed);
+void UnpackWeightsNvfp4(const void* packed, size_t columns, size_t depth, uint8_t* codes, uint8_t* scales);
+
 // Integer codes -128 .. 127.
 void PackWeightsInt8(const int8_t* codes, size_t columns, size_t depth, void* packed);
 void UnpackWeightsInt8(const void* packed, size_t columns, size_t depth, int8_t* codes);

@@ -1,13 +1,17 @@
 // How matrices lie in memory for the kernels: one layout for every CPU tier, one token and thousands.
 //
 // Weights [columns = out features, depth = in features] are cut into panels of 32 columns; panel p holds columns
-// 32p .. 32p+31 over the whole depth as one forward stream of records, of 128 bytes but for INT4:
+// 32p .. 32p+31 over the whole depth as one forward stream of records, of 128 bytes but for NVFP4 and INT4:
 //   F32   record = 1 k:  column c's value at 4c
 //   BF16  record = 2 k:  column c's pair (k, k+1) at 4c
 //   E4M3  record = 4 k:  two tiles of 16 columns, 64 B each; a tile is four lanes of 16 B; lane i holds columns 4i ..
 //   4i+3 as
 //                        c0:k,k+1 c1:k,k+1 c2:.. c3:.. | c0:k+2,k+3 c1:.. c2:.. c3:..
 //                        so that unpacking low and high bytes yields BF16 pairs with the columns in order
+//   NVFP4 record = two blocks of 16 k, 32 k: 4 steps of 8 k, 128 B each, then the columns' 32 E4M3 scales, 0 to 448, of
+//                        the first block and those of the second. The four halves of the 16-bit word at 4c+2b of a step
+//                        are the E2M1 codes of k+b, k+2+b, k+4+b and k+6+b, lowest bits first, so that one permute
+//                        yields BF16 pairs
 //   INT8  record = 4 k:  column c's codes k .. k+3 at 4c, each stored as code + 128; scales of the columns lie apart
 //   INT4  record = a group of 32, 64 or 128 k that share a scale: steps of 8 k, 128 B each, then the columns' 32 scales
 //                        in FP16. Byte 4c+j of a step holds code + 8 of k+j in its low half and of k+4+j in its high
@@ -32,13 +36,14 @@ namespace octet::kernels {
 // The functions below are static: the file of a CPU tier must not leave copies of them, built with wide instructions,
 // to others.
 inline constexpr size_t kPanelColumns = 32;
-inline constexpr size_t kRecordBytes = 128;  // also of a step of INT4
+inline constexpr size_t kRecordBytes = 128;  // also of a step of NVFP4 and INT4
 inline constexpr size_t kRowBlock = 8;
 
 enum class WeightFormat : uint8_t {
   kF32,
   kBf16,
   kE4M3,
+  kNvfp4,
   kInt8,
   kInt4Group32,
   kInt4Group64,
@@ -47,7 +52,7 @@ enum class WeightFormat : uint8_t {
   kInt4Zeros64,
   kInt4Zeros128,
 };
-inline constexpr size_t kWeightFormats = 10;
+inline constexpr size_t kWeightFormats = 11;
 
 // Formats whose codes are integers, the last ones.
 inline constexpr size_t kIntegerFormats = 7;
@@ -72,22 +77,28 @@ static constexpr int StoredZero(WeightFormat format) {
   return format == WeightFormat::kInt8 || HasZeros(format) ? 128 : 8;
 }
 
-// Depth positions that share a scale within the stream; 0 for formats that have none there.
+inline constexpr size_t kNvfp4Block = 16;   // depth positions that share an E4M3 scale
+inline constexpr size_t kNvfp4Record = 32;  // of two blocks, so that records lie on cache lines
+
+// Depth positions that share an FP16 scale within the stream; 0 for formats that have none there.
 static constexpr size_t Int4Group(WeightFormat format) {
   if (format < WeightFormat::kInt4Group32) return 0;
   return size_t{32} << (IntegerIndex(format) - 1) % 3;
 }
-// Bytes of a record's codes; INT4's scales follow, then its zero points.
+// Bytes of a record's codes; scales follow, then INT4's zero points.
 static constexpr size_t CodeBytes(WeightFormat format) {
+  if (format == WeightFormat::kNvfp4) return kNvfp4Record / 8 * kRecordBytes;
   return Int4Group(format) == 0 ? kRecordBytes : Int4Group(format) / 8 * kRecordBytes;
 }
 
 // Depth positions in a record, and its bytes.
 static constexpr size_t RecordDepth(WeightFormat format) {
   if (Int4Group(format) != 0) return Int4Group(format);
+  if (format == WeightFormat::kNvfp4) return kNvfp4Record;
   return format == WeightFormat::kF32 ? 1 : format == WeightFormat::kBf16 ? 2 : 4;
 }
 static constexpr size_t RecordBytes(WeightFormat format) {
+  if (format == WeightFormat::kNvfp4) return CodeBytes(format) + kNvfp4Record / kNvfp4Block * kPanelColumns;
   return CodeBytes(format) + (Int4Group(format) == 0 ? 0 : HasZeros(format) ? 3 * kPanelColumns : 2 * kPanelColumns);
 }
 static constexpr size_t PaddedDepth(WeightFormat format, size_t depth) {
@@ -101,8 +112,12 @@ static constexpr size_t PackedBytes(WeightFormat format, size_t columns, size_t 
   return Panels(columns) * PanelBytes(format, depth);
 }
 
-// Byte offset of element (column, k) in a packed matrix; of INT4 that of the byte whose low half it is where
-// k % 8 < 4, and whose high half otherwise.
+// Whether element k of a format of four bits is the upper half of its byte.
+static constexpr bool IsUpperHalf(WeightFormat format, size_t k) {
+  return format == WeightFormat::kNvfp4 ? k / 2 % 2 != 0 : k % 8 >= 4;
+}
+
+// Byte offset of element (column, k) in a packed matrix; of four bits that of the byte that it is a half of.
 static constexpr size_t PackedOffset(WeightFormat format, size_t depth, size_t column, size_t k) {
   const size_t panel = column / kPanelColumns * PanelBytes(format, depth);
   const size_t record = k / RecordDepth(format) * RecordBytes(format);
@@ -116,6 +131,8 @@ static constexpr size_t PackedOffset(WeightFormat format, size_t depth, size_t c
       const size_t tile = c / 16 * 64, lane = c % 16 / 4 * 16, pair = k % 4 / 2 * 8;
       return panel + record + tile + lane + pair + c % 4 * 2 + k % 2;
     }
+    case WeightFormat::kNvfp4:
+      return panel + record + k % kNvfp4Record / 8 * kRecordBytes + 4 * c + k % 2 * 2 + k % 8 / 4;
     case WeightFormat::kInt8:
       return panel + record + 4 * c + k % 4;
     default:  // INT4
@@ -131,6 +148,13 @@ static constexpr size_t PackedScaleOffset(WeightFormat format, size_t depth, siz
 static constexpr size_t PackedZeroOffset(WeightFormat format, size_t depth, size_t column, size_t k) {
   const size_t c = column % kPanelColumns;
   return PackedScaleOffset(format, depth, column, k) - 2 * c + 2 * kPanelColumns + c;
+}
+
+// Byte offset of the E4M3 scale of (column, k) in packed NVFP4 weights.
+static constexpr size_t PackedBlockScaleOffset(size_t depth, size_t column, size_t k) {
+  constexpr WeightFormat kFormat = WeightFormat::kNvfp4;
+  return column / kPanelColumns * PanelBytes(kFormat, depth) + k / kNvfp4Record * RecordBytes(kFormat) +
+         CodeBytes(kFormat) + k % kNvfp4Record / kNvfp4Block * kPanelColumns + column % kPanelColumns;
 }
 
 // Groups of integer weights whose products are summed as integers.

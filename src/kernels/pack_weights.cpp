@@ -20,17 +20,17 @@ void PackWeights(const Element* rows, size_t columns, size_t depth, void* packed
   }
 }
 
-// Where codes of INT4 come from or go to; they are stored with an offset added.
-struct Int4Column {
+// Where codes of four bits come from or go to; they are stored with an offset added.
+struct HalfByteColumn {
   WeightFormat format;
   size_t depth;
   size_t column;
 };
 
 template <class Code>
-void PackInt4Codes(const Int4Column& at, const Code* codes, int offset, void* packed) {
+void PackHalfBytes(const HalfByteColumn& at, const Code* codes, int offset, void* packed) {
   for (size_t k = 0; k < at.depth; ++k) {
-    const size_t place = PackedOffset(at.format, at.depth, at.column, k), shift = k % 8 < 4 ? 0 : 4;
+    const size_t place = PackedOffset(at.format, at.depth, at.column, k), shift = IsUpperHalf(at.format, k) ? 4 : 0;
     // What lies there is padding of both halves.
     const unsigned stored = reference::LoadAs<uint8_t>(packed, place) & ~(15u << shift);
     reference::StoreAs(packed, place, static_cast<uint8_t>(stored | static_cast<unsigned>(codes[k] + offset) << shift));
@@ -38,10 +38,10 @@ void PackInt4Codes(const Int4Column& at, const Code* codes, int offset, void* pa
 }
 
 template <class Code>
-void UnpackInt4Codes(const Int4Column& at, const void* packed, int offset, Code* codes) {
+void UnpackHalfBytes(const HalfByteColumn& at, const void* packed, int offset, Code* codes) {
   for (size_t k = 0; k < at.depth; ++k) {
     const auto stored = reference::LoadAs<uint8_t>(packed, PackedOffset(at.format, at.depth, at.column, k));
-    codes[k] = static_cast<Code>((k % 8 < 4 ? stored & 15 : stored >> 4) - offset);
+    codes[k] = static_cast<Code>((IsUpperHalf(at.format, k) ? stored >> 4 : stored & 15) - offset);
   }
 }
 
@@ -77,6 +77,23 @@ void PackWeightsE4M3(const uint8_t* codes, size_t columns, size_t depth, void* p
   PackWeights<WeightFormat::kE4M3>(codes, columns, depth, packed);
 }
 
+void PackWeightsNvfp4(const uint8_t* codes, const uint8_t* scales, size_t columns, size_t depth, void* packed) {
+  std::memset(packed, 0, PackedBytes(WeightFormat::kNvfp4, columns, depth));
+  for (size_t column = 0; column < columns; ++column) {
+    PackHalfBytes({WeightFormat::kNvfp4, depth, column}, codes + column * depth, 0, packed);
+    for (size_t k = 0; k < depth; k += kNvfp4Block)
+      reference::StoreAs(packed, PackedBlockScaleOffset(depth, column, k), *scales++);
+  }
+}
+
+void UnpackWeightsNvfp4(const void* packed, size_t columns, size_t depth, uint8_t* codes, uint8_t* scales) {
+  for (size_t column = 0; column < columns; ++column) {
+    UnpackHalfBytes({WeightFormat::kNvfp4, depth, column}, packed, 0, codes + column * depth);
+    for (size_t k = 0; k < depth; k += kNvfp4Block)
+      *scales++ = reference::LoadAs<uint8_t>(packed, PackedBlockScaleOffset(depth, column, k));
+  }
+}
+
 void PackWeightsInt8(const int8_t* codes, size_t columns, size_t depth, void* packed) {
   std::memset(packed, 0x80, PackedBytes(WeightFormat::kInt8, columns, depth));
   for (size_t column = 0; column < columns; ++column) {
@@ -100,7 +117,7 @@ void PackWeightsInt4(WeightFormat format, const int8_t* codes, const Fp16* scale
                      void* packed) {
   ClearInt4(format, columns, depth, packed);
   for (size_t column = 0; column < columns; ++column)
-    PackInt4Codes({format, depth, column}, codes + column * depth, 8, packed);
+    PackHalfBytes({format, depth, column}, codes + column * depth, 8, packed);
   ForEachInt4Group(format, columns, depth,
                    [&](size_t index, size_t scale, size_t) { reference::StoreAs(packed, scale, scales[index]); });
 }
@@ -108,7 +125,7 @@ void PackWeightsInt4(WeightFormat format, const int8_t* codes, const Fp16* scale
 void UnpackWeightsInt4(WeightFormat format, const void* packed, size_t columns, size_t depth, int8_t* codes,
                        Fp16* scales) {
   for (size_t column = 0; column < columns; ++column)
-    UnpackInt4Codes({format, depth, column}, packed, 8, codes + column * depth);
+    UnpackHalfBytes({format, depth, column}, packed, 8, codes + column * depth);
   ForEachInt4Group(format, columns, depth,
                    [&](size_t index, size_t scale, size_t) { scales[index] = reference::LoadAs<Fp16>(packed, scale); });
 }
@@ -117,7 +134,7 @@ void PackWeightsInt4Zeros(const Int4Zeros& weights, size_t columns, size_t depth
   const WeightFormat format = weights.format;
   ClearInt4(format, columns, depth, packed);
   for (size_t column = 0; column < columns; ++column)
-    PackInt4Codes({format, depth, column}, weights.codes + column * depth, 0, packed);
+    PackHalfBytes({format, depth, column}, weights.codes + column * depth, 0, packed);
   ForEachInt4Group(format, columns, depth, [&](size_t index, size_t scale, size_t zero) {
     reference::StoreAs(packed, scale, weights.scales[index]);
     reference::StoreAs(packed, zero, weights.zeros[index]);

@@ -87,6 +87,12 @@ void PackWeights(WeightFormat format, void* packed) {
   if (format == WeightFormat::kF32) PackWeightsF32(weights.data(), kColumns, kDepth, packed);
   if (format == WeightFormat::kBf16) PackWeightsBf16(weights.data(), kColumns, kDepth, packed);
   if (format == WeightFormat::kE4M3) PackWeightsE4M3(Codes(kColumns * kDepth).data(), kColumns, kDepth, packed);
+  if (format == WeightFormat::kNvfp4) {
+    std::vector<uint8_t> codes = Codes(kColumns * kDepth), scales = Codes(kColumns * (kDepth / kNvfp4Block + 1));
+    for (uint8_t& code : codes) code &= 15;
+    for (uint8_t& scale : scales) scale &= 0x7F;
+    PackWeightsNvfp4(codes.data(), scales.data(), kColumns, kDepth, packed);
+  }
   if (!IsInteger(format)) return;
   const std::vector<int8_t> codes = Integers(format, kColumns * kDepth);
   if (format == WeightFormat::kInt8) return PackWeightsInt8(codes.data(), kColumns, kDepth, packed);
@@ -140,7 +146,10 @@ SelfTestResult Gemm(const KernelTable& tier, Formats formats, const char* name) 
   PackWeights(format, weights.data());
   const Floats x = Numbers(kRows * kDepth, 3);
   // So that |weight| <= 1 in all formats.
-  const float scale = format == WeightFormat::kE4M3 ? 1.0f / 448 : format == WeightFormat::kInt8 ? 1.0f / 128 : 1.0f;
+  const float scale = format == WeightFormat::kE4M3    ? 1.0f / 448
+                      : format == WeightFormat::kNvfp4 ? 1.0f / (6 * 448)
+                      : format == WeightFormat::kInt8  ? 1.0f / 128
+                                                       : 1.0f;
   const Floats scales(kColumns, scale);
   const Floats want = Multiply(*AvailableTiers().front(), formats, x, scales, weights.data());
   const double largest_norm = Norm(x.data(), x.size()) * std::sqrt(static_cast<double>(kDepth));
@@ -248,6 +257,7 @@ std::vector<SelfTestResult> SelfTest(const KernelTable& tier) {
       Gemm(tier, {WeightFormat::kF32, ActivationFormat::kF32}, "product F32"),
       Gemm(tier, {WeightFormat::kBf16, ActivationFormat::kBf16}, "product BF16"),
       Gemm(tier, {WeightFormat::kE4M3, ActivationFormat::kBf16}, "product E4M3"),
+      Gemm(tier, {WeightFormat::kNvfp4, ActivationFormat::kBf16}, "product NVFP4"),
       Compare(tier, "RMS norm", RmsNorm),
       Compare(tier, "SiLU", SiluMultiply),
       Compare(tier, "GELU", GeluMultiply),

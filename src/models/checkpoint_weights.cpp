@@ -1,8 +1,5 @@
 #include <algorithm>
 #include <cmath>
-#include <cstring>
-#include <map>
-#include <mutex>
 #include <utility>
 
 #include "formats/checkpoint.h"
@@ -14,8 +11,6 @@ namespace octet {
 namespace {
 
 using kernels::WeightFormat;
-
-constexpr size_t kFloatsInFlight = size_t{1} << 18;  // a thread's rows on their way into panels: 1 MB
 
 // Quantised checkpoints carry their method's name here; used only to explain what is missing.
 std::string QuantisationHint(const Checkpoint& checkpoint) {
@@ -43,20 +38,6 @@ Shape ShapeOf(const WeightSlot& slot) {
   return slot.IsMatrix() ? Shape{slot.tensor_rows, slot.columns} : Shape{slot.tensor_rows};
 }
 
-// The first error of several threads.
-class SharedStatus {
- public:
-  void Set(Error error) {
-    const std::lock_guard lock(mutex_);
-    if (status_) status_ = tl::unexpected<Error>(std::move(error));
-  }
-  Status Take() { return std::move(status_); }
-
- private:
-  std::mutex mutex_;
-  Status status_;
-};
-
 }  // namespace
 
 bool WeightProvider::Has(std::string_view name) const {
@@ -83,24 +64,35 @@ Result<WeightFormat> CheckpointWeights::DenseFormat(const std::vector<WeightSlot
   if (compute != ComputeType::kAuto) return compute == ComputeType::kF32 ? WeightFormat::kF32 : WeightFormat::kBf16;
   for (const WeightSlot& slot : slots) {
     if (!slot.IsMatrix()) continue;
-    if (OCTET_TRY(FindIntegers(slot))) return WeightFormat::kBf16;
+    if (OCTET_TRY(FindCodes(slot))) return WeightFormat::kBf16;
     const TensorInfo* info = OCTET_TRY(FindShaped(*tensors_, slot.tensor, ShapeOf(slot), path_, hint_));
     if (info->stored_type != "F32") return WeightFormat::kBf16;
   }
   return WeightFormat::kF32;
 }
 
-Result<std::optional<IntegerMatrix>> CheckpointWeights::FindIntegers(const WeightSlot& slot) const {
-  Result<std::optional<IntegerMatrix>> found = FindIntegerMatrix(*tensors_, slot, declared_);
-  if (!found) return Prefixed(std::move(found).error(), path_ + ": ");
-  return found;
+auto CheckpointWeights::FindCodes(const WeightSlot& slot) const
+    -> Result<std::optional<std::pair<Part, WeightFormat>>> {
+  Part part{.slot = slot, .bias = {}, .scale = {}};
+  Result<std::optional<Nvfp4Matrix>> nvfp4 = FindNvfp4Matrix(*tensors_, slot);
+  if (!nvfp4) return Prefixed(std::move(nvfp4).error(), path_ + ": ");
+  if (*nvfp4) {
+    part.nvfp4 = std::move(*nvfp4);
+    return std::pair(std::move(part), WeightFormat::kNvfp4);
+  }
+  Result<std::optional<IntegerMatrix>> integers = FindIntegerMatrix(*tensors_, slot, declared_);
+  if (!integers) return Prefixed(std::move(integers).error(), path_ + ": ");
+  if (!*integers) return std::nullopt;
+  const WeightFormat format = (*integers)->format;
+  part.integers = std::move(*integers);
+  return std::pair(std::move(part), format);
 }
 
 Status CheckpointWeights::AddSlot(const WeightSlot& slot, WeightFormat dense) {
-  if (std::optional<IntegerMatrix> integers = OCTET_TRY(FindIntegers(slot))) {
+  if (auto codes = OCTET_TRY(FindCodes(slot))) {
     entries_.push_back({.name = slot.name, .is_matrix = true});
-    sources_.push_back({.parts = {}, .format = integers->format});
-    sources_.back().parts.push_back({.slot = slot, .bias = {}, .scale = {}, .integers = std::move(integers)});
+    sources_.push_back({.parts = {}, .format = codes->second});
+    sources_.back().parts.push_back(std::move(codes->first));
     return {};
   }
   const TensorInfo* info = OCTET_TRY(FindShaped(*tensors_, slot.tensor, ShapeOf(slot), path_, hint_));
@@ -228,8 +220,10 @@ Result<PackedMatrix> CheckpointWeights::Matrix(std::string_view name) {
   return matrix;
 }
 
-// One number for each of the part's rows: its scale, or of INT4 what its scales are divided by.
+// One number for each of the part's rows: its scale, of NVFP4 that of the tensor, of INT4 what its scales are divided
+// by.
 Result<std::vector<float>> CheckpointWeights::ScalesOf(const Part& part) const {
+  if (part.nvfp4) return std::vector<float>(part.slot.rows, part.nvfp4->factor);
   if (part.integers) {
     Result<std::vector<float>> scales = part.integers->ReadScales(*tensors_, part.slot.first_row, part.slot.rows);
     if (!scales) return Prefixed(std::move(scales).error(), path_ + ": ");
@@ -251,7 +245,7 @@ Result<std::vector<float>> CheckpointWeights::ScalesOf(const Part& part) const {
 
 Result<std::vector<float>> CheckpointWeights::JoinScales(const Source& source) const {
   std::vector<float> joined;
-  if (source.format != WeightFormat::kE4M3 && !kernels::IsInteger(source.format)) return joined;
+  if (source.format == WeightFormat::kF32 || source.format == WeightFormat::kBf16) return joined;
   for (const Part& part : source.parts) {
     const std::vector<float> scales = OCTET_TRY(ScalesOf(part));
     joined.insert(joined.end(), scales.begin(), scales.end());
@@ -275,98 +269,6 @@ Result<std::vector<float>> CheckpointWeights::JoinBiases(const Source& source) c
   return bias;
 }
 
-// Rows from first_row on of a tensor in E4M3: one code that isn't a number would spoil every token.
-Status CheckpointWeights::RefuseNan(std::span<const std::byte> rows, size_t first_row, size_t columns,
-                                    const std::string& tensor) const {
-  const auto is_nan = [](std::byte code) { return (code & std::byte{0x7F}) == std::byte{0x7F}; };
-  const auto found = std::find_if(rows.begin(), rows.end(), is_nan);
-  if (found == rows.end()) return {};
-  const auto at = static_cast<size_t>(found - rows.begin());
-  return Fail(ErrorCode::kCorrupt, path_, ": tensor ", tensor, " holds NaN in row ", first_row + at / columns,
-              ", column ", at % columns, "; the file is damaged or was quantised from such weights");
-}
-
-Status CheckpointWeights::PackPanels(const Source& source, const PackedMatrix& matrix, std::byte* panels) const {
-  SharedStatus status;
-  const size_t group = std::max<size_t>(1, kFloatsInFlight / (kernels::kPanelColumns * matrix.depth));
-  const size_t groups = (kernels::Panels(matrix.columns) + group - 1) / group;
-  pool_->ForEachShare(groups, [&](size_t begin, size_t end) {
-    std::vector<float> scratch;
-    for (size_t index = begin; index < end; ++index) {
-      const size_t first = index * group * kernels::kPanelColumns;
-      const size_t count = std::min(group * kernels::kPanelColumns, matrix.columns - first);
-      std::byte* packed = panels + index * group * kernels::PanelBytes(matrix.format, matrix.depth);
-      if (Status done = PackColumns(source, matrix, first, count, scratch, packed); !done)
-        status.Set(std::move(done).error());
-    }
-  });
-  for (const Part& part : source.parts) tensors_->Release(part.integers ? part.integers->codes : part.slot.tensor);
-  return status.Take();
-}
-
-Status CheckpointWeights::PackColumns(const Source& source, const PackedMatrix& matrix, size_t first, size_t count,
-                                      std::vector<float>& scratch, std::byte* packed) const {
-  if (kernels::IsInteger(matrix.format)) {
-    if (Status done = PackIntegerColumns(source, matrix, first, count, packed); !done)
-      return Prefixed(std::move(done).error(), path_ + ": ");
-    return {};
-  }
-  const bool is_codes = matrix.format == WeightFormat::kE4M3;
-  scratch.resize(is_codes ? (count * matrix.depth + 3) / 4 : count * matrix.depth);
-  auto* codes = reinterpret_cast<std::byte*>(scratch.data());
-  size_t part_begin = 0;
-  for (const Part& part : source.parts) {
-    const size_t begin = std::max(first, part_begin), end = std::min(first + count, part_begin + part.slot.rows);
-    if (begin < end) {
-      const size_t row = part.slot.first_row + begin - part_begin, at = (begin - first) * matrix.depth;
-      if (is_codes) {
-        const std::span<const std::byte> bytes = OCTET_TRY(tensors_->Bytes(part.slot.tensor));
-        const std::span<const std::byte> rows = bytes.subspan(row * matrix.depth, (end - begin) * matrix.depth);
-        OCTET_TRY(RefuseNan(rows, row, matrix.depth, part.slot.tensor));
-        std::copy(rows.begin(), rows.end(), codes + at);
-      } else {
-        OCTET_TRY(tensors_->ReadRows(part.slot.tensor, row, end - begin, scratch.data() + at));
-      }
-    }
-    part_begin += part.slot.rows;
-  }
-  if (matrix.format == WeightFormat::kF32) {
-    kernels::PackWeightsF32(scratch.data(), count, matrix.depth, packed);
-  } else if (is_codes) {
-    kernels::PackWeightsE4M3(reinterpret_cast<const uint8_t*>(codes), count, matrix.depth, packed);
-  } else {
-    kernels::PackWeightsBf16(scratch.data(), count, matrix.depth, packed);
-  }
-  return {};
-}
-
-Status CheckpointWeights::PackIntegerColumns(const Source& source, const PackedMatrix& matrix, size_t first,
-                                             size_t count, std::byte* packed) const {
-  std::vector<int8_t> codes(count * matrix.depth);
-  std::vector<Fp16> scales;
-  size_t part_begin = 0;
-  for (const Part& part : source.parts) {
-    const size_t begin = std::max(first, part_begin), end = std::min(first + count, part_begin + part.slot.rows);
-    if (begin < end) {
-      const size_t row = part.slot.first_row + begin - part_begin, rows = end - begin;
-      const std::span<int8_t> to = std::span(codes).subspan((begin - first) * matrix.depth, rows * matrix.depth);
-      OCTET_TRY(part.integers->ReadCodes(*tensors_, row, rows, to));
-      if (matrix.format != WeightFormat::kInt8) {
-        const std::vector<float> stored = OCTET_TRY(part.integers->ReadScales(*tensors_, row, rows));
-        const std::vector<Fp16> fitted = KernelScales(*part.integers, stored);
-        scales.insert(scales.end(), fitted.begin(), fitted.end());
-      }
-    }
-    part_begin += part.slot.rows;
-  }
-  if (matrix.format == WeightFormat::kInt8) {
-    kernels::PackWeightsInt8(codes.data(), count, matrix.depth, packed);
-  } else {
-    kernels::PackWeightsInt4(matrix.format, codes.data(), scales.data(), count, matrix.depth, packed);
-  }
-  return {};
-}
-
 uint64_t CheckpointWeights::packed_bytes() const {
   uint64_t bytes = 0;
   for (const Source& source : sources_) {
@@ -377,7 +279,8 @@ uint64_t CheckpointWeights::packed_bytes() const {
       has_bias = has_bias || !part.bias.empty();
     }
     const WeightSlot& slot = source.parts.front().slot;
-    const bool has_scales = source.format == WeightFormat::kE4M3 || source.format == WeightFormat::kInt8;
+    const bool has_scales = source.format == WeightFormat::kE4M3 || source.format == WeightFormat::kNvfp4 ||
+                            source.format == WeightFormat::kInt8;
     bytes += slot.IsMatrix() ? kernels::PackedBytes(source.format, rows, slot.columns) : rows * sizeof(float);
     bytes += rows * sizeof(float) * (size_t{has_scales} + size_t{has_bias});
   }

@@ -151,6 +151,7 @@ Result<std::optional<IntegerMatrix>> FindIntegerMatrix(const TensorSource& tenso
   const std::string module = slot.tensor.substr(0, slot.tensor.rfind('.'));
   const TensorInfo* plain = tensors.Find(slot.tensor);
   const TensorInfo* packed = tensors.Find(module + ".weight_packed");
+  if (packed != nullptr && packed->dtype == DType::kU8) return std::optional<IntegerMatrix>();  // models/nvfp4_matrix.h
   const bool is_plain = plain != nullptr && plain->dtype == DType::kI8;
   if (packed == nullptr && !is_plain) return std::optional<IntegerMatrix>();
   if (packed != nullptr && plain != nullptr) {

@@ -17,6 +17,7 @@
 #include "base/thread_pool.h"
 #include "models/integer_matrix.h"
 #include "models/model_spec.h"
+#include "models/nvfp4_matrix.h"
 #include "tensor/packed_matrix.h"
 #include "tensor/weight_arena.h"
 
@@ -55,7 +56,8 @@ enum class ComputeType { kAuto, kBf16, kF32 };
 // Packs each matrix from the checkpoint when it is asked for, and keeps none: memory is bounded by what the caller
 // holds, one block of the arena and some rows in flight. A tensor in F8_E4M3 with `<module>.weight_scale` beside it
 // becomes an E4M3 matrix, whatever lists say; `<module>.input_scale`, one number, is the scale of its inputs where they
-// are rounded to E4M3. Integer codes and their scales (models/integer_matrix.h) become INT8 and INT4 matrices.
+// are rounded to E4M3. Integer codes and their scales (models/integer_matrix.h) become INT8 and INT4 matrices,
+// codes of NVFP4 (models/nvfp4_matrix.h) NVFP4 ones, whose factor goes to the scales of their columns.
 class CheckpointWeights : public WeightProvider {
  public:
   // Checks names and shapes of all tensors: fails with not_found or corrupt, naming the tensor and both shapes; with
@@ -79,6 +81,7 @@ class CheckpointWeights : public WeightProvider {
     std::string bias;   // tensor's name, empty for none
     std::string scale;  // of an E4M3 tensor, else empty
     std::optional<IntegerMatrix> integers = {};
+    std::optional<Nvfp4Matrix> nvfp4 = {};
   };
   struct Source {
     std::vector<Part> parts;  // one, or those of a fused matrix
@@ -90,8 +93,8 @@ class CheckpointWeights : public WeightProvider {
   // What matrices that aren't quantised are packed as.
   Result<kernels::WeightFormat> DenseFormat(const std::vector<WeightSlot>& slots, ComputeType compute) const;
   Status AddSlot(const WeightSlot& slot, kernels::WeightFormat dense);
-  // What the slot's module holds in integers, if anything.
-  Result<std::optional<IntegerMatrix>> FindIntegers(const WeightSlot& slot) const;
+  // The part of a slot whose module holds codes of four bits or integers, if it does, and their format.
+  Result<std::optional<std::pair<Part, kernels::WeightFormat>>> FindCodes(const WeightSlot& slot) const;
   Result<std::string> FindScale(const TensorInfo& weight) const;
   // The static scale of the weight's inputs, 0 where the checkpoint has none.
   Result<float> ReadInputScale(const TensorInfo& weight) const;
@@ -108,6 +111,8 @@ class CheckpointWeights : public WeightProvider {
                      std::vector<float>& scratch, std::byte* packed) const;
   Status PackIntegerColumns(const Source& source, const PackedMatrix& matrix, size_t first, size_t count,
                             std::byte* packed) const;
+  Status PackNvfp4Columns(const Source& source, const PackedMatrix& matrix, size_t first, size_t count,
+                          std::byte* packed) const;
 
   std::string path_;
   std::string hint_;  // ends messages about tensors

@@ -17,6 +17,11 @@ Json WeightArguments(const TensorPrecision& tensor) {
   switch (*tensor.encoding) {
     case Encoding::kE4M3:
       return Arguments(8, "float", "channel", /*dynamic=*/false, nullptr);
+    case Encoding::kNvfp4: {
+      Json arguments = Arguments(4, "float", "tensor_group", /*dynamic=*/false, tensor.group);
+      arguments["scale_dtype"] = "torch.float8_e4m3fn";
+      return arguments;
+    }
     case Encoding::kInt8:
       return Arguments(8, "int", "channel", /*dynamic=*/false, nullptr);
     case Encoding::kInt4:
@@ -26,7 +31,8 @@ Json WeightArguments(const TensorPrecision& tensor) {
 }
 
 std::string_view Format(const TensorPrecision& tensor) {
-  return *tensor.encoding == Encoding::kE4M3 ? "float-quantized" : "pack-quantized";
+  if (*tensor.encoding == Encoding::kE4M3) return "float-quantized";
+  return *tensor.encoding == Encoding::kNvfp4 ? "nvfp4-pack-quantized" : "pack-quantized";
 }
 
 Json Group(const TensorPrecision& tensor, std::string_view target) {

@@ -5,6 +5,7 @@
 
 #include "base/checked.h"
 #include "quantize/glob.h"
+#include "quantize/nvfp4_rows.h"
 
 namespace octet {
 namespace {
@@ -89,6 +90,17 @@ bool MayQuantise(const WeightSlot* slot, const PrecisionChoices& choices) {
 void Encode(Encoding encoding, const PrecisionChoices& choices, TensorPrecision& tensor) {
   tensor.encoding = encoding;
   if (encoding == Encoding::kInt4) tensor.group = choices.group;
+  if (encoding == Encoding::kNvfp4) tensor.group = kNvfp4BlockColumns;
+}
+
+// "layers.3.attn.qkv" of each of its parts (models/model_spec.h); another slot's own name.
+std::string JoinedName(const std::string& slot) {
+  for (const char* joined : {"qkv", "gate_up"}) {
+    const std::string candidate = slot.substr(0, slot.rfind('.') + 1) + joined;
+    const std::vector<std::string> parts = FusedParts(candidate);
+    if (std::find(parts.begin(), parts.end(), slot) != parts.end()) return candidate;
+  }
+  return slot;
 }
 
 TensorPrecision Choose(const TensorInfo& info, const WeightSlot* slot, const PrecisionChoices& choices,
@@ -102,6 +114,7 @@ TensorPrecision Choose(const TensorInfo& info, const WeightSlot* slot, const Pre
     const bool is_head = slot->name == "head";
     chosen.reason = is_head ? Cat("--head ", Name(*choices.head)) : "recipe";
     Encode(is_head ? *choices.head : choices.layers, choices, chosen);
+    chosen.joined = JoinedName(slot->name);
   }
   return chosen;
 }
@@ -117,6 +130,7 @@ Status AddHead(std::span<const WeightSlot> slots, const TensorSource& tensors, c
   TensorPrecision head{.name = std::string(kHeadTensor), .source = info->name, .shape = info->shape};
   head.reason = Cat("--head ", Name(*choices.head));
   Encode(*choices.head, choices, head);
+  head.joined = kHeadModule;
   map.tensors.push_back(std::move(head));
   map.unties_head = true;
   return {};
@@ -151,6 +165,7 @@ bool TensorPrecision::is_ragged() const { return group != 0 && RowSize(shape) % 
 std::string TensorPrecision::precision() const {
   if (!encoding) return std::string(octet::Name(dtype));
   if (*encoding == Encoding::kE4M3) return std::string(octet::Name(DType::kE4M3));
+  if (*encoding == Encoding::kNvfp4) return "NVFP4";
   return *encoding == Encoding::kInt8 ? "INT8" : Cat("INT4 g", group);
 }
 

@@ -32,10 +32,11 @@ Json OutputConfig(const Checkpoint& checkpoint, const PrecisionMap& map) {
 }
 
 Result<QuantizedTensor> WriteTensor(const TensorSource& source, const TensorPrecision& tensor,
-                                    ShardedSafetensorsWriter& writer, const QuantizeRun& run) {
+                                    const GlobalScales& globals, ShardedSafetensorsWriter& writer,
+                                    const QuantizeRun& run) {
   QuantizedTensor written{.precision = tensor};
   if (tensor.quantised()) {
-    written.decibels = OCTET_TRY(EncodeTensor(source, tensor, writer, run)).Decibels();
+    written.decibels = OCTET_TRY(EncodeTensor(source, tensor, globals, writer, run)).Decibels();
   } else {
     OCTET_TRY(CopyTensor(source, tensor, writer, run));
   }
@@ -48,12 +49,14 @@ Result<std::vector<QuantizedTensor>> WriteTensors(const TensorSource& source, co
   ShardedSafetensorsWriter writer =
       OCTET_TRY(ShardedSafetensorsWriter::Create(directory, OutputTensors(map), {{"format", "pt"}}, kShardBytes));
   uint64_t total = 0;
-  for (const TensorPrecision& tensor : map.tensors) total += Elements(tensor.shape);
+  for (const TensorPrecision& tensor : map.tensors)  // NVFP4 ones are read twice
+    total += Elements(tensor.shape) * (tensor.encoding == Encoding::kNvfp4 ? 2 : 1);
   run.progress.Begin("quantize", total, "weights");
-  OCTET_TRY(WriteShapes(map, writer));
+  const GlobalScales globals = OCTET_TRY(MeasureGlobalScales(source, map, run));
+  OCTET_TRY(WriteHeads(map, globals, writer));
   std::vector<QuantizedTensor> written;
   for (const TensorPrecision& tensor : map.tensors)
-    written.push_back(OCTET_TRY(WriteTensor(source, tensor, writer, run)));
+    written.push_back(OCTET_TRY(WriteTensor(source, tensor, globals, writer, run)));
   OCTET_TRY(writer.Commit());
   run.progress.End();
   return written;

@@ -19,6 +19,14 @@ constexpr Recipe kRecipes[] = {
      .needs_calibration = false,
      .full_speed_tiers = "avx2, avx512, avx512_bf16, amx",
      .readers = kReaders},
+    {.name = "nvfp4-w4a16",
+     .alias = "",
+     .encoding = Encoding::kNvfp4,
+     .summary = "NVFP4 weights: E2M1, an E4M3 scale per 16 inputs, an FP32 scale per tensor; activations BF16",
+     .bits_per_weight = 4,
+     .needs_calibration = false,
+     .full_speed_tiers = "avx2, avx512, avx512_bf16, amx",
+     .readers = kReaders},
     {.name = "int8",
      .alias = "",
      .encoding = Encoding::kInt8,
@@ -44,7 +52,17 @@ constexpr Recipe kRecipes[] = {
 }  // namespace
 
 std::string_view Name(Encoding encoding) {
-  return encoding == Encoding::kE4M3 ? "fp8" : encoding == Encoding::kInt8 ? "int8" : "int4";
+  switch (encoding) {
+    case Encoding::kE4M3:
+      return "fp8";
+    case Encoding::kNvfp4:
+      return "nvfp4";
+    case Encoding::kInt8:
+      return "int8";
+    case Encoding::kInt4:
+      break;
+  }
+  return "int4";
 }
 
 std::span<const Recipe> Recipes() { return kRecipes; }

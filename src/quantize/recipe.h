@@ -3,8 +3,8 @@
 //   const Recipe& recipe = *OCTET_TRY(FindRecipe("int4"));
 //   for (const Recipe& recipe : Recipes()) Print(recipe.name, recipe.summary);
 //
-// How a recipe encodes a matrix: quantize/e4m3_rows.h, quantize/integer_rows.h. How it is written:
-// quantize/compressed_tensors.h.
+// How a recipe encodes a matrix: quantize/e4m3_rows.h, quantize/nvfp4_rows.h, quantize/integer_rows.h. How it is
+// written: quantize/compressed_tensors.h.
 #pragma once
 
 #include <cstddef>
@@ -17,10 +17,11 @@
 
 namespace octet {
 
-// How a matrix is stored: E4M3 or INT8 codes with a scale per output channel, INT4 codes with one per group of inputs.
-enum class Encoding : uint8_t { kE4M3, kInt8, kInt4 };
+// How a matrix is stored: E4M3 or INT8 codes with a scale per output channel, INT4 codes with one per group of inputs,
+// NVFP4 codes with one per block of 16.
+enum class Encoding : uint8_t { kE4M3, kNvfp4, kInt8, kInt4 };
 
-// "fp8", "int8", "int4": what --head calls it.
+// "fp8", "nvfp4", "int8", "int4": what --head calls it.
 std::string_view Name(Encoding encoding);
 
 struct Recipe {

@@ -4,7 +4,7 @@
 //     return Encode(values, codes + row * columns);   // RoundingNoise of this row
 //   }));
 //
-// The encoders: quantize/e4m3_rows.h, quantize/integer_rows.h.
+// The encoders: quantize/e4m3_rows.h, quantize/nvfp4_rows.h, quantize/integer_rows.h.
 #pragma once
 
 #include <span>

@@ -2,39 +2,20 @@
 
 #include <algorithm>
 
+#include "base/checked.h"
 #include "formats/check_values.h"
 #include "formats/packed_integers.h"
 #include "numeric/bf16.h"
 #include "numeric/fp16.h"
 #include "quantize/e4m3_rows.h"
 #include "quantize/integer_rows.h"
+#include "quantize/nvfp4_rows.h"
+#include "quantize/tensor_slices.h"
 
 namespace octet {
 namespace {
 
-// Weights of a slice, at least one row: 16 MB of floats beside 4 MB of codes.
-constexpr uint64_t kSliceWeights = uint64_t{4} << 20;
 constexpr size_t kCopyBytes = size_t{16} << 20;
-
-uint64_t RowsPerSlice(const Shape& shape) {
-  return std::max<uint64_t>(1, kSliceWeights / std::max<uint64_t>(1, RowSize(shape)));
-}
-
-// Calls body(first, floats) for consecutive slices of rows.
-template <class Body>
-Status ForEachSlice(const TensorSource& source, const TensorPrecision& tensor, const QuantizeRun& run, Body&& body) {
-  const uint64_t rows = RowCount(tensor.shape), columns = RowSize(tensor.shape), step = RowsPerSlice(tensor.shape);
-  std::vector<float> floats;
-  for (uint64_t first = 0; first < rows; first += step) {
-    OCTET_TRY(run.cancel.Check());
-    const uint64_t count = std::min(step, rows - first);
-    floats.resize(count * columns);
-    OCTET_TRY(source.ReadRows(tensor.source, first, count, floats.data()));
-    OCTET_TRY(body(first, std::span<const float>(floats)));
-    run.progress.Advance(floats.size());
-  }
-  return {};
-}
 
 Status CopyBytes(std::span<const std::byte> bytes, const TensorPrecision& tensor, ShardedSafetensorsWriter& writer,
                  const QuantizeRun& run) {
@@ -53,8 +34,12 @@ uint16_t Round16(DType dtype, float value) { return dtype == DType::kBf16 ? ToBf
 
 std::string PackedNameOf(std::string_view tensor) { return Cat(ModuleOf(tensor), ".weight_packed"); }
 std::string ShapeNameOf(std::string_view tensor) { return Cat(ModuleOf(tensor), ".weight_shape"); }
+std::string GlobalNameOf(std::string_view tensor) { return Cat(ModuleOf(tensor), ".weight_global_scale"); }
 
-bool IsInteger(const TensorPrecision& tensor) { return tensor.quantised() && *tensor.encoding != Encoding::kE4M3; }
+bool IsInteger(const TensorPrecision& tensor) {
+  return tensor.encoding == Encoding::kInt8 || tensor.encoding == Encoding::kInt4;
+}
+bool IsNvfp4(const TensorPrecision& tensor) { return tensor.encoding == Encoding::kNvfp4; }
 int BitsOf(const TensorPrecision& tensor) { return *tensor.encoding == Encoding::kInt4 ? 4 : 8; }
 
 // A slice of rows in the bytes that its file holds: codes to be written now, scales after the last slice.
@@ -69,8 +54,14 @@ std::vector<std::byte> BytesOf(const std::vector<Number>& numbers) {
   return {bytes.begin(), bytes.end()};
 }
 
-Result<EncodedSlice> EncodeSlice(const TensorPrecision& tensor, std::span<const float> floats, ThreadPool& pool) {
+// `global` is the tensor's where it becomes NVFP4.
+Result<EncodedSlice> EncodeSlice(const TensorPrecision& tensor, std::span<const float> floats, float global,
+                                 ThreadPool& pool) {
   const size_t columns = RowSize(tensor.shape), rows = floats.size() / columns;
+  if (IsNvfp4(tensor)) {
+    const EncodedNvfp4 encoded = OCTET_TRY(EncodeNvfp4Rows(floats, rows, columns, global, pool));
+    return EncodedSlice{BytesOf(encoded.codes), BytesOf(encoded.scales), encoded.noise};
+  }
   if (*tensor.encoding == Encoding::kE4M3) {
     const EncodedRows encoded = OCTET_TRY(EncodeE4M3Rows(floats, rows, columns, pool));
     return EncodedSlice{BytesOf(encoded.codes), BytesOf(encoded.scales), encoded.noise};
@@ -93,11 +84,17 @@ std::vector<TensorSpec> OutputTensors(const PrecisionMap& map) {
     if (IsInteger(tensor)) specs.push_back({ShapeNameOf(tensor.name), DType::kI64, {2}});
   }
   for (const TensorPrecision& tensor : map.tensors) {
+    if (IsNvfp4(tensor)) specs.push_back({GlobalNameOf(tensor.name), DType::kF32, {1}});
+  }
+  for (const TensorPrecision& tensor : map.tensors) {
     const uint64_t rows = RowCount(tensor.shape);
     if (IsInteger(tensor)) {
       const uint64_t words = PackedWords(RowSize(tensor.shape), BitsOf(tensor));
       specs.push_back({PackedNameOf(tensor.name), DType::kI32, {rows, words}});
       specs.push_back({ScaleNameOf(tensor.name), DType::kBf16, {rows, tensor.groups()}});
+    } else if (IsNvfp4(tensor)) {
+      specs.push_back({PackedNameOf(tensor.name), DType::kU8, {rows, CeilDivide(RowSize(tensor.shape), 2)}});
+      specs.push_back({ScaleNameOf(tensor.name), DType::kE4M3, {rows, tensor.groups()}});
     } else if (tensor.quantised()) {
       specs.push_back({tensor.name, DType::kE4M3, tensor.shape});
       specs.push_back({ScaleNameOf(tensor.name), DType::kF32, {rows, 1}});
@@ -108,11 +105,16 @@ std::vector<TensorSpec> OutputTensors(const PrecisionMap& map) {
   return specs;
 }
 
-Status WriteShapes(const PrecisionMap& map, ShardedSafetensorsWriter& writer) {
+Status WriteHeads(const PrecisionMap& map, const GlobalScales& globals, ShardedSafetensorsWriter& writer) {
   for (const TensorPrecision& tensor : map.tensors) {
     if (!IsInteger(tensor)) continue;
     const uint64_t shape[] = {RowCount(tensor.shape), RowSize(tensor.shape)};
     OCTET_TRY(writer.Write(ShapeNameOf(tensor.name), std::as_bytes(std::span(shape))));
+  }
+  for (const TensorPrecision& tensor : map.tensors) {
+    if (!IsNvfp4(tensor)) continue;
+    const float global[] = {globals.at(tensor.name)};
+    OCTET_TRY(writer.Write(GlobalNameOf(tensor.name), std::as_bytes(std::span(global))));
   }
   return {};
 }
@@ -142,12 +144,14 @@ Status CopyTensor(const TensorSource& source, const TensorPrecision& tensor, Sha
 }
 
 Result<RoundingNoise> EncodeTensor(const TensorSource& source, const TensorPrecision& tensor,
-                                   ShardedSafetensorsWriter& writer, const QuantizeRun& run) {
-  const std::string codes = IsInteger(tensor) ? PackedNameOf(tensor.name) : tensor.name;
+                                   const GlobalScales& globals, ShardedSafetensorsWriter& writer,
+                                   const QuantizeRun& run) {
+  const std::string codes = *tensor.encoding == Encoding::kE4M3 ? tensor.name : PackedNameOf(tensor.name);
+  const float global = IsNvfp4(tensor) ? globals.at(tensor.name) : 1.0F;
   std::vector<std::byte> scales;
   RoundingNoise total;
   OCTET_TRY(ForEachSlice(source, tensor, run, [&](uint64_t first, std::span<const float> floats) -> Status {
-    const Result<EncodedSlice> encoded = EncodeSlice(tensor, floats, run.pool);
+    const Result<EncodedSlice> encoded = EncodeSlice(tensor, floats, global, run.pool);
     if (!encoded) return Prefixed(encoded.error(), Cat("tensor `", tensor.source, "`, rows from ", first, ": "));
     scales.insert(scales.end(), encoded->scales.begin(), encoded->scales.end());
     total.Add(encoded->noise);

@@ -1,11 +1,13 @@
 // One tensor of a checkpoint on its way into a safetensors file, a slice of rows at a time.
 //
-//   OCTET_TRY(WriteShapes(map, writer));
+//   const GlobalScales globals = OCTET_TRY(MeasureGlobalScales(source, map, run));
+//   OCTET_TRY(WriteHeads(map, globals, writer));
 //   OCTET_TRY(CopyTensor(source, precision, writer, run));
-//   const RoundingNoise noise = OCTET_TRY(EncodeTensor(source, precision, writer, run));
+//   const RoundingNoise noise = OCTET_TRY(EncodeTensor(source, precision, globals, writer, run));
 #pragma once
 
 #include "formats/safetensors_writer.h"
+#include "quantize/global_scales.h"
 #include "quantize/quantize.h"
 #include "quantize/row_encoding.h"
 
@@ -14,21 +16,22 @@ namespace octet {
 // "model.layers.0.mlp.up_proj.weight_scale" of "model.layers.0.mlp.up_proj.weight".
 std::string ScaleNameOf(std::string_view tensor);
 
-// The tensors that a plan writes, in order: first the shapes of integer matrices, 8-byte numbers that stay aligned
-// there; then each tensor, a quantised one followed by its scales.
+// The tensors that a plan writes, in order: first the shapes of integer matrices and the global scales of NVFP4 ones,
+// numbers of 8 and 4 bytes that stay aligned there; then each tensor, a quantised one followed by its scales.
 std::vector<TensorSpec> OutputTensors(const PrecisionMap& map);
 
-// [rows, columns] of every integer matrix, whose packed words don't tell.
-Status WriteShapes(const PrecisionMap& map, ShardedSafetensorsWriter& writer);
+// [rows, columns] of every integer matrix, whose packed words don't tell, and the global scale of every NVFP4 one.
+Status WriteHeads(const PrecisionMap& map, const GlobalScales& globals, ShardedSafetensorsWriter& writer);
 
 // Bit for bit where the type stays, rounded to nearest even where it becomes BF16 or FP16. Fails with unsupported for a
 // type that can't be converted.
 Status CopyTensor(const TensorSource& source, const TensorPrecision& tensor, ShardedSafetensorsWriter& writer,
                   const QuantizeRun& run);
 
-// Codes of a quantised tensor [rows, columns], packed where they are integers, then scales [rows, groups]. A tensor of
-// more than two axes counts as rows of the rest.
+// Codes of a quantised tensor [rows, columns], packed but for E4M3, then scales [rows, groups]. A tensor of more than
+// two axes counts as rows of the rest.
 Result<RoundingNoise> EncodeTensor(const TensorSource& source, const TensorPrecision& tensor,
-                                   ShardedSafetensorsWriter& writer, const QuantizeRun& run);
+                                   const GlobalScales& globals, ShardedSafetensorsWriter& writer,
+                                   const QuantizeRun& run);
 
 }  // namespace octet

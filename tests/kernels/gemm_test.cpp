@@ -116,6 +116,37 @@ TEST_P(Gemm, EveryE4M3CodeMultipliesExactly) {
   }
 }
 
+TEST_P(Gemm, EveryNvfp4CodeWithEveryScaleMultipliesExactly) {
+  constexpr size_t kColumns = 16 * 127, kDepth = 16, kPadded = PaddedDepth(WeightFormat::kNvfp4, kDepth);
+  std::vector<uint8_t> codes(kColumns * kDepth), scales(kColumns);
+  for (size_t i = 0; i < kColumns; ++i) {
+    codes[i * kDepth + (i / 16 + i) % kDepth] = uint8_t(i % 16);  // the others are zeros
+    scales[i] = uint8_t(i / 16);
+  }
+  Bytes packed(PackedBytes(WeightFormat::kNvfp4, kColumns, kDepth)), activations(2 * kPadded);
+  PackWeightsNvfp4(codes.data(), scales.data(), kColumns, kDepth, packed.data());
+  const std::vector<float> ones(kDepth, 1);
+  tier().pack_activations_bf16({.x = ones.data(),
+                                .stride = kDepth,
+                                .rows = 1,
+                                .depth = kDepth,
+                                .padded_depth = kPadded,
+                                .packed = activations.data(),
+                                .end_block = 1,
+                                .weights = WeightFormat::kNvfp4});
+  std::vector<float> out(kColumns);
+  tier().gemm[size_t(WeightFormat::kNvfp4)]({.weights = packed.data(),
+                                             .activations = activations.data(),
+                                             .out = out.data(),
+                                             .out_stride = kColumns,
+                                             .rows = 1,
+                                             .depth = kPadded,
+                                             .columns = kColumns,
+                                             .end_panel = Panels(kColumns)});
+  for (size_t i = 0; i < kColumns; ++i)
+    EXPECT_EQ(out[i], ToFloat(E2M1{uint8_t(i % 16)}) * ToFloat(E4M3{uint8_t(i / 16)})) << i;
+}
+
 TEST_P(Gemm, InfinityAndNanReachTheOutputsTheyBelongTo) {
   for (WeightFormat format : {WeightFormat::kF32, WeightFormat::kBf16}) {
     Product product(tier(), format, 3, 40, 10);

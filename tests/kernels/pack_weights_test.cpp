@@ -22,6 +22,26 @@ TEST(PackWeights, Int8CodesLieFourByFourWith128Added) {
   EXPECT_EQ(ByteAt(packed, 256 + 4 * 8), 128);  // column 40 is padding
 }
 
+TEST(PackWeights, Nvfp4CodesFillWordsTwoApartAndScalesFollowTwoBlocks) {
+  const size_t columns = 3, depth = 40;
+  std::vector<uint8_t> codes(columns * depth);
+  for (size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<uint8_t>(i % 16);
+  const uint8_t scales[] = {1, 2, 3, 4, 5, 6, 7, 8, 9};  // blocks of 16, 16 and 8
+  Bytes packed(PackedBytes(WeightFormat::kNvfp4, columns, depth));
+  EXPECT_EQ(PackedBytes(WeightFormat::kNvfp4, columns, depth), 2 * 576u);
+  PackWeightsNvfp4(codes.data(), scales, columns, depth, packed.data());
+  // Column 1 begins at code 8 of the ramp; its k 8 .. 15 are 0 .. 7.
+  EXPECT_EQ(ByteAt(packed, 128 + 4), 0 | 2 << 4);      // k 8 and 10
+  EXPECT_EQ(ByteAt(packed, 128 + 4 + 1), 4 | 6 << 4);  // k 12 and 14
+  EXPECT_EQ(ByteAt(packed, 128 + 4 + 2), 1 | 3 << 4);  // k 9 and 11
+  EXPECT_EQ(ByteAt(packed, 512 + 2), 7);               // scale of column 2, block 0
+  EXPECT_EQ(ByteAt(packed, 512 + 32 + 2), 8);          // block 1
+  EXPECT_EQ(ByteAt(packed, 576 + 512 + 2), 9);         // block 2
+  EXPECT_EQ(ByteAt(packed, 576 + 512 + 32 + 2), 0);    // block 3 is padding
+  EXPECT_EQ(ByteAt(packed, 576 + 128 + 4), 0);         // and so are the codes of k 40 on
+  EXPECT_EQ(ByteAt(packed, 512 + 3), 0);               // and column 3
+}
+
 TEST(PackWeights, Int4CodesShareBytesFourApartAndScalesFollowTheirGroup) {
   const size_t columns = 3, depth = 40;
   std::vector<int8_t> codes(columns * depth);
@@ -62,6 +82,11 @@ TEST(PackWeights, UnpackedCodesAndScalesAreThosePacked) {
     std::vector<int8_t> codes(int8.integers.size());
     UnpackWeightsInt8(int8.packed.data(), 33, depth, codes.data());
     EXPECT_EQ(codes, int8.integers) << depth;
+    const Weights nvfp4(WeightFormat::kNvfp4, 33, depth);
+    std::vector<uint8_t> half_bytes(nvfp4.codes.size()), block_scales(nvfp4.block_scales.size());
+    UnpackWeightsNvfp4(nvfp4.packed.data(), 33, depth, half_bytes.data(), block_scales.data());
+    EXPECT_EQ(half_bytes, nvfp4.codes) << depth;
+    EXPECT_EQ(block_scales, nvfp4.block_scales) << depth;
     for (const WeightFormat format : kInt4Formats) {
       const Weights int4(format, 33, depth);
       std::vector<Fp16> scales(int4.group_scales.size());

@@ -3,16 +3,18 @@
 
 #include <algorithm>
 
+#include "numeric/e2m1.h"
 #include "tests/kernels/testing.h"
 
 namespace octet::kernels {
 
 inline constexpr WeightFormat kAllFormats[] = {
-    WeightFormat::kF32,         WeightFormat::kBf16,        WeightFormat::kE4M3,         WeightFormat::kInt8,
-    WeightFormat::kInt4Group32, WeightFormat::kInt4Group64, WeightFormat::kInt4Group128, WeightFormat::kInt4Zeros32,
-    WeightFormat::kInt4Zeros64, WeightFormat::kInt4Zeros128};
-inline constexpr const char* kFormatNames[] = {"F32",     "BF16",     "E4M3",         "INT8",         "INT4/32",
-                                               "INT4/64", "INT4/128", "INT4 zero/32", "INT4 zero/64", "INT4 zero/128"};
+    WeightFormat::kF32,         WeightFormat::kBf16,        WeightFormat::kE4M3,        WeightFormat::kNvfp4,
+    WeightFormat::kInt8,        WeightFormat::kInt4Group32, WeightFormat::kInt4Group64, WeightFormat::kInt4Group128,
+    WeightFormat::kInt4Zeros32, WeightFormat::kInt4Zeros64, WeightFormat::kInt4Zeros128};
+inline constexpr const char* kFormatNames[] = {"F32",          "BF16",         "E4M3",         "NVFP4",
+                                               "INT8",         "INT4/32",      "INT4/64",      "INT4/128",
+                                               "INT4 zero/32", "INT4 zero/64", "INT4 zero/128"};
 
 // Codes -limit - 1 .. limit.
 inline std::vector<int8_t> RandomIntegers(size_t count, uint32_t seed, int limit) {
@@ -37,8 +39,19 @@ struct Weights {
     if (format == WeightFormat::kE4M3) {
       for (size_t i = 0; i < codes.size(); ++i) values[i] = ToFloat(E4M3{codes[i]});
     }
+    if (format == WeightFormat::kNvfp4) DrawBlocks();
     if (IsInteger(format)) DrawIntegers();
     Pack();
+  }
+
+  // E2M1 codes and E4M3 scales of any size.
+  void DrawBlocks() {
+    const size_t blocks = (depth + kNvfp4Block - 1) / kNvfp4Block;
+    for (uint8_t& code : codes) code &= 15;
+    block_scales = RandomCodes(columns * blocks, 9);
+    for (uint8_t& scale : block_scales) scale &= 0x7F;
+    for (size_t i = 0; i < codes.size(); ++i)
+      values[i] = ToFloat(E2M1{codes[i]}) * ToFloat(E4M3{block_scales[i / depth * blocks + i % depth / kNvfp4Block]});
   }
 
   void DrawIntegers() {
@@ -77,6 +90,8 @@ struct Weights {
     if (format == WeightFormat::kF32) PackWeightsF32(values.data(), columns, depth, packed.data());
     if (format == WeightFormat::kBf16) PackWeightsBf16(values.data(), columns, depth, packed.data());
     if (format == WeightFormat::kE4M3) PackWeightsE4M3(codes.data(), columns, depth, packed.data());
+    if (format == WeightFormat::kNvfp4)
+      PackWeightsNvfp4(codes.data(), block_scales.data(), columns, depth, packed.data());
     if (format == WeightFormat::kInt8) PackWeightsInt8(integers.data(), columns, depth, packed.data());
     if (Int4Group(format) != 0) PackInt4();
   }
@@ -84,7 +99,7 @@ struct Weights {
   WeightFormat format;
   size_t columns, depth;
   std::vector<float> values;
-  std::vector<uint8_t> codes;
+  std::vector<uint8_t> codes, block_scales;
   std::vector<int8_t> integers;
   std::vector<Fp16> group_scales;
   std::vector<uint8_t> group_zeros;

@@ -112,14 +112,13 @@ void DecodeInt4(const std::byte* from, size_t depth, std::byte* codes, float* sc
   }
 }
 
-// Byte (column, k) of a record of four k of E4M3 or of two of BF16 stands where layout.h says.
-void DecodeRecordE4M3(const std::byte* from, std::byte* to) {
+// Elements of a record and of those of BF16 stand where layout.h says.
+template <WeightFormat format>
+void DecodeToBf16(const std::byte* from, std::byte* to) {
   for (size_t column = 0; column < kPanelColumns; ++column) {
-    for (size_t k = 0; k < 4; ++k) {
-      E4M3 code;
-      std::memcpy(&code, from + PackedOffset(WeightFormat::kE4M3, 4, column, k), 1);
-      const Bf16 value = ToBf16(ToFloat(code));
-      std::memcpy(to + PackedOffset(WeightFormat::kBf16, 4, column, k), &value, 2);
+    for (size_t k = 0; k < RecordDepth(format); ++k) {
+      const Bf16 value = ToBf16(reference::WeightAt<format>(from, RecordDepth(format), column, k));
+      std::memcpy(to + PackedOffset(WeightFormat::kBf16, RecordDepth(format), column, k), &value, 2);
     }
   }
 }
@@ -215,6 +214,7 @@ const KernelTable& TileTwin() {
     out.name = "tile_twin";
     out.gemm[static_cast<size_t>(WeightFormat::kBf16)] = GemmTiles<WeightFormat::kBf16>;
     out.gemm[static_cast<size_t>(WeightFormat::kE4M3)] = GemmTiles<WeightFormat::kE4M3>;
+    out.gemm[static_cast<size_t>(WeightFormat::kNvfp4)] = GemmTiles<WeightFormat::kNvfp4>;
     out.gemm_int8[IntegerIndex(WeightFormat::kInt8)] = GemmInt8<WeightFormat::kInt8>;
     out.gemm_int8[IntegerIndex(WeightFormat::kInt4Group32)] = GemmInt8<WeightFormat::kInt4Group32>;
     out.gemm_int8[IntegerIndex(WeightFormat::kInt4Group64)] = GemmInt8<WeightFormat::kInt4Group64>;

@@ -19,10 +19,13 @@ class TiledProduct {
         codes_(RandomCodes(shape.columns * shape.depth, 3)),
         scales_(RandomFloats(shape.columns, 4)),
         packed_(PackedBytes(format, shape.columns, shape.depth)) {
-    if (format == WeightFormat::kBf16)
-      PackWeightsBf16(weights_.data(), shape.columns, shape.depth, packed_.data());
-    else
-      PackWeightsE4M3(codes_.data(), shape.columns, shape.depth, packed_.data());
+    if (format == WeightFormat::kBf16) PackWeightsBf16(weights_.data(), shape.columns, shape.depth, packed_.data());
+    if (format == WeightFormat::kE4M3) PackWeightsE4M3(codes_.data(), shape.columns, shape.depth, packed_.data());
+    if (format != WeightFormat::kNvfp4) return;
+    std::vector<uint8_t> block_scales = RandomCodes(shape.columns * (shape.depth / kNvfp4Block + 1), 5);
+    for (uint8_t& scale : block_scales) scale &= 0x7F;
+    for (uint8_t& code : codes_) code &= 15;
+    PackWeightsNvfp4(codes_.data(), block_scales.data(), shape.columns, shape.depth, packed_.data());
   }
 
   // With activations in BF16, or in E4M3 and scales of the rows.
@@ -71,7 +74,7 @@ double Norm(const std::vector<float>& x) {
 }
 
 TEST(Tiles, TheTwinIsWithinTheNormBoundOfTheReference) {
-  for (const WeightFormat format : {WeightFormat::kBf16, WeightFormat::kE4M3}) {
+  for (const WeightFormat format : {WeightFormat::kBf16, WeightFormat::kE4M3, WeightFormat::kNvfp4}) {
     for (const Shape& shape : kShapes) {
       for (const bool is_rounded : {false, true}) {
         const TiledProduct product(format, shape);
@@ -90,7 +93,7 @@ TEST(Tiles, TheProcessorsTilesHaveTheBitsOfTheTwin) {
   if (const std::string missing = SupportedTiers().back().missing; !missing.empty())
     GTEST_SKIP() << "this CPU has no " << missing;
   const KernelTable& tier = *AvailableTiers().back();
-  for (const WeightFormat format : {WeightFormat::kBf16, WeightFormat::kE4M3}) {
+  for (const WeightFormat format : {WeightFormat::kBf16, WeightFormat::kE4M3, WeightFormat::kNvfp4}) {
     for (const Shape& shape : kShapes) {
       for (const bool is_rounded : {false, true}) {
         const TiledProduct product(format, shape);

@@ -20,6 +20,7 @@
 #include "formats/packed_integers.h"
 #include "golden_model.h"
 #include "numeric/bf16.h"
+#include "numeric/e2m1.h"
 #include "numeric/fp8.h"
 
 namespace octet {
@@ -89,22 +90,64 @@ class EditableSource : public TensorSource {
     SetWords(module + ".weight_packed", {shape[0], PackedWords(shape[1], bits)}, words);
     Set(module + ".weight_scale", DType::kF32, {shape[0], (shape[1] + group - 1) / group}, std::move(scales));
     Set(module + ".weight_shape", DType::kI64, {2}, {static_cast<float>(shape[0]), static_cast<float>(shape[1])});
-    integers_[name] = {shape, std::move(values)};
+    codes_[name] = {shape, std::move(values)};
   }
   void SetWords(const std::string& name, Shape shape, std::span<const uint32_t> words) {
     Set(name, DType::kI32, std::move(shape), {});
     const std::span<const std::byte> bytes = std::as_bytes(words);
     data_[name].second.assign(bytes.begin(), bytes.end());
   }
-  // What the integers of a module stand for.
-  const std::vector<float>& Integers(const std::string& name) const { return integers_.at(name).second; }
+
+  // Stores a module's weight as E2M1 codes with E4M3 scales of 16 columns, as compressed-tensors names them.
+  void QuantiseNvfp4(const std::string& name) {
+    const Shape shape = Find(name)->shape;
+    const std::string module = name.substr(0, name.rfind('.'));
+    std::vector<float> values = data_[name].first, scales;
+    std::vector<uint8_t> codes(shape[0] * ((shape[1] + 1) / 2));
+    float amax = 0;
+    for (const float value : values) amax = std::max(amax, std::abs(value));
+    const float global = 6 * 448 / amax, factor = 1 / global;
+    for (size_t row = 0; row < shape[0]; ++row) {
+      for (size_t first = 0; first < shape[1]; first += 16) {
+        const std::span<float> block(values.data() + row * shape[1] + first, std::min<size_t>(16, shape[1] - first));
+        float largest = 0;
+        for (const float value : block) largest = std::max(largest, std::abs(value));
+        scales.push_back(ToFloat(ToE4M3(std::max(largest / 6 * global, 0x1p-9F))));
+        for (size_t i = 0; i < block.size(); ++i) {
+          const E2M1 code = ToE2M1(block[i] / (scales.back() * factor));
+          codes[row * ((shape[1] + 1) / 2) + (first + i) / 2] |= static_cast<uint8_t>(code.bits << i % 2 * 4);
+          block[i] = ToFloat(code) * scales.back() * factor;
+        }
+      }
+    }
+    Remove(name);
+    SetBytes(module + ".weight_packed", {shape[0], (shape[1] + 1) / 2}, codes);
+    Set(module + ".weight_scale", DType::kE4M3, {shape[0], (shape[1] + 15) / 16}, std::move(scales));
+    Set(module + ".weight_global_scale", DType::kF32, {1}, {global});
+    codes_[name] = {shape, std::move(values)};
+  }
+  void SetBytes(const std::string& name, Shape shape, std::span<const uint8_t> bytes) {
+    Set(name, DType::kU8, std::move(shape), {bytes.begin(), bytes.end()});
+    data_[name].second.assign(std::as_bytes(bytes).begin(), std::as_bytes(bytes).end());
+  }
+  void Rename(const std::string& from, const std::string& to) {
+    const TensorInfo info = *Find(from);
+    auto data = std::move(data_[from]);
+    Remove(from);
+    Set(to, info.dtype, info.shape, {});
+    data_[to] = std::move(data);
+  }
+
+  // What the integers or four-bit codes of a module stand for.
+  const std::vector<float>& Codes(const std::string& name) const { return codes_.at(name).second; }
 
   // The same tensors with every scale multiplied in, all in FP32: what a quantised checkpoint stands for.
   std::shared_ptr<EditableSource> Decoded() const {
     auto decoded = std::make_shared<EditableSource>(*this);
-    for (const auto& [name, weights] : integers_) {
+    for (const auto& [name, weights] : codes_) {
       const std::string module = name.substr(0, name.rfind('.'));
-      for (const char* part : {".weight_packed", ".weight_scale", ".weight_shape"}) decoded->Remove(module + part);
+      for (const char* part : {".weight_packed", ".weight_scale", ".weight_shape", ".weight_global_scale"})
+        decoded->Remove(module + part);
       decoded->Set(name, DType::kF32, weights.first, weights.second);
     }
     for (const TensorInfo& info : infos_) {
@@ -137,7 +180,7 @@ class EditableSource : public TensorSource {
  private:
   std::vector<TensorInfo> infos_;
   std::map<std::string, std::pair<std::vector<float>, std::vector<std::byte>>> data_;
-  std::map<std::string, std::pair<Shape, std::vector<float>>> integers_;
+  std::map<std::string, std::pair<Shape, std::vector<float>>> codes_;
 };
 
 }  // namespace octet

@@ -70,14 +70,14 @@ TEST_F(IntegerWeights, PackedCodesKeepTheirValuesInTheirOwnFormat) {
     const PackedMatrix down = Must(Down());
     EXPECT_EQ(down.format, group == 96 ? WeightFormat::kInt4Group128 : format) << "one scale a row fits the widest";
     EXPECT_TRUE(down.column_scales.empty());
-    EXPECT_EQ(Decoded(down), source->Integers(kWeight));
+    EXPECT_EQ(Decoded(down), source->Codes(kWeight));
   }
   Use("llama3");
   source->QuantiseIntegers(kWeight, 8, 96);
   const PackedMatrix down = Must(Down());
   EXPECT_EQ(down.format, WeightFormat::kInt8);
   EXPECT_EQ(down.column_scales.size(), 64u);
-  EXPECT_EQ(Decoded(down), source->Integers(kWeight));
+  EXPECT_EQ(Decoded(down), source->Codes(kWeight));
 }
 
 TEST_F(IntegerWeights, AShortLastGroupIsReadWhereTheConfigurationGivesTheSize) {
@@ -88,7 +88,7 @@ TEST_F(IntegerWeights, AShortLastGroupIsReadWhereTheConfigurationGivesTheSize) {
   Declare({{{"group_size", 64}}});
   const PackedMatrix down = Must(Down());
   EXPECT_EQ(down.format, WeightFormat::kInt4Group64);
-  EXPECT_EQ(Decoded(down), source->Integers(kWeight));
+  EXPECT_EQ(Decoded(down), source->Codes(kWeight));
 }
 
 TEST_F(IntegerWeights, CodesThatAreNotPackedAreReadToo) {
@@ -116,7 +116,7 @@ TEST_F(IntegerWeights, ScalesBeyondTheRangeOfFp16KeepTheirValues) {
   for (const float factor : {0x1p-60F, 0x1p40F}) {
     Use("llama3");
     source->QuantiseIntegers(kWeight, 4, 32);
-    std::vector<float> scales = ReadTensor(*source, kScale), want = source->Integers(kWeight);
+    std::vector<float> scales = ReadTensor(*source, kScale), want = source->Codes(kWeight);
     for (size_t i = 0; i < scales.size(); ++i) scales[i] *= i < 6 ? factor : 1;  // two rows
     for (size_t i = 0; i < 2 * 96; ++i) want[i] *= factor;
     source->Set(kScale, DType::kF32, {64, 3}, scales);
@@ -134,8 +134,8 @@ TEST_F(IntegerWeights, PartsOfOneFormatAreJoinedAndOthersStayApart) {
   CheckpointWeights weights = Must(Open());
   const PackedMatrix joined = Must(weights.Matrix("layers.0.ffn.gate_up"));
   EXPECT_EQ(joined.columns, 192u);
-  std::vector<float> want = source->Integers("model.layers.0.mlp.gate_proj.weight");
-  const std::vector<float>& up = source->Integers("model.layers.0.mlp.up_proj.weight");
+  std::vector<float> want = source->Codes("model.layers.0.mlp.gate_proj.weight");
+  const std::vector<float>& up = source->Codes("model.layers.0.mlp.up_proj.weight");
   want.insert(want.end(), up.begin(), up.end());
   EXPECT_EQ(Decoded(joined), want);
   EXPECT_FALSE(weights.Has("layers.1.ffn.gate_up"));
@@ -201,8 +201,8 @@ TEST_F(IntegerWeights, WordsOfAnotherWidthAreNamedWithTheirShape) {
             "model: tensor " + kPacked +
                 " has shape [64, 9] in I32; codes of 64 x 96 weights are [64, 12] (4 bits) "
                 "or [64, 24] (8 bits) in I32");
-  source->Set(kPacked, DType::kU8, {64, 48}, std::vector<float>(64 * 48));
-  EXPECT_THAT(Message(ErrorCode::kUnsupported), HasSubstr("has shape [64, 48] in U8"));
+  source->Set(kPacked, DType::kI16, {64, 24}, std::vector<float>(64 * 24));
+  EXPECT_THAT(Message(ErrorCode::kUnsupported), HasSubstr("has shape [64, 24] in I16"));
 }
 
 TEST_F(IntegerWeights, AShapeThatContradictsTheConfigurationIsRefused) {

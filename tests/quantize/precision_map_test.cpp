@@ -203,6 +203,18 @@ TEST(CompressedTensors, IntegersArePackedAndTheirInputsStay) {
   EXPECT_EQ(groups["group_size"], 64);
 }
 
+TEST(CompressedTensors, Nvfp4IsThePresetWithoutRoundedInputs) {
+  const Json config = ConfigOf({.layers = Encoding::kNvfp4});
+  EXPECT_EQ(config["format"], "nvfp4-pack-quantized");
+  const Json& weights = config["config_groups"]["group_0"]["weights"];
+  EXPECT_EQ(weights["num_bits"], 4);
+  EXPECT_EQ(weights["type"], "float");
+  EXPECT_EQ(weights["strategy"], "tensor_group");
+  EXPECT_EQ(weights["group_size"], 16);
+  EXPECT_EQ(weights["scale_dtype"], "torch.float8_e4m3fn");
+  EXPECT_TRUE(config["config_groups"]["group_0"]["input_activations"].is_null());
+}
+
 TEST(CompressedTensors, AHeadStoredOtherwiseIsAGroupOfItsOwn) {
   const Json mixed = ConfigOf({.layers = Encoding::kInt4, .head = Encoding::kE4M3});
   EXPECT_EQ(mixed["format"], "mixed-precision");

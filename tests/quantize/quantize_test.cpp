@@ -11,6 +11,7 @@
 #include "base/mapped_file.h"
 #include "formats/packed_integers.h"
 #include "formats/safetensors.h"
+#include "numeric/e2m1.h"
 #include "numeric/fp8.h"
 #include "tests/models/editable_source.h"
 
@@ -97,6 +98,53 @@ std::vector<float> Decode(const TensorSource& source, std::string_view module, s
   for (size_t i = 0; i < codes.size(); ++i)
     values.push_back(codes[i] * scales[i / columns * scale.shape[1] + i % columns / group]);
   return values;
+}
+
+TEST_P(EveryFamily, Nvfp4IsWithinAStepOfItsOriginalAndHasItsScales) {
+  const Checkpoint original = Golden(GetParam());
+  const fs::path out = root_ / "nvfp4";
+  const QuantizeReport report = Quantize(original, {}, out, "nvfp4-w4a16").value();
+  const std::shared_ptr<const TensorSource> written = OpenSafetensors(out).value();
+  for (const QuantizedTensor& tensor : report.tensors) {
+    if (!tensor.precision.quantised()) continue;
+    const std::string module(ModuleOf(tensor.precision.name));
+    const size_t rows = tensor.precision.shape[0], columns = tensor.precision.shape[1];
+    const size_t row_bytes = (columns + 1) / 2, blocks = (columns + 15) / 16;
+    EXPECT_EQ(written->Find(module + ".weight_packed")->shape, (Shape{rows, row_bytes}));
+    EXPECT_EQ(written->Find(module + ".weight_scale")->shape, (Shape{rows, blocks}));
+    const std::vector<float> before = Read(*original.tensors, tensor.precision.name);
+    const std::vector<float> scales = Read(*written, module + ".weight_scale");
+    const float global = Read(*written, module + ".weight_global_scale")[0];
+    const std::span<const std::byte> codes = written->Bytes(module + ".weight_packed").value();
+    for (size_t i = 0; i < before.size(); ++i) {
+      const size_t row = i / columns, column = i % columns;
+      const auto pair = std::to_integer<unsigned>(codes[row * row_bytes + column / 2]);
+      const E2M1 code{static_cast<uint8_t>(pair >> column % 2 * 4 & 15)};
+      const float scale = scales[row * blocks + column / 16] / global;
+      // Half a step of 2 between 4 and 6, and what rounding the scale clips of 6.
+      ASSERT_LE(std::fabs(ToFloat(code) * scale - before[i]), scale * 1.001f) << module << " element " << i;
+    }
+  }
+  EXPECT_GT(report.mean_decibels, 17);
+}
+
+TEST_F(QuantizeTest, MatricesThatReadersJoinShareTheirGlobalScale) {
+  const Checkpoint original = Golden("llama3");
+  ASSERT_TRUE(Quantize(original, {}, root_ / "out", "nvfp4-w4a16").has_value());
+  const std::shared_ptr<const TensorSource> written = OpenSafetensors(root_ / "out").value();
+  const auto global = [&](std::string_view module) {
+    return Read(*written, Cat("model.layers.0.", module, "_proj.weight_global_scale"))[0];
+  };
+  EXPECT_EQ(global("self_attn.q"), global("self_attn.k"));
+  EXPECT_EQ(global("self_attn.q"), global("self_attn.v"));
+  EXPECT_EQ(global("mlp.gate"), global("mlp.up"));
+  EXPECT_NE(global("mlp.gate"), global("mlp.down"));
+  float amax = 0;
+  for (const char* part : {"q", "k", "v"}) {
+    for (const float w : Read(*original.tensors, Cat("model.layers.0.self_attn.", part, "_proj.weight")))
+      amax = std::max(amax, std::fabs(w));
+  }
+  EXPECT_EQ(global("self_attn.q"), 6 * 448 * (1 / amax));
 }
 
 TEST_P(EveryFamily, IntegersAreWithinAStepOfTheirOriginalAndHaveShapeAndScales) {

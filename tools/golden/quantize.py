@@ -1,17 +1,20 @@
 """Goldens of the quantisation recipes, computed by torch.
 
-    python tools/golden/quantize.py     writes tests/golden/quantize/{fp8_rows,int8_rows,int4_groups}.json
+    python tools/golden/quantize.py     writes tests/golden/quantize/{fp8_rows,int8_rows,int4_groups,nvfp4_rows}.json
 
 INT8 codes are weight / scale with scale = amax / 127 of the row; INT4 codes are in groups of 32 columns, the last of which is short, with
 the scale of least squared error among the largest weight over ENDS. Both scales are rounded to BF16 first. The packed
 words are those of compressed-tensors. Per-channel FP8 as compressed-tensors' FP8_DYNAMIC preset stores it: code = E4M3(weight / scale). The scale is the one of least squared
-error among amax / 448 * 2^(i / 8), i = 0 .. 7.
+error among amax / 448 * 2^(i / 8), i = 0 .. 7. NVFP4 is compressed-tensors' own: its global scale, its scales, its packed codes.
 """
 import json
 import pathlib
 
 import torch
+from compressed_tensors.compressors.nvfp4.helpers import quantize_and_pack_fp4
 from compressed_tensors.compressors.pack_quantized.helpers import pack_to_int32
+from compressed_tensors.quantization import preset_name_to_scheme
+from compressed_tensors.quantization.utils import calculate_qparams, generate_gparam
 
 
 ROWS, COLUMNS, GROUP = 24, 40, 32
@@ -74,6 +77,22 @@ def write(name, weights, scales, codes, bits=None):
     path.write_text(json.dumps(golden) + "\n")
 
 
+def nvfp4(weights):
+    arguments = preset_name_to_scheme("NVFP4A16", ["Linear"]).weights
+    global_scale = generate_gparam(weights.min(), weights.max())
+    blocks = weights.reshape(len(weights), -1, arguments.group_size)
+    scales, _ = calculate_qparams(blocks.amin(-1), blocks.amax(-1), arguments, global_scale=global_scale)
+    return global_scale, scales, quantize_and_pack_fp4(weights, scales, global_scale, None, arguments.group_size)
+
+
+def write_nvfp4(weights):
+    global_scale, scales, packed = nvfp4(weights)
+    path = pathlib.Path(__file__).parents[2] / "tests/golden/quantize/nvfp4_rows.json"
+    golden = {"weights": weights.tolist(), "global": global_scale.item(),
+              "scales": scales.to(torch.float8_e4m3fn).view(torch.uint8).tolist(), "packed": packed.tolist()}
+    path.write_text(json.dumps(golden) + "\n")
+
+
 def main():
     generator = torch.Generator().manual_seed(11)
     weights = torch.randn(ROWS, COLUMNS, generator=generator)
@@ -88,6 +107,9 @@ def main():
     write("int8_rows.json", weights, scales, integer_codes(weights, scales, -127, 127), bits=8)
     codes, scales = int4(weights)
     write("int4_groups.json", weights, scales, codes, bits=4)
+    weights = torch.randn(ROWS, 48, generator=generator) * torch.logspace(-2.5, 0, ROWS)[:, None]
+    weights[5, 3] = weights.abs().max() * 10
+    write_nvfp4(weights)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ namespace {
 using kernels::WeightFormat;
 
 constexpr std::array<std::string_view, kernels::kWeightFormats> kFormatNames = {
-    "f32", "bf16", "e4m3", "int8", "int4-g32", "int4-g64", "int4-g128", "int4-z32", "int4-z64", "int4-z128"};
+    "f32", "bf16", "e4m3", "nvfp4", "int8", "int4-g32", "int4-g64", "int4-g128", "int4-z32", "int4-z64", "int4-z128"};
 constexpr uint64_t kLargestAxis = uint64_t{1} << 40;  // padding it stays within 64 bits
 
 Result<size_t> GetSize(const Json& object, std::string_view key, std::string_view where) {

@@ -4,7 +4,7 @@
 //                                      a quarter as many rows; all other rows are of 64 bytes
 //   ZeroTile<t>(), LoadTile<t>(from, stride), StoreTile<t>(to, stride)
 //   MultiplyBf16Tiles<sum, a, b>()     sum [rows][16] += a [rows][16 pairs] x b [16 pairs][16 columns]
-//   DecodeRecordE4M3(from, to)         four k of a panel as the two records of BF16 that hold the same numbers
+//   DecodeToBf16<format>(from, to)     a record of a panel as the records of BF16 that hold the same numbers
 //   FinishBlock(args, panel, first_row, rows, sums)   sums [rows][32], scaled and with bias, to the output
 // Four tiles hold the sums of up to 32 rows and a panel's 32 columns; the records of BF16 weights are tiles as they
 // lie.
@@ -154,11 +154,10 @@ inline TiledPart TiledWeights(const std::byte* panel, size_t k, size_t depth, st
     return part;
   }
   part.weights = scratch;
-  const std::byte* from = panel + k / 4 * kRecordBytes;
-  for (size_t i = 0; i < depth; i += 4, from += kRecordBytes) {
-    PrefetchStream<Packed<1>>(from);
-    PrefetchStream<Packed<1>>(from + 64);
-    DecodeRecordE4M3(from, scratch + i / 2 * kRecordBytes);
+  const std::byte* from = panel + k / RecordDepth(format) * RecordBytes(format);
+  for (size_t i = 0; i < depth; i += RecordDepth(format), from += RecordBytes(format)) {
+    for (size_t line = 0; line < RecordBytes(format); line += 64) PrefetchStream<Packed<1>>(from + line);
+    DecodeToBf16<format>(from, scratch + i / 2 * kRecordBytes);
   }
   if (whole == depth) return part;
   part.rest = scratch + whole / 2 * kRecordBytes;

@@ -38,7 +38,9 @@ inline void SwapSums(const GemmArgs& args, size_t panel, float* sums, bool store
 // Up to 8 rows: the depth is cut only where the widened activations would leave the first-level cache.
 template <WeightFormat format>
 void GemmFewRows(const GemmArgs& args) {
-  const size_t panel_bytes = PanelBytes(format, args.depth), rows = args.rows, part = 2 * kPlaneFloats / rows / 4 * 4;
+  constexpr size_t kRecord = RecordDepth(format);
+  const size_t panel_bytes = PanelBytes(format, args.depth), rows = args.rows;
+  const size_t part = 2 * kPlaneFloats / rows / kRecord * kRecord;
   WidenedRows widened;
   alignas(64) float sums[kRowBlock * kPanelColumns];
   for (size_t k = 0; k < args.depth; k += part) {
@@ -47,7 +49,7 @@ void GemmFewRows(const GemmArgs& args) {
     widened.Widen(BlockAt(args, 0, rows, k), depth / 2 * rows);
     for (size_t panel = args.first_panel, panels = 0; panel < args.end_panel; panel += panels) {
       panels = PanelsAtATime(args, panel);
-      const std::byte* weights = PanelOf(args, format, panel) + k / RecordDepth(format) * kRecordBytes;
+      const std::byte* weights = PanelOf(args, format, panel) + k / kRecord * RecordBytes(format);
       Clear(sums, panels * rows * kPanelColumns);
       for (size_t p = 0; p < panels && !first; ++p) SwapSums(args, panel + p, sums + p * rows * kPanelColumns, false);
       MultiplyWidened<format>(rows, panels, widened.data(), weights, panel_bytes, depth, sums);

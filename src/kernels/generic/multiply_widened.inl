@@ -1,4 +1,4 @@
-// Calls of the micro-kernels that multiply floats. For BF16 and E4M3 the bits are those of vdpbf16ps, for which
+// Calls of the micro-kernels that multiply floats. For BF16, E4M3 and NVFP4 the bits are those of vdpbf16ps, for which
 // denormals are zeros: so is the mode of the processor meanwhile.
 
 template <WeightFormat format, template <size_t> class Operand>

@@ -7,6 +7,7 @@
 
 #include "kernels/kernel_table.h"
 #include "numeric/bf16.h"
+#include "numeric/e2m1.h"
 #include "numeric/fp16.h"
 #include "numeric/fp8.h"
 
@@ -39,7 +40,7 @@ template <WeightFormat format>
 int CodeAt(const void* weights, size_t depth, size_t column, size_t k) {
   const auto stored = LoadAs<uint8_t>(weights, PackedOffset(format, depth, column, k));
   if constexpr (format == WeightFormat::kInt8) return stored - 128;
-  const int code = k % 8 < 4 ? stored & 15 : stored >> 4;
+  const int code = IsUpperHalf(format, k) ? stored >> 4 : stored & 15;
   if constexpr (!HasZeros(format)) return code - 8;
   return code - LoadAs<uint8_t>(weights, PackedZeroOffset(format, depth, column, k));
 }
@@ -57,6 +58,11 @@ float WeightAt(const void* weights, size_t depth, size_t column, size_t k) {
   if constexpr (format == WeightFormat::kF32) return LoadAs<float>(weights, offset);
   if constexpr (format == WeightFormat::kBf16) return ToFloat(LoadAs<Bf16>(weights, offset));
   if constexpr (format == WeightFormat::kE4M3) return ToFloat(LoadAs<E4M3>(weights, offset));
+  if constexpr (format == WeightFormat::kNvfp4) {
+    const auto codes = LoadAs<uint8_t>(weights, offset);
+    const E2M1 code{static_cast<uint8_t>(IsUpperHalf(format, k) ? codes >> 4 : codes & 15)};
+    return ToFloat(code) * ToFloat(LoadAs<E4M3>(weights, PackedBlockScaleOffset(depth, column, k)));
+  }
   if constexpr (IsInteger(format)) return static_cast<float>(CodeAt<format>(weights, depth, column, k));
 }
 

@@ -81,6 +81,7 @@ void Gemm(const GemmArgs& args) {
 OCTET_FMA_CLONE void GemmF32(const GemmArgs& args) { Gemm<WeightFormat::kF32>(args); }
 OCTET_FMA_CLONE void GemmBf16(const GemmArgs& args) { Gemm<WeightFormat::kBf16>(args); }
 OCTET_FMA_CLONE void GemmE4M3(const GemmArgs& args) { Gemm<WeightFormat::kE4M3>(args); }
+OCTET_FMA_CLONE void GemmNvfp4(const GemmArgs& args) { Gemm<WeightFormat::kNvfp4>(args); }
 OCTET_FMA_CLONE void GemmInt8(const GemmArgs& args) { Gemm<WeightFormat::kInt8>(args); }
 
 }  // namespace octet::kernels::reference

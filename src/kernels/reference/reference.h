@@ -9,6 +9,7 @@ namespace octet::kernels::reference {
 void GemmF32(const GemmArgs& args);
 void GemmBf16(const GemmArgs& args);
 void GemmE4M3(const GemmArgs& args);
+void GemmNvfp4(const GemmArgs& args);
 void GemmInt8(const GemmArgs& args);
 // Of INT4 weights, instantiated for each group.
 template <WeightFormat format>

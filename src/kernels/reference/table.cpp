@@ -5,7 +5,7 @@ namespace octet::kernels {
 
 constinit const KernelTable kReference = {
     .name = "reference",
-    .gemm = {reference::GemmF32, reference::GemmBf16, reference::GemmE4M3, reference::GemmInt8,
+    .gemm = {reference::GemmF32, reference::GemmBf16, reference::GemmE4M3, reference::GemmNvfp4, reference::GemmInt8,
              reference::GemmInt4<WeightFormat::kInt4Group32>, reference::GemmInt4<WeightFormat::kInt4Group64>,
              reference::GemmInt4<WeightFormat::kInt4Group128>, reference::GemmInt4<WeightFormat::kInt4Zeros32>,
              reference::GemmInt4<WeightFormat::kInt4Zeros64>, reference::GemmInt4<WeightFormat::kInt4Zeros128>},
@@ -26,8 +26,8 @@ constinit const KernelTable kReference = {
     .softcap = reference::Softcap,
     .rope = reference::Rope,
     .unpack_column = {reference::UnpackColumn<WeightFormat::kF32>, reference::UnpackColumn<WeightFormat::kBf16>,
-                      reference::UnpackColumn<WeightFormat::kE4M3>, reference::UnpackColumn<WeightFormat::kInt8>,
-                      reference::UnpackColumn<WeightFormat::kInt4Group32>,
+                      reference::UnpackColumn<WeightFormat::kE4M3>, reference::UnpackColumn<WeightFormat::kNvfp4>,
+                      reference::UnpackColumn<WeightFormat::kInt8>, reference::UnpackColumn<WeightFormat::kInt4Group32>,
                       reference::UnpackColumn<WeightFormat::kInt4Group64>,
                       reference::UnpackColumn<WeightFormat::kInt4Group128>,
                       reference::UnpackColumn<WeightFormat::kInt4Zeros32>,

@@ -17,6 +17,7 @@ void UnpackColumn(const void* weights, const float* column_scales, size_t depth,
 template void UnpackColumn<WeightFormat::kF32>(const void*, const float*, size_t, size_t, float*);
 template void UnpackColumn<WeightFormat::kBf16>(const void*, const float*, size_t, size_t, float*);
 template void UnpackColumn<WeightFormat::kE4M3>(const void*, const float*, size_t, size_t, float*);
+template void UnpackColumn<WeightFormat::kNvfp4>(const void*, const float*, size_t, size_t, float*);
 template void UnpackColumn<WeightFormat::kInt8>(const void*, const float*, size_t, size_t, float*);
 template void UnpackColumn<WeightFormat::kInt4Group32>(const void*, const float*, size_t, size_t, float*);
 template void UnpackColumn<WeightFormat::kInt4Group64>(const void*, const float*, size_t, size_t, float*);

@@ -1,6 +1,6 @@
 // Micro-kernels with FP32 FMAs over eight lanes: sixteen registers hold three rows of a panel's 32 columns, so a block
-// of rows is taken in parts of up to three. BF16 weights become floats in registers, E4M3 weights once for all rows
-// (DecodePanel).
+// of rows is taken in parts of up to three. BF16 weights become floats in registers, E4M3 and NVFP4 weights once for
+// all rows (DecodePanel).
 
 template <size_t rows>
 struct Tile {
@@ -94,7 +94,7 @@ template <class Operand, size_t rows>
 template <WeightFormat format, template <size_t> class Operand, size_t rows, size_t panels>
 [[gnu::noinline]] void AddProducts(const std::byte* activations, const std::byte* weights, size_t, size_t depth,
                                    float* sums) {
-  static_assert(panels == 1 && format != WeightFormat::kE4M3);
+  static_assert(panels == 1 && (format == WeightFormat::kF32 || format == WeightFormat::kBf16));
   // Widening BF16 takes registers for the pairs and the mask.
   InParts<rows, format == WeightFormat::kF32 ? 3 : 2>([&](auto count, size_t first) {
     using Layout = Operand<rows>;
@@ -145,6 +145,35 @@ template <size_t rows>
   _mm_storeu_ps(to + 96, _mm256_extractf128_ps(even, 1));
 }
 
+// Element `k` of a step of eight (layout.h), eight columns: the value of its code times the block's scale.
+template <int k>
+[[gnu::always_inline]] inline Float DecodeNvfp4(Int step, Float scales) {
+  constexpr int kShift = 16 * (k % 2) + 4 * (k / 2);
+  const Float magnitude =
+      _mm256_permutevar8x32_ps(_mm256_setr_ps(0, 128, 256, 384, 512, 768, 1024, 1536), ShiftRight<kShift>(step));
+  const Int sign = And(ShiftLeft<28 - kShift>(step), SetInt(static_cast<int>(0x80000000)));
+  return Mul(AsFloat(Or(AsInt(magnitude), sign)), scales);
+}
+
+template <size_t... k>
+[[gnu::always_inline]] inline void DecodeNvfp4Step(Int step, Float scales, float* to, std::index_sequence<k...>) {
+  (Store(DecodeNvfp4<int(k)>(step, scales), to + k / 2 * 64 + (k % 2 == 0 ? 32 : 0)), ...);
+}
+
+inline void DecodeNvfp4Panel(const std::byte* weights, size_t depth, float* to) {
+  for (size_t k = 0; k < depth; k += 8, to += 8 * kPanelColumns) {
+    const std::byte* record = weights + k / kNvfp4Record * RecordBytes(WeightFormat::kNvfp4);
+    const size_t step = k % kNvfp4Record / 8;
+    const std::byte* of_block = record + CodeBytes(WeightFormat::kNvfp4) + step / 2 * kPanelColumns;
+    for (size_t c = 0; c < kPanelColumns; c += kLanes) {
+      // The scales' bits at FP16's places are their values divided by 256, subnormal ones included.
+      const __m128i codes = _mm_cvtepu8_epi16(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(of_block + c)));
+      DecodeNvfp4Step(LoadWords(record + step * kRecordBytes + 4 * c), _mm256_cvtph_ps(_mm_slli_epi16(codes, 7)),
+                      to + c, std::make_index_sequence<8>());
+    }
+  }
+}
+
 // `depth` positions of a panel as floats for AddDecodedProducts.
 template <WeightFormat format>
 void DecodePanel(const std::byte* weights, size_t depth, float* to) {
@@ -156,6 +185,8 @@ void DecodePanel(const std::byte* weights, size_t depth, float* to) {
         Store(EvenOf(pairs), to + 32 + c);
       }
     }
+  } else if constexpr (format == WeightFormat::kNvfp4) {
+    DecodeNvfp4Panel(weights, depth, to);
   } else {
     for (size_t k = 0; k < depth; k += 4, weights += kRecordBytes, to += 128) {
       for (size_t lane = 0; lane < 8; ++lane) DecodeLane(weights + 16 * lane, to + 4 * lane);

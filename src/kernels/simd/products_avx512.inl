@@ -1,6 +1,6 @@
 // Micro-kernels with FP32 FMAs: `rows` rows of activations times one panel, or two side by side, added to sums in
-// memory. BF16 and E4M3 weights become floats in registers; activations are floats. See generic/operands.inl for their
-// layouts.
+// memory. BF16, E4M3 and NVFP4 weights become floats in registers; activations are floats. See generic/operands.inl for
+// their layouts.
 
 template <size_t... t>
 [[gnu::always_inline]] inline void LoadRecord(Float (&weights)[sizeof...(t)], const std::byte* record,
@@ -54,6 +54,26 @@ template <class Operand, size_t rows, size_t tiles, size_t... t>
   }
 }
 
+template <class Operand, size_t rows, size_t tiles, size_t... t>
+[[gnu::always_inline]] inline void AddNvfp4(Tile<rows, tiles>& tile, const std::byte* activations,
+                                            const std::byte* weights, size_t panel_bytes, size_t depth,
+                                            std::index_sequence<t...> each_tile) {
+  const Int values = _mm512_load_si512(kNvfp4.values);
+  for (size_t k = 0; k < depth; k += kNvfp4Record) {
+    PrefetchNvfp4<Operand>(weights, panel_bytes, each_tile);
+    ForEachNvfp4Pair<tiles>(
+        values, weights, panel_bytes,
+        [&](const Float(&odd)[tiles], const Float(&even)[tiles], size_t pair) __attribute__((always_inline)) {
+          const std::byte* from = activations + pair * Operand::kPair;
+          MultiplyAddRows<Operand::kRow>(tile, odd, from + Operand::kOdd, std::make_index_sequence<rows>());
+          MultiplyAddRows<Operand::kRow>(tile, even, from, std::make_index_sequence<rows>());
+        },
+        each_tile);
+    weights += RecordBytes(WeightFormat::kNvfp4);
+    activations += kNvfp4Record / 2 * Operand::kPair;
+  }
+}
+
 // Weights that DecodePanel has written: [depth / 2][odd, even][32] floats.
 template <class Operand, size_t rows, size_t tiles>
 [[gnu::always_inline]] inline void AddDecoded(Tile<rows, tiles>& tile, const std::byte* activations,
@@ -81,6 +101,8 @@ template <WeightFormat format, template <size_t> class Operand, size_t rows, siz
     AddBf16<Operand<rows>>(tile, activations, weights, panel_bytes, depth, each_tile);
   if constexpr (format == WeightFormat::kE4M3)
     AddE4M3<Operand<rows>>(tile, activations, weights, panel_bytes, depth, each_tile);
+  if constexpr (format == WeightFormat::kNvfp4)
+    AddNvfp4<Operand<rows>>(tile, activations, weights, panel_bytes, depth, each_tile);
   StoreTile(tile, sums, each_sum);
 }
 
@@ -99,6 +121,22 @@ template <size_t rows>
   Store(EvenOf(pairs), to + 32);
 }
 
+inline void DecodeNvfp4Panel(const std::byte* weights, size_t depth, float* to) {
+  const Int values = _mm512_load_si512(kNvfp4.values);
+  for (size_t k = 0; k < depth; k += kNvfp4Record, weights += RecordBytes(WeightFormat::kNvfp4)) {
+    ForEachNvfp4Pair<2>(
+        values, weights, 0,
+        [&](const Float(&odd)[2], const Float(&even)[2], size_t pair) __attribute__((always_inline)) {
+          float* pair_to = to + (k / 2 + pair) * 2 * kPanelColumns;
+          Store(odd[0], pair_to);
+          Store(odd[1], pair_to + 16);
+          Store(even[0], pair_to + 32);
+          Store(even[1], pair_to + 48);
+        },
+        std::make_index_sequence<2>());
+  }
+}
+
 // `depth` positions of a panel as floats for AddDecodedProducts.
 template <WeightFormat format>
 void DecodePanel(const std::byte* weights, size_t depth, float* to) {
@@ -107,6 +145,8 @@ void DecodePanel(const std::byte* weights, size_t depth, float* to) {
       StoreDecoded(LoadWords(weights), to);
       StoreDecoded(LoadWords(weights + 64), to + 16);
     }
+  } else if constexpr (format == WeightFormat::kNvfp4) {
+    DecodeNvfp4Panel(weights, depth, to);
   } else {
     const E4M3Decoder decoder;
     for (size_t k = 0; k < depth; k += 4, weights += kRecordBytes, to += 128) {

@@ -1,5 +1,5 @@
-// Micro-kernels with vdpbf16ps: the activations' BF16 pairs are broadcast as they are packed, E4M3 codes become BF16
-// pairs in registers. FP32 weights take FMAs as in simd/products_avx512.inl, which this file stands beside.
+// Micro-kernels with vdpbf16ps: the activations' BF16 pairs are broadcast as they are packed, E4M3 and NVFP4 codes
+// become BF16 pairs in registers. FP32 weights take FMAs as in simd/products_avx512.inl, which this file stands beside.
 
 [[gnu::always_inline]] inline void DotPairs(Float& sum, Int weights, Float activation) {
   asm("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(weights), "v"(activation));
@@ -43,6 +43,25 @@ template <class Operand, size_t rows, size_t tiles, size_t... t>
   }
 }
 
+template <class Operand, size_t rows, size_t tiles, size_t... t>
+[[gnu::always_inline]] inline void DotNvfp4(Tile<rows, tiles>& tile, const std::byte* activations,
+                                            const std::byte* weights, size_t panel_bytes, size_t depth,
+                                            std::index_sequence<t...> each_tile) {
+  const Int values = _mm512_load_si512(kNvfp4.values);
+  for (size_t k = 0; k < depth; k += kNvfp4Record) {
+    PrefetchNvfp4<Operand>(weights, panel_bytes, each_tile);
+    ForEachNvfp4Pair<tiles>(
+        values, weights, panel_bytes,
+        [&](const Float(&odd)[tiles], const Float(&even)[tiles], size_t pair) __attribute__((always_inline)) {
+          const Int pairs[tiles] = {JoinPair(odd[t], even[t])...};
+          DotRows<Operand::kRow>(tile, pairs, activations + pair * Operand::kStep, std::make_index_sequence<rows>());
+        },
+        each_tile);
+    weights += RecordBytes(WeightFormat::kNvfp4);
+    activations += kNvfp4Record / 2 * Operand::kStep;
+  }
+}
+
 // sums [panels][rows][32] += activations x weights.
 template <WeightFormat format, template <size_t> class Operand, size_t rows, size_t panels>
 [[gnu::noinline]] void DotProducts(const std::byte* activations, const std::byte* weights, size_t panel_bytes,
@@ -56,5 +75,7 @@ template <WeightFormat format, template <size_t> class Operand, size_t rows, siz
     DotBf16<Operand<rows>>(tile, activations, weights, panel_bytes, depth, each_tile);
   if constexpr (format == WeightFormat::kE4M3)
     DotE4M3<Operand<rows>>(tile, activations, weights, panel_bytes, depth, each_tile);
+  if constexpr (format == WeightFormat::kNvfp4)
+    DotNvfp4<Operand<rows>>(tile, activations, weights, panel_bytes, depth, each_tile);
   StoreTile(tile, sums, each_sum);
 }

@@ -30,16 +30,34 @@ struct ChainedTile {
     MultiplyAddRows<Operand::kRow>(even, evens, activations, std::make_index_sequence<rows>());
   }
 
+  template <size_t... t>
+  inline void AddNvfp4(const std::byte* activations, const std::byte* weights, size_t panel_bytes,
+                       std::index_sequence<t...> each_tile) {
+    using Operand = Planes<rows>;
+    PrefetchNvfp4<Operand>(weights, panel_bytes, each_tile);
+    ForEachNvfp4Pair<tiles>(
+        _mm512_load_si512(kNvfp4.values), weights, panel_bytes,
+        [&](const Float(&odds)[tiles], const Float(&evens)[tiles], size_t pair) __attribute__((always_inline)) {
+          const std::byte* from = activations + pair * Operand::kPair;
+          MultiplyAddRows<Operand::kRow>(odd, odds, from + Operand::kOdd, std::make_index_sequence<rows>());
+          MultiplyAddRows<Operand::kRow>(even, evens, from, std::make_index_sequence<rows>());
+        },
+        each_tile);
+  }
+
   // A record of each tile's panel.
   template <WeightFormat format, size_t... t>
-  inline void AddRecord(const E4M3Decoder& decoder, const std::byte* activations, const std::byte* weights,
-                        size_t panel_bytes, std::index_sequence<t...> each_tile) {
-    PrefetchRecord<Planes<rows>>(weights, panel_bytes, each_tile);
-    if constexpr (format == WeightFormat::kBf16) {
+  inline void AddRecord([[maybe_unused]] const E4M3Decoder& decoder, const std::byte* activations,
+                        const std::byte* weights, size_t panel_bytes, std::index_sequence<t...> each_tile) {
+    if constexpr (format == WeightFormat::kNvfp4) {
+      AddNvfp4(activations, weights, panel_bytes, each_tile);
+    } else if constexpr (format == WeightFormat::kBf16) {
+      PrefetchRecord<Planes<rows>>(weights, panel_bytes, each_tile);
       const Int pairs[tiles] = {LoadWords(weights + t / 2 * panel_bytes + t % 2 * 64)...};
       AddPairs(activations, pairs, each_tile);
     } else {
       Int first[tiles], second[tiles];
+      PrefetchRecord<Planes<rows>>(weights, panel_bytes, each_tile);
       (decoder.Decode(weights + t / 2 * panel_bytes + t % 2 * 64, first[t], second[t]), ...);
       AddPairs(activations, first, each_tile);
       AddPairs(activations + Planes<rows>::kPair, second, each_tile);
@@ -61,7 +79,8 @@ template <WeightFormat format, size_t rows, size_t panels>
     ClearChains(chains.even, each_sum);
     ClearChains(chains.odd, each_sum);
     const size_t end = depth - k < kTileDepth ? depth - k : kTileDepth;
-    for (size_t i = 0; i < end; i += RecordDepth(format), weights += kRecordBytes, activations += kActivationStep) {
+    for (size_t i = 0; i < end;
+         i += RecordDepth(format), weights += RecordBytes(format), activations += kActivationStep) {
       chains.template AddRecord<format>(decoder, activations, weights, panel_bytes, std::make_index_sequence<kTiles>());
     }
     AddChains(total, chains.even, chains.odd, each_sum);
@@ -99,8 +118,8 @@ void GemmChained(const GemmArgs& args) {
       const size_t depth = args.depth - k < part ? args.depth - k : part;
       if (panel == args.first_panel || depth != args.depth)
         WidenTiledRows(static_cast<const std::byte*>(args.activations) + 2 * k * rows, rows, depth, planes);
-      const std::byte* weights =
-          static_cast<const std::byte*>(args.weights) + panel * panel_bytes + k / RecordDepth(format) * kRecordBytes;
+      const std::byte* weights = static_cast<const std::byte*>(args.weights) + panel * panel_bytes +
+                                 k / RecordDepth(format) * RecordBytes(format);
       const std::byte* activations = reinterpret_cast<const std::byte*>(planes);
       const DenormalsAreZero mode;
       if (rows == 2)

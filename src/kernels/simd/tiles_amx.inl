@@ -63,7 +63,7 @@ inline void MultiplyInt8Tiles() {
   asm volatile("tdpbsud %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(sum), "i"(a), "i"(b));
 }
 
-inline void DecodeRecordE4M3(const std::byte* from, std::byte* to) {
+inline void DecodeE4M3Record(const std::byte* from, std::byte* to) {
   const E4M3Decoder decoder;
   for (size_t tile = 0; tile < 2; ++tile) {
     Int first, second;
@@ -71,4 +71,19 @@ inline void DecodeRecordE4M3(const std::byte* from, std::byte* to) {
     _mm512_store_si512(to + tile * 64, first);
     _mm512_store_si512(to + kRecordBytes + tile * 64, second);
   }
+}
+
+inline void DecodeNvfp4Record(const std::byte* from, std::byte* to) {
+  ForEachNvfp4Pair<2>(
+      _mm512_load_si512(kNvfp4.values), from, 0,
+      [&](const Float(&odd)[2], const Float(&even)[2], size_t pair) __attribute__((always_inline)) {
+        _mm512_store_si512(to + pair * kRecordBytes, JoinPair(odd[0], even[0]));
+        _mm512_store_si512(to + pair * kRecordBytes + 64, JoinPair(odd[1], even[1]));
+      },
+      std::make_index_sequence<2>());
+}
+
+template <WeightFormat format>
+inline void DecodeToBf16(const std::byte* from, std::byte* to) {
+  format == WeightFormat::kNvfp4 ? DecodeNvfp4Record(from, to) : DecodeE4M3Record(from, to);
 }

@@ -24,6 +24,7 @@ constexpr size_t kAttendRows = 32;
 #include "kernels/generic/operands.inl"
 #include "kernels/generic/math.inl"
 #include "kernels/simd/tile_avx512.inl"
+#include "kernels/simd/nvfp4_avx512.inl"
 #include "kernels/simd/products_avx512.inl"
 #include "kernels/generic/denormals.inl"
 #include "kernels/generic/gemm.inl"
@@ -73,7 +74,7 @@ void AttendByTiles(const AttendArgs& args) {
 
 constinit const KernelTable kAmx = {
     .name = "amx",
-    .gemm = {nullptr, Gemm<WeightFormat::kBf16>, Gemm<WeightFormat::kE4M3>},
+    .gemm = {nullptr, Gemm<WeightFormat::kBf16>, Gemm<WeightFormat::kE4M3>, Gemm<WeightFormat::kNvfp4>},
     .gemm_int8 = {GemmInt8<WeightFormat::kInt8>, GemmInt8<WeightFormat::kInt4Group32>,
                   GemmInt8<WeightFormat::kInt4Group64>, GemmInt8<WeightFormat::kInt4Group128>,
                   GemmInt8<WeightFormat::kInt4Zeros32>, GemmInt8<WeightFormat::kInt4Zeros64>,

@@ -22,6 +22,7 @@ constexpr size_t kAttendRows = kRowBlock;
 #include "kernels/generic/math.inl"
 #include "kernels/generic/elementwise.inl"
 #include "kernels/simd/tile_avx512.inl"
+#include "kernels/simd/nvfp4_avx512.inl"
 #include "kernels/generic/decode_integers.inl"
 #include "kernels/simd/products_avx512.inl"
 #include "kernels/generic/denormals.inl"
@@ -67,10 +68,10 @@ void GemmInt4(const GemmArgs& args) {
 constinit const KernelTable kAvx512 = {
     .name = "avx512",
     .gemm = {GemmInPlace<WeightFormat::kF32>, GemmWidened<WeightFormat::kBf16>, GemmWidened<WeightFormat::kE4M3>,
-             GemmWidenedIntegers<WeightFormat::kInt8>, GemmWidenedIntegers<WeightFormat::kInt4Group32>,
-             GemmWidenedIntegers<WeightFormat::kInt4Group64>, GemmWidenedIntegers<WeightFormat::kInt4Group128>,
-             GemmWidenedIntegers<WeightFormat::kInt4Zeros32>, GemmWidenedIntegers<WeightFormat::kInt4Zeros64>,
-             GemmWidenedIntegers<WeightFormat::kInt4Zeros128>},
+             GemmWidened<WeightFormat::kNvfp4>, GemmWidenedIntegers<WeightFormat::kInt8>,
+             GemmWidenedIntegers<WeightFormat::kInt4Group32>, GemmWidenedIntegers<WeightFormat::kInt4Group64>,
+             GemmWidenedIntegers<WeightFormat::kInt4Group128>, GemmWidenedIntegers<WeightFormat::kInt4Zeros32>,
+             GemmWidenedIntegers<WeightFormat::kInt4Zeros64>, GemmWidenedIntegers<WeightFormat::kInt4Zeros128>},
     .gemm_int8 = {GemmInteger<WeightFormat::kInt8>, GemmInt4<WeightFormat::kInt4Group32>,
                   GemmInt4<WeightFormat::kInt4Group64>, GemmInt4<WeightFormat::kInt4Group128>,
                   GemmInt4<WeightFormat::kInt4Zeros32>, GemmInt4<WeightFormat::kInt4Zeros64>,

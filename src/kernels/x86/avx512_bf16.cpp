@@ -21,6 +21,7 @@ constexpr size_t kAttendRows = kRowBlock;
 #include "kernels/generic/operands.inl"
 #include "kernels/generic/math.inl"
 #include "kernels/simd/tile_avx512.inl"
+#include "kernels/simd/nvfp4_avx512.inl"
 #include "kernels/simd/products_avx512_bf16.inl"
 // clang-format on
 
@@ -56,7 +57,8 @@ inline void MultiplyScratch(size_t rows, const std::byte* activations, const std
 
 constinit const KernelTable kAvx512Bf16 = {
     .name = "avx512_bf16",
-    .gemm = {nullptr, GemmInPlace<WeightFormat::kBf16>, GemmInPlace<WeightFormat::kE4M3>},
+    .gemm = {nullptr, GemmInPlace<WeightFormat::kBf16>, GemmInPlace<WeightFormat::kE4M3>,
+             GemmInPlace<WeightFormat::kNvfp4>},
     .attend = {nullptr, Attend<ActivationFormat::kBf16>},
 };
 

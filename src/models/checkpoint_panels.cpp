@@ -1,0 +1,146 @@
+// Packing of a checkpoint's rows into panels; the class is in models/weights.h.
+#include <algorithm>
+#include <mutex>
+#include <utility>
+
+#include "base/checked.h"
+#include "kernels/kernel_table.h"
+#include "models/weights.h"
+
+namespace octet {
+namespace {
+
+using kernels::WeightFormat;
+
+constexpr size_t kFloatsInFlight = size_t{1} << 18;  // a thread's rows on their way into panels: 1 MB
+
+// The first error of several threads.
+class SharedStatus {
+ public:
+  void Set(Error error) {
+    const std::lock_guard lock(mutex_);
+    if (status_) status_ = tl::unexpected<Error>(std::move(error));
+  }
+  Status Take() { return std::move(status_); }
+
+ private:
+  std::mutex mutex_;
+  Status status_;
+};
+
+}  // namespace
+
+// Rows from first_row on of a tensor in E4M3: one code that isn't a number would spoil every token.
+Status CheckpointWeights::RefuseNan(std::span<const std::byte> rows, size_t first_row, size_t columns,
+                                    const std::string& tensor) const {
+  const auto is_nan = [](std::byte code) { return (code & std::byte{0x7F}) == std::byte{0x7F}; };
+  const auto found = std::find_if(rows.begin(), rows.end(), is_nan);
+  if (found == rows.end()) return {};
+  const auto at = static_cast<size_t>(found - rows.begin());
+  return Fail(ErrorCode::kCorrupt, path_, ": tensor ", tensor, " holds NaN in row ", first_row + at / columns,
+              ", column ", at % columns, "; the file is damaged or was quantised from such weights");
+}
+
+Status CheckpointWeights::PackPanels(const Source& source, const PackedMatrix& matrix, std::byte* panels) const {
+  SharedStatus status;
+  const size_t group = std::max<size_t>(1, kFloatsInFlight / (kernels::kPanelColumns * matrix.depth));
+  const size_t groups = (kernels::Panels(matrix.columns) + group - 1) / group;
+  pool_->ForEachShare(groups, [&](size_t begin, size_t end) {
+    std::vector<float> scratch;
+    for (size_t index = begin; index < end; ++index) {
+      const size_t first = index * group * kernels::kPanelColumns;
+      const size_t count = std::min(group * kernels::kPanelColumns, matrix.columns - first);
+      std::byte* packed = panels + index * group * kernels::PanelBytes(matrix.format, matrix.depth);
+      if (Status done = PackColumns(source, matrix, first, count, scratch, packed); !done)
+        status.Set(std::move(done).error());
+    }
+  });
+  for (const Part& part : source.parts)
+    tensors_->Release(part.integers ? part.integers->codes : part.nvfp4 ? part.nvfp4->codes : part.slot.tensor);
+  return status.Take();
+}
+
+Status CheckpointWeights::PackColumns(const Source& source, const PackedMatrix& matrix, size_t first, size_t count,
+                                      std::vector<float>& scratch, std::byte* packed) const {
+  if (const bool is_nvfp4 = matrix.format == WeightFormat::kNvfp4; is_nvfp4 || kernels::IsInteger(matrix.format)) {
+    Status done = is_nvfp4 ? PackNvfp4Columns(source, matrix, first, count, packed)
+                           : PackIntegerColumns(source, matrix, first, count, packed);
+    if (!done) return Prefixed(std::move(done).error(), path_ + ": ");
+    return {};
+  }
+  const bool is_codes = matrix.format == WeightFormat::kE4M3;
+  scratch.resize(is_codes ? (count * matrix.depth + 3) / 4 : count * matrix.depth);
+  auto* codes = reinterpret_cast<std::byte*>(scratch.data());
+  size_t part_begin = 0;
+  for (const Part& part : source.parts) {
+    const size_t begin = std::max(first, part_begin), end = std::min(first + count, part_begin + part.slot.rows);
+    if (begin < end) {
+      const size_t row = part.slot.first_row + begin - part_begin, at = (begin - first) * matrix.depth;
+      if (is_codes) {
+        const std::span<const std::byte> bytes = OCTET_TRY(tensors_->Bytes(part.slot.tensor));
+        const std::span<const std::byte> rows = bytes.subspan(row * matrix.depth, (end - begin) * matrix.depth);
+        OCTET_TRY(RefuseNan(rows, row, matrix.depth, part.slot.tensor));
+        std::copy(rows.begin(), rows.end(), codes + at);
+      } else {
+        OCTET_TRY(tensors_->ReadRows(part.slot.tensor, row, end - begin, scratch.data() + at));
+      }
+    }
+    part_begin += part.slot.rows;
+  }
+  if (matrix.format == WeightFormat::kF32) {
+    kernels::PackWeightsF32(scratch.data(), count, matrix.depth, packed);
+  } else if (is_codes) {
+    kernels::PackWeightsE4M3(reinterpret_cast<const uint8_t*>(codes), count, matrix.depth, packed);
+  } else {
+    kernels::PackWeightsBf16(scratch.data(), count, matrix.depth, packed);
+  }
+  return {};
+}
+
+Status CheckpointWeights::PackIntegerColumns(const Source& source, const PackedMatrix& matrix, size_t first,
+                                             size_t count, std::byte* packed) const {
+  std::vector<int8_t> codes(count * matrix.depth);
+  std::vector<Fp16> scales;
+  size_t part_begin = 0;
+  for (const Part& part : source.parts) {
+    const size_t begin = std::max(first, part_begin), end = std::min(first + count, part_begin + part.slot.rows);
+    if (begin < end) {
+      const size_t row = part.slot.first_row + begin - part_begin, rows = end - begin;
+      const std::span<int8_t> to = std::span(codes).subspan((begin - first) * matrix.depth, rows * matrix.depth);
+      OCTET_TRY(part.integers->ReadCodes(*tensors_, row, rows, to));
+      if (matrix.format != WeightFormat::kInt8) {
+        const std::vector<float> stored = OCTET_TRY(part.integers->ReadScales(*tensors_, row, rows));
+        const std::vector<Fp16> fitted = KernelScales(*part.integers, stored);
+        scales.insert(scales.end(), fitted.begin(), fitted.end());
+      }
+    }
+    part_begin += part.slot.rows;
+  }
+  if (matrix.format == WeightFormat::kInt8) {
+    kernels::PackWeightsInt8(codes.data(), count, matrix.depth, packed);
+  } else {
+    kernels::PackWeightsInt4(matrix.format, codes.data(), scales.data(), count, matrix.depth, packed);
+  }
+  return {};
+}
+
+Status CheckpointWeights::PackNvfp4Columns(const Source& source, const PackedMatrix& matrix, size_t first, size_t count,
+                                           std::byte* packed) const {
+  const size_t blocks = CeilDivide(matrix.depth, kernels::kNvfp4Block);
+  std::vector<uint8_t> codes(count * matrix.depth), scales(count * blocks);
+  size_t part_begin = 0;
+  for (const Part& part : source.parts) {
+    const size_t begin = std::max(first, part_begin), end = std::min(first + count, part_begin + part.slot.rows);
+    if (begin < end) {
+      const size_t row = part.slot.first_row + begin - part_begin, rows = end - begin, at = begin - first;
+      OCTET_TRY(part.nvfp4->ReadCodes(*tensors_, row, rows,
+                                      std::span(codes).subspan(at * matrix.depth, rows * matrix.depth)));
+      OCTET_TRY(part.nvfp4->ReadScales(*tensors_, row, rows, std::span(scales).subspan(at * blocks, rows * blocks)));
+    }
+    part_begin += part.slot.rows;
+  }
+  kernels::PackWeightsNvfp4(codes.data(), scales.data(), count, matrix.depth, packed);
+  return {};
+}
+
+}  // namespace octet

@@ -1,0 +1,101 @@
+#include "models/nvfp4_matrix.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/checked.h"
+#include "kernels/layout.h"
+#include "numeric/fp8.h"
+
+namespace octet {
+namespace {
+
+// The tensor where it has a shape and type; not_found and corrupt otherwise.
+Status RequireTensor(const TensorSource& tensors, const std::string& codes, const std::string& name, DType dtype,
+                     const Shape& shape) {
+  const TensorInfo* info = tensors.Find(name);
+  if (info == nullptr)
+    return Fail(ErrorCode::kNotFound, "tensor ", codes, " holds codes of four bits, but ", name, " is missing");
+  if (info->dtype == dtype && info->shape == shape) return {};
+  // MXFP4 has scales of another type in blocks of 32.
+  return Fail(info->dtype == dtype ? ErrorCode::kCorrupt : ErrorCode::kUnsupported, "tensor ", name, " has shape ",
+              ToText(info->shape), " in ", info->stored_type, "; NVFP4 has ", ToText(shape), " in ", Name(dtype));
+}
+
+// What every weight is multiplied with: ModelOpt stores it, compressed-tensors its reciprocal.
+Result<float> ReadFactor(const TensorSource& tensors, const std::string& codes, const std::string& module) {
+  const std::string reciprocal = module + ".weight_global_scale", factor = module + ".weight_scale_2";
+  const bool is_factor = tensors.Find(factor) != nullptr;
+  const std::string& name = is_factor ? factor : reciprocal;
+  const TensorInfo* info = tensors.Find(name);
+  const Shape shape = info != nullptr && info->shape.empty() ? Shape{} : Shape{1};
+  OCTET_TRY(RequireTensor(tensors, codes, name, DType::kF32, shape));
+  float stored = 0;
+  OCTET_TRY(tensors.ReadRows(name, 0, 1, &stored));
+  const float value = is_factor ? stored : 1 / stored;
+  if (std::isfinite(stored) && stored > 0 && std::isfinite(value)) return value;
+  return Fail(ErrorCode::kCorrupt, "scale ", name, " is ", stored, ", a number above 0 is expected");
+}
+
+// What would change the value of a weight and isn't computed.
+Status RefuseOthers(const TensorSource& tensors, const std::string& module) {
+  for (const auto& [suffix, meaning] : {std::pair{".weight_zero_point", "codes have zero points"},
+                                        std::pair{".pre_quant_scale", "inputs are multiplied before the product"}}) {
+    if (tensors.Find(module + suffix) == nullptr) continue;
+    return Fail(ErrorCode::kUnsupported, "tensor ", module, suffix, " is there: ", meaning, ", which isn't known");
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::optional<Nvfp4Matrix>> FindNvfp4Matrix(const TensorSource& tensors, const WeightSlot& slot) {
+  if (!slot.IsMatrix() || !slot.tensor.ends_with(".weight")) return std::optional<Nvfp4Matrix>();
+  const std::string module = slot.tensor.substr(0, slot.tensor.rfind('.'));
+  const TensorInfo* plain = tensors.Find(slot.tensor);
+  const TensorInfo* packed = tensors.Find(module + ".weight_packed");
+  const TensorInfo* codes = packed != nullptr ? packed : plain;
+  if (codes == nullptr || codes->dtype != DType::kU8) return std::optional<Nvfp4Matrix>();
+  if (packed != nullptr && plain != nullptr) {
+    return Fail(ErrorCode::kCorrupt, "tensors ", plain->name, " and ", packed->name,
+                " are both there; which of them holds the weights is open");
+  }
+  Nvfp4Matrix matrix{
+      .codes = codes->name, .scales = module + ".weight_scale", .rows = slot.tensor_rows, .columns = slot.columns};
+  if (const Shape expected{matrix.rows, CeilDivide(matrix.columns, 2)}; codes->shape != expected) {
+    return Fail(ErrorCode::kCorrupt, "tensor ", codes->name, " has shape ", ToText(codes->shape), ", ", matrix.rows,
+                " x ", matrix.columns, " codes of four bits are ", ToText(expected));
+  }
+  OCTET_TRY(RefuseOthers(tensors, module));
+  OCTET_TRY(RequireTensor(tensors, matrix.codes, matrix.scales, DType::kE4M3, Shape{matrix.rows, matrix.blocks()}));
+  matrix.factor = OCTET_TRY(ReadFactor(tensors, matrix.codes, module));
+  return std::optional<Nvfp4Matrix>(std::move(matrix));
+}
+
+size_t Nvfp4Matrix::blocks() const { return CeilDivide(columns, kernels::kNvfp4Block); }
+
+Status Nvfp4Matrix::ReadCodes(const TensorSource& tensors, size_t first, size_t count, std::span<uint8_t> to) const {
+  const std::span<const std::byte> bytes = OCTET_TRY(tensors.Bytes(codes));
+  const size_t row_bytes = CeilDivide(columns, size_t{2});
+  for (size_t row = 0; row < count; ++row) {
+    const std::span<const std::byte> from = bytes.subspan((first + row) * row_bytes, row_bytes);
+    for (size_t column = 0; column < columns; ++column) {
+      const auto pair = std::to_integer<uint8_t>(from[column / 2]);
+      to[row * columns + column] = column % 2 == 0 ? pair & 15 : pair >> 4;
+    }
+  }
+  return {};
+}
+
+Status Nvfp4Matrix::ReadScales(const TensorSource& tensors, size_t first, size_t count, std::span<uint8_t> to) const {
+  const std::span<const std::byte> bytes = OCTET_TRY(tensors.Bytes(scales));
+  const std::span<const std::byte> from = bytes.subspan(first * blocks(), count * blocks());
+  std::transform(from.begin(), from.end(), to.begin(), [](std::byte code) { return std::to_integer<uint8_t>(code); });
+  const auto found = std::find_if(to.begin(), to.end(), [](uint8_t code) { return code >= 0x7F; });
+  if (found == to.end()) return {};
+  const auto at = static_cast<size_t>(found - to.begin());
+  return Fail(ErrorCode::kCorrupt, "scale ", scales, " is ", ToFloat(E4M3{*found}), " in row ", first + at / blocks(),
+              ", block ", at % blocks(), "; scales of NVFP4 are 0 to 448");
+}
+
+}  // namespace octet

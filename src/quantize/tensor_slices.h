@@ -1,0 +1,36 @@
+// A tensor in slices of rows, so that memory doesn't grow with the model.
+//
+//   OCTET_TRY(ForEachSlice(source, tensor, run, [&](uint64_t first_row, std::span<const float> floats) -> Status { ...
+//   }));
+#pragma once
+
+#include <algorithm>
+#include <span>
+#include <vector>
+
+#include "quantize/quantize.h"
+
+namespace octet {
+
+// Weights of a slice, at least one row: 16 MB of floats beside 4 MB of codes.
+inline constexpr uint64_t kSliceWeights = uint64_t{4} << 20;
+
+// Calls body(first row, floats) for consecutive slices of a tensor's rows. Fails as the source and the body do, and
+// with cancelled.
+template <class Body>
+Status ForEachSlice(const TensorSource& source, const TensorPrecision& tensor, const QuantizeRun& run, Body&& body) {
+  const uint64_t rows = RowCount(tensor.shape), columns = RowSize(tensor.shape);
+  const uint64_t step = std::max<uint64_t>(1, kSliceWeights / std::max<uint64_t>(1, columns));
+  std::vector<float> floats;
+  for (uint64_t first = 0; first < rows; first += step) {
+    OCTET_TRY(run.cancel.Check());
+    const uint64_t count = std::min(step, rows - first);
+    floats.resize(count * columns);
+    OCTET_TRY(source.ReadRows(tensor.source, first, count, floats.data()));
+    OCTET_TRY(body(first, std::span<const float>(floats)));
+    run.progress.Advance(floats.size());
+  }
+  return {};
+}
+
+}  // namespace octet

@@ -1,0 +1,216 @@
+// Checkpoints whose matrices are NVFP4: what is read of them, what is refused, and the forward pass over them.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "editable_source.h"
+#include "golden_model.h"
+#include "kernels/kernel_table.h"
+#include "models/weights.h"
+
+namespace octet {
+namespace {
+
+using kernels::WeightFormat;
+using testing::HasSubstr;
+
+const std::string kModule = "model.layers.0.mlp.down_proj";  // 64 x 96 in llama3
+const std::string kWeight = kModule + ".weight", kPacked = kModule + ".weight_packed",
+                  kScale = kModule + ".weight_scale", kGlobal = kModule + ".weight_global_scale";
+
+class Nvfp4Weights : public testing::Test {
+ protected:
+  void SetUp() override { Use("llama3"); }
+  void Use(const std::string& name) {
+    checkpoint = Must(Checkpoint::Open(GoldenModel(name)));
+    checkpoint.path = "model";
+    source = std::make_shared<EditableSource>(*checkpoint.tensors);
+    checkpoint.tensors = source;
+    spec = Must(ReadHfConfig(checkpoint.config, name));
+  }
+  Result<CheckpointWeights> Open() { return CheckpointWeights::Open(checkpoint, spec, ComputeType::kAuto, pool); }
+  Result<PackedMatrix> Down() {
+    CheckpointWeights weights = OCTET_TRY(Open());
+    return weights.Matrix("layers.0.ffn.down");
+  }
+  std::string Message(ErrorCode code) {
+    const Result<PackedMatrix> down = Down();
+    if (down) return "accepted";
+    EXPECT_EQ(ErrorCodeName(down.error().code), ErrorCodeName(code));
+    return down.error().message;
+  }
+  // All weights of the matrix, [columns, depth].
+  static std::vector<float> Decoded(const PackedMatrix& matrix) {
+    std::vector<float> values(matrix.columns * matrix.depth);
+    for (size_t column = 0; column < matrix.columns; ++column) {
+      kernels::ActiveKernels().unpack_column[static_cast<size_t>(matrix.format)](
+          matrix.panels.data(), matrix.column_scales.data(), matrix.depth, column,
+          values.data() + column * matrix.depth);
+    }
+    return values;
+  }
+
+  ThreadPool pool{2};
+  Checkpoint checkpoint;
+  std::shared_ptr<EditableSource> source;
+  ModelSpec spec;
+};
+
+TEST_F(Nvfp4Weights, CodesAndScalesKeepTheirValues) {
+  source->QuantiseNvfp4(kWeight);
+  const PackedMatrix down = Must(Down());
+  EXPECT_EQ(down.format, WeightFormat::kNvfp4);
+  EXPECT_EQ(down.column_scales.size(), 64u);
+  EXPECT_EQ(Decoded(down), source->Codes(kWeight));
+}
+
+// The same numbers under ModelOpt's names, whose factor is the reciprocal.
+TEST_F(Nvfp4Weights, TheDialectOfModelOptMeansTheSame) {
+  source->QuantiseNvfp4(kWeight);
+  const float global = ReadTensor(*source, kGlobal)[0];
+  source->Rename(kPacked, kWeight);
+  source->Remove(kGlobal);
+  source->Set(kModule + ".weight_scale_2", DType::kF32, {}, {1 / global});
+  source->Set(kModule + ".input_scale", DType::kF32, {}, {0.5F});
+  const PackedMatrix down = Must(Down());
+  EXPECT_EQ(down.format, WeightFormat::kNvfp4);
+  EXPECT_EQ(Decoded(down), source->Codes(kWeight));
+  source->Set(kModule + ".pre_quant_scale", DType::kF32, {96}, std::vector<float>(96, 1));
+  EXPECT_EQ(Message(ErrorCode::kUnsupported), "model: tensor " + kModule +
+                                                  ".pre_quant_scale is there: inputs are multiplied before the "
+                                                  "product, which isn't known");
+}
+
+TEST_F(Nvfp4Weights, PartsWithDifferentGlobalScalesAreJoined) {
+  std::vector<float> want;
+  for (const std::string part : {"gate", "up"}) {
+    const std::string name = "model.layers.0.mlp." + part + "_proj.weight";
+    source->QuantiseNvfp4(name);
+    want.insert(want.end(), source->Codes(name).begin(), source->Codes(name).end());
+  }
+  EXPECT_NE(ReadTensor(*source, "model.layers.0.mlp.gate_proj.weight_global_scale"),
+            ReadTensor(*source, "model.layers.0.mlp.up_proj.weight_global_scale"));
+  CheckpointWeights weights = Must(Open());
+  const PackedMatrix joined = Must(weights.Matrix("layers.0.ffn.gate_up"));
+  EXPECT_EQ(joined.columns, 192u);
+  EXPECT_EQ(Decoded(joined), want);
+}
+
+TEST_F(Nvfp4Weights, WhatTheyTakeIsWhatTheMatricesHave) {
+  source->QuantiseNvfp4(kWeight);
+  CheckpointWeights weights = Must(Open());
+  uint64_t bytes = 0;
+  for (const WeightProvider::Entry& entry : weights.Entries()) {
+    if (!entry.is_matrix) {
+      bytes += Must(weights.Vector(entry.name)).size() * sizeof(float);
+      continue;
+    }
+    const PackedMatrix matrix = Must(weights.Matrix(entry.name));
+    bytes += matrix.panels.size() + matrix.column_scales.size_bytes() + matrix.bias.size_bytes();
+  }
+  EXPECT_EQ(weights.packed_bytes(), bytes);
+  EXPECT_FALSE(weights.all_f32());
+}
+
+TEST_F(Nvfp4Weights, AMissingScaleIsNamed) {
+  source->QuantiseNvfp4(kWeight);
+  source->Remove(kGlobal);
+  EXPECT_EQ(Message(ErrorCode::kNotFound),
+            "model: tensor " + kPacked + " holds codes of four bits, but " + kGlobal + " is missing");
+  source->Remove(kScale);
+  EXPECT_EQ(Message(ErrorCode::kNotFound),
+            "model: tensor " + kPacked + " holds codes of four bits, but " + kScale + " is missing");
+}
+
+TEST_F(Nvfp4Weights, ScalesOfAnotherShapeOrTypeAreNamedWithBoth) {
+  source->QuantiseNvfp4(kWeight);
+  source->Set(kScale, DType::kE4M3, {64, 3}, std::vector<float>(64 * 3, 1));
+  EXPECT_EQ(Message(ErrorCode::kCorrupt),
+            "model: tensor " + kScale + " has shape [64, 3] in F8_E4M3; NVFP4 has [64, 6] in F8_E4M3");
+  source->Set(kScale, DType::kU8, {64, 3}, std::vector<float>(64 * 3));  // MXFP4
+  EXPECT_EQ(Message(ErrorCode::kUnsupported),
+            "model: tensor " + kScale + " has shape [64, 3] in U8; NVFP4 has [64, 6] in F8_E4M3");
+}
+
+TEST_F(Nvfp4Weights, AScaleThatIsNegativeOrNoNumberIsNamedWithItsPlace) {
+  for (const auto& [value, text] : {std::pair{-0.5F, "-0.5"}, std::pair{NAN, "nan"}}) {
+    Use("llama3");
+    source->QuantiseNvfp4(kWeight);
+    std::vector<float> scales = ReadTensor(*source, kScale);
+    scales[33 * 6 + 2] = value;
+    source->Set(kScale, DType::kE4M3, {64, 6}, scales);
+    EXPECT_EQ(Message(ErrorCode::kCorrupt),
+              "model: scale " + kScale + " is " + text + " in row 33, block 2; scales of NVFP4 are 0 to 448");
+  }
+}
+
+TEST_F(Nvfp4Weights, AGlobalScaleThatIsNoNumberAboveZeroIsRefused) {
+  for (const float value : {0.0F, -1.0F, INFINITY, NAN}) {
+    Use("llama3");
+    source->QuantiseNvfp4(kWeight);
+    source->Set(kGlobal, DType::kF32, {1}, {value});
+    EXPECT_THAT(Message(ErrorCode::kCorrupt), HasSubstr("a number above 0 is expected")) << value;
+  }
+  source->Set(kGlobal, DType::kF32, {2}, {1, 1});
+  EXPECT_THAT(Message(ErrorCode::kCorrupt), HasSubstr("has shape [2] in F32; NVFP4 has [1] in F32"));
+}
+
+TEST_F(Nvfp4Weights, CodesOfAnotherShapeAreNamedWithBoth) {
+  source->QuantiseNvfp4(kWeight);
+  source->SetBytes(kPacked, {64, 47}, std::vector<uint8_t>(64 * 47));
+  EXPECT_EQ(Message(ErrorCode::kCorrupt),
+            "model: tensor " + kPacked + " has shape [64, 47], 64 x 96 codes of four bits are [64, 48]");
+  source->SetBytes(kPacked, {64, 48}, std::vector<uint8_t>(64 * 48));
+  source->Set(kWeight, DType::kF32, {64, 96}, std::vector<float>(64 * 96));
+  EXPECT_THAT(Message(ErrorCode::kCorrupt), HasSubstr("are both there"));
+}
+
+// Forward pass in every tier: every matrix in NVFP4 but one of a pair that is joined otherwise.
+class Nvfp4Forward : public testing::TestWithParam<std::tuple<std::string, const kernels::KernelTable*>> {
+ protected:
+  void SetUp() override {
+    const auto& [model, tier] = GetParam();
+    ids_ = ReadGolden(model).ids;
+    ids_.resize(44);
+    checkpoint_ = Must(Checkpoint::Open(GoldenModel(model)));
+    auto source = std::make_shared<EditableSource>(*checkpoint_.tensors);
+    for (const TensorInfo& info : checkpoint_.tensors->tensors()) {
+      const bool is_linear = info.name.find("_proj.weight") != std::string::npos || info.name == "lm_head.weight";
+      if (is_linear && info.name.find("layers.1.mlp.up") == std::string::npos) source->QuantiseNvfp4(info.name);
+    }
+    checkpoint_.tensors = source;
+    decoded_ = checkpoint_;
+    decoded_.tensors = source->Decoded();
+  }
+  std::vector<float> Got(size_t threads, size_t chunk) const {
+    TinyModel model(checkpoint_, ComputeType::kAuto, *std::get<1>(GetParam()), threads);
+    return model.Logits(ids_, chunk);
+  }
+
+  std::vector<int32_t> ids_;
+  Checkpoint checkpoint_, decoded_;
+};
+
+std::string CaseName(const testing::TestParamInfo<Nvfp4Forward::ParamType>& test) {
+  return Cat(std::get<0>(test.param), "_", std::get<1>(test.param)->name);
+}
+
+// Between them: blocks that divide and short ones, biases, fused tensors, tied heads.
+INSTANTIATE_TEST_SUITE_P(Models, Nvfp4Forward,
+                         testing::Combine(testing::Values("llama3", "qwen2", "phi3_short", "gemma3"),
+                                          testing::ValuesIn(kernels::AvailableTiers().begin(),
+                                                            kernels::AvailableTiers().end())),
+                         CaseName);
+
+TEST_P(Nvfp4Forward, LogitsStayWithinANormBoundOfTheDecodedWeights) {
+  TinyModel want(decoded_, ComputeType::kF32, kernels::ActiveKernels());
+  const double bound = 8 * checkpoint_.config.at("num_hidden_layers").get<double>() / 512;  // as in decoder_test
+  EXPECT_LT(RelativeError(Got(1, ids_.size()), want.Logits(ids_, ids_.size())), bound);
+}
+
+TEST_P(Nvfp4Forward, LogitsAreTheSameBitsForAnyThreadsAndCuts) {
+  const std::vector<float> whole = Got(1, ids_.size());
+  for (const size_t chunk : {1, 3, 16}) EXPECT_EQ(Got(2, chunk), whole) << "chunks of " << chunk;
+}
+
+}  // namespace
+}  // namespace octet
