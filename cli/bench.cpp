@@ -18,6 +18,7 @@ struct BenchOptions {
   std::string group = "32";
   std::string head = "same";
   std::string activations = "auto";
+  std::string kv = "auto";
   std::string load = "map";
   std::vector<size_t> prompt_tokens = {512};
   std::vector<size_t> gen_tokens = {128};
@@ -36,6 +37,7 @@ struct BenchOptions {
     visit(&B::head, "head", "precision of a --shape's tied head; same: that of --to", OneOf{{"same", "bf16"}});
     visit(&B::group, "group", "of --to int4: weights that share a scale", OneOf{{"32", "64", "128"}});
     visit(&B::activations, "activations", kActivationsHelp, ActivationChoices());
+    visit(&B::kv, "kv", kKvHelp, KvChoices());
     visit(&B::load, "load", "a pack's weights stay in the mapped file, or are copied into huge pages",
           OneOf{{"map", "copy"}});
     visit(&B::prompt_tokens, "prompt-tokens", "lengths of the prompts to read; 0 leaves that test out",
@@ -75,7 +77,7 @@ Result<Decoder> LoadShape(const BenchOptions& options) {
   // As `quantize --head`: a second copy of the table, which a decode step reads as a whole.
   if (options.head == "same" && options.to != "bf16") spec.tied = false;
   RandomWeights weights(spec, FormatOf(options));
-  return Decoder::Load(spec, weights);
+  return Decoder::Load(spec, weights, CacheOf(options.kv));
 }
 
 Result<Decoder> LoadDecoder(const BenchOptions& options, const Invocation& call) {
@@ -87,7 +89,7 @@ Result<Decoder> LoadDecoder(const BenchOptions& options, const Invocation& call)
   LoadOptions load;
   if (options.load == "copy") load.mode = LoadMode::kCopy;
   ModelFiles files = OCTET_TRY(ModelFiles::Open(call.word(0), load, pool));
-  return Decoder::Load(std::move(files.spec), *files.weights);
+  return Decoder::Load(std::move(files.spec), *files.weights, CacheOf(options.kv));
 }
 
 // Every test with so many threads and sequences.

@@ -63,8 +63,9 @@ inline void MultiplyInt8Tiles() {
   asm volatile("tdpbsud %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(sum), "i"(a), "i"(b));
 }
 
-inline void DecodeRecordE4M3(const std::byte* from, std::byte* to) {
-  const E4M3Decoder decoder;
+// Four k of a panel of codes as the two records of BF16 that hold the same numbers.
+template <class Decoder>
+inline void DecodeRecord(const Decoder& decoder, const std::byte* from, std::byte* to) {
   for (size_t tile = 0; tile < 2; ++tile) {
     Int first, second;
     decoder.Decode(from + tile * 64, first, second);
@@ -72,3 +73,4 @@ inline void DecodeRecordE4M3(const std::byte* from, std::byte* to) {
     _mm512_store_si512(to + kRecordBytes + tile * 64, second);
   }
 }
+inline void DecodeRecordE4M3(const std::byte* from, std::byte* to) { DecodeRecord(E4M3Decoder(), from, to); }

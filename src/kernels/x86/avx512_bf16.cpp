@@ -4,6 +4,7 @@
 
 #include <immintrin.h>
 
+#include <type_traits>
 #include <utility>
 
 #include "kernels/tiers.h"
@@ -38,11 +39,11 @@ inline void MultiplyPacked(size_t rows, size_t panels, const std::byte* activati
   }
 }
 
-template <ActivationFormat format>
+template <CacheFormat format>
 inline void MultiplyScratch(size_t rows, const std::byte* activations, const std::byte* weights, size_t depth,
                             float* sums) {
   WithRows(rows, [&](auto count) {
-    DotProducts<WeightFormat::kBf16, RowMajor, count(), 1>(activations, weights, 0, depth, sums);
+    DotProducts<CachePacking(format), RowMajor, count(), 1, CacheDecoder<format>>(activations, weights, 0, depth, sums);
   });
 }
 
@@ -57,7 +58,9 @@ inline void MultiplyScratch(size_t rows, const std::byte* activations, const std
 constinit const KernelTable kAvx512Bf16 = {
     .name = "avx512_bf16",
     .gemm = {nullptr, GemmInPlace<WeightFormat::kBf16>, GemmInPlace<WeightFormat::kE4M3>},
-    .attend = {nullptr, Attend<ActivationFormat::kBf16>},
+    .attend = {nullptr, Attend<CacheFormat::kBf16>, Attend<CacheFormat::kE4M3>, Attend<CacheFormat::kInt8>},
+    .attend_piece = {nullptr, AttendPiece<CacheFormat::kBf16>, AttendPiece<CacheFormat::kE4M3>,
+                     AttendPiece<CacheFormat::kInt8>},
 };
 
 }  // namespace octet::kernels
