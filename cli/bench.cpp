@@ -122,6 +122,15 @@ Status Measure(const BenchOptions& options, const Decoder& decoder, size_t threa
   return {};
 }
 
+bool IsDecode(const Row& row) { return row.test.starts_with("tg"); }
+
+// Time of a step over the time in which the same threads read its bytes, weights and cache, from memory.
+double TimeOverBytes(const Row& row, const Decoder& decoder) {
+  const auto batch = static_cast<double>(row.batch);
+  const double bytes = static_cast<double>(decoder.bytes_per_token()) + batch * row.speed.cache_bytes;
+  return batch / row.speed.median / (bytes / row.speed.read_rate);
+}
+
 Json ToJson(const std::vector<Row>& rows, const Decoder& decoder) {
   Json list = Json::array();
   for (const Row& row : rows) {
@@ -133,26 +142,30 @@ Json ToJson(const std::vector<Row>& rows, const Decoder& decoder) {
          {"tokens_per_second", {{"median", row.speed.median}, {"min", row.speed.min}, {"max", row.speed.max}}},
          {"bytes_per_token", decoder.bytes_per_token()},
          {"tier", kernels::ActiveKernels().name}});
+    if (!IsDecode(row)) continue;
+    list.back()["cache_bytes_per_token"] = row.speed.cache_bytes;
+    list.back()["read_bytes_per_second"] = row.speed.read_rate;
+    list.back()["time_over_bytes"] = TimeOverBytes(row, decoder);
   }
   return list;
 }
 
 // Weights are read once per step, whatever the batch; of a prompt the rate of bytes says nothing, and is left empty.
 std::string BytesRate(const Row& row, const Decoder& decoder) {
-  if (!row.test.starts_with("tg")) return "";
+  if (!IsDecode(row)) return "";
   const double steps = row.speed.median / static_cast<double>(row.batch);
   return fmt::format("{:.1f}", steps * static_cast<double>(decoder.bytes_per_token()) / 1e9);
 }
 
 std::string ToTable(const std::vector<Row>& rows, const Decoder& decoder, bool is_csv) {
   const std::string_view before = is_csv ? "" : "| ", between = is_csv ? "," : " | ", behind = is_csv ? "\n" : " |\n";
-  std::string table =
-      fmt::format("{}{}{}", before,
-                  fmt::join({"test", "depth", "threads", "batch", is_csv ? "tokens_per_second" : "tokens/s", "min",
-                             "max", is_csv ? "gb_per_second" : "GB/s", "tier"},
-                            between),
-                  behind);
-  if (!is_csv) table += "|---|---|---|---|---|---|---|---|---|\n";
+  std::string table = fmt::format(
+      "{}{}{}", before,
+      fmt::join({"test", "depth", "threads", "batch", is_csv ? "tokens_per_second" : "tokens/s", "min", "max",
+                 is_csv ? "gb_per_second" : "GB/s", is_csv ? "time_over_bytes" : "time / bytes", "tier"},
+                between),
+      behind);
+  if (!is_csv) table += "|---|---|---|---|---|---|---|---|---|---|\n";
   for (const Row& row : rows) {
     const std::string cells[] = {row.test,
                                  Cat(row.depth),
@@ -162,6 +175,7 @@ std::string ToTable(const std::vector<Row>& rows, const Decoder& decoder, bool i
                                  fmt::format("{:.1f}", row.speed.min),
                                  fmt::format("{:.1f}", row.speed.max),
                                  BytesRate(row, decoder),
+                                 IsDecode(row) ? fmt::format("{:.2f}", TimeOverBytes(row, decoder)) : "",
                                  kernels::ActiveKernels().name};
     table += fmt::format("{}{}{}", before, fmt::join(cells, between), behind);
   }
