@@ -18,6 +18,7 @@ struct BenchOptions {
   std::optional<std::string> group;
   std::optional<std::string> head;
   std::string activations = "auto";
+  std::string kv = "auto";
   std::string load = "map";
   std::vector<size_t> prompt_tokens = {512};
   std::vector<size_t> gen_tokens = {128};
@@ -38,6 +39,7 @@ struct BenchOptions {
           OneOf{{"same", "bf16"}});
     visit(&B::group, "group", "of --to int4: weights that share a scale, 32 unless given", OneOf{{"32", "64", "128"}});
     visit(&B::activations, "activations", kActivationsHelp, ActivationChoices());
+    visit(&B::kv, "kv", kKvHelp, KvChoices());
     visit(&B::load, "load", "a pack's weights stay in the mapped file, or are copied into huge pages",
           OneOf{{"map", "copy"}});
     visit(&B::prompt_tokens, "prompt-tokens", "lengths of the prompts to read; 0 leaves that test out",
@@ -79,7 +81,7 @@ Result<Decoder> LoadShape(const BenchOptions& options) {
   // As `quantize --head`: a second copy of the table, which a decode step reads as a whole.
   if (options.head.value_or("same") == "same" && options.to.value_or("bf16") != "bf16") spec.tied = false;
   RandomWeights weights(spec, FormatOf(options));
-  return Decoder::Load(spec, weights);
+  return Decoder::Load(spec, weights, CacheOf(options.kv));
 }
 
 // What says how random weights are made says nothing about a model, and the other way round.
@@ -109,7 +111,7 @@ Result<Decoder> LoadDecoder(const BenchOptions& options, const Invocation& call)
   LoadOptions load;
   if (options.load == "copy") load.mode = LoadMode::kCopy;
   ModelFiles files = OCTET_TRY(ModelFiles::Open(call.word(0), load, pool));
-  return Decoder::Load(std::move(files.spec), *files.weights);
+  return Decoder::Load(std::move(files.spec), *files.weights, CacheOf(options.kv));
 }
 
 // Every test with so many threads and sequences.
@@ -156,6 +158,15 @@ Status Measure(const BenchOptions& options, const Decoder& decoder, size_t threa
   return {};
 }
 
+bool IsDecode(const Row& row) { return row.test.starts_with("tg"); }
+
+// Time of a step over the time in which the same threads read its bytes, weights and cache, from memory.
+double TimeOverBytes(const Row& row, const Decoder& decoder) {
+  const auto batch = static_cast<double>(row.batch);
+  const double bytes = static_cast<double>(decoder.bytes_per_token()) + batch * row.speed.cache_bytes;
+  return batch / row.speed.median / (bytes / row.speed.read_rate);
+}
+
 Json ToJson(const std::vector<Row>& rows, const Decoder& decoder) {
   Json list = Json::array();
   for (const Row& row : rows) {
@@ -167,26 +178,30 @@ Json ToJson(const std::vector<Row>& rows, const Decoder& decoder) {
          {"tokens_per_second", {{"median", row.speed.median}, {"min", row.speed.min}, {"max", row.speed.max}}},
          {"bytes_per_token", decoder.bytes_per_token()},
          {"tier", kernels::ActiveKernels().name}});
+    if (!IsDecode(row)) continue;
+    list.back()["cache_bytes_per_token"] = row.speed.cache_bytes;
+    list.back()["read_bytes_per_second"] = row.speed.read_rate;
+    list.back()["time_over_bytes"] = TimeOverBytes(row, decoder);
   }
   return list;
 }
 
 // Weights are read once per step, whatever the batch; of a prompt the rate of bytes says nothing, and is left empty.
 std::string BytesRate(const Row& row, const Decoder& decoder) {
-  if (!row.test.starts_with("tg")) return "";
+  if (!IsDecode(row)) return "";
   const double steps = row.speed.median / static_cast<double>(row.batch);
   return fmt::format("{:.1f}", steps * static_cast<double>(decoder.bytes_per_token()) / 1e9);
 }
 
 std::string ToTable(const std::vector<Row>& rows, const Decoder& decoder, bool is_csv) {
   const std::string_view before = is_csv ? "" : "| ", between = is_csv ? "," : " | ", behind = is_csv ? "\n" : " |\n";
-  std::string table =
-      fmt::format("{}{}{}", before,
-                  fmt::join({"test", "depth", "threads", "batch", is_csv ? "tokens_per_second" : "tokens/s", "min",
-                             "max", is_csv ? "gb_per_second" : "GB/s", "tier"},
-                            between),
-                  behind);
-  if (!is_csv) table += "|---|---|---|---|---|---|---|---|---|\n";
+  std::string table = fmt::format(
+      "{}{}{}", before,
+      fmt::join({"test", "depth", "threads", "batch", is_csv ? "tokens_per_second" : "tokens/s", "min", "max",
+                 is_csv ? "gb_per_second" : "GB/s", is_csv ? "time_over_bytes" : "time / bytes", "tier"},
+                between),
+      behind);
+  if (!is_csv) table += "|---|---|---|---|---|---|---|---|---|---|\n";
   for (const Row& row : rows) {
     const std::string cells[] = {row.test,
                                  Cat(row.depth),
@@ -196,6 +211,7 @@ std::string ToTable(const std::vector<Row>& rows, const Decoder& decoder, bool i
                                  fmt::format("{:.1f}", row.speed.min),
                                  fmt::format("{:.1f}", row.speed.max),
                                  BytesRate(row, decoder),
+                                 IsDecode(row) ? fmt::format("{:.2f}", TimeOverBytes(row, decoder)) : "",
                                  kernels::ActiveKernels().name};
     table += fmt::format("{}{}{}", before, fmt::join(cells, between), behind);
   }

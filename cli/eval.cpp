@@ -19,6 +19,7 @@ struct EvalOptions {
   int chunks = 0;
   std::string activations = "auto";
   std::string dtype = "auto";
+  std::string kv = "auto";
   int threads = 0;
 
   template <class Visit>
@@ -31,6 +32,7 @@ struct EvalOptions {
     visit(&EvalOptions::activations, "activations", kActivationsHelp, ActivationChoices());
     visit(&EvalOptions::dtype, "dtype", "what weights that aren't quantised are computed in; auto: as stored",
           OneOf{{"auto", "bf16", "f32"}});
+    visit(&EvalOptions::kv, "kv", Cat(kKvHelp, "; of compare's two models B alone has it"), KvChoices());
     visit(&EvalOptions::threads, "threads", "threads to use; 0: one a core", Between{0, 1024});
   }
 };
@@ -46,6 +48,7 @@ DecoderModelOptions ModelOptions(const EvalOptions& options, const CancelFlag& c
           .compute = options.dtype == "bf16"  ? ComputeType::kBf16
                      : options.dtype == "f32" ? ComputeType::kF32
                                               : ComputeType::kAuto,
+          .cache = CacheOf(options.kv),
           .cancel = &cancel};
 }
 
@@ -98,8 +101,9 @@ Status SetActivations(nn::ActivationMode mode, DecoderModel& a, DecoderModel& b)
 Status RunCompare(const EvalOptions& options, Invocation& call) {
   const std::string content = OCTET_TRY(ReadTextFile(options.text));
   const std::unique_ptr<ThreadPool> pool = OCTET_TRY(ThreadPool::Start(Threads(options)));
-  const std::unique_ptr<DecoderModel> a =
-      OCTET_TRY(DecoderModel::Open(call.word(0), ModelOptions(options, call.cancel()), *pool));
+  DecoderModelOptions with_usual_cache = ModelOptions(options, call.cancel());
+  with_usual_cache.cache = std::nullopt;
+  const std::unique_ptr<DecoderModel> a = OCTET_TRY(DecoderModel::Open(call.word(0), with_usual_cache, *pool));
   const std::unique_ptr<DecoderModel> b =
       OCTET_TRY(DecoderModel::Open(call.word(1), ModelOptions(options, call.cancel()), *pool));
   OCTET_TRY(SetActivations(ActivationsOf(options.activations), *a, *b));

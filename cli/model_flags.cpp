@@ -9,6 +9,13 @@ nn::ActivationMode ActivationsOf(std::string_view name) {
                           : nn::ActivationMode::kAuto;
 }
 
+std::optional<kernels::CacheFormat> CacheOf(std::string_view name) {
+  if (name == "bf16") return kernels::CacheFormat::kBf16;
+  if (name == "fp8") return kernels::CacheFormat::kE4M3;
+  if (name == "int8") return kernels::CacheFormat::kInt8;
+  return std::nullopt;
+}
+
 EngineOptions ToEngineOptions(const ModelFlags& flags) {
   EngineOptions options;
   options.threads = flags.threads;
@@ -17,6 +24,7 @@ EngineOptions ToEngineOptions(const ModelFlags& flags) {
   if (flags.compute == "bf16") options.load.compute = ComputeType::kBf16;
   if (flags.compute == "f32") options.load.compute = ComputeType::kF32;
   options.activations = ActivationsOf(flags.activations);
+  options.cache = CacheOf(flags.kv);
   return options;
 }
 

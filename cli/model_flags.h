@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/options.h"
@@ -19,12 +20,20 @@ inline constexpr std::string_view kActivationsHelp =
 inline OneOf ActivationChoices() { return {{"auto", "bf16", "fp8", "int8"}}; }
 nn::ActivationMode ActivationsOf(std::string_view name);
 
+// One for every verb that has --kv; absent where the name is auto.
+inline constexpr std::string_view kKvHelp =
+    "the cache's type of keys and values: fp8 and int8 have a scale for each token and head and take half the memory; "
+    "auto: bf16, f32 where all weights are";
+inline OneOf KvChoices() { return {{"auto", "bf16", "fp8", "int8"}}; }
+std::optional<kernels::CacheFormat> CacheOf(std::string_view name);
+
 struct ModelFlags {
   size_t threads = 0;
   size_t context = 0;
   std::string load = "map";
   std::string compute = "auto";
   std::string activations = "auto";
+  std::string kv = "auto";
 
   template <class Visit>
   static void Describe(Visit&& visit) {
@@ -39,6 +48,7 @@ struct ModelFlags {
           "type of matrices that aren't quantised; auto: f32 where the model's files have it, else bf16",
           OneOf{{"auto", "bf16", "f32"}});
     visit(&ModelFlags::activations, "activations", kActivationsHelp, ActivationChoices());
+    visit(&ModelFlags::kv, "kv", kKvHelp, KvChoices());
   }
 };
 

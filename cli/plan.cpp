@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "base/memory.h"
+#include "cli/model_flags.h"
 #include "cli/verb.h"
 #include "engine/memory_plan.h"
 
@@ -13,6 +14,7 @@ struct PlanOptions {
   size_t users = 1;
   size_t chunk = 128;
   std::string compute = "auto";
+  std::string kv = "auto";
 
   template <class Visit>
   static void Describe(Visit&& visit) {
@@ -23,6 +25,7 @@ struct PlanOptions {
     visit(&PlanOptions::compute, "compute",
           "type of matrices that aren't quantised; auto: f32 where the model's files have it, else bf16",
           OneOf{{"auto", "bf16", "f32"}});
+    visit(&PlanOptions::kv, "kv", kKvHelp, KvChoices());
   }
 };
 
@@ -40,8 +43,9 @@ Status Plan(const PlanOptions& options, Invocation& call) {
                  : options.compute == "f32" ? ComputeType::kF32
                                             : ComputeType::kAuto;
   const ModelFiles files = OCTET_TRY(ModelFiles::OpenForPlan(call.word(0), load, pool));
-  const MemoryPlan plan =
-      OCTET_TRY(PlanMemory(files, {.context = options.context, .users = options.users, .chunk = options.chunk}));
+  const MemoryPlan plan = OCTET_TRY(PlanMemory(
+      files,
+      {.context = options.context, .users = options.users, .chunk = options.chunk, .cache = CacheOf(options.kv)}));
   const uint64_t available = AvailableMemory();
   if (call.json()) {
     return call.PrintJson({{"weights_bytes", plan.weights},

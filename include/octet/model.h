@@ -27,6 +27,10 @@ namespace octet {
 // weights for it doesn't open.
 enum class Activations { kAuto, kBf16, kFp8, kInt8 };
 
+// What the cache keeps keys and values in. kFp8 (E4M3) and kInt8 are codes of a byte with a scale for each token and
+// head, half the memory of kBf16. kAuto: BF16, or FP32 where all weights are.
+enum class Kv { kAuto, kBf16, kFp8, kInt8 };
+
 struct ModelOptions {
   size_t threads = 0;   // 0: every core that this process may use
   size_t context = 0;   // tokens of prompt and answer together; 0: what the model was made for
@@ -34,6 +38,7 @@ struct ModelOptions {
   // Of a .octet: into huge pages, slower to open, faster to run; else they stay in the mapped file.
   bool copy_weights = false;
   Activations activations = Activations::kAuto;
+  Kv kv = Kv::kAuto;
 };
 
 // What a model is, for display.

@@ -62,7 +62,7 @@ Result<std::unique_ptr<Engine>> Engine::Create(ModelFiles files, std::unique_ptr
   const size_t context = OCTET_TRY(ChooseContext(options.context, files.spec));
   GenerationDefaults defaults =
       OCTET_TRY(ReadGenerationDefaults(files.generation_config, files.spec, files.path.native()));
-  Decoder decoder = OCTET_TRY(Decoder::Load(std::move(files.spec), *files.weights));
+  Decoder decoder = OCTET_TRY(Decoder::Load(std::move(files.spec), *files.weights, options.cache));
   OCTET_TRY(decoder.CheckActivations(options.activations));
   const size_t pages = OCTET_TRY(CountPages(options, context, decoder.kv_layout()));
   PagePool cache = OCTET_TRY(PagePool::Create(decoder.kv_layout().page_bytes(), pages));

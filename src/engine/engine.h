@@ -8,6 +8,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/error.h"
@@ -33,6 +34,7 @@ struct EngineOptions {
   size_t chunk = 128;
   LoadOptions load = {};
   nn::ActivationMode activations = nn::ActivationMode::kAuto;
+  std::optional<kernels::CacheFormat> cache = {};  // of keys and values; absent: BF16, FP32 where all weights are
 };
 
 class Engine {

@@ -10,11 +10,12 @@ namespace {
 
 constexpr size_t kSamplingBytes = 16;  // per user and token of the vocabulary: logits twice, and candidates
 
-Result<nn::KvLayout> CacheLayout(const ModelFiles& files) {
+Result<nn::KvLayout> CacheLayout(const ModelFiles& files, const MemoryWish& wish) {
   std::vector<nn::KvLayout::Layer> layers;
   for (const LayerSpec& layer : files.spec.layers)
     layers.push_back({layer.attn.kv_heads, layer.attn.key_dim, layer.attn.value_dim});
-  return nn::KvLayout::Make(layers, files.all_f32 ? kernels::ActivationFormat::kF32 : kernels::ActivationFormat::kBf16);
+  const kernels::CacheFormat usual = files.all_f32 ? kernels::CacheFormat::kF32 : kernels::CacheFormat::kBf16;
+  return nn::KvLayout::Make(layers, wish.cache.value_or(usual));
 }
 
 // Floats that each token of a forward pass holds, by the widest layer: the stream, its norm and a branch; queries, keys
@@ -39,7 +40,7 @@ Result<MemoryPlan> PlanMemory(const ModelFiles& files, const MemoryWish& wish) {
     return Fail(ErrorCode::kInvalidArgument, "a context of ", wish.context, " tokens is beyond the model's ",
                 files.spec.max_positions);
   }
-  const nn::KvLayout layout = OCTET_TRY(CacheLayout(files));
+  const nn::KvLayout layout = OCTET_TRY(CacheLayout(files, wish));
   MemoryPlan plan;
   plan.context = wish.context == 0 ? files.spec.max_positions : wish.context;
   plan.weights = files.weight_bytes;

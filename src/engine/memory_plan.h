@@ -6,16 +6,19 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "base/error.h"
 #include "engine/model_files.h"
+#include "kernels/layout.h"
 
 namespace octet {
 
 struct MemoryWish {
   size_t context = 0;  // of each user; 0: what the model was made for
   size_t users = 1;
-  size_t chunk = 128;  // most tokens in one forward pass
+  size_t chunk = 128;                              // most tokens in one forward pass
+  std::optional<kernels::CacheFormat> cache = {};  // absent: BF16, FP32 where all weights are
 };
 
 // Bytes; kilobytes of the program itself and of its tokenizer are not in it.

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <optional>
 #include <vector>
 
 #include "engine/cache/page_pool.h"
 #include "engine/cache/page_table.h"
+#include "engine/read_rate.h"
 
 namespace octet {
 namespace {
@@ -108,6 +110,30 @@ class Bench {
   std::vector<float> logits_;
 };
 
+// Whole pages of what the token behind `position` others sees.
+uint64_t CacheBytesRead(const Decoder& decoder, size_t position) {
+  uint64_t bytes = 0;
+  for (size_t layer = 0; layer < decoder.kv_layout().layers(); ++layer) {
+    const size_t window = decoder.spec().layers[layer].attn.window, seen = position + 1;
+    const size_t first = window == 0 || seen < window ? 0 : seen - window;
+    const size_t pages = nn::KvLayout::PagesFor(seen) - first / kernels::kPagePositions;
+    bytes += pages * decoder.kv_layout().LayerBytes(layer);
+  }
+  return bytes;
+}
+
+double MeanCacheBytes(const Decoder& decoder, const SpeedTest& test) {
+  uint64_t total = 0;
+  for (size_t i = 0; i < test.tokens; ++i) total += CacheBytesRead(decoder, test.depth + i);
+  return static_cast<double>(total) / static_cast<double>(test.tokens);
+}
+
+double SortedMedian(std::vector<double>& values) {
+  std::sort(values.begin(), values.end());
+  const size_t middle = values.size() / 2;
+  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+}
+
 }  // namespace
 
 Result<Speed> MeasureSpeed(const Decoder& decoder, nn::ExecutionContext& context, const SpeedTest& test,
@@ -117,17 +143,22 @@ Result<Speed> MeasureSpeed(const Decoder& decoder, nn::ExecutionContext& context
   OCTET_TRY(bench.Fill(cancel));
   OCTET_TRY(bench.RunOnce(cancel));
   OCTET_TRY(bench.CheckLogits());
-  std::vector<double> rates;
+  std::optional<ReadRate> memory;
+  if (test.kind == SpeedTest::kDecode) memory = OCTET_TRY(ReadRate::Create());
+  std::vector<double> rates, read_rates;
   for (size_t i = 0; i < test.repetitions; ++i) {
     const Clock::time_point begin = Clock::now();
     OCTET_TRY(bench.RunOnce(cancel));
     const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
     rates.push_back(static_cast<double>(test.tokens * test.batch) / seconds);
+    if (memory) read_rates.push_back(memory->Measure(context.pool));
   }
-  std::sort(rates.begin(), rates.end());
-  const size_t middle = rates.size() / 2;
-  const double median = rates.size() % 2 == 1 ? rates[middle] : (rates[middle - 1] + rates[middle]) / 2;
-  return Speed{.median = median, .min = rates.front(), .max = rates.back()};
+  Speed speed{.median = SortedMedian(rates), .min = rates.front(), .max = rates.back()};
+  if (memory) {
+    speed.cache_bytes = MeanCacheBytes(decoder, test);
+    speed.read_rate = SortedMedian(read_rates);
+  }
+  return speed;
 }
 
 }  // namespace octet

@@ -29,6 +29,10 @@ struct Speed {
   double median = 0;
   double min = 0;
   double max = 0;
+  // Of kDecode: bytes of the cache that a step reads for each sequence, the mean over its tokens; and bytes a second
+  // that the same threads read from memory, measured between the repetitions (engine/read_rate.h), their median.
+  double cache_bytes = 0;
+  double read_rate = 0;
 };
 
 // Every sequence has the same arbitrary tokens and starts behind `depth` of them. kPrompt computes all its tokens in

@@ -43,7 +43,7 @@ Result<std::unique_ptr<DecoderModel>> DecoderModel::Open(const std::filesystem::
   const kernels::KernelTable* kernels = OCTET_TRY(kernels::SelectKernels(wish == nullptr ? "" : wish));
   ModelFiles files = OCTET_TRY(ModelFiles::Open(path, {.compute = options.compute}, pool));
   OCTET_TRY(CheckFiles(files, options));
-  Decoder decoder = OCTET_TRY(Decoder::Load(std::move(files.spec), *files.weights));
+  Decoder decoder = OCTET_TRY(Decoder::Load(std::move(files.spec), *files.weights, options.cache));
   std::unique_ptr<DecoderModel> model(
       new DecoderModel(std::move(decoder), std::move(*files.tokenizer), *kernels, pool));
   model->execution_.cancel = options.cancel;

@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "base/cancel.h"
@@ -21,6 +22,7 @@ struct DecoderModelOptions {
   size_t context = 512;  // longest window
   ComputeType compute = ComputeType::kAuto;
   nn::ActivationMode activations = nn::ActivationMode::kAuto;
+  std::optional<kernels::CacheFormat> cache = {};  // of keys and values; absent: BF16, FP32 where all weights are
   const CancelFlag* cancel = nullptr;  // outlives the model; Read and Logits fail with cancelled once it is set
 };
 

@@ -47,8 +47,12 @@ struct GemmArgs {
 //   out   [tokens, group, value_dim] at out[token * out_token_stride + head * value_dim]
 // Token i stands at first_position + i and sees positions max(0, p - window + 1) .. p (window 0: all of 0 .. p).
 // score = scale * q.k, then softcap * tanh(score / softcap) where softcap > 0; softmax in FP32 over blocks of 128
-// positions aligned to position 0, each block rescaling what came before (on-line softmax): the result is the same
-// however a prompt is cut. With the BF16 cache, queries and probabilities are rounded to BF16 for the products.
+// positions aligned to position 0, each block rescaling what came before (on-line softmax). Every 512 positions a piece
+// begins anew, and the pieces' sums are joined in their order: the result is the same however a prompt is cut, and
+// whether one thread goes through the pieces or each has its own.
+// But for the F32 cache, queries and probabilities are rounded to BF16 for the products. A cache of codes has scales: a
+// score is the product with the codes times the key's scale, a probability enters the product with the values' codes
+// times the value's scale.
 struct AttendArgs {
   const float* query = nullptr;
   size_t query_token_stride = 0;  // in floats
@@ -122,11 +126,19 @@ struct KernelTable {
   void (*unpack_column[kWeightFormats])(const void* weights, const float* column_scales, size_t depth, size_t column,
                                         float* out) = {};
 
-  // Writes one position's key [key_dim] and value [value_dim] of one head into slot 0 .. 31 of a page. Indexed by
-  // ActivationFormat.
-  void (*store_cache[2])(const float* key, const float* value, size_t key_dim, size_t value_dim, size_t slot,
-                         std::byte* keys, std::byte* values) = {};
-  void (*attend[2])(const AttendArgs& args) = {};  // indexed by ActivationFormat
+  // Writes one position's key [key_dim] and value [value_dim] of one head into slot 0 .. 31 of a page. Codes: the scale
+  // is amax / 448 or amax / 127, 1 where that isn't a normal number; E4M3 is that nearest to x / scale, INT8 the
+  // integer nearest to x * (1 / scale), ties to even. A row that holds infinity or NaN gets codes of zero and the scale
+  // NaN. Indexed by CacheFormat, as the next two.
+  void (*store_cache[kCacheFormats])(const float* key, const float* value, size_t key_dim, size_t value_dim,
+                                     size_t slot, std::byte* keys, std::byte* values) = {};
+  void (*attend[kCacheFormats])(const AttendArgs& args) = {};
+  // What attend computes, of the positions 512 * piece .. 512 * piece + 511 alone: partials
+  // [tokens * group][PartialFloats(value_dim)] instead of args.out.
+  void (*attend_piece[kCacheFormats])(const AttendArgs& args, size_t piece, float* partials) = {};
+  // Joins the partials of one row, `stride` floats apart, from its first visible piece on; out [value_dim] is what
+  // attend gives.
+  void (*join_pieces)(const float* partials, size_t pieces, size_t stride, size_t value_dim, float* out) = nullptr;
 
   // Index of the largest value, the lowest index among equals; NaN is never chosen unless all are (then 0).
   size_t (*arg_max)(const float* x, size_t count) = nullptr;

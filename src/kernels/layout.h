@@ -179,11 +179,48 @@ static constexpr size_t RowBlockBegin(size_t rows, size_t block) {
 }
 
 // The key/value cache: a page holds 32 positions. For one key head, its keys are a packed matrix with columns = the 32
-// positions and depth = key_dim; its values are one with columns = value_dim and depth = the 32 positions. F32 or BF16.
-// Pages are zeroed before each use, so that padding and slots not written yet are zeros. Attention takes the positions
-// in blocks of four pages and heads of up to 512 values.
+// positions and depth = key_dim; its values are one with columns = value_dim and depth = the 32 positions.
+// Codes of one byte lie as E4M3 weights do: E4M3, or INT8 as a sign in bit 7 and a magnitude of 0 .. 127, so that one
+// lookup decodes either. Behind the codes of the keys, and behind those of the values, stand 32 FP32 scales, one for
+// each position: an element is its code's value times its position's scale.
+// Pages are zeroed before each use, so that padding and slots not written yet are zeros. Attention takes
+// the positions in blocks of four pages, its sums in pieces of sixteen, and heads of up to 512 values.
 inline constexpr size_t kPagePositions = 32;
 inline constexpr size_t kAttendBlock = 128;
+inline constexpr size_t kAttendPiece = 512;
 inline constexpr size_t kMaxHeadDim = 512;
+
+enum class CacheFormat : uint8_t { kF32, kBf16, kE4M3, kInt8 };
+inline constexpr size_t kCacheFormats = 4;
+
+static constexpr bool HasCacheScales(CacheFormat format) { return format >= CacheFormat::kE4M3; }
+// How the matrices of a page are packed.
+static constexpr WeightFormat CachePacking(CacheFormat format) {
+  return format == CacheFormat::kF32    ? WeightFormat::kF32
+         : format == CacheFormat::kBf16 ? WeightFormat::kBf16
+                                        : WeightFormat::kE4M3;
+}
+// The greatest value of a code.
+static constexpr float CacheCodeLimit(CacheFormat format) { return format == CacheFormat::kE4M3 ? 448.0f : 127.0f; }
+
+// Bytes from a head's keys to their scales, and of both; the same of its values.
+static constexpr size_t KeyScalesOffset(CacheFormat format, size_t key_dim) {
+  return PackedBytes(CachePacking(format), kPagePositions, key_dim);
+}
+static constexpr size_t ValueScalesOffset(CacheFormat format, size_t value_dim) {
+  return PackedBytes(CachePacking(format), value_dim, kPagePositions);
+}
+static constexpr size_t CacheScaleBytes(CacheFormat format) {
+  return HasCacheScales(format) ? kPagePositions * sizeof(float) : 0;
+}
+static constexpr size_t KeyBytes(CacheFormat format, size_t key_dim) {
+  return KeyScalesOffset(format, key_dim) + CacheScaleBytes(format);
+}
+static constexpr size_t ValueBytes(CacheFormat format, size_t value_dim) {
+  return ValueScalesOffset(format, value_dim) + CacheScaleBytes(format);
+}
+
+// What a piece of attention leaves of one row: value_dim sums, the greatest score, the total of the probabilities.
+static constexpr size_t PartialFloats(size_t value_dim) { return value_dim + 2; }
 
 }  // namespace octet::kernels

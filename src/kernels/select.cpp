@@ -40,6 +40,8 @@ KernelTable Overlay(const KernelTable& below, const KernelTable& tier) {
   Replace(out.unpack_column, tier.unpack_column);
   Replace(out.store_cache, tier.store_cache);
   Replace(out.attend, tier.attend);
+  Replace(out.attend_piece, tier.attend_piece);
+  Replace(out.join_pieces, tier.join_pieces);
   Replace(out.arg_max, tier.arg_max);
   Replace(out.sum_exp, tier.sum_exp);
   return out;

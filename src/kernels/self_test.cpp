@@ -216,12 +216,11 @@ Floats Choose(const KernelTable& tier) {
 }
 
 // Two new tokens over 40 positions, two query heads on one key head.
-template <ActivationFormat format>
+template <CacheFormat format>
 Floats Attend(const KernelTable& tier) {
   constexpr size_t kPositions = 40, kGroup = 2, kTokens = 2;
-  constexpr WeightFormat kStored = format == ActivationFormat::kF32 ? WeightFormat::kF32 : WeightFormat::kBf16;
-  const size_t value_offset = PackedBytes(kStored, kPagePositions, kHeadDim);
-  const size_t page_bytes = value_offset + PackedBytes(kStored, kHeadDim, kPagePositions);
+  const size_t value_offset = KeyBytes(format, kHeadDim);
+  const size_t page_bytes = value_offset + ValueBytes(format, kHeadDim);
   Packed first(page_bytes), second(page_bytes);
   for (size_t position = 0; position < kPositions; ++position) {
     std::byte* page = (position < kPagePositions ? first : second).data();
@@ -248,11 +247,16 @@ Floats Attend(const KernelTable& tier) {
   return out;
 }
 
+// With rounded probabilities.
+SelfTestResult Attention(const KernelTable& tier, const char* name, Function attend) {
+  SelfTestResult result = Compare(tier, name, attend);
+  result.bound = 0x1p-8;  // a probability on the edge between two BF16 values may round to either
+  return result;
+}
+
 }  // namespace
 
 std::vector<SelfTestResult> SelfTest(const KernelTable& tier) {
-  SelfTestResult attention_bf16 = Compare(tier, "attention BF16", Attend<ActivationFormat::kBf16>);
-  attention_bf16.bound = 0x1p-8;  // a probability on the edge between two BF16 values may round to either
   std::vector<SelfTestResult> results = {
       Gemm(tier, {WeightFormat::kF32, ActivationFormat::kF32}, "product F32"),
       Gemm(tier, {WeightFormat::kBf16, ActivationFormat::kBf16}, "product BF16"),
@@ -263,8 +267,10 @@ std::vector<SelfTestResult> SelfTest(const KernelTable& tier) {
       Compare(tier, "GELU", GeluMultiply),
       Compare(tier, "rotary embedding", Rope),
       Compare(tier, "choice and exponential sum", Choose),
-      Compare(tier, "attention F32", Attend<ActivationFormat::kF32>),
-      std::move(attention_bf16),
+      Compare(tier, "attention F32", Attend<CacheFormat::kF32>),
+      Attention(tier, "attention BF16", Attend<CacheFormat::kBf16>),
+      Attention(tier, "attention FP8", Attend<CacheFormat::kE4M3>),
+      Attention(tier, "attention INT8", Attend<CacheFormat::kInt8>),
   };
   for (const IntegerName& integer : kIntegers) {
     results.push_back(Gemm(tier, {integer.format, ActivationFormat::kInt8}, integer.with_int8));

@@ -11,17 +11,17 @@ namespace {
 bool IsF32(const PackedMatrix& matrix) { return matrix.format == kernels::WeightFormat::kF32; }
 
 // The cache is FP32 only where nothing is rounded anyway.
-kernels::ActivationFormat CacheFormat(const std::vector<LayerWeights>& layers) {
+kernels::CacheFormat DefaultCache(const std::vector<LayerWeights>& layers) {
   for (const LayerWeights& layer : layers) {
     bool all = IsF32(layer.out) && IsF32(layer.down);
     for (const PackedMatrix& matrix : layer.qkv) all = all && IsF32(matrix);
     for (const PackedMatrix& matrix : layer.gate_up) all = all && IsF32(matrix);
-    if (!all) return kernels::ActivationFormat::kBf16;
+    if (!all) return kernels::CacheFormat::kBf16;
   }
-  return kernels::ActivationFormat::kF32;
+  return kernels::CacheFormat::kF32;
 }
 
-Result<nn::KvLayout> MakeLayout(const ModelSpec& spec, kernels::ActivationFormat format) {
+Result<nn::KvLayout> MakeLayout(const ModelSpec& spec, kernels::CacheFormat format) {
   std::vector<nn::KvLayout::Layer> layers;
   for (const LayerSpec& layer : spec.layers) {
     layers.push_back(
@@ -85,7 +85,7 @@ const ModelSpec& Decoder::spec() const { return parts_->spec; }
 const nn::KvLayout& Decoder::kv_layout() const { return parts_->layout; }
 uint64_t Decoder::bytes_per_token() const { return parts_->bytes_per_token; }
 
-Result<Decoder> Decoder::Load(ModelSpec spec, WeightProvider& weights) {
+Result<Decoder> Decoder::Load(ModelSpec spec, WeightProvider& weights, std::optional<kernels::CacheFormat> cache) {
   auto parts = std::make_unique<Parts>();
   for (const nn::RopeSpec& rope : spec.ropes) parts->ropes.push_back(OCTET_TRY(nn::RopeTable::Make(rope)));
   parts->embedding = OCTET_TRY(LoadMatrix(weights, "embedding", spec.vocab, spec.hidden));
@@ -95,7 +95,7 @@ Result<Decoder> Decoder::Load(ModelSpec spec, WeightProvider& weights) {
   }
   parts->final_norm = OCTET_TRY(LoadNorm(spec.final_norm, spec.hidden, weights, "final_norm"));
   parts->head = spec.tied ? parts->embedding : OCTET_TRY(LoadMatrix(weights, "head", spec.vocab, spec.hidden));
-  parts->layout = OCTET_TRY(MakeLayout(spec, CacheFormat(parts->layers)));
+  parts->layout = OCTET_TRY(MakeLayout(spec, cache ? *cache : DefaultCache(parts->layers)));
   Summarise(*parts);
   parts->spec = std::move(spec);
   return Decoder(std::move(parts));

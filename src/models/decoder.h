@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -45,16 +46,17 @@ class Decoder {
     virtual void OnHidden(size_t step, const float* hidden, size_t rows) = 0;
   };
 
-  // Takes every weight from the provider, which may go afterwards; checks shapes. Fails as the provider does, and with
-  // corrupt where a weight doesn't fit the spec.
-  static Result<Decoder> Load(ModelSpec spec, WeightProvider& weights);
+  // Takes every weight from the provider, which may go afterwards; checks shapes. The cache is BF16 where no format is
+  // given, or FP32 where all weights are. Fails as the provider does, and with corrupt where a weight doesn't fit the
+  // spec.
+  static Result<Decoder> Load(ModelSpec spec, WeightProvider& weights,
+                              std::optional<kernels::CacheFormat> cache = std::nullopt);
 
   Decoder(Decoder&&) noexcept;
   Decoder& operator=(Decoder&&) noexcept;
   ~Decoder();
 
   const ModelSpec& spec() const;
-  // BF16, or FP32 where all weights are.
   const nn::KvLayout& kv_layout() const;
   // Bytes of weights that a decode step reads.
   uint64_t bytes_per_token() const;

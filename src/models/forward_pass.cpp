@@ -174,8 +174,8 @@ Status ForwardPass::Attention(size_t index) {
   is_pending_ = false;
   Observe(index);
   const Angles& angles = angles_[attn.rope_id];
-  nn::Attend(context_, ShapeOf(index), plan_,
-             {.qkv = qkv_, .cosines = angles.cosines, .sines = angles.sines, .out = attended_});
+  OCTET_TRY(nn::Attend(context_, ShapeOf(index), plan_,
+                       {.qkv = qkv_, .cosines = angles.cosines, .sines = angles.sines, .out = attended_}));
   const nn::Workspace::Scope packed(context_.workspace);
   const size_t width = attn.heads * attn.value_dim;
   const PackedRows input =

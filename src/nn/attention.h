@@ -1,10 +1,11 @@
 // Causal attention of new tokens over the paged cache, for several sequences at once.
 //
 //   AttentionPlan plan = OCTET_TRY(PlanAttention(context, sequences));        // once per step
-//   Attend(context, shape, plan, buffers);                         // per layer
+//   OCTET_TRY(Attend(context, shape, plan, buffers));                         // per layer
 //
 // The new tokens' queries and keys are normed and rotated in place, keys and values stored in the pages, then attended.
-// Work is shared over the threads by key head and page of new tokens. Where a position lies in a page: nn/kv_layout.h.
+// Work is shared over the threads by key head and page of new tokens; where these are few, as when decoding, also by
+// pieces of 512 positions of the context, which changes no bit. Where a position lies in a page: nn/kv_layout.h.
 #pragma once
 
 #include <span>
@@ -27,10 +28,19 @@ struct TokenBlock {
   const SequenceRows* sequence = nullptr;
   size_t first = 0;  // token within the sequence' new ones
   size_t count = 0;
+  size_t first_partial = 0;  // tokens times pieces of the blocks before, where pieces are planned
+};
+
+// One of the pieces of the context (kernels::kAttendPiece) that a block sees.
+struct TokenPiece {
+  const TokenBlock* block = nullptr;
+  size_t piece = 0;  // from position 0 on
 };
 
 struct AttentionPlan {
   std::span<const TokenBlock> blocks;
+  std::span<const TokenPiece> pieces;  // of each block in turn, ascending; empty where sharing them can't pay
+  size_t tokens = 0;
   bool one_block_each = false;  // no sequence has two blocks: storing and attending need no barrier between them
 };
 
@@ -59,8 +69,9 @@ struct AttentionBuffers {
   float* out = nullptr;  // [rows, heads * value_dim]
 };
 
-// One parallel region where each sequence' new tokens lie in one page, else two.
-void Attend(ExecutionContext& context, const AttentionShape& shape, const AttentionPlan& plan,
-            const AttentionBuffers& buffers);
+// One parallel region where each sequence' new tokens lie in one page, else two, or three where pieces are shared; one
+// thread alone never shares. Fails with exhausted where the workspace does.
+Status Attend(ExecutionContext& context, const AttentionShape& shape, const AttentionPlan& plan,
+              const AttentionBuffers& buffers);
 
 }  // namespace octet::nn

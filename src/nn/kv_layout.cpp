@@ -8,13 +8,9 @@ namespace {
 constexpr size_t kMaxWidth = size_t{1} << 20;  // of a head
 constexpr size_t kMaxPageBytes = size_t{1} << 40;
 
-kernels::WeightFormat MatrixFormat(kernels::ActivationFormat format) {
-  return format == kernels::ActivationFormat::kF32 ? kernels::WeightFormat::kF32 : kernels::WeightFormat::kBf16;
-}
-
 }  // namespace
 
-Result<KvLayout> KvLayout::Make(std::span<const Layer> layers, kernels::ActivationFormat format) {
+Result<KvLayout> KvLayout::Make(std::span<const Layer> layers, kernels::CacheFormat format) {
   KvLayout layout;
   layout.format_ = format;
   for (size_t index = 0; index < layers.size(); ++index) {
@@ -26,9 +22,8 @@ Result<KvLayout> KvLayout::Make(std::span<const Layer> layers, kernels::Activati
                   kMaxWidth);
     }
     Place place{.shape = layer, .offset = layout.page_bytes_};
-    place.key_bytes = kernels::PackedBytes(MatrixFormat(format), kernels::kPagePositions, layer.key_dim);
-    place.head_bytes =
-        place.key_bytes + kernels::PackedBytes(MatrixFormat(format), layer.value_dim, kernels::kPagePositions);
+    place.key_bytes = kernels::KeyBytes(format, layer.key_dim);
+    place.head_bytes = place.key_bytes + kernels::ValueBytes(format, layer.value_dim);
     layout.page_bytes_ += layer.kv_heads * place.head_bytes;
     if (layout.page_bytes_ > kMaxPageBytes) {
       return Fail(ErrorCode::kInvalidArgument, "32 positions of the key/value cache need over ", kMaxPageBytes,

@@ -1,6 +1,6 @@
 // Where a token's keys and values lie in the pages of the key/value cache.
 //
-//   KvLayout layout = OCTET_TRY(KvLayout::Make(layers, ActivationFormat::kBf16));
+//   KvLayout layout = OCTET_TRY(KvLayout::Make(layers, CacheFormat::kBf16));
 //   std::byte* page = pool.Take(layout.page_bytes());                  // 32 positions of every layer
 //   std::byte* keys = page + layout.KeyOffset(/*layer=*/3, /*head=*/1);
 //
@@ -29,9 +29,9 @@ class KvLayout {
 
   KvLayout() = default;
   // Fails with invalid_argument where a width is zero or a page would pass 2^40 bytes.
-  static Result<KvLayout> Make(std::span<const Layer> layers, kernels::ActivationFormat format);
+  static Result<KvLayout> Make(std::span<const Layer> layers, kernels::CacheFormat format);
 
-  kernels::ActivationFormat format() const { return format_; }
+  kernels::CacheFormat format() const { return format_; }
   size_t layers() const { return layers_.size(); }
   const Layer& layer(size_t index) const { return layers_[index].shape; }
 
@@ -39,6 +39,8 @@ class KvLayout {
   size_t page_bytes() const { return page_bytes_; }
   // Of one position over all layers, rounded up: page_bytes() / 32.
   size_t bytes_per_token() const { return (page_bytes_ + kernels::kPagePositions - 1) / kernels::kPagePositions; }
+  // Of 32 positions of one layer.
+  size_t LayerBytes(size_t layer) const { return layers_[layer].shape.kv_heads * layers_[layer].head_bytes; }
   static size_t PagesFor(size_t positions) {
     return (positions + kernels::kPagePositions - 1) / kernels::kPagePositions;
   }
@@ -55,7 +57,7 @@ class KvLayout {
     size_t head_bytes = 0;  // keys and values of one head
   };
 
-  kernels::ActivationFormat format_ = kernels::ActivationFormat::kF32;
+  kernels::CacheFormat format_ = kernels::CacheFormat::kF32;
   std::vector<Place> layers_;
   size_t page_bytes_ = 0;
 };

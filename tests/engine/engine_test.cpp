@@ -97,6 +97,22 @@ TEST(Engine, AnswerIsTheSameForEveryChunkAndNumberOfThreads) {
   }
 }
 
+TEST(Engine, ACacheOfCodesGivesTheSameAnswerForEveryChunkAndNumberOfThreads) {
+  for (const char* name : {"smollm2", "gemma3"}) {
+    const Request request = MakeRequest(70, 8);
+    const Answer bf16 = GenerateAlone(GoldenModel(name), request, {.cache = kernels::CacheFormat::kBf16});
+    for (const kernels::CacheFormat cache : {kernels::CacheFormat::kE4M3, kernels::CacheFormat::kInt8}) {
+      const Answer whole = GenerateAlone(GoldenModel(name), request, {.cache = cache});
+      ASSERT_EQ(whole.size(), 8u);
+      EXPECT_NE(whole, bf16) << name;
+      for (const size_t chunk : {size_t{1}, size_t{32}, size_t{69}})
+        EXPECT_EQ(GenerateAlone(GoldenModel(name), request, {.chunk = chunk, .cache = cache}), whole) << name;
+      EXPECT_EQ(GenerateAlone(GoldenModel(name), request, {.threads = 1, .cache = cache}), whole) << name;
+      EXPECT_EQ(GenerateAlone(GoldenModel(name), request, {.threads = 3, .cache = cache}), whole) << name;
+    }
+  }
+}
+
 TEST(Engine, APackGivesTheAnswerOfItsSourceMappedOrCopied) {
   const TemporaryDirectory directory;
   for (const char* name : {"smollm2", "qwen2"}) {

@@ -120,6 +120,25 @@ TEST(Decoder, DecodeStepsDoNotDependOnTheNumberOfThreads) {
   EXPECT_EQ(one.Logits(golden.ids, 1), two.Logits(golden.ids, 1));
 }
 
+// Beyond 512 positions threads that decode share the length of the context, too; gemma3 has windows.
+TEST(Decoder, LongContextsDoNotDependOnThreadsOrHowThePromptIsCut) {
+  std::vector<int32_t> ids;
+  for (int32_t i = 0; i < 1060; ++i) ids.push_back((i * 13 + 5) % 60);
+  const auto logits = [&](const char* name, kernels::CacheFormat cache, size_t threads, size_t chunk) {
+    TinyModel model(name, ComputeType::kBf16, kernels::ActiveKernels(), threads, "config.json", cache);
+    return model.Logits(ids, chunk);
+  };
+  for (const char* name : {"smollm2", "gemma3"}) {
+    for (const kernels::CacheFormat cache : {kernels::CacheFormat::kF32, kernels::CacheFormat::kBf16,
+                                             kernels::CacheFormat::kE4M3, kernels::CacheFormat::kInt8}) {
+      const std::vector<float> whole = logits(name, cache, 1, ids.size());
+      EXPECT_EQ(logits(name, cache, 3, 1), whole) << name;
+      EXPECT_EQ(logits(name, cache, 2, 21), whole) << name;
+      EXPECT_EQ(logits(name, cache, 8, 64), whole) << name;  // more threads than pages of tokens
+    }
+  }
+}
+
 TEST(Decoder, ARepeatedStepAllocatesNoWorkspace) {
   const Golden golden = ReadGolden("llama3");
   TinyModel model("llama3", ComputeType::kBf16, kernels::ActiveKernels());
@@ -190,9 +209,9 @@ TEST(Decoder, CacheIsFp32OnlyWhereWeightsAre) {
   const auto format = [](ComputeType compute, const char* name) {
     return TinyModel(name, compute, kernels::ActiveKernels()).decoder.kv_layout().format();
   };
-  EXPECT_EQ(format(ComputeType::kAuto, "llama2"), kernels::ActivationFormat::kF32);  // stored in F32
-  EXPECT_EQ(format(ComputeType::kAuto, "llama3"), kernels::ActivationFormat::kBf16);
-  EXPECT_EQ(format(ComputeType::kF32, "llama3"), kernels::ActivationFormat::kF32);
+  EXPECT_EQ(format(ComputeType::kAuto, "llama2"), kernels::CacheFormat::kF32);  // stored in F32
+  EXPECT_EQ(format(ComputeType::kAuto, "llama3"), kernels::CacheFormat::kBf16);
+  EXPECT_EQ(format(ComputeType::kF32, "llama3"), kernels::CacheFormat::kF32);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -92,8 +93,8 @@ inline Golden ReadGolden(const std::string& name) {
 class TinyModel {
  public:
   TinyModel(const std::string& name, ComputeType compute, const kernels::KernelTable& table, size_t threads = 1,
-            const std::string& config = "config.json")
-      : pool(threads), context(pool, table), decoder(Load(name, compute, config)) {}
+            const std::string& config = "config.json", std::optional<kernels::CacheFormat> cache = std::nullopt)
+      : pool(threads), context(pool, table), decoder(Load(name, compute, config, cache)) {}
   // The checkpoint may have been changed since it was opened.
   TinyModel(const Checkpoint& checkpoint, ComputeType compute, const kernels::KernelTable& table, size_t threads = 1)
       : pool(threads), context(pool, table), decoder(Load(checkpoint, checkpoint.config, compute)) {}
@@ -133,14 +134,16 @@ class TinyModel {
   Decoder decoder;
 
  private:
-  Decoder Load(const std::string& name, ComputeType compute, const std::string& config) {
+  Decoder Load(const std::string& name, ComputeType compute, const std::string& config,
+               std::optional<kernels::CacheFormat> cache) {
     const Checkpoint checkpoint = Must(Checkpoint::Open(GoldenModel(name)));
-    return Load(checkpoint, ReadJsonFile(GoldenModel(name) / config), compute);
+    return Load(checkpoint, ReadJsonFile(GoldenModel(name) / config), compute, cache);
   }
-  Decoder Load(const Checkpoint& checkpoint, const Json& config, ComputeType compute) {
+  Decoder Load(const Checkpoint& checkpoint, const Json& config, ComputeType compute,
+               std::optional<kernels::CacheFormat> cache = std::nullopt) {
     const ModelSpec spec = Must(ReadHfConfig(config, "config.json"));
     CheckpointWeights weights = Must(CheckpointWeights::Open(checkpoint, spec, compute, pool));
-    return Must(Decoder::Load(spec, weights));
+    return Must(Decoder::Load(spec, weights, cache));
   }
 
   std::vector<std::shared_ptr<AlignedBuffer>> memory_;

@@ -9,7 +9,7 @@ namespace {
 TEST(KvLayout, HeadsAndLayersFollowEachOtherWithoutOverlap) {
   const KvLayout::Layer layers[] = {{.kv_heads = 2, .key_dim = 64, .value_dim = 64},
                                     {.kv_heads = 1, .key_dim = 24, .value_dim = 40}};
-  const Result<KvLayout> layout = KvLayout::Make(layers, kernels::ActivationFormat::kBf16);
+  const Result<KvLayout> layout = KvLayout::Make(layers, kernels::CacheFormat::kBf16);
   ASSERT_TRUE(layout.has_value());
   EXPECT_EQ(layout->KeyOffset(0, 0), 0u);
   EXPECT_EQ(layout->ValueOffset(0, 0), 32u * 64 * 2);
@@ -20,6 +20,21 @@ TEST(KvLayout, HeadsAndLayersFollowEachOtherWithoutOverlap) {
   EXPECT_EQ(layout->page_bytes() % 64, 0u);
 }
 
+TEST(KvLayout, CodesTakeAByteEachAndAScaleForEachPositionAndHead) {
+  const KvLayout::Layer layers[] = {{.kv_heads = 3, .key_dim = 64, .value_dim = 64},
+                                    {.kv_heads = 1, .key_dim = 18, .value_dim = 40}};
+  for (const kernels::CacheFormat format : {kernels::CacheFormat::kE4M3, kernels::CacheFormat::kInt8}) {
+    const Result<KvLayout> layout = KvLayout::Make(layers, format);
+    ASSERT_TRUE(layout.has_value());
+    EXPECT_EQ(layout->format(), format);
+    EXPECT_EQ(layout->ValueOffset(0, 0), 32u * 64 + 32 * 4);
+    EXPECT_EQ(layout->KeyOffset(0, 1), 2u * (32 * 64 + 32 * 4));
+    // Keys of 18 numbers are padded to 20, values of 40 to two panels of 32.
+    EXPECT_EQ(layout->page_bytes(), 6u * (32 * 64 + 32 * 4) + 32 * 20 + 32 * 4 + 32 * 64 + 32 * 4);
+    EXPECT_EQ(layout->page_bytes() % 64, 0u);
+  }
+}
+
 TEST(KvLayout, PagesCoverPositions) {
   EXPECT_EQ(KvLayout::PagesFor(0), 0u);
   EXPECT_EQ(KvLayout::PagesFor(32), 1u);
@@ -28,10 +43,10 @@ TEST(KvLayout, PagesCoverPositions) {
 
 TEST(KvLayout, WidthsThatCannotBeAreRefused) {
   const KvLayout::Layer none[] = {{.kv_heads = 0, .key_dim = 64, .value_dim = 64}};
-  const Result<KvLayout> layout = KvLayout::Make(none, kernels::ActivationFormat::kF32);
+  const Result<KvLayout> layout = KvLayout::Make(none, kernels::CacheFormat::kF32);
   EXPECT_THAT(layout.error().message, testing::HasSubstr("layer 0: a cache of 0 heads"));
   const KvLayout::Layer huge[] = {{.kv_heads = size_t{1} << 20, .key_dim = size_t{1} << 20, .value_dim = 1}};
-  EXPECT_FALSE(KvLayout::Make(huge, kernels::ActivationFormat::kF32).has_value());
+  EXPECT_FALSE(KvLayout::Make(huge, kernels::CacheFormat::kF32).has_value());
 }
 
 }  // namespace

@@ -1,11 +1,43 @@
 #include "octet/model.h"
 
+#include <optional>
 #include <utility>
 
 #include "engine/api/model_state.h"
 #include "engine/prompt.h"
 
 namespace octet {
+namespace {
+
+nn::ActivationMode ModeOf(Activations activations) {
+  switch (activations) {
+    case Activations::kAuto:
+      break;
+    case Activations::kBf16:
+      return nn::ActivationMode::kBf16;
+    case Activations::kFp8:
+      return nn::ActivationMode::kE4M3;
+    case Activations::kInt8:
+      return nn::ActivationMode::kInt8;
+  }
+  return nn::ActivationMode::kAuto;
+}
+
+std::optional<kernels::CacheFormat> FormatOf(Kv kv) {
+  switch (kv) {
+    case Kv::kAuto:
+      break;
+    case Kv::kBf16:
+      return kernels::CacheFormat::kBf16;
+    case Kv::kFp8:
+      return kernels::CacheFormat::kE4M3;
+    case Kv::kInt8:
+      return kernels::CacheFormat::kInt8;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
 
 Result<Model> Model::Open(const std::filesystem::path& path, const ModelOptions& options) {
   EngineOptions engine;
@@ -13,19 +45,8 @@ Result<Model> Model::Open(const std::filesystem::path& path, const ModelOptions&
   engine.context = options.context;
   engine.sessions = options.sessions;
   if (options.copy_weights) engine.load.mode = LoadMode::kCopy;
-  switch (options.activations) {
-    case Activations::kAuto:
-      break;
-    case Activations::kBf16:
-      engine.activations = nn::ActivationMode::kBf16;
-      break;
-    case Activations::kFp8:
-      engine.activations = nn::ActivationMode::kE4M3;
-      break;
-    case Activations::kInt8:
-      engine.activations = nn::ActivationMode::kInt8;
-      break;
-  }
+  engine.activations = ModeOf(options.activations);
+  engine.cache = FormatOf(options.kv);
   auto state = std::make_shared<State>();
   state->engine = OCTET_TRY(Engine::Open(path, engine));
   return Model(std::move(state));

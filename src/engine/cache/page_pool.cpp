@@ -34,6 +34,9 @@ Result<PagePool> PagePool::Create(size_t page_bytes, size_t pages) {
     return Fail(ErrorCode::kExhausted, "a key/value cache of ", *bytes, " bytes (", pages, " pages of ", page_bytes,
                 ") can't be reserved: ", std::strerror(errno), "; use a smaller context");
   }
+  // Advice only. Each layer and head has a few kilobytes of a page, so that small pages of the system would cost a look
+  // into its tables for every one of them.
+  static_cast<void>(::madvise(memory, *bytes, MADV_HUGEPAGE));
   PagePool pool;
   pool.memory_ = {static_cast<std::byte*>(memory), Unmap{*bytes}};
   pool.page_bytes_ = page_bytes;

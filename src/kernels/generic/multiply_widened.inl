@@ -39,13 +39,16 @@ inline void MultiplyDecoded(size_t rows, const std::byte* activations, const flo
 }
 
 // Attention's products: one panel of the cache.
-template <ActivationFormat format>
+template <CacheFormat format>
 inline void MultiplyScratch(size_t rows, const std::byte* activations, const std::byte* weights, size_t depth,
                             float* sums) {
-  if constexpr (format == ActivationFormat::kF32) {
+  if constexpr (format == CacheFormat::kF32) {
     Multiply<WeightFormat::kF32, RowMajor>(rows, 1, activations, weights, 0, depth, sums);
   } else {
     const DenormalsAreZero mode;
-    Multiply<WeightFormat::kBf16, RowMajor>(rows, 1, activations, weights, 0, depth, sums);
+    if constexpr (format == CacheFormat::kBf16)
+      Multiply<WeightFormat::kBf16, RowMajor>(rows, 1, activations, weights, 0, depth, sums);
+    else
+      MultiplyCodes<format>(rows, activations, weights, depth, sums);
   }
 }

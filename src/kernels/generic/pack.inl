@@ -78,6 +78,17 @@ inline Int ToE4M3AsBf16(Float x) {
   return Or(ShiftRight<16>(finite), And(ShiftRight<16>(bits), SetInt(0x8000)));
 }
 
+// The E4M3 code nearest to each lane as a signed byte, its value as ToE4M3AsBf16 has it. Not for NaN.
+inline Int ToE4M3Codes(Float x) {
+  const Int bits = AsInt(x), magnitude = And(bits, SetInt(0x7FFFFFFF));
+  const Int odd = And(ShiftRight<20>(magnitude), SetInt(1));
+  // 120 is the difference of the exponents' offsets.
+  const Int normal = SubInt(ShiftRight<20>(AddInt(magnitude, AddInt(odd, SetInt(0x7FFFF)))), SetInt(120 << 3));
+  const Int subnormal = SubInt(AsInt(Add(AsFloat(magnitude), Set(16384.0f))), AsInt(Set(16384.0f)));
+  const Int code = SelectInt(LessInt(magnitude, SetInt(0x3C800000)), subnormal, MinUnsigned(normal, SetInt(0x7E)));
+  return SubInt(code, And(ShiftRight<24>(bits), SetInt(0x80)));
+}
+
 inline void FindRowScales(const KernelTable::PackArgs& args) {
   const size_t end_row = RowBlockBegin(args.rows, args.end_block);
   for (size_t row = RowBlockBegin(args.rows, args.first_block); row < end_row; ++row) {

@@ -12,9 +12,10 @@ inline float MaxMagnitude(const float* x, size_t count) {
   return __builtin_bit_cast(float, lanes[0]);
 }
 
-// NaN where the row holds infinity or NaN, 1 where the scale wouldn't be a normal number.
-inline float Int8Scale(const float* x, size_t depth) {
-  const float amax = MaxMagnitude(x, depth), scale = amax / 127.0f;
+// The scale that takes a row's greatest magnitude to `limit`: NaN where the row holds infinity or NaN, 1 where the
+// scale wouldn't be a normal number.
+inline float FiniteScale(const float* x, size_t depth, float limit) {
+  const float amax = MaxMagnitude(x, depth), scale = amax / limit;
   if (!(amax <= __FLT_MAX__)) return __builtin_nanf("");
   return scale < __FLT_MIN__ ? 1.0f : scale;
 }
@@ -51,7 +52,7 @@ inline void PackActivationsInt8(const KernelTable::PackArgs& args) {
     std::byte* to =
         static_cast<std::byte*>(args.packed) + Int8ActivationBytes(args.weights, first_row, args.padded_depth);
     for (size_t r = 0; r < rows; ++r) {
-      args.row_scales[first_row + r] = Int8Scale(args.x + (first_row + r) * args.stride, args.depth);
+      args.row_scales[first_row + r] = FiniteScale(args.x + (first_row + r) * args.stride, args.depth, 127.0f);
       PackInt8Row(args, first_row + r, rows, reinterpret_cast<Word*>(to) + r);
     }
   }

@@ -4,7 +4,7 @@ inline void PackTiledInt8Row(const KernelTable::PackArgs& args, size_t row) {
   const size_t groups = IntegerGroups(args.weights, args.padded_depth), group_depth = args.padded_depth / groups;
   const size_t whole = args.padded_depth / kInt8TileDepth * kInt8TileDepth;
   const float* x = args.x + row * args.stride;
-  const float scale = args.row_scales[row] = Int8Scale(x, args.depth);
+  const float scale = args.row_scales[row] = FiniteScale(x, args.depth, 127.0f);
   const bool is_finite = scale == scale;
   const float inverse = is_finite ? 1.0f / scale : 0.0f;
   const TiledInt8Row to = FindTiledInt8Row(args, row);

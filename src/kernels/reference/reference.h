@@ -36,11 +36,14 @@ void Rope(const float* cosines, const float* sines, size_t half, float* x);
 size_t ArgMax(const float* x, size_t count);
 double SumExp(const float* x, float shift, float factor, size_t count, float* terms);
 
-void StoreCacheF32(const float* key, const float* value, size_t key_dim, size_t value_dim, size_t slot, std::byte* keys,
-                   std::byte* values);
-void StoreCacheBf16(const float* key, const float* value, size_t key_dim, size_t value_dim, size_t slot,
-                    std::byte* keys, std::byte* values);
-void AttendF32(const AttendArgs& args);
-void AttendBf16(const AttendArgs& args);
+// Of the key/value cache, instantiated for each format.
+template <CacheFormat format>
+void StoreCache(const float* key, const float* value, size_t key_dim, size_t value_dim, size_t slot, std::byte* keys,
+                std::byte* values);
+template <CacheFormat format>
+void Attend(const AttendArgs& args);
+template <CacheFormat format>
+void AttendPiece(const AttendArgs& args, size_t piece, float* partials);
+void JoinPieces(const float* partials, size_t pieces, size_t stride, size_t value_dim, float* out);
 
 }  // namespace octet::kernels::reference

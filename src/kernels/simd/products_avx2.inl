@@ -111,11 +111,11 @@ template <WeightFormat format, template <size_t> class Operand, size_t rows, siz
   });
 }
 
-template <size_t rows>
+template <size_t rows, template <size_t> class Operand = Planes>
 [[gnu::noinline]] void AddDecodedProducts(const std::byte* activations, const float* weights, size_t depth,
                                           float* sums) {
   InParts<rows, 3>([&](auto count, size_t first) {
-    using Layout = Planes<rows>;
+    using Layout = Operand<rows>;
     const auto each_sum = std::make_index_sequence<count() * 4>();
     Tile<count()> tile;
     LoadTile(tile, sums + first * kPanelColumns, each_sum);
@@ -126,19 +126,30 @@ template <size_t rows>
 
 // Eight E4M3 codes in the upper bytes of 16-bit words, as floats: sign and magnitude moved to FP16's places are the
 // value divided by 256, subnormals included. NaN codes would become 480, so they are put back.
-[[gnu::always_inline]] inline Float DecodeWords(__m128i words) {
-  const __m128i sign = _mm_and_si128(words, _mm_set1_epi16(static_cast<short>(0x8000)));
-  const __m128i magnitude = _mm_srli_epi16(_mm_slli_epi16(words, 1), 2);
-  const __m128i nan = _mm_cmpeq_epi16(magnitude, _mm_set1_epi16(0x3F80));
-  const __m128i half = _mm_or_si128(_mm_or_si128(sign, magnitude), _mm_and_si128(nan, _mm_set1_epi16(0x7E00)));
-  return Mul(_mm256_cvtph_ps(half), Set(256.0f));
-}
+struct E4M3Decoder {
+  [[gnu::always_inline]] static Float Decode(__m128i words) {
+    const __m128i sign = _mm_and_si128(words, _mm_set1_epi16(static_cast<short>(0x8000)));
+    const __m128i magnitude = _mm_srli_epi16(_mm_slli_epi16(words, 1), 2);
+    const __m128i nan = _mm_cmpeq_epi16(magnitude, _mm_set1_epi16(0x3F80));
+    const __m128i half = _mm_or_si128(_mm_or_si128(sign, magnitude), _mm_and_si128(nan, _mm_set1_epi16(0x7E00)));
+    return Mul(_mm256_cvtph_ps(half), Set(256.0f));
+  }
+};
+// The same of the cache's INT8 codes, a sign over a magnitude.
+struct Int8Decoder {
+  [[gnu::always_inline]] static Float Decode(__m128i words) {
+    const Int wide = _mm256_cvtepu16_epi32(words);
+    const Float magnitude = _mm256_cvtepi32_ps(And(ShiftRight<8>(wide), SetInt(0x7F)));
+    return AsFloat(Or(AsInt(magnitude), ShiftLeft<16>(And(wide, SetInt(0x8000)))));
+  }
+};
 
 // One lane of 16 codes (layout.h) holds four columns: the even and odd elements of two pairs.
+template <class Decoder>
 [[gnu::always_inline]] inline void DecodeLane(const std::byte* lane, float* to) {
   const __m128i codes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(lane));
-  const Float even = DecodeWords(_mm_slli_epi16(codes, 8));
-  const Float odd = DecodeWords(_mm_and_si128(codes, _mm_set1_epi16(static_cast<short>(0xFF00))));
+  const Float even = Decoder::Decode(_mm_slli_epi16(codes, 8));
+  const Float odd = Decoder::Decode(_mm_and_si128(codes, _mm_set1_epi16(static_cast<short>(0xFF00))));
   _mm_storeu_ps(to, _mm256_castps256_ps128(odd));
   _mm_storeu_ps(to + 32, _mm256_castps256_ps128(even));
   _mm_storeu_ps(to + 64, _mm256_extractf128_ps(odd, 1));
@@ -174,22 +185,39 @@ inline void DecodeNvfp4Panel(const std::byte* weights, size_t depth, float* to) 
   }
 }
 
-// `depth` positions of a panel as floats for AddDecodedProducts.
+// `depth` positions of a panel of codes as floats for AddDecodedProducts.
+template <class Decoder>
+inline void DecodeBytes(const std::byte* weights, size_t depth, float* to) {
+  for (size_t k = 0; k < depth; k += 4, weights += kRecordBytes, to += 128) {
+    for (size_t lane = 0; lane < 8; ++lane) DecodeLane<Decoder>(weights + 16 * lane, to + 4 * lane);
+  }
+}
+
+// The same of weights.
 template <WeightFormat format>
 void DecodePanel(const std::byte* weights, size_t depth, float* to) {
-  if constexpr (format == WeightFormat::kBf16) {
-    for (size_t k = 0; k < depth; k += 2, weights += kRecordBytes, to += 64) {
-      for (size_t c = 0; c < kPanelColumns; c += kLanes) {
-        const Int pairs = LoadWords(weights + 4 * c);
-        Store(OddOf(pairs), to + c);
-        Store(EvenOf(pairs), to + 32 + c);
-      }
+  if constexpr (format == WeightFormat::kE4M3) return DecodeBytes<E4M3Decoder>(weights, depth, to);
+  if constexpr (format == WeightFormat::kNvfp4) return DecodeNvfp4Panel(weights, depth, to);
+  for (size_t k = 0; k < depth; k += 2, weights += kRecordBytes, to += 64) {
+    for (size_t c = 0; c < kPanelColumns; c += kLanes) {
+      const Int pairs = LoadWords(weights + 4 * c);
+      Store(OddOf(pairs), to + c);
+      Store(EvenOf(pairs), to + 32 + c);
     }
-  } else if constexpr (format == WeightFormat::kNvfp4) {
-    DecodeNvfp4Panel(weights, depth, to);
-  } else {
-    for (size_t k = 0; k < depth; k += 4, weights += kRecordBytes, to += 128) {
-      for (size_t lane = 0; lane < 8; ++lane) DecodeLane(weights + 16 * lane, to + 4 * lane);
-    }
+  }
+}
+
+// Attention's products with codes: one panel of the cache, 16 KB of floats at a time.
+template <CacheFormat format>
+inline void MultiplyCodes(size_t rows, const std::byte* activations, const std::byte* weights, size_t depth,
+                          float* sums) {
+  using Decoder = std::conditional_t<format == CacheFormat::kInt8, Int8Decoder, E4M3Decoder>;
+  constexpr size_t kPart = 128;
+  alignas(64) float decoded[kPart * kPanelColumns];
+  for (size_t k = 0; k < depth; k += kPart) {
+    const size_t part = depth - k < kPart ? depth - k : kPart;
+    DecodeBytes<Decoder>(weights + k / 4 * kRecordBytes, part, decoded);
+    WithRows(rows,
+             [&](auto count) { AddDecodedProducts<count(), RowMajor>(activations + 4 * k, decoded, part, sums); });
   }
 }

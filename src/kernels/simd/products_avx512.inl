@@ -40,11 +40,11 @@ template <class Operand, size_t rows, size_t tiles, size_t... t>
   }
 }
 
-template <class Operand, size_t rows, size_t tiles, size_t... t>
-[[gnu::always_inline]] inline void AddE4M3(Tile<rows, tiles>& tile, const std::byte* activations,
-                                           const std::byte* weights, size_t panel_bytes, size_t depth,
-                                           std::index_sequence<t...> each_tile) {
-  const E4M3Decoder decoder;
+template <class Decoder, class Operand, size_t rows, size_t tiles, size_t... t>
+[[gnu::always_inline]] inline void AddBytes(Tile<rows, tiles>& tile, const std::byte* activations,
+                                            const std::byte* weights, size_t panel_bytes, size_t depth,
+                                            std::index_sequence<t...> each_tile) {
+  const Decoder decoder;
   for (size_t k = 0; k < depth; k += 4, weights += kRecordBytes, activations += 2 * Operand::kPair) {
     Int first[tiles], second[tiles];
     PrefetchRecord<Operand>(weights, panel_bytes, each_tile);
@@ -88,7 +88,7 @@ template <class Operand, size_t rows, size_t tiles>
 }
 
 // sums [panels][rows][32] += activations x weights.
-template <WeightFormat format, template <size_t> class Operand, size_t rows, size_t panels>
+template <WeightFormat format, template <size_t> class Operand, size_t rows, size_t panels, class Decoder = E4M3Decoder>
 [[gnu::noinline]] void AddProducts(const std::byte* activations, const std::byte* weights, size_t panel_bytes,
                                    size_t depth, float* sums) {
   constexpr size_t kTiles = 2 * panels;
@@ -100,7 +100,7 @@ template <WeightFormat format, template <size_t> class Operand, size_t rows, siz
   if constexpr (format == WeightFormat::kBf16)
     AddBf16<Operand<rows>>(tile, activations, weights, panel_bytes, depth, each_tile);
   if constexpr (format == WeightFormat::kE4M3)
-    AddE4M3<Operand<rows>>(tile, activations, weights, panel_bytes, depth, each_tile);
+    AddBytes<Decoder, Operand<rows>>(tile, activations, weights, panel_bytes, depth, each_tile);
   if constexpr (format == WeightFormat::kNvfp4)
     AddNvfp4<Operand<rows>>(tile, activations, weights, panel_bytes, depth, each_tile);
   StoreTile(tile, sums, each_sum);
@@ -158,4 +158,13 @@ void DecodePanel(const std::byte* weights, size_t depth, float* to) {
       }
     }
   }
+}
+
+// Attention's products with codes: one panel of the cache.
+template <CacheFormat format>
+inline void MultiplyCodes(size_t rows, const std::byte* activations, const std::byte* weights, size_t depth,
+                          float* sums) {
+  WithRows(rows, [&](auto count) {
+    AddProducts<WeightFormat::kE4M3, RowMajor, count(), 1, CacheDecoder<format>>(activations, weights, 0, depth, sums);
+  });
 }

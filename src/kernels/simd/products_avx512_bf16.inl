@@ -29,11 +29,11 @@ template <class Operand, size_t rows, size_t tiles, size_t... t>
   }
 }
 
-template <class Operand, size_t rows, size_t tiles, size_t... t>
-[[gnu::always_inline]] inline void DotE4M3(Tile<rows, tiles>& tile, const std::byte* activations,
-                                           const std::byte* weights, size_t panel_bytes, size_t depth,
-                                           std::index_sequence<t...> each_tile) {
-  const E4M3Decoder decoder;
+template <class Decoder, class Operand, size_t rows, size_t tiles, size_t... t>
+[[gnu::always_inline]] inline void DotBytes(Tile<rows, tiles>& tile, const std::byte* activations,
+                                            const std::byte* weights, size_t panel_bytes, size_t depth,
+                                            std::index_sequence<t...> each_tile) {
+  const Decoder decoder;
   for (size_t k = 0; k < depth; k += 4, weights += kRecordBytes, activations += 2 * Operand::kStep) {
     Int first[tiles], second[tiles];
     PrefetchRecord<Operand>(weights, panel_bytes, each_tile);
@@ -63,7 +63,7 @@ template <class Operand, size_t rows, size_t tiles, size_t... t>
 }
 
 // sums [panels][rows][32] += activations x weights.
-template <WeightFormat format, template <size_t> class Operand, size_t rows, size_t panels>
+template <WeightFormat format, template <size_t> class Operand, size_t rows, size_t panels, class Decoder = E4M3Decoder>
 [[gnu::noinline]] void DotProducts(const std::byte* activations, const std::byte* weights, size_t panel_bytes,
                                    size_t depth, float* sums) {
   constexpr size_t kTiles = 2 * panels;
@@ -74,7 +74,7 @@ template <WeightFormat format, template <size_t> class Operand, size_t rows, siz
   if constexpr (format == WeightFormat::kBf16)
     DotBf16<Operand<rows>>(tile, activations, weights, panel_bytes, depth, each_tile);
   if constexpr (format == WeightFormat::kE4M3)
-    DotE4M3<Operand<rows>>(tile, activations, weights, panel_bytes, depth, each_tile);
+    DotBytes<Decoder, Operand<rows>>(tile, activations, weights, panel_bytes, depth, each_tile);
   if constexpr (format == WeightFormat::kNvfp4)
     DotNvfp4<Operand<rows>>(tile, activations, weights, panel_bytes, depth, each_tile);
   StoreTile(tile, sums, each_sum);

@@ -60,34 +60,43 @@ template <class Operand, size_t... t>
   return _mm512_castsi512_ps(_mm512_and_si512(pairs, _mm512_set1_epi32(static_cast<int>(0xFFFF0000))));
 }
 
-// BF16 bytes of the 128 magnitudes of E4M3.
-struct E4M3Tables {
+// BF16 bytes of the values of 128 codes of magnitude.
+struct ByteTables {
   uint8_t high[128], low[128];
 };
-constexpr E4M3Tables MakeE4M3Tables() {
-  E4M3Tables out = {};
-  for (unsigned code = 0; code < 128; ++code) {
-    unsigned exponent = code >> 3, mantissa = code & 7, bits = 0;
-    if (code == 127) {
-      bits = 0x7FC0;
-    } else if (code != 0) {
-      if (exponent == 0) {  // subnormal: mantissa * 2^-9, normal in BF16
-        for (exponent = 1; (mantissa & 8) == 0; mantissa <<= 1) --exponent;
-        mantissa &= 7;
-      }
-      bits = (exponent + 120) << 7 | mantissa << 4;
-    }
-    out.high[code] = static_cast<uint8_t>(bits >> 8);
-    out.low[code] = static_cast<uint8_t>(bits & 0xFF);
+// `mantissa` below 2^(bits + 1), times 2^exponent, as the bits of a BF16.
+constexpr unsigned Bf16Of(unsigned mantissa, int exponent, int bits) {
+  if (mantissa == 0) return 0;
+  for (; mantissa >> bits == 0; mantissa <<= 1) --exponent;
+  return static_cast<unsigned>(exponent + bits + 127) << 7 | (mantissa - (1u << bits)) << (7 - bits);
+}
+constexpr void SetBytes(ByteTables& tables, unsigned code, unsigned bits) {
+  tables.high[code] = static_cast<uint8_t>(bits >> 8);
+  tables.low[code] = static_cast<uint8_t>(bits & 0xFF);
+}
+constexpr ByteTables MakeE4M3Tables() {
+  ByteTables out = {};
+  for (unsigned code = 0; code < 127; ++code) {
+    const unsigned exponent = code >> 3, mantissa = code & 7;
+    SetBytes(out, code,
+             exponent == 0 ? Bf16Of(mantissa, -9, 3) : Bf16Of(8 + mantissa, static_cast<int>(exponent) - 10, 3));
   }
+  SetBytes(out, 127, 0x7FC0);
   return out;
 }
-alignas(64) constexpr E4M3Tables kE4M3 = MakeE4M3Tables();
+constexpr ByteTables MakeInt8Tables() {
+  ByteTables out = {};
+  for (unsigned code = 0; code < 128; ++code) SetBytes(out, code, Bf16Of(code, 0, 7));
+  return out;
+}
+alignas(64) constexpr ByteTables kE4M3Tables = MakeE4M3Tables();
+alignas(64) constexpr ByteTables kInt8Tables = MakeInt8Tables();
 
-// Decodes a tile of 64 codes (layout.h) into BF16 pairs of 16 columns: (k, k + 1) and (k + 2, k + 3).
-struct E4M3Decoder {
-  Int high0 = _mm512_load_si512(kE4M3.high), high1 = _mm512_load_si512(kE4M3.high + 64);
-  Int low0 = _mm512_load_si512(kE4M3.low), low1 = _mm512_load_si512(kE4M3.low + 64);
+// Decodes a tile of 64 codes (layout.h), a sign in bit 7, into BF16 pairs of 16 columns: (k, k + 1) and (k + 2, k + 3).
+template <const ByteTables& tables>
+struct ByteDecoder {
+  Int high0 = _mm512_load_si512(tables.high), high1 = _mm512_load_si512(tables.high + 64);
+  Int low0 = _mm512_load_si512(tables.low), low1 = _mm512_load_si512(tables.low + 64);
   Int sign = _mm512_set1_epi8(static_cast<char>(0x80));
 
   [[gnu::always_inline]] void Decode(const std::byte* tile, Int& first, Int& second) const {
@@ -100,3 +109,7 @@ struct E4M3Decoder {
     second = _mm512_unpackhi_epi8(low, high);
   }
 };
+using E4M3Decoder = ByteDecoder<kE4M3Tables>;
+// Of a cache of codes.
+template <CacheFormat format>
+using CacheDecoder = std::conditional_t<format == CacheFormat::kInt8, ByteDecoder<kInt8Tables>, E4M3Decoder>;

@@ -63,8 +63,9 @@ inline void MultiplyInt8Tiles() {
   asm volatile("tdpbsud %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(sum), "i"(a), "i"(b));
 }
 
-inline void DecodeE4M3Record(const std::byte* from, std::byte* to) {
-  const E4M3Decoder decoder;
+// Four k of a panel of codes as the two records of BF16 that hold the same numbers.
+template <class Decoder>
+inline void DecodeRecord(const Decoder& decoder, const std::byte* from, std::byte* to) {
   for (size_t tile = 0; tile < 2; ++tile) {
     Int first, second;
     decoder.Decode(from + tile * 64, first, second);
@@ -85,5 +86,5 @@ inline void DecodeNvfp4Record(const std::byte* from, std::byte* to) {
 
 template <WeightFormat format>
 inline void DecodeToBf16(const std::byte* from, std::byte* to) {
-  format == WeightFormat::kNvfp4 ? DecodeNvfp4Record(from, to) : DecodeE4M3Record(from, to);
+  format == WeightFormat::kNvfp4 ? DecodeNvfp4Record(from, to) : DecodeRecord(E4M3Decoder(), from, to);
 }

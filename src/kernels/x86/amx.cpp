@@ -7,6 +7,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <type_traits>
 #include <utility>
 
 #include "kernels/tiers.h"
@@ -62,11 +63,21 @@ void PackInt8(const KernelTable::PackArgs& args) {
   args.rows <= kRowBlock ? kAvx512.pack_activations_int8(args) : PackTiledInt8(args);
 }
 
+template <CacheFormat format>
 void AttendByTiles(const AttendArgs& args) {
   TileSession session;
   ForEachWalk(args, [&](size_t row, size_t rows) {
     session.Rows(rows);
-    AttendRows<ActivationFormat::kBf16>(args, row, rows).Run();
+    AttendRows<format>(args, row, rows).Run();
+  });
+}
+
+template <CacheFormat format>
+void AttendPieceByTiles(const AttendArgs& args, size_t piece, float* partials) {
+  TileSession session;
+  ForEachWalk(args, [&](size_t row, size_t rows) {
+    session.Rows(rows);
+    AttendRows<format>(args, row, rows).RunPiece(piece, partials);
   });
 }
 
@@ -82,7 +93,10 @@ constinit const KernelTable kAmx = {
     .pack_activations_bf16 = PackBf16,
     .pack_activations_e4m3 = PackTiledE4M3,
     .pack_activations_int8 = PackInt8,
-    .attend = {nullptr, AttendByTiles},
+    .attend = {nullptr, AttendByTiles<CacheFormat::kBf16>, AttendByTiles<CacheFormat::kE4M3>,
+               AttendByTiles<CacheFormat::kInt8>},
+    .attend_piece = {nullptr, AttendPieceByTiles<CacheFormat::kBf16>, AttendPieceByTiles<CacheFormat::kE4M3>,
+                     AttendPieceByTiles<CacheFormat::kInt8>},
 };
 
 }  // namespace octet::kernels

@@ -4,6 +4,7 @@
 #include <immintrin.h>
 
 #include <cstring>
+#include <type_traits>
 #include <utility>
 
 #include "kernels/tiers.h"
@@ -32,9 +33,10 @@ constexpr size_t kAttendRows = kRowBlock;
 #include "kernels/generic/gemm_widened.inl"
 #include "kernels/generic/gemm_integer.inl"
 #include "kernels/generic/attention.inl"
+#include "kernels/generic/join_pieces.inl"
 #include "kernels/generic/pack.inl"
-#include "kernels/generic/store_cache.inl"
 #include "kernels/generic/pack_int8.inl"
+#include "kernels/generic/store_cache.inl"
 // clang-format on
 
 // Up to 4 rows are bound by memory; above 8, decoding once for all rows pays.
@@ -88,8 +90,13 @@ constinit const KernelTable kAvx512 = {
     .gelu_erf_multiply = ActivateMultiply<GeluErf>,
     .softcap = Softcap,
     .rope = Rope,
-    .store_cache = {StoreCache<ActivationFormat::kF32>, StoreCache<ActivationFormat::kBf16>},
-    .attend = {Attend<ActivationFormat::kF32>, Attend<ActivationFormat::kBf16>},
+    .store_cache = {StoreCache<CacheFormat::kF32>, StoreCache<CacheFormat::kBf16>, StoreCache<CacheFormat::kE4M3>,
+                    StoreCache<CacheFormat::kInt8>},
+    .attend = {Attend<CacheFormat::kF32>, Attend<CacheFormat::kBf16>, Attend<CacheFormat::kE4M3>,
+               Attend<CacheFormat::kInt8>},
+    .attend_piece = {AttendPiece<CacheFormat::kF32>, AttendPiece<CacheFormat::kBf16>, AttendPiece<CacheFormat::kE4M3>,
+                     AttendPiece<CacheFormat::kInt8>},
+    .join_pieces = JoinPieces,
     .arg_max = ArgMax,
     .sum_exp = SumExp,
 };

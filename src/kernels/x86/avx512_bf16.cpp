@@ -4,6 +4,7 @@
 
 #include <immintrin.h>
 
+#include <type_traits>
 #include <utility>
 
 #include "kernels/tiers.h"
@@ -39,11 +40,11 @@ inline void MultiplyPacked(size_t rows, size_t panels, const std::byte* activati
   }
 }
 
-template <ActivationFormat format>
+template <CacheFormat format>
 inline void MultiplyScratch(size_t rows, const std::byte* activations, const std::byte* weights, size_t depth,
                             float* sums) {
   WithRows(rows, [&](auto count) {
-    DotProducts<WeightFormat::kBf16, RowMajor, count(), 1>(activations, weights, 0, depth, sums);
+    DotProducts<CachePacking(format), RowMajor, count(), 1, CacheDecoder<format>>(activations, weights, 0, depth, sums);
   });
 }
 
@@ -59,7 +60,9 @@ constinit const KernelTable kAvx512Bf16 = {
     .name = "avx512_bf16",
     .gemm = {nullptr, GemmInPlace<WeightFormat::kBf16>, GemmInPlace<WeightFormat::kE4M3>,
              GemmInPlace<WeightFormat::kNvfp4>},
-    .attend = {nullptr, Attend<ActivationFormat::kBf16>},
+    .attend = {nullptr, Attend<CacheFormat::kBf16>, Attend<CacheFormat::kE4M3>, Attend<CacheFormat::kInt8>},
+    .attend_piece = {nullptr, AttendPiece<CacheFormat::kBf16>, AttendPiece<CacheFormat::kE4M3>,
+                     AttendPiece<CacheFormat::kInt8>},
 };
 
 }  // namespace octet::kernels
