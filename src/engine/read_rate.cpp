@@ -7,11 +7,14 @@
 #include <cstring>
 #include <utility>
 
+#include "base/checked.h"
+
 namespace octet {
 namespace {
 
-constexpr size_t kBytes = size_t{1} << 29;
 constexpr size_t kLine = 64;
+constexpr size_t kBytesRead = size_t{1} << 28;  // at least, so that a little memory isn't over within a tick
+constexpr int kLeastTimes = 3;
 
 // Eight sums side by side, so that no addition waits for the one before.
 uint64_t SumOf(const std::byte* from, const std::byte* end) {
@@ -28,23 +31,26 @@ uint64_t SumOf(const std::byte* from, const std::byte* end) {
 
 }  // namespace
 
-Result<ReadRate> ReadRate::Create() {
-  std::shared_ptr<AlignedBuffer> buffer = OCTET_TRY(AlignedBuffer::Allocate(kBytes));
+Result<ReadRate> ReadRate::Create(size_t bytes) {
+  const size_t size = RoundUp(bytes, kLine);
+  std::shared_ptr<AlignedBuffer> buffer = OCTET_TRY(AlignedBuffer::Allocate(size));
   // Memory that nobody wrote is one page of zeros.
-  std::memset(buffer->data(), 1, kBytes);
+  std::memset(buffer->data(), 1, size);
   return ReadRate(std::move(buffer));
 }
 
 double ReadRate::Measure(ThreadPool& pool) const {
   using Clock = std::chrono::steady_clock;
+  const size_t bytes = buffer_->size();
+  const int times = std::max(kLeastTimes, static_cast<int>(kBytesRead / bytes));
   std::atomic<uint64_t> sink{0};
   double best = 0;
-  for (int i = 0; i < 3; ++i) {
+  for (int i = 0; i < times; ++i) {
     const Clock::time_point begin = Clock::now();
-    pool.ForEachShare(kBytes / kLine, [&](size_t first, size_t last) {
+    pool.ForEachShare(bytes / kLine, [&](size_t first, size_t last) {
       sink += SumOf(buffer_->data() + first * kLine, buffer_->data() + last * kLine);
     });
-    best = std::max(best, static_cast<double>(kBytes) / std::chrono::duration<double>(Clock::now() - begin).count());
+    best = std::max(best, static_cast<double>(bytes) / std::chrono::duration<double>(Clock::now() - begin).count());
   }
   return best;
 }

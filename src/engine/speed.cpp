@@ -144,7 +144,13 @@ Result<Speed> MeasureSpeed(const Decoder& decoder, nn::ExecutionContext& context
   OCTET_TRY(bench.RunOnce(cancel));
   OCTET_TRY(bench.CheckLogits());
   std::optional<ReadRate> memory;
-  if (test.kind == SpeedTest::kDecode) memory = OCTET_TRY(ReadRate::Create());
+  Speed speed;
+  if (test.kind == SpeedTest::kDecode) {
+    speed.cache_bytes = MeanCacheBytes(decoder, test);
+    const double bytes =
+        static_cast<double>(decoder.bytes_per_token()) + static_cast<double>(test.batch) * speed.cache_bytes;
+    memory = OCTET_TRY(ReadRate::Create(static_cast<size_t>(bytes)));
+  }
   std::vector<double> rates, read_rates;
   for (size_t i = 0; i < test.repetitions; ++i) {
     const Clock::time_point begin = Clock::now();
@@ -153,11 +159,10 @@ Result<Speed> MeasureSpeed(const Decoder& decoder, nn::ExecutionContext& context
     rates.push_back(static_cast<double>(test.tokens * test.batch) / seconds);
     if (memory) read_rates.push_back(memory->Measure(context.pool));
   }
-  Speed speed{.median = SortedMedian(rates), .min = rates.front(), .max = rates.back()};
-  if (memory) {
-    speed.cache_bytes = MeanCacheBytes(decoder, test);
-    speed.read_rate = SortedMedian(read_rates);
-  }
+  speed.median = SortedMedian(rates);
+  speed.min = rates.front();
+  speed.max = rates.back();
+  if (memory) speed.read_rate = SortedMedian(read_rates);
   return speed;
 }
 

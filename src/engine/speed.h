@@ -30,7 +30,8 @@ struct Speed {
   double min = 0;
   double max = 0;
   // Of kDecode: bytes of the cache that a step reads for each sequence, the mean over its tokens; and bytes a second
-  // that the same threads read from memory, measured between the repetitions (engine/read_rate.h), their median.
+  // at which the same threads read a step's number of bytes, over and over, measured between the repetitions
+  // (engine/read_rate.h), their median.
   double cache_bytes = 0;
   double read_rate = 0;
 };
