@@ -22,6 +22,9 @@ Result<Model> Model::Open(const std::filesystem::path& path, const ModelOptions&
     case Activations::kFp8:
       engine.activations = nn::ActivationMode::kE4M3;
       break;
+    case Activations::kNvfp4:
+      engine.activations = nn::ActivationMode::kNvfp4;
+      break;
     case Activations::kInt8:
       engine.activations = nn::ActivationMode::kInt8;
       break;
