@@ -3,10 +3,11 @@
 namespace octet::cli {
 
 nn::ActivationMode ActivationsOf(std::string_view name) {
-  return name == "bf16"   ? nn::ActivationMode::kBf16
-         : name == "fp8"  ? nn::ActivationMode::kE4M3
-         : name == "int8" ? nn::ActivationMode::kInt8
-                          : nn::ActivationMode::kAuto;
+  return name == "bf16"    ? nn::ActivationMode::kBf16
+         : name == "fp8"   ? nn::ActivationMode::kE4M3
+         : name == "nvfp4" ? nn::ActivationMode::kNvfp4
+         : name == "int8"  ? nn::ActivationMode::kInt8
+                           : nn::ActivationMode::kAuto;
 }
 
 std::optional<kernels::CacheFormat> CacheOf(std::string_view name) {

@@ -15,9 +15,10 @@ namespace octet::cli {
 
 // One for every verb that has --activations.
 inline constexpr std::string_view kActivationsHelp =
-    "rounding of the inputs of quantised weights, per token: fp8 of FP8 ones, int8 of INT8 and INT4 ones; auto: int8 "
+    "rounding of the inputs of quantised weights, per token: fp8 of FP8 ones, nvfp4 of NVFP4 ones, int8 of INT8 and "
+    "INT4 ones; auto: int8 "
     "where it can be, else bf16";
-inline OneOf ActivationChoices() { return {{"auto", "bf16", "fp8", "int8"}}; }
+inline OneOf ActivationChoices() { return {{"auto", "bf16", "fp8", "nvfp4", "int8"}}; }
 nn::ActivationMode ActivationsOf(std::string_view name);
 
 // One for every verb that has --kv; absent where the name is auto.

@@ -109,6 +109,11 @@ struct KernelTable {
   // nearest to x * (1 / scale), ties to even. A row that holds infinity or NaN gets codes of zero and the scale NaN,
   // which its products become. Start values are those for `weights`.
   void (*pack_activations_int8)(const PackArgs& args) = nullptr;
+  // Rounds a row to NVFP4 and returns its scale, amax / (6 * 448), 1 where that isn't a normal number. A block of 16
+  // has the E4M3 scale nearest to amax of the block / 6 / the row's scale, at least 2^-9; rounded[i] is the E2M1 number
+  // nearest to x[i] / (block's scale * row's), times the block's scale: BF16 holds it exactly. A row that holds
+  // infinity or NaN becomes zeros with the scale NaN.
+  float (*round_to_nvfp4)(const float* x, size_t count, float* rounded) = nullptr;
 
   // out[i] = x[i] * (1 / sqrt(mean(x^2) + eps)) * (weight[i] + offset); offset is 1 for Gemma, else 0. out may be x.
   void (*rms_norm)(const float* x, const float* weight, float offset, float eps, size_t count, float* out) = nullptr;

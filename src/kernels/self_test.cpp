@@ -202,6 +202,14 @@ Floats GeluMultiply(const KernelTable& tier) {
   return out;
 }
 
+Floats RoundToNvfp4(const KernelTable& tier) {
+  const Floats x = Numbers(kDepth, 6);
+  Floats out(kDepth);
+  const float scale = tier.round_to_nvfp4(x.data(), kDepth, out.data());
+  for (float& value : out) value *= scale;
+  return out;
+}
+
 Floats Rope(const KernelTable& tier) {
   Floats x = Numbers(kHeadDim, 8);
   const Floats cosines = Numbers(kHeadDim / 2, 9), sines = Numbers(kHeadDim / 2, 10);
@@ -262,6 +270,7 @@ std::vector<SelfTestResult> SelfTest(const KernelTable& tier) {
       Gemm(tier, {WeightFormat::kBf16, ActivationFormat::kBf16}, "product BF16"),
       Gemm(tier, {WeightFormat::kE4M3, ActivationFormat::kBf16}, "product E4M3"),
       Gemm(tier, {WeightFormat::kNvfp4, ActivationFormat::kBf16}, "product NVFP4"),
+      Compare(tier, "rounding to NVFP4", RoundToNvfp4),
       Compare(tier, "RMS norm", RmsNorm),
       Compare(tier, "SiLU", SiluMultiply),
       Compare(tier, "GELU", GeluMultiply),

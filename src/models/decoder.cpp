@@ -51,6 +51,7 @@ void Summarise(Decoder::Parts& parts) {
   ForEachMatrix(parts, [&](const PackedMatrix& matrix) {
     parts.bytes_per_token += matrix.panels.size() + matrix.column_scales.size_bytes();
     parts.has_e4m3 = parts.has_e4m3 || matrix.format == kernels::WeightFormat::kE4M3;
+    parts.has_nvfp4 = parts.has_nvfp4 || matrix.format == kernels::WeightFormat::kNvfp4;
     parts.has_integers = parts.has_integers || kernels::IsInteger(matrix.format);
   });
 }
@@ -102,11 +103,23 @@ Result<Decoder> Decoder::Load(ModelSpec spec, WeightProvider& weights, std::opti
 }
 
 Status Decoder::CheckActivations(nn::ActivationMode mode) const {
-  const bool wants_fp8 = mode == nn::ActivationMode::kE4M3, wants_int8 = mode == nn::ActivationMode::kInt8;
-  if ((!wants_fp8 || parts_->has_e4m3) && (!wants_int8 || parts_->has_integers)) return {};
-  return Fail(ErrorCode::kInvalidArgument, "the model has no ", wants_fp8 ? "FP8" : "INT8 or INT4",
-              " weights, which alone take ", wants_fp8 ? "fp8" : "int8", " activations; it takes auto, bf16",
-              parts_->has_e4m3 ? ", fp8" : "", parts_->has_integers ? ", int8" : "");
+  struct Rounding {
+    nn::ActivationMode mode;
+    const char* name;
+    const char* weights;
+    bool is_taken;
+  };
+  const Rounding roundings[] = {{nn::ActivationMode::kE4M3, "fp8", "FP8", parts_->has_e4m3},
+                                {nn::ActivationMode::kNvfp4, "nvfp4", "NVFP4", parts_->has_nvfp4},
+                                {nn::ActivationMode::kInt8, "int8", "INT8 or INT4", parts_->has_integers}};
+  std::string taken = "auto, bf16";
+  for (const Rounding& rounding : roundings) taken += rounding.is_taken ? Cat(", ", rounding.name) : "";
+  for (const Rounding& rounding : roundings) {
+    if (rounding.mode != mode || rounding.is_taken) continue;
+    return Fail(ErrorCode::kInvalidArgument, "the model has no ", rounding.weights, " weights, which alone take ",
+                rounding.name, " activations; it takes ", taken);
+  }
+  return {};
 }
 
 Status Decoder::Forward(std::span<const Run> runs, nn::ExecutionContext& context, float* logits,

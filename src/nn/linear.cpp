@@ -41,20 +41,25 @@ Result<Packing> PlanPacking(ExecutionContext& context, const PackedMatrix& matri
   packing.format = FormatFor(context, format);
   const size_t bytes = OCTET_TRY(PackingBytes(packing.format, format, rows.count, padded));
   args.packed = OCTET_TRY(context.workspace.Bytes(bytes));
-  const bool is_rounded = format == WeightFormat::kE4M3 && context.activations == ActivationMode::kE4M3;
-  if (is_rounded || packing.format == ActivationFormat::kInt8)
+  const bool is_e4m3 = format == WeightFormat::kE4M3 && context.activations == ActivationMode::kE4M3;
+  const bool is_nvfp4 = format == WeightFormat::kNvfp4 && context.activations == ActivationMode::kNvfp4;
+  if (is_e4m3 || is_nvfp4 || packing.format == ActivationFormat::kInt8)
     args.row_scales = OCTET_TRY(context.workspace.Floats(rows.count));
-  if (is_rounded && matrix.input_scale != 0) {
+  if (is_nvfp4 || (is_e4m3 && matrix.input_scale != 0)) {
     packing.rounded = OCTET_TRY(context.workspace.Floats(rows.count * rows.width));
   }
   return packing;
 }
 
-// The values of the codes that x / scale rounds to; BF16 holds them exactly.
-void RoundRows(const Packing& packing, float scale, size_t first_row, size_t end_row) {
+// The values that rows round to, which BF16 holds exactly: of NVFP4, or of the codes of x / scale.
+void RoundRows(const ExecutionContext& context, const Packing& packing, float scale, size_t first_row, size_t end_row) {
   for (size_t row = first_row; row < end_row; ++row) {
     const float* x = packing.args.x + row * packing.args.stride;
     float* rounded = packing.rounded + row * packing.args.depth;
+    if (packing.args.weights == WeightFormat::kNvfp4) {
+      packing.args.row_scales[row] = context.kernels.round_to_nvfp4(x, packing.args.depth, rounded);
+      continue;
+    }
     for (size_t k = 0; k < packing.args.depth; ++k) rounded[k] = ToFloat(ToE4M3(x[k] / scale));
     packing.args.row_scales[row] = scale;
   }
@@ -66,7 +71,7 @@ void PackBlocks(const ExecutionContext& context, const PackedMatrix& matrix, Pac
   args.first_block = first_block;
   args.end_block = end_block;
   if (packing.rounded != nullptr) {
-    RoundRows(packing, matrix.input_scale, kernels::RowBlockBegin(args.rows, first_block),
+    RoundRows(context, packing, matrix.input_scale, kernels::RowBlockBegin(args.rows, first_block),
               kernels::RowBlockBegin(args.rows, end_block));
     args.x = packing.rounded;
     args.stride = args.depth;

@@ -181,8 +181,10 @@ class Nvfp4Forward : public testing::TestWithParam<std::tuple<std::string, const
     decoded_ = checkpoint_;
     decoded_.tensors = source->Decoded();
   }
-  std::vector<float> Got(size_t threads, size_t chunk) const {
+  std::vector<float> Got(size_t threads, size_t chunk,
+                         nn::ActivationMode activations = nn::ActivationMode::kAuto) const {
     TinyModel model(checkpoint_, ComputeType::kAuto, *std::get<1>(GetParam()), threads);
+    model.context.activations = activations;
     return model.Logits(ids_, chunk);
   }
 
@@ -203,13 +205,22 @@ INSTANTIATE_TEST_SUITE_P(Models, Nvfp4Forward,
 
 TEST_P(Nvfp4Forward, LogitsStayWithinANormBoundOfTheDecodedWeights) {
   TinyModel want(decoded_, ComputeType::kF32, kernels::ActiveKernels());
-  const double bound = 8 * checkpoint_.config.at("num_hidden_layers").get<double>() / 512;  // as in decoder_test
-  EXPECT_LT(RelativeError(Got(1, ids_.size()), want.Logits(ids_, ids_.size())), bound);
+  const double layers = checkpoint_.config.at("num_hidden_layers").get<double>();
+  const double bound = 8 * layers / 512;  // as in decoder_test
+  const std::vector<float> logits = want.Logits(ids_, ids_.size());
+  EXPECT_LT(RelativeError(Got(1, ids_.size()), logits), bound);
+  // Inputs of a layer's four products are rounded to two or three bits: a quarter of each at most, about a tenth of the
+  // norm of all; the squares add up.
+  const double error = RelativeError(Got(1, ids_.size(), nn::ActivationMode::kNvfp4), logits);
+  EXPECT_LT(error, std::sqrt(4 * layers + 1) / 4 + bound);
+  EXPECT_GT(error, bound) << "nothing was rounded";
 }
 
 TEST_P(Nvfp4Forward, LogitsAreTheSameBitsForAnyThreadsAndCuts) {
-  const std::vector<float> whole = Got(1, ids_.size());
-  for (const size_t chunk : {1, 3, 16}) EXPECT_EQ(Got(2, chunk), whole) << "chunks of " << chunk;
+  for (const nn::ActivationMode activations : {nn::ActivationMode::kBf16, nn::ActivationMode::kNvfp4}) {
+    const std::vector<float> whole = Got(1, ids_.size(), activations);
+    for (const size_t chunk : {1, 3, 16}) EXPECT_EQ(Got(2, chunk, activations), whole) << "chunks of " << chunk;
+  }
 }
 
 }  // namespace

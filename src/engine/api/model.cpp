@@ -17,6 +17,8 @@ nn::ActivationMode ModeOf(Activations activations) {
       return nn::ActivationMode::kBf16;
     case Activations::kFp8:
       return nn::ActivationMode::kE4M3;
+    case Activations::kNvfp4:
+      return nn::ActivationMode::kNvfp4;
     case Activations::kInt8:
       return nn::ActivationMode::kInt8;
   }

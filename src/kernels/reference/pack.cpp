@@ -3,6 +3,7 @@
 
 #include "kernels/reference/elements.h"
 #include "kernels/reference/reference.h"
+#include "numeric/e2m1.h"
 #include "numeric/int8.h"
 
 namespace octet::kernels::reference {
@@ -29,16 +30,20 @@ void PackBlocks(const KernelTable::PackArgs& args, Value&& value) {
   }
 }
 
-// The scale of a row's int8 codes; NaN where the row holds infinity or NaN.
-float Int8Scale(const float* x, size_t depth) {
+// The largest magnitude; NaN where infinity or NaN is among them.
+float FiniteAmax(const float* x, size_t count) {
   float amax = 0;
   bool is_finite = true;
-  for (size_t k = 0; k < depth; ++k) {
+  for (size_t k = 0; k < count; ++k) {
     amax = std::max(amax, std::fabs(x[k]));
     is_finite = is_finite && std::isfinite(x[k]);
   }
-  if (!is_finite) return std::numeric_limits<float>::quiet_NaN();
-  const float scale = amax / 127.0f;
+  return is_finite ? amax : std::numeric_limits<float>::quiet_NaN();
+}
+
+// The scale of a row's int8 codes; NaN where the row holds infinity or NaN.
+float Int8Scale(const float* x, size_t depth) {
+  const float scale = FiniteAmax(x, depth) / 127.0f;
   return scale < std::numeric_limits<float>::min() ? 1.0f : scale;
 }
 
@@ -95,6 +100,23 @@ void PackActivationsInt8(const KernelTable::PackArgs& args) {
       PackInt8Row(args, row, block_rows, r, out);
     }
   }
+}
+
+float RoundToNvfp4(const float* x, size_t count, float* rounded) {
+  const float row_amax = FiniteAmax(x, count);
+  if (std::isnan(row_amax)) {
+    std::fill_n(rounded, count, 0.0f);
+    return row_amax;
+  }
+  const float scale = row_amax / (kE2M1Max * kE4M3Max);
+  const float row_scale = scale < std::numeric_limits<float>::min() ? 1.0f : scale;
+  for (size_t begin = 0; begin < count; begin += kNvfp4Block) {
+    const size_t end = std::min(begin + kNvfp4Block, count);
+    const float amax = FiniteAmax(x + begin, end - begin);
+    const float block_scale = std::max(ToFloat(ToE4M3(amax / kE2M1Max / row_scale)), kE4M3MinSubnormal);
+    for (size_t i = begin; i < end; ++i) rounded[i] = ToFloat(ToE2M1(x[i] / (block_scale * row_scale))) * block_scale;
+  }
+  return row_scale;
 }
 
 }  // namespace octet::kernels::reference

@@ -24,6 +24,7 @@ void PackActivationsF32(const KernelTable::PackArgs& args);
 void PackActivationsBf16(const KernelTable::PackArgs& args);
 void PackActivationsE4M3(const KernelTable::PackArgs& args);
 void PackActivationsInt8(const KernelTable::PackArgs& args);
+float RoundToNvfp4(const float* x, size_t count, float* rounded);
 
 void RmsNorm(const float* x, const float* weight, float offset, float eps, size_t count, float* out);
 void Add(const float* y, size_t count, float* x);

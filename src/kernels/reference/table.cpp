@@ -17,6 +17,7 @@ constinit const KernelTable kReference = {
     .pack_activations_bf16 = reference::PackActivationsBf16,
     .pack_activations_e4m3 = reference::PackActivationsE4M3,
     .pack_activations_int8 = reference::PackActivationsInt8,
+    .round_to_nvfp4 = reference::RoundToNvfp4,
     .rms_norm = reference::RmsNorm,
     .add = reference::Add,
     .scale = reference::Scale,

@@ -35,6 +35,7 @@ constexpr size_t kAttendRows = kRowBlock;
 #include "kernels/generic/pack.inl"
 #include "kernels/generic/pack_int8.inl"
 #include "kernels/generic/store_cache.inl"
+#include "kernels/generic/round_nvfp4.inl"
 // clang-format on
 
 }  // namespace
@@ -54,6 +55,7 @@ constinit const KernelTable kAvx2 = {
     .pack_activations_bf16 = PackActivationsBf16,
     .pack_activations_e4m3 = PackActivationsE4M3,
     .pack_activations_int8 = PackActivationsInt8,
+    .round_to_nvfp4 = RoundToNvfp4,
     .rms_norm = RmsNorm,
     .add = AddTo,
     .scale = Scale,

@@ -37,6 +37,7 @@ constexpr size_t kAttendRows = kRowBlock;
 #include "kernels/generic/pack.inl"
 #include "kernels/generic/pack_int8.inl"
 #include "kernels/generic/store_cache.inl"
+#include "kernels/generic/round_nvfp4.inl"
 // clang-format on
 
 // Up to 4 rows are bound by memory; above 8, decoding once for all rows pays.
@@ -82,6 +83,7 @@ constinit const KernelTable kAvx512 = {
     .pack_activations_bf16 = PackActivationsBf16,
     .pack_activations_e4m3 = PackActivationsE4M3,
     .pack_activations_int8 = PackActivationsInt8,
+    .round_to_nvfp4 = RoundToNvfp4,
     .rms_norm = RmsNorm,
     .add = AddTo,
     .scale = Scale,
