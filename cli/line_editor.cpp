@@ -17,7 +17,8 @@ namespace octet::cli {
 namespace {
 
 constexpr int kHistoryLines = 1000;
-constexpr char kHidden = 1;  // libedit counts no column for what stands between two of these
+constexpr char kEndOfFile = 4;  // Ctrl-D
+constexpr char kHidden = 1;     // libedit counts no column for what stands between two of these
 
 volatile std::sig_atomic_t interrupted = 0;
 extern "C" void NoteInterrupt(int) { interrupted = 1; }
@@ -56,6 +57,8 @@ Key ReadByte(const sigset_t& signals, char& byte) {
     pollfd input = {.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
     if (::ppoll(&input, 1, nullptr, &signals) < 0 && errno == EINTR) continue;
     const ssize_t got = ::read(STDIN_FILENO, &byte, 1);
+    // A Ctrl-D typed before libedit set the terminal to raw mode: it was no character then, and is a zero now.
+    if (got == 1 && byte == 0) byte = kEndOfFile;
     if (got == 1) return Key::kByte;
     if (got == 0 || errno != EINTR) return Key::kEnd;
   }

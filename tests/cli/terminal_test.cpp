@@ -70,24 +70,30 @@ class ChatOnATerminal : public testing::Test {
         seen_.erase(0, found + text.size());
         return before;
       }
-      pollfd input = {.fd = terminal_, .events = POLLIN, .revents = 0};
-      char block[4096];
-      const ssize_t got = ::poll(&input, 1, kPatienceMs) == 1 ? ::read(terminal_, block, sizeof block) : 0;
-      if (got <= 0) {
+      if (!ReadMore()) {
         ADD_FAILURE() << "`" << text << "` didn't come after: " << seen_;
         return seen_;
       }
-      seen_.append(block, static_cast<size_t>(got));
     }
+  }
+
+  // False at the end, and where nothing comes.
+  bool ReadMore() {
+    pollfd input = {.fd = terminal_, .events = POLLIN, .revents = 0};
+    char block[4096];
+    const ssize_t got = ::poll(&input, 1, kPatienceMs) == 1 ? ::read(terminal_, block, sizeof block) : 0;
+    if (got > 0) seen_.append(block, static_cast<size_t>(got));
+    return got > 0;
   }
 
   // The exit code, 128 + signal where one ended the process.
   int Wait() {
-    char block[4096];
-    while (::read(terminal_, block, sizeof block) > 0) {  // a full terminal would hold the program up
+    while (ReadMore()) {  // a full terminal would hold the program up
     }
+    ::alarm(kPatienceMs / 1000);  // ends the test, should the program stay
     int status = 0;
     ::waitpid(process_, &status, 0);
+    ::alarm(0);
     process_ = -1;
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   }
@@ -108,6 +114,11 @@ TEST_F(ChatOnATerminal, CtrlCDropsWhatWasTypedAndCtrlDLeaves) {
   EXPECT_THAT(ReadUpTo("context used"), HasSubstr("0 questions"));
   ReadUpTo("> ");
   Type("\x04");
+  EXPECT_EQ(Wait(), 0);
+}
+
+TEST_F(ChatOnATerminal, KeysTypedAheadOfThePromptCount) {
+  Type("/stats\r\x04");  // before the model is open
   EXPECT_EQ(Wait(), 0);
 }
 
