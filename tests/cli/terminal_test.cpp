@@ -48,6 +48,7 @@ class ChatOnATerminal : public testing::Test {
     process_ = ::forkpty(&terminal_, nullptr, nullptr, nullptr);
     ASSERT_GE(process_, 0);
     if (process_ > 0) return;
+    ::signal(SIGHUP, SIG_DFL);  // nohup's wish isn't the test's
     ::setenv("TERM", "xterm", 1);
     ::setenv("NO_COLOR", "1", 1);
     const std::string model = (directory_ / "m").native(), history = History().native();
@@ -90,6 +91,10 @@ class ChatOnATerminal : public testing::Test {
   int Wait() {
     while (ReadMore()) {  // a full terminal would hold the program up
     }
+    return WaitForExit();
+  }
+
+  int WaitForExit() {
     ::alarm(kPatienceMs / 1000);  // ends the test, should the program stay
     int status = 0;
     ::waitpid(process_, &status, 0);
@@ -146,11 +151,8 @@ TEST_F(ChatOnATerminal, LinesAreKeptWhenTheTerminalCloses) {
   ReadUpTo("tokens/s");
   ReadUpTo("> ");
   ::close(terminal_);
+  EXPECT_EQ(WaitForExit(), 128 + SIGHUP);
   terminal_ = -1;
-  int status = 0;
-  ::waitpid(process_, &status, 0);
-  process_ = -1;
-  EXPECT_EQ(WIFEXITED(status) ? WEXITSTATUS(status) : -1, 128 + SIGHUP);
   std::ifstream file(History());
   const std::string kept{std::istreambuf_iterator<char>(file), {}};
   EXPECT_THAT(kept, HasSubstr("tea?"));
