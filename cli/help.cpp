@@ -36,7 +36,8 @@ std::string Overview(const std::vector<Verb>& verbs) {
       "\n`octet help VERB` or `octet VERB --help` explains one; `octet --version` says what was built.\n"
       "Every option is also a variable OCTET_NAME and a key of a YAML file given by --config; a flag goes before a\n"
       "variable, a variable before the file. Results go to stdout, all else to stderr. Exit codes: 0 done; 2 wrong\n"
-      "input; 1 out of memory, disk or limits, a fault, or a gate that failed; 129, 130 and 143 stopped by a signal.\n");
+      "input; 1 out of memory, disk or limits, a fault, or a gate that failed; 129, 130 and 143 stopped by a "
+      "signal.\n");
 }
 
 std::string HelpPage(const Verb& verb) {
