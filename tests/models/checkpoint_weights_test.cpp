@@ -5,50 +5,24 @@
 #include <cmath>
 #include <limits>
 
-#include "editable_source.h"
-#include "golden_model.h"
-#include "kernels/kernel_table.h"
-#include "models/weights.h"
+#include "editable_weights.h"
 
 namespace octet {
 namespace {
 
-class Weights : public testing::Test {
+class Weights : public EditableWeights {
  protected:
-  void Use(const std::string& name) {
-    checkpoint = Must(Checkpoint::Open(GoldenModel(name)));
-    checkpoint.path = "model";
-    source = std::make_shared<EditableSource>(*checkpoint.tensors);
-    checkpoint.tensors = source;
-    spec = Must(ReadHfConfig(checkpoint.config, name));
-  }
-  Result<CheckpointWeights> Open(ComputeType compute = ComputeType::kAuto) {
-    return CheckpointWeights::Open(checkpoint, spec, compute, pool);
-  }
   std::string MessageOf(ErrorCode code) {
     const Result<CheckpointWeights> weights = Open();
     if (weights) return "accepted";
     EXPECT_EQ(ErrorCodeName(weights.error().code), ErrorCodeName(code));
     return weights.error().message;
   }
-  // The matrix' column as floats, scaled.
-  std::vector<float> Column(const PackedMatrix& matrix, size_t column) {
-    std::vector<float> values(matrix.depth);
-    kernels::ActiveKernels().unpack_column[static_cast<size_t>(matrix.format)](
-        matrix.panels.data(), matrix.column_scales.empty() ? nullptr : matrix.column_scales.data(), matrix.depth,
-        column, values.data());
-    return values;
-  }
   std::vector<float> Row(const std::string& tensor, size_t row) {
     std::vector<float> values(RowSize(source->Find(tensor)->shape));
     EXPECT_TRUE(source->ReadRows(tensor, row, 1, values.data()).has_value());
     return values;
   }
-
-  ThreadPool pool{2};
-  Checkpoint checkpoint;
-  std::shared_ptr<EditableSource> source;
-  ModelSpec spec;
 };
 
 TEST_F(Weights, QueriesKeysAndValuesComeJoinedInOrder) {

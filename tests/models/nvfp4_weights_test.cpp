@@ -2,10 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "editable_source.h"
-#include "golden_model.h"
-#include "kernels/kernel_table.h"
-#include "models/weights.h"
+#include "editable_weights.h"
 
 namespace octet {
 namespace {
@@ -17,43 +14,7 @@ const std::string kModule = "model.layers.0.mlp.down_proj";  // 64 x 96 in llama
 const std::string kWeight = kModule + ".weight", kPacked = kModule + ".weight_packed",
                   kScale = kModule + ".weight_scale", kGlobal = kModule + ".weight_global_scale";
 
-class Nvfp4Weights : public testing::Test {
- protected:
-  void SetUp() override { Use("llama3"); }
-  void Use(const std::string& name) {
-    checkpoint = Must(Checkpoint::Open(GoldenModel(name)));
-    checkpoint.path = "model";
-    source = std::make_shared<EditableSource>(*checkpoint.tensors);
-    checkpoint.tensors = source;
-    spec = Must(ReadHfConfig(checkpoint.config, name));
-  }
-  Result<CheckpointWeights> Open() { return CheckpointWeights::Open(checkpoint, spec, ComputeType::kAuto, pool); }
-  Result<PackedMatrix> Down() {
-    CheckpointWeights weights = OCTET_TRY(Open());
-    return weights.Matrix("layers.0.ffn.down");
-  }
-  std::string Message(ErrorCode code) {
-    const Result<PackedMatrix> down = Down();
-    if (down) return "accepted";
-    EXPECT_EQ(ErrorCodeName(down.error().code), ErrorCodeName(code));
-    return down.error().message;
-  }
-  // All weights of the matrix, [columns, depth].
-  static std::vector<float> Decoded(const PackedMatrix& matrix) {
-    std::vector<float> values(matrix.columns * matrix.depth);
-    for (size_t column = 0; column < matrix.columns; ++column) {
-      kernels::ActiveKernels().unpack_column[static_cast<size_t>(matrix.format)](
-          matrix.panels.data(), matrix.column_scales.data(), matrix.depth, column,
-          values.data() + column * matrix.depth);
-    }
-    return values;
-  }
-
-  ThreadPool pool{2};
-  Checkpoint checkpoint;
-  std::shared_ptr<EditableSource> source;
-  ModelSpec spec;
-};
+class Nvfp4Weights : public EditableWeights {};
 
 TEST_F(Nvfp4Weights, CodesAndScalesKeepTheirValues) {
   source->QuantiseNvfp4(kWeight);

@@ -70,6 +70,15 @@ def difference(loaded, program, directory):
     return worst
 
 
+def exit_code(loaded, program, directory):
+    """0 where no program is to be compared or its predictions are those of the loaded model but for rounding."""
+    if not program:
+        return 0
+    worst = difference(loaded, program[0], directory)
+    print(f"log-probabilities differ from Octet's by {worst:.2e} of their norm")
+    return 0 if worst < ROUNDING * loaded.config.num_hidden_layers else 1
+
+
 def main():
     original_path, path, *program = sys.argv[1:]
     load = lambda where: AutoModelForCausalLM.from_pretrained(where, dtype=torch.float32, attn_implementation="eager")
@@ -79,11 +88,7 @@ def main():
     print(f"{modules} modules have the weights of the files")
     if modules == 0:
         return 1
-    if program:
-        worst = difference(loaded, program[0], path)
-        print(f"log-probabilities differ from Octet's by {worst:.2e} of their norm")
-        return 0 if worst < ROUNDING * loaded.config.num_hidden_layers else 1
-    return 0
+    return exit_code(loaded, program, path)
 
 
 if __name__ == "__main__":

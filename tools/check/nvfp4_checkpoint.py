@@ -8,7 +8,7 @@ OCTET the program to compare with.
 """
 import sys
 
-from integer_checkpoint import ROUNDING, difference, load_file, torch
+from integer_checkpoint import exit_code, load_file, torch
 from transformers import AutoModelForCausalLM
 
 VALUES = torch.tensor([0, 0.5, 1, 1.5, 2, 3, 4, 6, -0.0, -0.5, -1, -1.5, -2, -3, -4, -6])
@@ -44,11 +44,7 @@ def main():
     print(f"{modules} modules have the weights of the files")
     if modules == 0:
         return 1
-    if program:
-        worst = difference(loaded, program[0], path)
-        print(f"log-probabilities differ from Octet's by {worst:.2e} of their norm")
-        return 0 if worst < ROUNDING * loaded.config.num_hidden_layers else 1
-    return 0
+    return exit_code(loaded, program, path)
 
 
 if __name__ == "__main__":
