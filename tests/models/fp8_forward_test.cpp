@@ -128,10 +128,8 @@ TEST_P(Fp8Forward, LogitsAreTheSameBitsForAnyThreadsAndCuts) {
   for (const ActivationMode activations : {ActivationMode::kBf16, ActivationMode::kE4M3}) {
     const std::vector<float> whole = Got(activations, 1, ids_.size());
     EXPECT_EQ(Got(activations, 2, ids_.size()), whole);
-    for (const size_t chunk : {1, 3, 16}) {
-      EXPECT_EQ(Got(activations, 1, chunk), whole) << "chunks of " << chunk;
-      EXPECT_EQ(Got(activations, 2, chunk), whole) << "chunks of " << chunk << ", 2 threads";
-    }
+    for (const size_t chunk : ChunksFor(*std::get<2>(GetParam())))
+      EXPECT_EQ(Got(activations, 2, chunk), whole) << "chunks of " << chunk;
   }
 }
 
@@ -143,7 +141,8 @@ TEST_P(Fp8Forward, StaticScalesOfInputsAreUsedForE4M3ActivationsAlone) {
   SetInputScales(0.03125F);
   const std::vector<float> fitting = Got(ActivationMode::kE4M3, 1, ids_.size());
   EXPECT_LT(RelativeError(fitting, Want()), E4M3Bound());
-  for (const size_t chunk : {1, 3, 16}) EXPECT_EQ(Got(ActivationMode::kE4M3, 2, chunk), fitting) << chunk;
+  for (const size_t chunk : ChunksFor(*std::get<2>(GetParam())))
+    EXPECT_EQ(Got(ActivationMode::kE4M3, 2, chunk), fitting) << chunk;
   EXPECT_EQ(Got(ActivationMode::kBf16, 1, ids_.size()), bf16);
   SetInputScales(1e-6F);
   EXPECT_GT(RelativeError(Got(ActivationMode::kE4M3, 1, ids_.size()), Want()), 0.5);

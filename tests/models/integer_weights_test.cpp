@@ -252,7 +252,7 @@ TEST_P(IntegerForward, LogitsStayWithinANormBoundOfTheDecodedWeights) {
 TEST_P(IntegerForward, LogitsAreTheSameBitsForAnyThreadsAndCuts) {
   for (const nn::ActivationMode activations : {nn::ActivationMode::kBf16, nn::ActivationMode::kInt8}) {
     const std::vector<float> whole = Got(activations, 1, ids_.size());
-    for (const size_t chunk : {1, 3, 16}) {
+    for (const size_t chunk : ChunksFor(*std::get<2>(GetParam()))) {
       EXPECT_EQ(Got(activations, 2, chunk), whole) << "chunks of " << chunk;
     }
   }
