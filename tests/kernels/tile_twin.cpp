@@ -15,7 +15,7 @@ namespace octet::kernels {
 namespace {
 
 struct TileRegister {
-  size_t rows = 0, row_bytes = 64;
+  size_t rows = 0;
   std::byte bytes[16][64] = {};
 };
 thread_local TileRegister tile_registers[8];
@@ -29,17 +29,16 @@ class TileSession {
     for (TileRegister& tile : tile_registers) tile = {};
   }
   // Setting tiles up clears them.
-  void Rows(size_t count, size_t bytes = 64) {
-    if (count == rows_ && bytes == bytes_) return;
+  void Rows(size_t count) {
+    if (count == rows_) return;
     rows_ = count;
-    bytes_ = bytes;
     const size_t upper = std::min<size_t>(count, 16), lower = count - upper;
-    const size_t rows[8] = {upper, upper, lower, lower, upper, lower, bytes / 4, bytes / 4};
-    for (size_t i = 0; i < 8; ++i) tile_registers[i] = {.rows = rows[i], .row_bytes = i == 4 || i == 5 ? bytes : 64};
+    const size_t rows[8] = {upper, upper, lower, lower, upper, lower, 16, 16};
+    for (size_t i = 0; i < 8; ++i) tile_registers[i] = {.rows = rows[i]};
   }
 
  private:
-  size_t rows_ = 0, bytes_ = 0;
+  size_t rows_ = 0;
 };
 
 template <int tile>
@@ -49,8 +48,7 @@ void ZeroTile() {
 template <int tile>
 void LoadTile(const void* from, size_t stride) {
   for (size_t row = 0; row < tile_registers[tile].rows; ++row)
-    std::memcpy(tile_registers[tile].bytes[row], static_cast<const std::byte*>(from) + row * stride,
-                tile_registers[tile].row_bytes);
+    std::memcpy(tile_registers[tile].bytes[row], static_cast<const std::byte*>(from) + row * stride, 64);
 }
 template <int tile>
 void StoreTile(void* to, size_t stride) {
@@ -88,26 +86,10 @@ void MultiplyInt8Tiles() {
   for (size_t row = 0; row < tile_registers[sum].rows; ++row) {
     for (size_t column = 0; column < 16; ++column) {
       auto total = At<int32_t>(tile_registers[sum], row, column);
-      for (size_t k = 0; k < tile_registers[a].row_bytes; ++k) {
+      for (size_t k = 0; k < 64; ++k) {
         total += At<int8_t>(tile_registers[a], row, k) * At<uint8_t>(tile_registers[b], k / 4, 4 * column + k % 4);
       }
       std::memcpy(tile_registers[sum].bytes[row] + 4 * column, &total, 4);
-    }
-  }
-}
-
-// Unsigned codes of a panel, their zero points taken off and 128 added, as records of INT8; the groups' scales.
-template <WeightFormat format>
-void DecodeInt4(const std::byte* from, size_t depth, std::byte* codes, float* scales) {
-  for (size_t column = 0; column < kPanelColumns; ++column) {
-    for (size_t k = 0; k < depth; ++k) {
-      const auto pair = std::to_integer<int>(from[PackedOffset(format, depth, column, k)]);
-      int code = k % 8 < 4 ? pair & 15 : pair >> 4;
-      if (HasZeros(format)) code += 128 - std::to_integer<int>(from[PackedZeroOffset(format, depth, column, k)]);
-      codes[PackedOffset(WeightFormat::kInt8, depth, column, k)] = static_cast<std::byte>(code);
-      Fp16 scale;
-      std::memcpy(&scale, from + PackedScaleOffset(format, depth, column, k), 2);
-      scales[k / Int4Group(format) * kPanelColumns + column] = ToFloat(scale);
     }
   }
 }
@@ -172,35 +154,34 @@ void PackE4M3(const KernelTable::PackArgs& args) {
   PackRows(args, [&](size_t row, float x) { return ToBf16(ToFloat(ToE4M3(x / args.row_scales[row]))); });
 }
 
-template <WeightFormat format>
+bool IsTiledInt8(WeightFormat weights, size_t rows) { return weights == WeightFormat::kInt8 && rows > kRowBlock; }
+
 void GemmInt8(const GemmArgs& args) {
-  args.rows <= kRowBlock ? AvailableTiers().front()->gemm_int8[IntegerIndex(format)](args)
-                         : GemmInt8Tiles<format>(args);
+  constexpr WeightFormat kFormat = WeightFormat::kInt8;
+  IsTiledInt8(kFormat, args.rows) ? GemmInt8Tiles(args)
+                                  : AvailableTiers().front()->gemm_int8[IntegerIndex(kFormat)](args);
 }
 
 // The reference's codes and start values, each at its place before the tiles.
 void PackInt8(const KernelTable::PackArgs& args) {
   const KernelTable& reference = *AvailableTiers().front();
-  if (args.rows <= kRowBlock) return reference.pack_activations_int8(args);
+  if (!IsTiledInt8(args.weights, args.rows)) return reference.pack_activations_int8(args);
   std::vector<std::byte> blocks(Int8ActivationBytes(args.weights, args.rows, args.padded_depth));
   KernelTable::PackArgs in_blocks = args;
   in_blocks.packed = blocks.data();
   reference.pack_activations_int8(in_blocks);
-  const size_t groups = IntegerGroups(args.weights, args.padded_depth), group_depth = args.padded_depth / groups;
-  const size_t whole = args.padded_depth / kInt8TileDepth * kInt8TileDepth;
+  const size_t depth = args.padded_depth, whole = depth / kInt8TileDepth * kInt8TileDepth;
   for (size_t block = args.first_block; block < args.end_block; ++block) {
     const size_t first = RowBlockBegin(args.rows, block), rows = RowBlockBegin(args.rows, block + 1) - first;
-    const std::byte* from = blocks.data() + Int8ActivationBytes(args.weights, first, args.padded_depth);
+    const std::byte* from = blocks.data() + Int8ActivationBytes(args.weights, first, depth);
     for (size_t row = 0; row < rows; ++row) {
       const TiledInt8Row to = FindTiledInt8Row(args, first + row);
-      for (size_t group = 0; group < groups; ++group) {
-        std::memcpy(to.start + group * to.start_step, from + reference::StartOffset(group_depth, rows, row, group), 4);
-      }
-      for (size_t k = 0; k < args.padded_depth; ++k) {
+      std::memcpy(to.start, from + reference::StartOffset(depth, rows, row, 0), 4);
+      for (size_t k = 0; k < depth; ++k) {
         std::byte* at = k < whole
                             ? to.codes.tiles + k / kInt8TileDepth * kInt8TileDepth * to.codes.step + k % kInt8TileDepth
                             : to.codes.rest + (k - whole);
-        *at = from[reference::Int8Offset(group_depth, rows, row, k)];
+        *at = from[reference::Int8Offset(depth, rows, row, k)];
       }
     }
   }
@@ -215,13 +196,7 @@ const KernelTable& TileTwin() {
     out.gemm[static_cast<size_t>(WeightFormat::kBf16)] = GemmTiles<WeightFormat::kBf16>;
     out.gemm[static_cast<size_t>(WeightFormat::kE4M3)] = GemmTiles<WeightFormat::kE4M3>;
     out.gemm[static_cast<size_t>(WeightFormat::kNvfp4)] = GemmTiles<WeightFormat::kNvfp4>;
-    out.gemm_int8[IntegerIndex(WeightFormat::kInt8)] = GemmInt8<WeightFormat::kInt8>;
-    out.gemm_int8[IntegerIndex(WeightFormat::kInt4Group32)] = GemmInt8<WeightFormat::kInt4Group32>;
-    out.gemm_int8[IntegerIndex(WeightFormat::kInt4Group64)] = GemmInt8<WeightFormat::kInt4Group64>;
-    out.gemm_int8[IntegerIndex(WeightFormat::kInt4Group128)] = GemmInt8<WeightFormat::kInt4Group128>;
-    out.gemm_int8[IntegerIndex(WeightFormat::kInt4Zeros32)] = GemmInt8<WeightFormat::kInt4Zeros32>;
-    out.gemm_int8[IntegerIndex(WeightFormat::kInt4Zeros64)] = GemmInt8<WeightFormat::kInt4Zeros64>;
-    out.gemm_int8[IntegerIndex(WeightFormat::kInt4Zeros128)] = GemmInt8<WeightFormat::kInt4Zeros128>;
+    out.gemm_int8[IntegerIndex(WeightFormat::kInt8)] = GemmInt8;
     out.pack_activations_int8 = PackInt8;
     out.pack_activations_bf16 = PackBf16;
     out.pack_activations_e4m3 = PackE4M3;

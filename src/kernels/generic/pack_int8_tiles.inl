@@ -1,27 +1,24 @@
 // Rounding of activations to int8, packed for generic/gemm_int8_tiles.inl.
 
 inline void PackTiledInt8Row(const KernelTable::PackArgs& args, size_t row) {
-  const size_t groups = IntegerGroups(args.weights, args.padded_depth), group_depth = args.padded_depth / groups;
   const size_t whole = args.padded_depth / kInt8TileDepth * kInt8TileDepth;
   const float* x = args.x + row * args.stride;
   const float scale = args.row_scales[row] = FiniteScale(x, args.depth, 127.0f);
   const bool is_finite = scale == scale;
   const float inverse = is_finite ? 1.0f / scale : 0.0f;
   const TiledInt8Row to = FindTiledInt8Row(args, row);
-  for (size_t group = 0; group < groups; ++group) {
-    Int sum = SetInt(0);
-    for (size_t k = group * group_depth; k < (group + 1) * group_depth; k += kLanes) {
-      const size_t count = (group + 1) * group_depth - k < kLanes ? (group + 1) * group_depth - k : kLanes;
-      Word words[kLanes / 4];
-      PackInt8Codes(x, k, is_finite ? args.depth : 0, inverse, sum, words);
-      std::byte* codes = k < whole
-                             ? to.codes.tiles + k / kInt8TileDepth * kInt8TileDepth * to.codes.step + k % kInt8TileDepth
-                             : to.codes.rest + (k - whole);
-      std::memcpy(codes, words, count);
-    }
-    const int start = -StoredZero(args.weights) * SumInts(sum);
-    std::memcpy(to.start + group * to.start_step, &start, 4);
+  Int sum = SetInt(0);
+  for (size_t k = 0; k < args.padded_depth; k += kLanes) {
+    const size_t count = args.padded_depth - k < kLanes ? args.padded_depth - k : kLanes;
+    Word words[kLanes / 4];
+    PackInt8Codes(x, k, is_finite ? args.depth : 0, inverse, sum, words);
+    std::byte* codes = k < whole
+                           ? to.codes.tiles + k / kInt8TileDepth * kInt8TileDepth * to.codes.step + k % kInt8TileDepth
+                           : to.codes.rest + (k - whole);
+    std::memcpy(codes, words, count);
   }
+  const int start = -StoredZero(args.weights) * SumInts(sum);
+  std::memcpy(to.start, &start, 4);
 }
 
 inline void PackTiledInt8(const KernelTable::PackArgs& args) {

@@ -18,27 +18,24 @@ class TileSession {
   TileSession& operator=(const TileSession&) = delete;
   ~TileSession() { asm volatile("tilerelease" ::: "memory"); }
 
-  void Rows(size_t rows, size_t bytes = 64) {
-    if (rows == rows_ && bytes == bytes_) return;
+  void Rows(size_t rows) {
+    if (rows == rows_) return;
     rows_ = rows;
-    bytes_ = bytes;
     const size_t upper = rows < 16 ? rows : 16, lower = rows - upper;
     TileShapes shapes;
-    for (const int tile : {0, 1}) Shape(shapes, tile, upper, 64);
-    for (const int tile : {2, 3}) Shape(shapes, tile, lower, 64);
-    Shape(shapes, 4, upper, bytes);
-    Shape(shapes, 5, lower, bytes);
-    for (const int tile : {6, 7}) Shape(shapes, tile, bytes / 4, 64);
+    for (const int tile : {0, 1, 4}) Shape(shapes, tile, upper);
+    for (const int tile : {2, 3, 5}) Shape(shapes, tile, lower);
+    for (const int tile : {6, 7}) Shape(shapes, tile, 16);
     asm volatile("ldtilecfg %0" ::"m"(shapes));
   }
 
  private:
-  static void Shape(TileShapes& shapes, int tile, size_t rows, size_t bytes) {
+  static void Shape(TileShapes& shapes, int tile, size_t rows) {
     shapes.rows[tile] = static_cast<uint8_t>(rows);
-    shapes.row_bytes[tile] = static_cast<uint16_t>(rows == 0 ? 0 : bytes);
+    shapes.row_bytes[tile] = static_cast<uint16_t>(rows == 0 ? 0 : 64);
   }
 
-  size_t rows_ = 0, bytes_ = 0;
+  size_t rows_ = 0;
 };
 
 template <int tile>

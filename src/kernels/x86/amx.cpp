@@ -48,10 +48,13 @@ void Gemm(const GemmArgs& args) {
   args.rows <= kChainedRows ? GemmChained<format>(args) : GemmTiles<format>(args);
 }
 
-// A block of the other tiers' rows would leave most of a tile idle; integers have the same bits either way.
-template <WeightFormat format>
+// A block of the other tiers' rows would leave most of a tile idle, and INT4 leaves the tiles at each group for its
+// scale, which takes longer than products in vectors. Integers have the same bits either way.
+bool IsTiledInt8(WeightFormat weights, size_t rows) { return weights == WeightFormat::kInt8 && rows > kRowBlock; }
+
 void GemmInt8(const GemmArgs& args) {
-  args.rows <= kRowBlock ? kAvx512.gemm_int8[IntegerIndex(format)](args) : GemmInt8Tiles<format>(args);
+  constexpr WeightFormat kFormat = WeightFormat::kInt8;
+  IsTiledInt8(kFormat, args.rows) ? GemmInt8Tiles(args) : kAvx512.gemm_int8[IntegerIndex(kFormat)](args);
 }
 
 // What goes to products of other tiers is packed as they read it.
@@ -60,7 +63,7 @@ void PackBf16(const KernelTable::PackArgs& args) {
 }
 
 void PackInt8(const KernelTable::PackArgs& args) {
-  args.rows <= kRowBlock ? kAvx512.pack_activations_int8(args) : PackTiledInt8(args);
+  IsTiledInt8(args.weights, args.rows) ? PackTiledInt8(args) : kAvx512.pack_activations_int8(args);
 }
 
 template <CacheFormat format>
@@ -86,10 +89,7 @@ void AttendPieceByTiles(const AttendArgs& args, size_t piece, float* partials) {
 constinit const KernelTable kAmx = {
     .name = "amx",
     .gemm = {nullptr, Gemm<WeightFormat::kBf16>, Gemm<WeightFormat::kE4M3>, Gemm<WeightFormat::kNvfp4>},
-    .gemm_int8 = {GemmInt8<WeightFormat::kInt8>, GemmInt8<WeightFormat::kInt4Group32>,
-                  GemmInt8<WeightFormat::kInt4Group64>, GemmInt8<WeightFormat::kInt4Group128>,
-                  GemmInt8<WeightFormat::kInt4Zeros32>, GemmInt8<WeightFormat::kInt4Zeros64>,
-                  GemmInt8<WeightFormat::kInt4Zeros128>},
+    .gemm_int8 = {GemmInt8},
     .pack_activations_bf16 = PackBf16,
     .pack_activations_e4m3 = PackTiledE4M3,
     .pack_activations_int8 = PackInt8,
