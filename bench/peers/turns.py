@@ -1,7 +1,7 @@
 """Runs octet bench and its peers by turns and prints the medians as a Markdown table. Called by the script `run` beside it.
 
-Each turn measures reading a prompt of 512 tokens (pp512) and writing 128 tokens after a short one (tg128), once each; the peers in
-Python stay loaded between their turns (worker.py)."""
+Each turn measures reading a prompt of 512 tokens (pp512), writing 128 tokens after a short one (tg128) and, of programs that can,
+writing 128 tokens of each of --batch sequences at once, once each; the peers in Python stay loaded between their turns (worker.py)."""
 import argparse
 import json
 import pathlib
@@ -9,41 +9,50 @@ import statistics
 import subprocess
 import sys
 
-TESTS = {"pp512": (512, 0), "tg128": (0, 128)}
+PROMPT, WRITTEN = 512, 128
 
 
-def run_json(command):
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)[0]
+def output_of(command):
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 class Octet:
-    def __init__(self, binary, pack):
-        self.name, self.binary, self.pack = f"octet {pathlib.Path(pack).stem}", binary, pack
+    """A pack, or random weights of a shape and format."""
 
-    def measure(self, test, threads):
-        prompt, generate = TESTS[test]
-        result = run_json([self.binary, "bench", self.pack, "--threads", str(threads), "--prompt-tokens", str(prompt), "--gen-tokens",
-                           str(generate), "--repetitions", "1", "--load", "copy", "--json"])
+    def __init__(self, binary, name, model):
+        self.name, self.command = f"octet {name}", [binary, "bench", *model]
+
+    def measure(self, test, threads, batch):
+        prompt, written = (PROMPT, 0) if test == "pp512" else (0, WRITTEN)
+        result = json.loads(output_of([*self.command, "--threads", str(threads), "--prompt-tokens", str(prompt), "--gen-tokens",
+                                       str(written), "--batch", str(batch), "--repetitions", "1", "--json"]))[0]
         return result["tokens_per_second"]["median"]
 
 
 class LlamaCpp:
-    def __init__(self, binary, gguf):
-        self.name, self.binary, self.gguf = f"llama.cpp {pathlib.Path(gguf).stem}", binary, gguf
+    def __init__(self, directory, gguf):
+        self.name, self.directory, self.gguf = f"llama.cpp {pathlib.Path(gguf).name.removesuffix('.gguf')}", pathlib.Path(directory), gguf
 
-    def measure(self, test, threads):
-        prompt, generate = TESTS[test]
-        return run_json([self.binary, "-m", self.gguf, "-t", str(threads), "-p", str(prompt), "-n", str(generate), "-r", "1", "-o",
-                         "json"])["avg_ts"]
+    def measure(self, test, threads, batch):
+        if batch > 1:
+            context = batch * (WRITTEN + 16)
+            return json.loads(output_of([self.directory / "llama-batched-bench", "-m", self.gguf, "-t", str(threads), "-c", str(context),
+                                         "-b", "2048", "-npp", "16", "-ntg", str(WRITTEN), "-npl", str(batch), "--output-format",
+                                         "jsonl"]).splitlines()[-1])["speed_tg"]
+        prompt, written = (PROMPT, 0) if test == "pp512" else (0, WRITTEN)
+        return json.loads(output_of([self.directory / "llama-bench", "-m", self.gguf, "-t", str(threads), "-p", str(prompt), "-n",
+                                     str(written), "-r", "1", "-o", "json"]))[0]["avg_ts"]
 
 
 class Worker:
     """A peer in a process of its own for each number of threads, started at its first turn."""
 
     def __init__(self, kind, model):
-        self.name, self.kind, self.model, self.processes = f"{kind} {pathlib.Path(model).stem}", kind, model, {}
+        self.name, self.kind, self.model, self.processes = f"{kind} {pathlib.Path(model).name.removesuffix('.gguf')}", kind, model, {}
 
-    def measure(self, test, threads):
+    def measure(self, test, threads, batch):
+        if batch > 1:
+            return None
         if threads not in self.processes:
             program = pathlib.Path(__file__).with_name("worker.py")
             self.processes[threads] = subprocess.Popen([sys.executable, program, self.kind, self.model, str(threads)], text=True,
@@ -64,37 +73,59 @@ def processor():
     return "unknown processor"
 
 
+def programs_of(args):
+    """Octet's models, then the peers'."""
+    programs = [Octet(args.octet, pathlib.Path(pack).stem, [pack, "--load", "copy"]) for pack in args.pack]
+    programs += [Octet(args.octet, f"{args.shape} {to}", ["--shape", args.shape, "--to", to]) for to in args.to]
+    if args.gguf:
+        programs.append(LlamaCpp(args.llama_cpp, args.gguf))
+        if not args.shape:  # which has no vocabulary
+            programs.append(Worker("openvino", args.gguf))
+    if args.hf:
+        programs.append(Worker("transformers", args.hf))
+    return programs
+
+
+def cell(rates):
+    if None in rates:
+        return ""
+    return f"{statistics.median(rates):.0f} ({min(rates):.0f}-{max(rates):.0f})"
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--octet", required=True)
-    parser.add_argument("--llama-bench", required=True)
-    parser.add_argument("--pack", action="append", required=True)
+    parser.add_argument("--llama-cpp", required=True, help="the directory of its tools")
+    parser.add_argument("--pack", action="append", default=[])
+    parser.add_argument("--shape")
+    parser.add_argument("--to", nargs="+", default=[])
     parser.add_argument("--gguf")
     parser.add_argument("--hf")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--batch", type=int)
     args = parser.parse_args()
+    if bool(args.shape) != bool(args.to):
+        parser.error("--shape and --to go together, as in --shape qwen2.5-0.5b --to int4 fp8")
 
-    programs = [Octet(args.octet, pack) for pack in args.pack]
-    if args.gguf:
-        programs += [LlamaCpp(args.llama_bench, args.gguf), Worker("openvino", args.gguf)]
-    if args.hf:
-        programs.append(Worker("transformers", args.hf))
+    programs = programs_of(args)
+    tests = [("pp512", 1), ("tg128", 1)] + ([("tg128", args.batch)] if args.batch else [])
     rates = {}
     for threads in args.threads:
-        for test in TESTS:
+        for test, batch in tests:
             for turn in range(args.rounds):
                 for program in programs:
-                    rate = program.measure(test, threads)
-                    rates.setdefault((program.name, threads, test), []).append(rate)
-                    print(f"{turn + 1}/{args.rounds} {program.name}, {threads} threads, {test}: {rate:.1f}", file=sys.stderr)
-    print(f"{processor()}, medians of {args.rounds} turns, lowest and highest in brackets\n")
-    print("| program, model | threads | pp512 tokens/s | tg128 tokens/s |\n|---|---|---|---|")
+                    rate = program.measure(test, threads, batch)
+                    rates.setdefault((program.name, threads, test, batch), []).append(rate)
+                    if rate is not None:
+                        print(f"{turn + 1}/{args.rounds} {program.name}, {threads} threads, {test} x {batch}: {rate:.1f}", file=sys.stderr)
+    print(f"{processor()}, medians of {args.rounds} turns, lowest and highest in brackets, tokens/s\n")
+    titles = [test if batch == 1 else f"{test}, {batch} sequences" for test, batch in tests]
+    print(f"| program, model | threads | {' | '.join(titles)} |\n|{'---|' * (2 + len(tests))}")
     for threads in args.threads:
         for program in programs:
-            cells = [rates[program.name, threads, test] for test in TESTS]
-            print(f"| {program.name} | {threads} | " +
-                  " | ".join(f"{statistics.median(cell):.0f} ({min(cell):.0f}-{max(cell):.0f})" for cell in cells) + " |")
+            cells = [cell(rates[program.name, threads, *test]) for test in tests]
+            print(f"| {program.name} | {threads} | {' | '.join(cells)} |")
 
 
 if __name__ == "__main__":
