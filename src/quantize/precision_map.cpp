@@ -96,7 +96,7 @@ void Encode(Encoding encoding, const PrecisionChoices& choices, TensorPrecision&
 // "layers.3.attn.qkv" of each of its parts (models/model_spec.h); another slot's own name.
 std::string JoinedName(const std::string& slot) {
   for (const char* joined : {"qkv", "gate_up"}) {
-    const std::string candidate = slot.substr(0, slot.rfind('.') + 1) + joined;
+    std::string candidate = slot.substr(0, slot.rfind('.') + 1) + joined;
     const std::vector<std::string> parts = FusedParts(candidate);
     if (std::find(parts.begin(), parts.end(), slot) != parts.end()) return candidate;
   }

@@ -144,16 +144,12 @@ void CharsmapStep::Apply(MarkedText& text) const {
 void LowercaseChar(uint32_t code_point, std::string& out) { AppendLowercase(code_point, out); }
 
 void CleanBertChar(uint32_t code_point, std::string& out) {
-  const uint16_t classes = CharClassOf(code_point);
-  if (code_point == '\t' || code_point == '\n' || code_point == '\r') {
+  const bool is_blank = code_point == '\t' || code_point == '\n' || code_point == '\r';
+  if (code_point == 0 || code_point == 0xFFFD || IsOlderFormat(code_point)) return;
+  if (is_blank || (CharClassOf(code_point) & kSpace) != 0)
     out += ' ';
-  } else if (code_point == 0 || code_point == 0xFFFD || IsOlderFormat(code_point)) {
-    return;
-  } else if (classes & kSpace) {
-    out += ' ';
-  } else {
+  else
     AppendUtf8(code_point, out);
-  }
 }
 
 void SpaceChineseChar(uint32_t code_point, std::string& out) {
