@@ -34,7 +34,7 @@ struct BenchOptions {
     visit(&B::shape, "shape", "instead of MODEL: random weights of a published shape, as in llama-3.2-1b",
           Takes{"NAME"});
     visit(&B::to, "to", "precision of a --shape's linear layers, bf16 unless given",
-          OneOf{{"bf16", "fp8", "nvfp4-w4a16", "int8", "int4"}});
+          OneOf{{"bf16", "fp8", "fp8-block", "nvfp4-w4a16", "int8", "int4"}});
     visit(&B::head, "head", "precision of a --shape's tied head; same, unless given: that of --to",
           OneOf{{"same", "bf16"}});
     visit(&B::group, "group", "of --to int4: weights that share a scale, 32 unless given", OneOf{{"32", "64", "128"}});
@@ -73,6 +73,7 @@ kernels::WeightFormat FormatOf(const BenchOptions& options) {
                            : WeightFormat::kInt4Group128;
   }
   if (to == "nvfp4-w4a16") return WeightFormat::kNvfp4;
+  if (to == "fp8-block") return WeightFormat::kE4M3Block;
   return to == "fp8" ? WeightFormat::kE4M3 : WeightFormat::kBf16;
 }
 

@@ -87,9 +87,9 @@ std::string ReportTable(const QuantizeReport& report) {
     ++group.tensors;
     group.weights += ElementCount(tensor.precision.shape).value_or(0);
   }
-  std::string text = fmt::format("{:<10}{:>8}{:>15}  {}\n", "precision", "tensors", "weights", "why");
+  std::string text = fmt::format("{:<13}{:>8}{:>15}  {}\n", "precision", "tensors", "weights", "why");
   for (const auto& [kind, group] : groups) {
-    text += fmt::format("{:<10}{:>8}{:>15}  {}\n", kind.first, group.tensors, group.weights, kind.second);
+    text += fmt::format("{:<13}{:>8}{:>15}  {}\n", kind.first, group.tensors, group.weights, kind.second);
   }
   text +=
       fmt::format("{:.1f} MB, {:.3f} of BF16; {}\n", static_cast<double>(report.weight_bytes) / 1e6, report.ratio(),
@@ -146,7 +146,9 @@ Result<std::string> ReadCalibration(const Checkpoint& checkpoint, const Quantize
   return content;
 }
 
-std::optional<Encoding> HeadEncoding(const QuantizeOptions& options) {
+// --head fp8 of a recipe in blocks is in blocks, too.
+std::optional<Encoding> HeadEncoding(const QuantizeOptions& options, const Recipe& recipe) {
+  if (options.head && IsE4M3(recipe.encoding) && *options.head == Name(recipe.encoding)) return recipe.encoding;
   for (const Encoding encoding : {Encoding::kE4M3, Encoding::kNvfp4, Encoding::kInt8, Encoding::kInt4}) {
     if (options.head && *options.head == Name(encoding)) return encoding;
   }
@@ -158,7 +160,7 @@ PrecisionChoices Choices(const QuantizeOptions& options, const Recipe& recipe) {
           .group = !options.group || *options.group == "32" ? size_t{32}
                    : *options.group == "64"                 ? size_t{64}
                                                             : size_t{128},
-          .head = HeadEncoding(options),
+          .head = HeadEncoding(options, recipe),
           .keep = options.keep};
 }
 
@@ -167,7 +169,7 @@ Result<Comparison> Measure(const std::string& content, const QuantizeOptions& op
                            ThreadPool& pool, Invocation& call) {
   DecoderModelOptions model{.context = kGateContext, .cancel = &call.cancel()};
   const std::unique_ptr<DecoderModel> a = OCTET_TRY(DecoderModel::Open(call.word(0), model, pool));
-  model.activations = recipe.encoding == Encoding::kE4M3    ? nn::ActivationMode::kE4M3
+  model.activations = IsE4M3(recipe.encoding)               ? nn::ActivationMode::kE4M3
                       : recipe.encoding == Encoding::kNvfp4 ? nn::ActivationMode::kBf16
                                                             : nn::ActivationMode::kInt8;
   const std::unique_ptr<DecoderModel> b = OCTET_TRY(DecoderModel::Open(options.output, model, pool));
@@ -201,9 +203,10 @@ Status CheckList(const QuantizeOptions& options, const Invocation& call) {
 }
 
 Status CheckGroup(const QuantizeOptions& options, const Recipe& recipe) {
-  if (!options.group || recipe.encoding == Encoding::kInt4 || HeadEncoding(options) == Encoding::kInt4) return {};
+  if (!options.group || recipe.encoding == Encoding::kInt4 || HeadEncoding(options, recipe) == Encoding::kInt4)
+    return {};
   return Fail(ErrorCode::kInvalidArgument, "--group is of INT4, recipe ", recipe.name,
-              " has one scale a row; leave it out, or give --to int4 or --head int4");
+              " has none to choose; leave it out, or give --to int4 or --head int4");
 }
 
 Status Quantize(const QuantizeOptions& options, Invocation& call) {

@@ -111,9 +111,9 @@ Result<ShownModel> OfCheckpoint(const std::filesystem::path& path) {
 
 // Columns of a packed matrix are the rows of the tensor that it was made from.
 TensorInfo OfEntry(const PackEntry& entry) {
-  constexpr std::string_view kTypes[kernels::kWeightFormats] = {"F32",      "BF16",     "F8_E4M3",  "NVFP4",
-                                                                "INT8",     "INT4 g32", "INT4 g64", "INT4 g128",
-                                                                "INT4 z32", "INT4 z64", "INT4 z128"};
+  constexpr std::string_view kTypes[kernels::kWeightFormats] = {"F32",       "BF16",     "F8_E4M3",  "F8_E4M3 b128",
+                                                                "NVFP4",     "INT8",     "INT4 g32", "INT4 g64",
+                                                                "INT4 g128", "INT4 z32", "INT4 z64", "INT4 z128"};
   TensorInfo info;
   info.name = entry.name;
   info.stored_type = kTypes[static_cast<size_t>(entry.format)];

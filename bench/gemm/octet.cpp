@@ -21,10 +21,11 @@ using namespace octet::kernels;
 
 constexpr size_t kColumns = 1536, kDepth = 640;  // a multiple of every group
 constexpr WeightFormat kFormats[] = {
-    WeightFormat::kF32,         WeightFormat::kBf16,         WeightFormat::kE4M3,
-    WeightFormat::kNvfp4,       WeightFormat::kInt8,         WeightFormat::kInt4Group32,
-    WeightFormat::kInt4Group64, WeightFormat::kInt4Group128, WeightFormat::kInt4Zeros32};
-constexpr const char* kNames[] = {"f32", "bf16", "e4m3", "nvfp4", "int8", "int4/32", "int4/64", "int4/128", "int4z/32"};
+    WeightFormat::kF32,          WeightFormat::kBf16,       WeightFormat::kE4M3,        WeightFormat::kE4M3Block,
+    WeightFormat::kNvfp4,        WeightFormat::kInt8,       WeightFormat::kInt4Group32, WeightFormat::kInt4Group64,
+    WeightFormat::kInt4Group128, WeightFormat::kInt4Zeros32};
+constexpr const char* kNames[] = {"f32",  "bf16",    "e4m3",    "e4m3/128", "nvfp4",
+                                  "int8", "int4/32", "int4/64", "int4/128", "int4z/32"};
 
 // Integer weights are measured with int8 activations.
 ActivationFormat Read(WeightFormat format) {
@@ -50,6 +51,10 @@ struct Task {
     if (format == WeightFormat::kF32) PackWeightsF32(values.data(), kColumns, kDepth, first);
     if (format == WeightFormat::kBf16) PackWeightsBf16(values.data(), kColumns, kDepth, first);
     if (format == WeightFormat::kE4M3) PackWeightsE4M3(codes.data(), kColumns, kDepth, first);
+    if (format == WeightFormat::kE4M3Block) {
+      const std::vector<float> scales(kColumns * Fp8Blocks(kDepth), 0.125F);
+      PackWeightsE4M3Block(codes.data(), scales.data(), kColumns, kDepth, first);
+    }
     if (format == WeightFormat::kNvfp4) {
       for (uint8_t& code : codes) code &= 15;
       const std::vector<uint8_t> scales(kColumns * kDepth / kNvfp4Block, 0x38);

@@ -79,6 +79,19 @@ void FillE4M3(std::byte* to, size_t bytes, std::string_view seed) {
   FillWords(to, bytes, Repeat16(0x8787), Repeat16(0x3838), seed);
 }
 
+// The same in blocks with the scale 2^exponent; `depth` as it is packed.
+void FillE4M3Blocks(std::span<std::byte> to, size_t depth, int exponent, std::string_view seed) {
+  FillE4M3(to.data(), to.size(), seed);
+  const auto scale = std::bit_cast<uint32_t>(std::ldexp(1.0F, exponent));
+  for (size_t at = 0; at < to.size();) {
+    for (size_t k = 0; k < depth; k += kernels::kFp8Block) {
+      at += std::min(kernels::kFp8Block, depth - k) * kernels::kPanelColumns;
+      FillWords(to.data() + at, kernels::kFp8ScaleBytes, 0, scale * uint64_t{0x0000000100000001}, seed);
+      at += kernels::kFp8ScaleBytes;
+    }
+  }
+}
+
 // E2M1 codes of any size, with the scale 1 for every block.
 void FillNvfp4(std::span<std::byte> to, std::string_view seed) {
   FillWords(to.data(), to.size(), ~uint64_t{0}, 0, seed);
@@ -168,6 +181,8 @@ Result<PackedMatrix> RandomWeights::Matrix(std::string_view name) {
   std::fill_n(floats, scales, std::ldexp(1.0F, is_int8 ? exponent - 7 : is_nvfp4 ? exponent - 1 : exponent));
   if (is_e4m3) {
     FillE4M3(piece.bytes.data(), bytes, name);
+  } else if (format == kernels::WeightFormat::kE4M3Block) {
+    FillE4M3Blocks(piece.bytes.first(bytes), kernels::PaddedDepth(format, place.columns), exponent, name);
   } else if (is_nvfp4) {
     FillNvfp4(piece.bytes.first(bytes), name);
   } else if (kernels::IsInteger(format)) {

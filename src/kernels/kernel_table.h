@@ -24,7 +24,9 @@ namespace octet::kernels {
 // The sum is one FP32 chain per element over ascending k; BF16 pairs enter odd element first:
 // sum = fma(a[k], w[k], fma(a[k+1], w[k+1], sum)), as vdpbf16ps does, which also flushes denormals. INT4 weights have a
 // chain of codes, less their zero points, for each group: sum = fma(chain, scale of the group, sum), groups ascending,
-// denormals flushed too.
+// denormals flushed too. So does E4M3 in blocks: sum = fma(chain of the block, scale, sum), where the scale is the
+// weights' for BF16 activations; of activations that have scales of their blocks, fma(chain, scale of the weights *
+// scale of the activations, sum), the product of the scales rounded first.
 // Int8 activations with integer weights: each group's chain is a sum of integers, so it is exact, and enters as
 // sum = fma(float(chain), scale of the group, sum); INT8, one group without a scale in the stream, as float(chain).
 struct GemmArgs {
@@ -33,6 +35,7 @@ struct GemmArgs {
   const float* bias = nullptr;           // [columns], or null for 0
   const void* activations = nullptr;     // packed rows, all blocks
   const float* row_scales = nullptr;     // [rows], or null for 1
+  const float* block_scales = nullptr;   // [rows, Fp8Blocks(depth)], or null for 1; of E4M3 weights in blocks only
   float* out = nullptr;                  // [rows, out_stride]; the columns of the called panels are written
   size_t out_stride = 0;                 // in floats
   size_t rows = 0;
@@ -94,8 +97,9 @@ struct KernelTable {
     size_t rows = 0;
     size_t depth = 0;
     size_t padded_depth = 0;
-    void* packed = nullptr;       // start of the whole packed matrix
-    float* row_scales = nullptr;  // [rows], written by pack_activations_e4m3 and pack_activations_int8 only
+    void* packed = nullptr;         // start of the whole packed matrix
+    float* row_scales = nullptr;    // [rows], written by pack_activations_e4m3 and pack_activations_int8 only
+    float* block_scales = nullptr;  // [rows, Fp8Blocks(depth)], written by pack_activations_e4m3_blocks only
     size_t first_block = 0;
     size_t end_block = 0;
     WeightFormat weights = WeightFormat::kBf16;  // what they will be multiplied with; of int8 codes always to be given
@@ -105,6 +109,9 @@ struct KernelTable {
   // Rounds each row to E4M3 with the scale amax / 448 (1 where that is 0): code = ToE4M3(x / scale); packs the
   // codes' values as BF16, which holds them exactly.
   void (*pack_activations_e4m3)(const PackArgs& args) = nullptr;
+  // The same with a scale for each row and block of 128, 1 where that isn't a normal number: for E4M3 weights in
+  // blocks.
+  void (*pack_activations_e4m3_blocks)(const PackArgs& args) = nullptr;
   // Rounds each row to int8 codes with the scale amax / 127, 1 where that isn't a normal number: code = the integer
   // nearest to x * (1 / scale), ties to even. A row that holds infinity or NaN gets codes of zero and the scale NaN,
   // which its products become. Start values are those for `weights`.
@@ -169,6 +176,11 @@ std::span<const KernelTable* const> AvailableTiers();
 void PackWeightsF32(const float* rows, size_t columns, size_t depth, void* packed);
 void PackWeightsBf16(const float* rows, size_t columns, size_t depth, void* packed);
 void PackWeightsE4M3(const uint8_t* codes, size_t columns, size_t depth, void* packed);
+
+// E4M3 codes and scales [columns, Fp8Blocks(depth)]: each row of a checkpoint's block brings the block's scale. The
+// unpacking gives both back.
+void PackWeightsE4M3Block(const uint8_t* codes, const float* scales, size_t columns, size_t depth, void* packed);
+void UnpackWeightsE4M3Block(const void* packed, size_t columns, size_t depth, uint8_t* codes, float* scales);
 
 // E2M1 codes 0 .. 15, one a byte, and E4M3 scales 0 .. 0x7E (none negative, no NaN) of [columns, ceil(depth / 16)]. A
 // weight is the product of both, which BF16 holds exactly; what scales the whole tensor goes to column_scales.

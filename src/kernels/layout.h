@@ -1,13 +1,16 @@
 // How matrices lie in memory for the kernels: one layout for every CPU tier, one token and thousands.
 //
 // Weights [columns = out features, depth = in features] are cut into panels of 32 columns; panel p holds columns
-// 32p .. 32p+31 over the whole depth as one forward stream of records, of 128 bytes but for NVFP4 and INT4:
+// 32p .. 32p+31 over the whole depth as one forward stream of records, of 128 bytes but for those with scales:
 //   F32   record = 1 k:  column c's value at 4c
 //   BF16  record = 2 k:  column c's pair (k, k+1) at 4c
 //   E4M3  record = 4 k:  two tiles of 16 columns, 64 B each; a tile is four lanes of 16 B; lane i holds columns 4i ..
 //   4i+3 as
 //                        c0:k,k+1 c1:k,k+1 c2:.. c3:.. | c0:k+2,k+3 c1:.. c2:.. c3:..
 //                        so that unpacking low and high bytes yields BF16 pairs with the columns in order
+//   E4M3 in blocks
+//         record = 128 k that share a scale: 32 steps of 4 k, each as a record of E4M3, then the columns' 32 scales in
+//                        FP32. The last one ends with the depth: its scales stand behind its own codes
 //   NVFP4 record = two blocks of 16 k, 32 k: 4 steps of 8 k, 128 B each, then the columns' 32 E4M3 scales, 0 to 448, of
 //                        the first block and those of the second. The four halves of the 16-bit word at 4c+2b of a step
 //                        are the E2M1 codes of k+b, k+2+b, k+4+b and k+6+b, lowest bits first, so that one permute
@@ -17,8 +20,8 @@
 //                        in FP16. Byte 4c+j of a step holds code + 8 of k+j in its low half and of k+4+j in its high
 //                        one. With zero points the codes are 0 .. 15 as stored, and the columns' 32 zero points, a byte
 //                        each of 0 .. 128, follow the scales: the weight is (code - zero) * scale
-// Columns and depth are padded with weights of zero to whole panels and records (with zero points: columns with scales
-// of zero, and codes of zero in depth, which meet activations of zero).
+// Columns and depth are padded with weights of zero to whole panels and records, E4M3 in blocks to steps of 4 k (with
+// zero points: columns with scales of zero, and codes of zero in depth, which meet activations of zero).
 //
 // Activations [rows, depth] are what the tier's own packing makes for its products, in so many bytes. But for amx
 // (generic/gemm_tiles.inl and gemm_int8_tiles.inl), they are cut into blocks of up to 8 rows. A block of r rows is
@@ -36,13 +39,14 @@ namespace octet::kernels {
 // The functions below are static: the file of a CPU tier must not leave copies of them, built with wide instructions,
 // to others.
 inline constexpr size_t kPanelColumns = 32;
-inline constexpr size_t kRecordBytes = 128;  // also of a step of NVFP4 and INT4
+inline constexpr size_t kRecordBytes = 128;  // also of a step of E4M3 in blocks, NVFP4 and INT4
 inline constexpr size_t kRowBlock = 8;
 
 enum class WeightFormat : uint8_t {
   kF32,
   kBf16,
   kE4M3,
+  kE4M3Block,
   kNvfp4,
   kInt8,
   kInt4Group32,
@@ -52,7 +56,7 @@ enum class WeightFormat : uint8_t {
   kInt4Zeros64,
   kInt4Zeros128,
 };
-inline constexpr size_t kWeightFormats = 11;
+inline constexpr size_t kWeightFormats = 12;
 
 // Formats whose codes are integers, the last ones.
 inline constexpr size_t kIntegerFormats = 7;
@@ -77,6 +81,10 @@ static constexpr int StoredZero(WeightFormat format) {
   return format == WeightFormat::kInt8 || HasZeros(format) ? 128 : 8;
 }
 
+inline constexpr size_t kFp8Block = 128;  // depth positions that share an FP32 scale
+inline constexpr size_t kFp8Step = 4;
+inline constexpr size_t kFp8ScaleBytes = kPanelColumns * sizeof(float);
+
 inline constexpr size_t kNvfp4Block = 16;   // depth positions that share an E4M3 scale
 inline constexpr size_t kNvfp4Record = 32;  // of two blocks, so that records lie on cache lines
 
@@ -88,24 +96,32 @@ static constexpr size_t Int4Group(WeightFormat format) {
 // Bytes of a record's codes; scales follow, then INT4's zero points.
 static constexpr size_t CodeBytes(WeightFormat format) {
   if (format == WeightFormat::kNvfp4) return kNvfp4Record / 8 * kRecordBytes;
+  if (format == WeightFormat::kE4M3Block) return kFp8Block / kFp8Step * kRecordBytes;
   return Int4Group(format) == 0 ? kRecordBytes : Int4Group(format) / 8 * kRecordBytes;
 }
 
-// Depth positions in a record, and its bytes.
+// Depth positions in a record, and its bytes; of E4M3 in blocks those of all but the last.
 static constexpr size_t RecordDepth(WeightFormat format) {
   if (Int4Group(format) != 0) return Int4Group(format);
   if (format == WeightFormat::kNvfp4) return kNvfp4Record;
+  if (format == WeightFormat::kE4M3Block) return kFp8Block;
   return format == WeightFormat::kF32 ? 1 : format == WeightFormat::kBf16 ? 2 : 4;
 }
 static constexpr size_t RecordBytes(WeightFormat format) {
+  if (format == WeightFormat::kE4M3Block) return CodeBytes(format) + kFp8ScaleBytes;
   if (format == WeightFormat::kNvfp4) return CodeBytes(format) + kNvfp4Record / kNvfp4Block * kPanelColumns;
   return CodeBytes(format) + (Int4Group(format) == 0 ? 0 : HasZeros(format) ? 3 * kPanelColumns : 2 * kPanelColumns);
 }
 static constexpr size_t PaddedDepth(WeightFormat format, size_t depth) {
-  return (depth + RecordDepth(format) - 1) / RecordDepth(format) * RecordDepth(format);
+  const size_t unit = format == WeightFormat::kE4M3Block ? kFp8Step : RecordDepth(format);
+  return (depth + unit - 1) / unit * unit;
 }
+// Blocks of E4M3 in blocks, of a depth padded or not.
+static constexpr size_t Fp8Blocks(size_t depth) { return (depth + kFp8Block - 1) / kFp8Block; }
 static constexpr size_t Panels(size_t columns) { return (columns + kPanelColumns - 1) / kPanelColumns; }
 static constexpr size_t PanelBytes(WeightFormat format, size_t depth) {
+  if (format == WeightFormat::kE4M3Block)
+    return PaddedDepth(format, depth) * kPanelColumns + Fp8Blocks(depth) * kFp8ScaleBytes;
   return PaddedDepth(format, depth) / RecordDepth(format) * RecordBytes(format);
 }
 static constexpr size_t PackedBytes(WeightFormat format, size_t columns, size_t depth) {
@@ -127,9 +143,11 @@ static constexpr size_t PackedOffset(WeightFormat format, size_t depth, size_t c
       return panel + record + 4 * c;
     case WeightFormat::kBf16:
       return panel + record + 4 * c + 2 * (k % 2);
-    case WeightFormat::kE4M3: {
+    case WeightFormat::kE4M3:
+    case WeightFormat::kE4M3Block: {
+      const size_t step = k % RecordDepth(format) / kFp8Step * kRecordBytes;
       const size_t tile = c / 16 * 64, lane = c % 16 / 4 * 16, pair = k % 4 / 2 * 8;
-      return panel + record + tile + lane + pair + c % 4 * 2 + k % 2;
+      return panel + record + step + tile + lane + pair + c % 4 * 2 + k % 2;
     }
     case WeightFormat::kNvfp4:
       return panel + record + k % kNvfp4Record / 8 * kRecordBytes + 4 * c + k % 2 * 2 + k % 8 / 4;
@@ -148,6 +166,14 @@ static constexpr size_t PackedScaleOffset(WeightFormat format, size_t depth, siz
 static constexpr size_t PackedZeroOffset(WeightFormat format, size_t depth, size_t column, size_t k) {
   const size_t c = column % kPanelColumns;
   return PackedScaleOffset(format, depth, column, k) - 2 * c + 2 * kPanelColumns + c;
+}
+
+// Byte offset of the FP32 scale of (column, k) in packed weights of E4M3 in blocks.
+static constexpr size_t PackedFp8ScaleOffset(size_t depth, size_t column, size_t k) {
+  constexpr WeightFormat kFormat = WeightFormat::kE4M3Block;
+  const size_t block = k / kFp8Block, left = PaddedDepth(kFormat, depth) - block * kFp8Block;
+  return column / kPanelColumns * PanelBytes(kFormat, depth) + block * RecordBytes(kFormat) +
+         (left < kFp8Block ? left : kFp8Block) * kPanelColumns + column % kPanelColumns * sizeof(float);
 }
 
 // Byte offset of the E4M3 scale of (column, k) in packed NVFP4 weights.

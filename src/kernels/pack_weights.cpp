@@ -77,6 +77,23 @@ void PackWeightsE4M3(const uint8_t* codes, size_t columns, size_t depth, void* p
   PackWeights<WeightFormat::kE4M3>(codes, columns, depth, packed);
 }
 
+void PackWeightsE4M3Block(const uint8_t* codes, const float* scales, size_t columns, size_t depth, void* packed) {
+  PackWeights<WeightFormat::kE4M3Block>(codes, columns, depth, packed);
+  for (size_t column = 0; column < columns; ++column) {
+    for (size_t k = 0; k < depth; k += kFp8Block)
+      reference::StoreAs(packed, PackedFp8ScaleOffset(depth, column, k), *scales++);
+  }
+}
+
+void UnpackWeightsE4M3Block(const void* packed, size_t columns, size_t depth, uint8_t* codes, float* scales) {
+  for (size_t column = 0; column < columns; ++column) {
+    for (size_t k = 0; k < depth; ++k)
+      *codes++ = reference::LoadAs<uint8_t>(packed, PackedOffset(WeightFormat::kE4M3Block, depth, column, k));
+    for (size_t k = 0; k < depth; k += kFp8Block)
+      *scales++ = reference::LoadAs<float>(packed, PackedFp8ScaleOffset(depth, column, k));
+  }
+}
+
 void PackWeightsNvfp4(const uint8_t* codes, const uint8_t* scales, size_t columns, size_t depth, void* packed) {
   std::memset(packed, 0, PackedBytes(WeightFormat::kNvfp4, columns, depth));
   for (size_t column = 0; column < columns; ++column) {

@@ -87,6 +87,10 @@ void PackWeights(WeightFormat format, void* packed) {
   if (format == WeightFormat::kF32) PackWeightsF32(weights.data(), kColumns, kDepth, packed);
   if (format == WeightFormat::kBf16) PackWeightsBf16(weights.data(), kColumns, kDepth, packed);
   if (format == WeightFormat::kE4M3) PackWeightsE4M3(Codes(kColumns * kDepth).data(), kColumns, kDepth, packed);
+  if (format == WeightFormat::kE4M3Block) {
+    const Floats scales(kColumns * Fp8Blocks(kDepth), 1.0f / 448);
+    PackWeightsE4M3Block(Codes(kColumns * kDepth).data(), scales.data(), kColumns, kDepth, packed);
+  }
   if (format == WeightFormat::kNvfp4) {
     std::vector<uint8_t> codes = Codes(kColumns * kDepth), scales = Codes(kColumns * (kDepth / kNvfp4Block + 1));
     for (uint8_t& code : codes) code &= 15;
@@ -269,6 +273,7 @@ std::vector<SelfTestResult> SelfTest(const KernelTable& tier) {
       Gemm(tier, {WeightFormat::kF32, ActivationFormat::kF32}, "product F32"),
       Gemm(tier, {WeightFormat::kBf16, ActivationFormat::kBf16}, "product BF16"),
       Gemm(tier, {WeightFormat::kE4M3, ActivationFormat::kBf16}, "product E4M3"),
+      Gemm(tier, {WeightFormat::kE4M3Block, ActivationFormat::kBf16}, "product E4M3 in blocks"),
       Gemm(tier, {WeightFormat::kNvfp4, ActivationFormat::kBf16}, "product NVFP4"),
       Compare(tier, "rounding to NVFP4", RoundToNvfp4),
       Compare(tier, "RMS norm", RmsNorm),

@@ -68,7 +68,8 @@ Status CheckpointWeights::PackColumns(const Source& source, const PackedMatrix& 
     if (!done) return Prefixed(std::move(done).error(), path_ + ": ");
     return {};
   }
-  const bool is_codes = matrix.format == WeightFormat::kE4M3;
+  const bool in_blocks = matrix.format == WeightFormat::kE4M3Block;
+  const bool is_codes = matrix.format == WeightFormat::kE4M3 || in_blocks;
   scratch.resize(is_codes ? (count * matrix.depth + 3) / 4 : count * matrix.depth);
   auto* codes = reinterpret_cast<std::byte*>(scratch.data());
   size_t part_begin = 0;
@@ -89,12 +90,29 @@ Status CheckpointWeights::PackColumns(const Source& source, const PackedMatrix& 
   }
   if (matrix.format == WeightFormat::kF32) {
     kernels::PackWeightsF32(scratch.data(), count, matrix.depth, packed);
+  } else if (in_blocks) {
+    kernels::PackWeightsE4M3Block(reinterpret_cast<const uint8_t*>(codes), BlockScalesOf(source, first, count).data(),
+                                  count, matrix.depth, packed);
   } else if (is_codes) {
     kernels::PackWeightsE4M3(reinterpret_cast<const uint8_t*>(codes), count, matrix.depth, packed);
   } else {
     kernels::PackWeightsBf16(scratch.data(), count, matrix.depth, packed);
   }
   return {};
+}
+
+std::vector<float> CheckpointWeights::BlockScalesOf(const Source& source, size_t first, size_t count) const {
+  std::vector<float> scales;
+  size_t part_begin = 0;
+  for (const Part& part : source.parts) {
+    const size_t begin = std::max(first, part_begin), end = std::min(first + count, part_begin + part.slot.rows);
+    if (begin < end) {
+      const std::vector<float> of_part = part.blocks->OfRows(part.slot.first_row + begin - part_begin, end - begin);
+      scales.insert(scales.end(), of_part.begin(), of_part.end());
+    }
+    part_begin += part.slot.rows;
+  }
+  return scales;
 }
 
 Status CheckpointWeights::PackIntegerColumns(const Source& source, const PackedMatrix& matrix, size_t first,

@@ -55,7 +55,7 @@ Result<CheckpointWeights> CheckpointWeights::Open(const Checkpoint& checkpoint, 
   weights.pool_ = &pool;
   const std::vector<WeightSlot> slots = WeightSlots(spec);
   const WeightFormat dense = OCTET_TRY(weights.DenseFormat(slots, compute));
-  for (const WeightSlot& slot : slots) OCTET_TRY(weights.AddSlot(slot, dense));
+  for (const WeightSlot& slot : slots) OCTET_TRY(weights.AddSlot(slot, dense, checkpoint.config));
   weights.JoinFusedParts();
   return weights;
 }
@@ -88,7 +88,7 @@ auto CheckpointWeights::FindCodes(const WeightSlot& slot) const
   return std::pair(std::move(part), format);
 }
 
-Status CheckpointWeights::AddSlot(const WeightSlot& slot, WeightFormat dense) {
+Status CheckpointWeights::AddSlot(const WeightSlot& slot, WeightFormat dense, const Json& config) {
   if (auto codes = OCTET_TRY(FindCodes(slot))) {
     entries_.push_back({.name = slot.name, .is_matrix = true});
     sources_.push_back({.parts = {}, .format = codes->second});
@@ -107,13 +107,21 @@ Status CheckpointWeights::AddSlot(const WeightSlot& slot, WeightFormat dense) {
   Source source{.parts = {}, .format = dense};
   source.parts.push_back({.slot = slot, .bias = {}, .scale = {}});
   if (slot.IsMatrix() && (info->dtype == DType::kE4M3 || info->dtype == DType::kE5M2)) {
-    source.format = WeightFormat::kE4M3;
-    source.parts.back().scale = OCTET_TRY(FindScale(*info));
+    source.format = OCTET_TRY(FindScales(*info, config, source.parts.back()));
     source.input_scale = OCTET_TRY(ReadInputScale(*info));
   }
   entries_.push_back({.name = slot.name, .is_matrix = slot.IsMatrix()});
   sources_.push_back(std::move(source));
   return {};
+}
+
+Result<WeightFormat> CheckpointWeights::FindScales(const TensorInfo& weight, const Json& config, Part& part) const {
+  Result<std::optional<BlockScales>> blocks = FindBlockScales(*tensors_, weight, config);
+  if (!blocks) return Prefixed(std::move(blocks).error(), path_ + ": ");
+  part.blocks = std::move(*blocks);
+  if (part.blocks) return WeightFormat::kE4M3Block;
+  part.scale = OCTET_TRY(FindScale(weight));
+  return WeightFormat::kE4M3;
 }
 
 Result<std::string> CheckpointWeights::FindScale(const TensorInfo& weight) const {
@@ -124,10 +132,6 @@ Result<std::string> CheckpointWeights::FindScale(const TensorInfo& weight) const
   std::string name = weight.name + "_scale";
   const TensorInfo* scale = tensors_->Find(name);
   if (scale == nullptr) {
-    if (tensors_->Find(weight.name + "_scale_inv") != nullptr) {
-      return Fail(ErrorCode::kUnsupported, path_, ": tensor ", weight.name, " is scaled in blocks (", weight.name,
-                  "_scale_inv), which isn't known; one scale per row or tensor is");
-    }
     return Fail(ErrorCode::kNotFound, path_, ": tensor ", weight.name, " is F8_E4M3, but its scale ", name,
                 " is missing");
   }
@@ -135,7 +139,8 @@ Result<std::string> CheckpointWeights::FindScale(const TensorInfo& weight) const
   const uint64_t rows = weight.shape[0];
   if (!IsFloat(scale->dtype) || (count != 1 && scale->shape != Shape{rows} && scale->shape != Shape{rows, 1})) {
     return Fail(ErrorCode::kUnsupported, path_, ": scale ", name, " has shape ", ToText(scale->shape), " in ",
-                scale->stored_type, "; known are one number, [", rows, "] and [", rows, ", 1] of floats");
+                scale->stored_type, "; known are one number, [", rows, "] and [", rows,
+                ", 1] of floats, and blocks of 128 x 128");
   }
   return name;
 }
@@ -246,6 +251,7 @@ Result<std::vector<float>> CheckpointWeights::ScalesOf(const Part& part) const {
 Result<std::vector<float>> CheckpointWeights::JoinScales(const Source& source) const {
   std::vector<float> joined;
   if (source.format == WeightFormat::kF32 || source.format == WeightFormat::kBf16) return joined;
+  if (source.format == WeightFormat::kE4M3Block) return joined;  // in the panels
   for (const Part& part : source.parts) {
     const std::vector<float> scales = OCTET_TRY(ScalesOf(part));
     joined.insert(joined.end(), scales.begin(), scales.end());

@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "base/thread_pool.h"
+#include "models/block_scales.h"
 #include "models/integer_matrix.h"
 #include "models/model_spec.h"
 #include "models/nvfp4_matrix.h"
@@ -55,7 +56,8 @@ enum class ComputeType { kAuto, kBf16, kF32 };
 
 // Packs each matrix from the checkpoint when it is asked for, and keeps none: memory is bounded by what the caller
 // holds, one block of the arena and some rows in flight. A tensor in F8_E4M3 with `<module>.weight_scale` beside it
-// becomes an E4M3 matrix, whatever lists say; `<module>.input_scale`, one number, is the scale of its inputs where they
+// becomes an E4M3 matrix, whatever lists say, one in blocks where the scales are of blocks (models/block_scales.h);
+// `<module>.input_scale`, one number, is the scale of its inputs where they
 // are rounded to E4M3. Integer codes and their scales (models/integer_matrix.h) become INT8 and INT4 matrices,
 // codes of NVFP4 (models/nvfp4_matrix.h) NVFP4 ones, whose factor goes to the scales of their columns.
 class CheckpointWeights : public WeightProvider {
@@ -79,7 +81,8 @@ class CheckpointWeights : public WeightProvider {
   struct Part {
     WeightSlot slot;
     std::string bias;   // tensor's name, empty for none
-    std::string scale;  // of an E4M3 tensor, else empty
+    std::string scale;  // of an E4M3 tensor that isn't scaled in blocks, else empty
+    std::optional<BlockScales> blocks = {};
     std::optional<IntegerMatrix> integers = {};
     std::optional<Nvfp4Matrix> nvfp4 = {};
   };
@@ -92,9 +95,11 @@ class CheckpointWeights : public WeightProvider {
   CheckpointWeights() = default;
   // What matrices that aren't quantised are packed as.
   Result<kernels::WeightFormat> DenseFormat(const std::vector<WeightSlot>& slots, ComputeType compute) const;
-  Status AddSlot(const WeightSlot& slot, kernels::WeightFormat dense);
+  Status AddSlot(const WeightSlot& slot, kernels::WeightFormat dense, const Json& config);
   // The part of a slot whose module holds codes of four bits or integers, if it does, and their format.
   Result<std::optional<std::pair<Part, kernels::WeightFormat>>> FindCodes(const WeightSlot& slot) const;
+  // Where the scales of an E4M3 tensor are, and the format that it becomes.
+  Result<kernels::WeightFormat> FindScales(const TensorInfo& weight, const Json& config, Part& part) const;
   Result<std::string> FindScale(const TensorInfo& weight) const;
   // The static scale of the weight's inputs, 0 where the checkpoint has none.
   Result<float> ReadInputScale(const TensorInfo& weight) const;
@@ -109,6 +114,8 @@ class CheckpointWeights : public WeightProvider {
   // Columns first .. first + count - 1 of the joined matrix into `packed`, their own place.
   Status PackColumns(const Source& source, const PackedMatrix& matrix, size_t first, size_t count,
                      std::vector<float>& scratch, std::byte* packed) const;
+  // Scales of blocks for those columns, [count, blocks].
+  std::vector<float> BlockScalesOf(const Source& source, size_t first, size_t count) const;
   Status PackIntegerColumns(const Source& source, const PackedMatrix& matrix, size_t first, size_t count,
                             std::byte* packed) const;
   Status PackNvfp4Columns(const Source& source, const PackedMatrix& matrix, size_t first, size_t count,

@@ -41,9 +41,12 @@ Result<Packing> PlanPacking(ExecutionContext& context, const PackedMatrix& matri
   packing.format = FormatFor(context, format);
   const size_t bytes = OCTET_TRY(PackingBytes(packing.format, format, rows.count, padded));
   args.packed = OCTET_TRY(context.workspace.Bytes(bytes));
-  const bool is_e4m3 = format == WeightFormat::kE4M3 && context.activations == ActivationMode::kE4M3;
+  const bool in_blocks = format == WeightFormat::kE4M3Block;
+  const bool is_e4m3 = (format == WeightFormat::kE4M3 || in_blocks) && context.activations == ActivationMode::kE4M3;
   const bool is_nvfp4 = format == WeightFormat::kNvfp4 && context.activations == ActivationMode::kNvfp4;
-  if (is_e4m3 || is_nvfp4 || packing.format == ActivationFormat::kInt8)
+  if (is_e4m3 && in_blocks && matrix.input_scale == 0)
+    args.block_scales = OCTET_TRY(context.workspace.Floats(rows.count * kernels::Fp8Blocks(rows.width)));
+  else if (is_e4m3 || is_nvfp4 || packing.format == ActivationFormat::kInt8)
     args.row_scales = OCTET_TRY(context.workspace.Floats(rows.count));
   if (is_nvfp4 || (is_e4m3 && matrix.input_scale != 0)) {
     packing.rounded = OCTET_TRY(context.workspace.Floats(rows.count * rows.width));
@@ -80,6 +83,8 @@ void PackBlocks(const ExecutionContext& context, const PackedMatrix& matrix, Pac
     context.kernels.pack_activations_f32(args);
   } else if (packing.format == ActivationFormat::kInt8) {
     context.kernels.pack_activations_int8(args);
+  } else if (args.block_scales != nullptr) {
+    context.kernels.pack_activations_e4m3_blocks(args);
   } else if (args.row_scales != nullptr) {
     context.kernels.pack_activations_e4m3(args);
   } else {
@@ -97,6 +102,7 @@ void MultiplyPanels(const ExecutionContext& context, const PackedMatrix& matrix,
   args.bias = matrix.bias.empty() ? nullptr : matrix.bias.data();
   args.activations = input.data;
   args.row_scales = input.row_scales;
+  args.block_scales = input.block_scales;
   args.out = out;
   args.out_stride = out_stride;
   args.rows = input.count;

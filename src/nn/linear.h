@@ -25,7 +25,8 @@ struct Rows {
 // Rows as the products read them; memory of the context's workspace.
 struct PackedRows {
   const void* data = nullptr;
-  const float* row_scales = nullptr;  // null for 1
+  const float* row_scales = nullptr;    // null for 1
+  const float* block_scales = nullptr;  // of each row's blocks of 128 inputs, null for 1
   kernels::ActivationFormat format = kernels::ActivationFormat::kF32;
   size_t count = 0;
   size_t padded_depth = 0;
@@ -65,6 +66,7 @@ Result<PackedRows> PackRows(ExecutionContext& context, const PackedMatrix& matri
   const kernels::KernelTable::PackArgs& args = packing.args;
   return PackedRows{.data = args.packed,
                     .row_scales = args.row_scales,
+                    .block_scales = args.block_scales,
                     .format = packing.format,
                     .count = rows.count,
                     .padded_depth = args.padded_depth};

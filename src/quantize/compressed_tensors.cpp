@@ -17,6 +17,11 @@ Json WeightArguments(const TensorPrecision& tensor) {
   switch (*tensor.encoding) {
     case Encoding::kE4M3:
       return Arguments(8, "float", "channel", /*dynamic=*/false, nullptr);
+    case Encoding::kE4M3Blocks: {
+      Json arguments = Arguments(8, "float", "block", /*dynamic=*/false, nullptr);
+      arguments["block_structure"] = {tensor.group, tensor.group};
+      return arguments;
+    }
     case Encoding::kNvfp4: {
       Json arguments = Arguments(4, "float", "tensor_group", /*dynamic=*/false, tensor.group);
       arguments["scale_dtype"] = "torch.float8_e4m3fn";
@@ -31,15 +36,20 @@ Json WeightArguments(const TensorPrecision& tensor) {
 }
 
 std::string_view Format(const TensorPrecision& tensor) {
-  if (*tensor.encoding == Encoding::kE4M3) return "float-quantized";
+  if (IsE4M3(*tensor.encoding)) return "float-quantized";
   return *tensor.encoding == Encoding::kNvfp4 ? "nvfp4-pack-quantized" : "pack-quantized";
 }
 
+Json ActivationArguments(const TensorPrecision& tensor) {
+  if (*tensor.encoding == Encoding::kE4M3) return Arguments(8, "float", "token", /*dynamic=*/true, nullptr);
+  if (*tensor.encoding != Encoding::kE4M3Blocks) return nullptr;
+  return Arguments(8, "float", "group", /*dynamic=*/true, tensor.group);
+}
+
 Json Group(const TensorPrecision& tensor, std::string_view target) {
-  const bool is_float = *tensor.encoding == Encoding::kE4M3;
   return {{"targets", Json::array({target})},
           {"weights", WeightArguments(tensor)},
-          {"input_activations", is_float ? Arguments(8, "float", "token", /*dynamic=*/true, nullptr) : Json(nullptr)},
+          {"input_activations", ActivationArguments(tensor)},
           {"output_activations", nullptr}};
 }
 

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/checked.h"
 #include "numeric/fp8.h"
 
 namespace octet {
@@ -61,7 +62,44 @@ RoundingNoise EncodeRow(std::span<const float> row, float scale, const DecodeTab
   return noise;
 }
 
+// Scales of the blocks whose first row is `row`.
+void FindBlockScales(std::span<const float> weights, size_t row, size_t columns, std::span<float> scales) {
+  const size_t rows = weights.size() / columns, end = std::min(row + kE4M3BlockSide, rows);
+  for (size_t block = 0; block < scales.size(); ++block) {
+    const size_t first = block * kE4M3BlockSide, count = std::min(kE4M3BlockSide, columns - first);
+    float amax = 0;
+    for (size_t r = row; r < end; ++r)
+      amax = std::max(amax, LargestMagnitude(weights.subspan(r * columns + first, count)));
+    const float scale = amax / kE4M3Max;
+    scales[block] = scale < std::numeric_limits<float>::min() ? 1 : scale;
+  }
+}
+
 }  // namespace
+
+Result<EncodedRows> EncodeE4M3Blocks(std::span<const float> weights, size_t rows, size_t columns, ThreadPool& pool) {
+  OCTET_CHECK(weights.size() == rows * columns);
+  const size_t row_blocks = CeilDivide(rows, kE4M3BlockSide), blocks = CeilDivide(columns, kE4M3BlockSide);
+  EncodedRows encoded{
+      .codes = std::vector<uint8_t>(weights.size()), .scales = std::vector<float>(row_blocks * blocks), .noise = {}};
+  pool.ForEachShare(row_blocks, [&](size_t begin, size_t end) {
+    for (size_t block = begin; block < end; ++block)
+      FindBlockScales(weights, block * kE4M3BlockSide, columns,
+                      std::span(encoded.scales).subspan(block * blocks, blocks));
+  });
+  const DecodeTable decode = MakeDecodeTable();
+  encoded.noise = OCTET_TRY(EncodeRows(weights, columns, pool, [&](size_t row, std::span<const float> values) {
+    const float* scales = encoded.scales.data() + row / kE4M3BlockSide * blocks;
+    RoundingNoise noise;
+    for (size_t block = 0; block < blocks; ++block) {
+      const size_t first = block * kE4M3BlockSide, count = std::min(kE4M3BlockSide, columns - first);
+      noise.Add(
+          EncodeRow(values.subspan(first, count), scales[block], decode, encoded.codes.data() + row * columns + first));
+    }
+    return noise;
+  }));
+  return encoded;
+}
 
 Result<EncodedRows> EncodeE4M3Rows(std::span<const float> weights, size_t rows, size_t columns, ThreadPool& pool) {
   OCTET_CHECK(weights.size() == rows * columns);

@@ -1,4 +1,4 @@
-// FP8 storage of a weight matrix: E4M3 codes with one FP32 scale per row (output channel).
+// FP8 storage of a weight matrix: E4M3 codes with one FP32 scale per row (output channel), or per block of 128 x 128.
 //
 //   EncodedRows encoded = OCTET_TRY(EncodeE4M3Rows(weights, rows, columns, pool));
 //   // weights[r, c] is about ToFloat(E4M3{encoded.codes[r * columns + c]}) * encoded.scales[r]
@@ -16,7 +16,7 @@ namespace octet {
 
 struct EncodedRows {
   std::vector<uint8_t> codes;  // [rows, columns]
-  std::vector<float> scales;   // [rows], multipliers
+  std::vector<float> scales;   // [rows], or one of each block, multipliers
   RoundingNoise noise;
 };
 
@@ -25,5 +25,12 @@ struct EncodedRows {
 // between them is what amax alone leaves to chance (docs/decisions/fp8-row-scales.md). Cost: about 9 encodings of each
 // weight. Fails with corrupt, naming the place, where a weight is NaN or infinite.
 Result<EncodedRows> EncodeE4M3Rows(std::span<const float> weights, size_t rows, size_t columns, ThreadPool& pool);
+
+inline constexpr size_t kE4M3BlockSide = 128;
+
+// The same with scales [ceil(rows / 128), ceil(columns / 128)], each amax / 448 of its block, 1 where that isn't a
+// normal number; the last blocks of both axes may be shorter. Requires rows that begin with a block. Cost: one encoding
+// of each weight.
+Result<EncodedRows> EncodeE4M3Blocks(std::span<const float> weights, size_t rows, size_t columns, ThreadPool& pool);
 
 }  // namespace octet

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/checked.h"
+#include "quantize/e4m3_rows.h"
 #include "quantize/glob.h"
 #include "quantize/nvfp4_rows.h"
 
@@ -91,6 +92,7 @@ void Encode(Encoding encoding, const PrecisionChoices& choices, TensorPrecision&
   tensor.encoding = encoding;
   if (encoding == Encoding::kInt4) tensor.group = choices.group;
   if (encoding == Encoding::kNvfp4) tensor.group = kNvfp4BlockColumns;
+  if (encoding == Encoding::kE4M3Blocks) tensor.group = kE4M3BlockSide;
 }
 
 // "layers.3.attn.qkv" of each of its parts (models/model_spec.h); another slot's own name.
@@ -160,11 +162,14 @@ std::string_view ModuleOf(std::string_view tensor) {
 
 uint64_t TensorPrecision::groups() const { return group == 0 ? 1 : CeilDivide(RowSize(shape), group); }
 
+uint64_t TensorPrecision::row_block() const { return encoding == Encoding::kE4M3Blocks ? kE4M3BlockSide : 1; }
+
 bool TensorPrecision::is_ragged() const { return group != 0 && RowSize(shape) % group != 0; }
 
 std::string TensorPrecision::precision() const {
   if (!encoding) return std::string(octet::Name(dtype));
   if (*encoding == Encoding::kE4M3) return std::string(octet::Name(DType::kE4M3));
+  if (*encoding == Encoding::kE4M3Blocks) return Cat(octet::Name(DType::kE4M3), " b", group);
   if (*encoding == Encoding::kNvfp4) return "NVFP4";
   return *encoding == Encoding::kInt8 ? "INT8" : Cat("INT4 g", group);
 }

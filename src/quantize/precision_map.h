@@ -32,18 +32,20 @@ struct TensorPrecision {
   std::string source;  // in the input; another name for a head that was tied
   Shape shape = {};
   std::optional<Encoding> encoding = {};  // of a quantised matrix
-  size_t group = 0;                       // inputs that share a scale, of INT4 and NVFP4
+  size_t group = 0;                       // inputs that share a scale, of INT4, NVFP4 and E4M3 in blocks
   DType dtype = DType::kBf16;             // written, of a tensor that stays
   std::string reason =
       {};  // "recipe", "embedding", "head", "norm or bias", "--keep PATTERN", "not part of the model's layers"
   std::string joined = {};  // the matrix that readers may join it into, by slot: "layers.3.attn.qkv"; else its own
 
   bool quantised() const { return encoding.has_value(); }
-  // Scales of a row: of INT4 and NVFP4 columns / group, rounded up.
+  // Scales of a row: where inputs are in groups, columns / group, rounded up.
   uint64_t groups() const;
+  // Rows that share scales: 128 of E4M3 in blocks, else 1.
+  uint64_t row_block() const;
   // Whether the last group of a row has fewer columns than the others.
   bool is_ragged() const;
-  // "BF16", "F8_E4M3", "NVFP4", "INT8", "INT4 g32".
+  // "BF16", "F8_E4M3", "F8_E4M3 b128", "NVFP4", "INT8", "INT4 g32".
   std::string precision() const;
 };
 

@@ -19,6 +19,16 @@ constexpr Recipe kRecipes[] = {
      .needs_calibration = false,
      .full_speed_tiers = "avx2, avx512, avx512_bf16, amx",
      .readers = kReaders},
+    {.name = "fp8-block",
+     .alias = "",
+     .encoding = Encoding::kE4M3Blocks,
+     .summary = "E4M3 weights, one FP32 scale per 128 x 128; activations E4M3 with a scale per 128 inputs or BF16, "
+                "chosen when "
+                "it runs",
+     .bits_per_weight = 8,
+     .needs_calibration = false,
+     .full_speed_tiers = "avx2, avx512, avx512_bf16, amx",
+     .readers = kReaders},
     {.name = "nvfp4-w4a16",
      .alias = "",
      .encoding = Encoding::kNvfp4,
@@ -54,6 +64,7 @@ constexpr Recipe kRecipes[] = {
 std::string_view Name(Encoding encoding) {
   switch (encoding) {
     case Encoding::kE4M3:
+    case Encoding::kE4M3Blocks:
       return "fp8";
     case Encoding::kNvfp4:
       return "nvfp4";

@@ -62,8 +62,10 @@ Result<EncodedSlice> EncodeSlice(const TensorPrecision& tensor, std::span<const 
     const EncodedNvfp4 encoded = OCTET_TRY(EncodeNvfp4Rows(floats, rows, columns, global, pool));
     return EncodedSlice{BytesOf(encoded.codes), BytesOf(encoded.scales), encoded.noise};
   }
-  if (*tensor.encoding == Encoding::kE4M3) {
-    const EncodedRows encoded = OCTET_TRY(EncodeE4M3Rows(floats, rows, columns, pool));
+  if (IsE4M3(*tensor.encoding)) {
+    const EncodedRows encoded =
+        OCTET_TRY(*tensor.encoding == Encoding::kE4M3 ? EncodeE4M3Rows(floats, rows, columns, pool)
+                                                      : EncodeE4M3Blocks(floats, rows, columns, pool));
     return EncodedSlice{BytesOf(encoded.codes), BytesOf(encoded.scales), encoded.noise};
   }
   const EncodedIntegers encoded =
@@ -97,7 +99,7 @@ std::vector<TensorSpec> OutputTensors(const PrecisionMap& map) {
       specs.push_back({ScaleNameOf(tensor.name), DType::kE4M3, {rows, tensor.groups()}});
     } else if (tensor.quantised()) {
       specs.push_back({tensor.name, DType::kE4M3, tensor.shape});
-      specs.push_back({ScaleNameOf(tensor.name), DType::kF32, {rows, 1}});
+      specs.push_back({ScaleNameOf(tensor.name), DType::kF32, {CeilDivide(rows, tensor.row_block()), tensor.groups()}});
     } else {
       specs.push_back({tensor.name, tensor.dtype, tensor.shape});
     }
@@ -146,7 +148,7 @@ Status CopyTensor(const TensorSource& source, const TensorPrecision& tensor, Sha
 Result<RoundingNoise> EncodeTensor(const TensorSource& source, const TensorPrecision& tensor,
                                    const GlobalScales& globals, ShardedSafetensorsWriter& writer,
                                    const QuantizeRun& run) {
-  const std::string codes = *tensor.encoding == Encoding::kE4M3 ? tensor.name : PackedNameOf(tensor.name);
+  const std::string codes = IsE4M3(*tensor.encoding) ? tensor.name : PackedNameOf(tensor.name);
   const float global = IsNvfp4(tensor) ? globals.at(tensor.name) : 1.0F;
   std::vector<std::byte> scales;
   RoundingNoise total;

@@ -12,15 +12,16 @@
 
 namespace octet {
 
-// Weights of a slice, at least one row: 16 MB of floats beside 4 MB of codes.
+// Weights of a slice, at least one row or block of rows: 16 MB of floats beside 4 MB of codes.
 inline constexpr uint64_t kSliceWeights = uint64_t{4} << 20;
 
-// Calls body(first row, floats) for consecutive slices of a tensor's rows. Fails as the source and the body do, and
-// with cancelled.
+// Calls body(first row, floats) for consecutive slices of a tensor's rows, which end between rows that share no scales.
+// Fails as the source and the body do, and with cancelled.
 template <class Body>
 Status ForEachSlice(const TensorSource& source, const TensorPrecision& tensor, const QuantizeRun& run, Body&& body) {
   const uint64_t rows = RowCount(tensor.shape), columns = RowSize(tensor.shape);
-  const uint64_t step = std::max<uint64_t>(1, kSliceWeights / std::max<uint64_t>(1, columns));
+  const uint64_t block = tensor.row_block(), most = kSliceWeights / std::max<uint64_t>(1, columns);
+  const uint64_t step = std::max(block, most / block * block);
   std::vector<float> floats;
   for (uint64_t first = 0; first < rows; first += step) {
     OCTET_TRY(run.cancel.Check());

@@ -22,6 +22,32 @@ TEST(PackWeights, Int8CodesLieFourByFourWith128Added) {
   EXPECT_EQ(ByteAt(packed, 256 + 4 * 8), 128);  // column 40 is padding
 }
 
+TEST(PackWeights, ScalesOfE4M3BlocksStandBehindTheirCodesAndTheLastRecordEndsWithTheDepth) {
+  const size_t columns = 40, depth = 134;
+  std::vector<uint8_t> codes(columns * depth);
+  for (size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<uint8_t>(i % 126);
+  std::vector<float> scales;
+  for (size_t i = 0; i < 2 * columns; ++i) scales.push_back(static_cast<float>(i) + 0.5f);
+  Bytes packed(PackedBytes(WeightFormat::kE4M3Block, columns, depth));
+  constexpr size_t kPanel = 32 * 128 + 128 + 2 * 128 + 128;  // 128 k, their scales, 8 k, their scales
+  EXPECT_EQ(PackedBytes(WeightFormat::kE4M3Block, columns, depth), 2 * kPanel);
+  PackWeightsE4M3Block(codes.data(), scales.data(), columns, depth, packed.data());
+  const auto code = [&](size_t column, size_t k) { return codes[column * depth + k]; };
+  EXPECT_EQ(ByteAt(packed, 128 + 16 + 2 + 1), code(5, 5));            // column 5, k 5: step 1, lane 1
+  EXPECT_EQ(ByteAt(packed, 4224 + 128 + 64 + 3 * 2), code(19, 132));  // column 19, k 132: step 1 of the second record
+  EXPECT_EQ(ByteAt(packed, 4224 + 128 + 64 + 8), 0);                  // k 134 of column 16 is padding
+  EXPECT_EQ(ByteAt(packed, kPanel + 2 * 16), 0);                      // and so is column 40
+  const auto scale = [&](size_t offset) {
+    float value = 0;
+    std::memcpy(&value, packed.data() + offset, 4);
+    return value;
+  };
+  EXPECT_EQ(scale(4096 + 4 * 31), 62.5f);                // of column 31, block 0
+  EXPECT_EQ(scale(4224 + 256 + 4 * 31), 63.5f);          // block 1
+  EXPECT_EQ(scale(kPanel + 4224 + 256 + 4 * 7), 79.5f);  // of column 39
+  EXPECT_EQ(scale(kPanel + 4224 + 256 + 4 * 8), 0.0f);   // padding
+}
+
 TEST(PackWeights, Nvfp4CodesFillWordsTwoApartAndScalesFollowTwoBlocks) {
   const size_t columns = 3, depth = 40;
   std::vector<uint8_t> codes(columns * depth);
@@ -82,6 +108,12 @@ TEST(PackWeights, UnpackedCodesAndScalesAreThosePacked) {
     std::vector<int8_t> codes(int8.integers.size());
     UnpackWeightsInt8(int8.packed.data(), 33, depth, codes.data());
     EXPECT_EQ(codes, int8.integers) << depth;
+    const Weights fp8(WeightFormat::kE4M3Block, 33, depth);
+    std::vector<uint8_t> bytes(fp8.codes.size());
+    std::vector<float> fp8_scales(fp8.fp8_scales.size());
+    UnpackWeightsE4M3Block(fp8.packed.data(), 33, depth, bytes.data(), fp8_scales.data());
+    EXPECT_EQ(bytes, fp8.codes) << depth;
+    EXPECT_EQ(fp8_scales, fp8.fp8_scales) << depth;
     const Weights nvfp4(WeightFormat::kNvfp4, 33, depth);
     std::vector<uint8_t> half_bytes(nvfp4.codes.size()), block_scales(nvfp4.block_scales.size());
     UnpackWeightsNvfp4(nvfp4.packed.data(), 33, depth, half_bytes.data(), block_scales.data());

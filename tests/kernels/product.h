@@ -9,12 +9,12 @@
 namespace octet::kernels {
 
 inline constexpr WeightFormat kAllFormats[] = {
-    WeightFormat::kF32,         WeightFormat::kBf16,        WeightFormat::kE4M3,        WeightFormat::kNvfp4,
-    WeightFormat::kInt8,        WeightFormat::kInt4Group32, WeightFormat::kInt4Group64, WeightFormat::kInt4Group128,
-    WeightFormat::kInt4Zeros32, WeightFormat::kInt4Zeros64, WeightFormat::kInt4Zeros128};
-inline constexpr const char* kFormatNames[] = {"F32",          "BF16",         "E4M3",         "NVFP4",
-                                               "INT8",         "INT4/32",      "INT4/64",      "INT4/128",
-                                               "INT4 zero/32", "INT4 zero/64", "INT4 zero/128"};
+    WeightFormat::kF32,          WeightFormat::kBf16,        WeightFormat::kE4M3,        WeightFormat::kE4M3Block,
+    WeightFormat::kNvfp4,        WeightFormat::kInt8,        WeightFormat::kInt4Group32, WeightFormat::kInt4Group64,
+    WeightFormat::kInt4Group128, WeightFormat::kInt4Zeros32, WeightFormat::kInt4Zeros64, WeightFormat::kInt4Zeros128};
+inline constexpr const char* kFormatNames[] = {"F32",      "BF16",         "E4M3",         "E4M3/128",
+                                               "NVFP4",    "INT8",         "INT4/32",      "INT4/64",
+                                               "INT4/128", "INT4 zero/32", "INT4 zero/64", "INT4 zero/128"};
 
 // Codes -limit - 1 .. limit.
 inline std::vector<int8_t> RandomIntegers(size_t count, uint32_t seed, int limit) {
@@ -39,9 +39,18 @@ struct Weights {
     if (format == WeightFormat::kE4M3) {
       for (size_t i = 0; i < codes.size(); ++i) values[i] = ToFloat(E4M3{codes[i]});
     }
+    if (format == WeightFormat::kE4M3Block) DrawFp8Blocks();
     if (format == WeightFormat::kNvfp4) DrawBlocks();
     if (IsInteger(format)) DrawIntegers();
     Pack();
+  }
+
+  // Scales of any sign and size.
+  void DrawFp8Blocks() {
+    const size_t blocks = Fp8Blocks(depth);
+    for (const float x : RandomFloats(columns * blocks, 9)) fp8_scales.push_back(std::fabs(x) < 0.05f ? x * 1e-6f : x);
+    for (size_t i = 0; i < codes.size(); ++i)
+      values[i] = ToFloat(E4M3{codes[i]}) * fp8_scales[i / depth * blocks + i % depth / kFp8Block];
   }
 
   // E2M1 codes and E4M3 scales of any size.
@@ -90,6 +99,8 @@ struct Weights {
     if (format == WeightFormat::kF32) PackWeightsF32(values.data(), columns, depth, packed.data());
     if (format == WeightFormat::kBf16) PackWeightsBf16(values.data(), columns, depth, packed.data());
     if (format == WeightFormat::kE4M3) PackWeightsE4M3(codes.data(), columns, depth, packed.data());
+    if (format == WeightFormat::kE4M3Block)
+      PackWeightsE4M3Block(codes.data(), fp8_scales.data(), columns, depth, packed.data());
     if (format == WeightFormat::kNvfp4)
       PackWeightsNvfp4(codes.data(), block_scales.data(), columns, depth, packed.data());
     if (format == WeightFormat::kInt8) PackWeightsInt8(integers.data(), columns, depth, packed.data());
@@ -100,6 +111,7 @@ struct Weights {
   size_t columns, depth;
   std::vector<float> values;
   std::vector<uint8_t> codes, block_scales;
+  std::vector<float> fp8_scales;
   std::vector<int8_t> integers;
   std::vector<Fp16> group_scales;
   std::vector<uint8_t> group_zeros;
@@ -129,7 +141,7 @@ struct Product : Weights {
     const bool is_int8 = activations == ActivationFormat::kInt8;
     Bytes activation_bytes(is_int8 ? Int8ActivationBytes(format, count, padded)
                                    : ActivationBytes(activations, count, padded));
-    std::vector<float> row_scales(count);
+    std::vector<float> row_scales(count), row_block_scales(count * Fp8Blocks(depth));
     const KernelTable::PackArgs pack{.x = x.data() + first * depth,
                                      .stride = depth,
                                      .rows = count,
@@ -137,9 +149,11 @@ struct Product : Weights {
                                      .padded_depth = padded,
                                      .packed = activation_bytes.data(),
                                      .row_scales = row_scales.data(),
+                                     .block_scales = row_block_scales.data(),
                                      .end_block = RowBlocks(count),
                                      .weights = format};
     (is_int8                                 ? tier.pack_activations_int8
+     : rounds_blocks                         ? tier.pack_activations_e4m3_blocks
      : activations == ActivationFormat::kF32 ? tier.pack_activations_f32
                                              : tier.pack_activations_bf16)(pack);
     tier.GemmOf(format, activations)({.weights = packed.data(),
@@ -147,6 +161,7 @@ struct Product : Weights {
                                       .bias = bias.data(),
                                       .activations = activation_bytes.data(),
                                       .row_scales = is_int8 ? row_scales.data() : nullptr,
+                                      .block_scales = rounds_blocks ? row_block_scales.data() : nullptr,
                                       .out = out.data() + first * columns,
                                       .out_stride = columns,
                                       .rows = count,
@@ -175,6 +190,10 @@ struct Product : Weights {
   std::vector<double> Activations(size_t row) const {
     std::vector<double> out_row(x.begin() + long(row * depth), x.begin() + long((row + 1) * depth));
     if (activations == ActivationFormat::kF32) return out_row;
+    if (rounds_blocks) {
+      for (size_t begin = 0; begin < depth; begin += kFp8Block) RoundBlock(out_row, begin);
+      return out_row;
+    }
     float amax = 0;
     for (const double value : out_row) amax = std::max(amax, static_cast<float>(std::fabs(value)));
     const float scale = amax / 127;
@@ -186,8 +205,18 @@ struct Product : Weights {
     return out_row;
   }
 
+  static void RoundBlock(std::vector<double>& row, size_t begin) {
+    const size_t end = std::min(begin + kFp8Block, row.size());
+    double amax = 0;
+    for (size_t k = begin; k < end; ++k) amax = std::max(amax, std::fabs(row[k]));
+    const float scale = static_cast<float>(amax) / 448;
+    for (size_t k = begin; k < end; ++k)
+      row[k] = double{ToFloat(ToE4M3(static_cast<float>(row[k]) / scale))} * double{scale};
+  }
+
   const KernelTable& tier;
   ActivationFormat activations;
+  bool rounds_blocks = false;  // activations to E4M3, of weights in E4M3 blocks
   size_t rows;
   std::vector<float> x, scales, bias;
   std::vector<float> out;

@@ -105,6 +105,11 @@ void DecodeToBf16(const std::byte* from, std::byte* to) {
   }
 }
 
+// The processor's mode is no matter to plain loops that say where denormals are zeros.
+struct DenormalsAreZero {
+  DenormalsAreZero() {}
+};
+
 // FinishBlock of gemm.inl in plain loops.
 void FinishBlock(const GemmArgs& args, size_t panel, size_t first_row, size_t rows, const float* sums) {
   const size_t first = panel * kPanelColumns, columns = std::min(args.columns - first, kPanelColumns);
@@ -122,6 +127,24 @@ void FinishBlock(const GemmArgs& args, size_t panel, size_t first_row, size_t ro
 // In the order of what needs what.
 // clang-format off
 #include "kernels/generic/operands.inl"
+// clang-format on
+
+// AddBlock of gemm_blocks.inl in plain loops.
+void AddBlock(const GemmArgs& args, const BlockPlace& place, const float* scales, const float* chains, float* sums) {
+  const size_t blocks = Fp8Blocks(args.depth);
+  for (size_t row = 0; row < place.rows; ++row) {
+    for (size_t column = 0; column < kPanelColumns; ++column) {
+      float scale = Flush(scales[column]);
+      if (args.block_scales != nullptr)
+        scale = Flush(scale * Flush(args.block_scales[(place.first_row + row) * blocks + place.k / kFp8Block]));
+      float& sum = sums[row * kPanelColumns + column];
+      sum = Flush(std::fma(Flush(chains[row * kPanelColumns + column]), scale, Flush(sum)));
+    }
+  }
+}
+
+// In the order of what needs what.
+// clang-format off
 #include "kernels/generic/gemm_tiles.inl"
 #include "kernels/generic/gemm_int8_tiles.inl"
 // clang-format on
@@ -132,7 +155,7 @@ void PackRows(const KernelTable::PackArgs& args, Code&& code) {
   for (size_t row = RowBlockBegin(args.rows, args.first_block); row < RowBlockBegin(args.rows, args.end_block); ++row) {
     const TiledRow to = FindTiledRow(args, row);
     for (size_t k = 0; k < args.padded_depth; ++k) {
-      const Bf16 value = k < args.depth ? code(row, args.x[row * args.stride + k]) : Bf16{};
+      const Bf16 value = k < args.depth ? code(row, k, args.x[row * args.stride + k]) : Bf16{};
       std::byte* at =
           k < whole ? to.tiles + k / kTileDepth * kTileDepth * to.step + k % kTileDepth * 2 : to.rest + (k - whole) * 2;
       std::memcpy(at, &value, 2);
@@ -142,7 +165,7 @@ void PackRows(const KernelTable::PackArgs& args, Code&& code) {
 
 void PackBf16(const KernelTable::PackArgs& args) {
   if (IsInteger(args.weights)) return AvailableTiers().front()->pack_activations_bf16(args);
-  PackRows(args, [](size_t, float x) { return ToBf16(x); });
+  PackRows(args, [](size_t, size_t, float x) { return ToBf16(x); });
 }
 
 void PackE4M3(const KernelTable::PackArgs& args) {
@@ -151,7 +174,18 @@ void PackE4M3(const KernelTable::PackArgs& args) {
     for (size_t k = 0; k < args.depth; ++k) greatest = std::max(greatest, std::fabs(args.x[row * args.stride + k]));
     args.row_scales[row] = greatest / 448 == 0 ? 1 : greatest / 448;
   }
-  PackRows(args, [&](size_t row, float x) { return ToBf16(ToFloat(ToE4M3(x / args.row_scales[row]))); });
+  PackRows(args, [&](size_t row, size_t, float x) { return ToBf16(ToFloat(ToE4M3(x / args.row_scales[row]))); });
+}
+
+// The reference's scales; its packed codes go nowhere.
+void PackE4M3Blocks(const KernelTable::PackArgs& args) {
+  std::vector<std::byte> blocks(ActivationBytes(ActivationFormat::kBf16, args.rows, args.padded_depth));
+  KernelTable::PackArgs in_blocks = args;
+  in_blocks.packed = blocks.data();
+  AvailableTiers().front()->pack_activations_e4m3_blocks(in_blocks);
+  PackRows(args, [&](size_t row, size_t k, float x) {
+    return ToBf16(ToFloat(ToE4M3(x / args.block_scales[row * Fp8Blocks(args.depth) + k / kFp8Block])));
+  });
 }
 
 bool IsTiledInt8(WeightFormat weights, size_t rows) { return weights == WeightFormat::kInt8 && rows > kRowBlock; }
@@ -195,11 +229,13 @@ const KernelTable& TileTwin() {
     out.name = "tile_twin";
     out.gemm[static_cast<size_t>(WeightFormat::kBf16)] = GemmTiles<WeightFormat::kBf16>;
     out.gemm[static_cast<size_t>(WeightFormat::kE4M3)] = GemmTiles<WeightFormat::kE4M3>;
+    out.gemm[static_cast<size_t>(WeightFormat::kE4M3Block)] = GemmTiles<WeightFormat::kE4M3Block>;
     out.gemm[static_cast<size_t>(WeightFormat::kNvfp4)] = GemmTiles<WeightFormat::kNvfp4>;
     out.gemm_int8[IntegerIndex(WeightFormat::kInt8)] = GemmInt8;
     out.pack_activations_int8 = PackInt8;
     out.pack_activations_bf16 = PackBf16;
     out.pack_activations_e4m3 = PackE4M3;
+    out.pack_activations_e4m3_blocks = PackE4M3Blocks;
     return out;
   }();
   return twin;

@@ -21,6 +21,10 @@ class TiledProduct {
         packed_(PackedBytes(format, shape.columns, shape.depth)) {
     if (format == WeightFormat::kBf16) PackWeightsBf16(weights_.data(), shape.columns, shape.depth, packed_.data());
     if (format == WeightFormat::kE4M3) PackWeightsE4M3(codes_.data(), shape.columns, shape.depth, packed_.data());
+    if (format == WeightFormat::kE4M3Block) {
+      const std::vector<float> block_scales = RandomFloats(shape.columns * Fp8Blocks(shape.depth), 5);
+      PackWeightsE4M3Block(codes_.data(), block_scales.data(), shape.columns, shape.depth, packed_.data());
+    }
     if (format != WeightFormat::kNvfp4) return;
     std::vector<uint8_t> block_scales = RandomCodes(shape.columns * (shape.depth / kNvfp4Block + 1), 5);
     for (uint8_t& scale : block_scales) scale &= 0x7F;
@@ -28,23 +32,29 @@ class TiledProduct {
     PackWeightsNvfp4(codes_.data(), block_scales.data(), shape.columns, shape.depth, packed_.data());
   }
 
-  // With activations in BF16, or in E4M3 and scales of the rows.
+  // With activations in BF16, or in E4M3 and scales of the rows, or of their blocks.
   std::vector<float> Run(const KernelTable& tier, bool is_rounded) const {
     const size_t padded = PaddedDepth(format_, shape_.depth);
     Bytes activations(ActivationBytes(ActivationFormat::kBf16, shape_.rows, padded));
-    std::vector<float> row_scales(shape_.rows), out(shape_.rows * shape_.columns, -1);
-    (is_rounded ? tier.pack_activations_e4m3 : tier.pack_activations_bf16)({.x = x_.data(),
-                                                                            .stride = shape_.depth,
-                                                                            .rows = shape_.rows,
-                                                                            .depth = shape_.depth,
-                                                                            .padded_depth = padded,
-                                                                            .packed = activations.data(),
-                                                                            .row_scales = row_scales.data(),
-                                                                            .end_block = RowBlocks(shape_.rows)});
+    std::vector<float> row_scales(shape_.rows), block_scales(shape_.rows * Fp8Blocks(shape_.depth));
+    std::vector<float> out(shape_.rows * shape_.columns, -1);
+    const bool in_blocks = format_ == WeightFormat::kE4M3Block;
+    (is_rounded && in_blocks ? tier.pack_activations_e4m3_blocks
+     : is_rounded            ? tier.pack_activations_e4m3
+                             : tier.pack_activations_bf16)({.x = x_.data(),
+                                                 .stride = shape_.depth,
+                                                 .rows = shape_.rows,
+                                                 .depth = shape_.depth,
+                                                 .padded_depth = padded,
+                                                 .packed = activations.data(),
+                                                 .row_scales = row_scales.data(),
+                                                 .block_scales = block_scales.data(),
+                                                 .end_block = RowBlocks(shape_.rows)});
     tier.gemm[size_t(format_)]({.weights = packed_.data(),
                                 .column_scales = scales_.data(),
                                 .activations = activations.data(),
-                                .row_scales = is_rounded ? row_scales.data() : nullptr,
+                                .row_scales = is_rounded && !in_blocks ? row_scales.data() : nullptr,
+                                .block_scales = is_rounded && in_blocks ? block_scales.data() : nullptr,
                                 .out = out.data(),
                                 .out_stride = shape_.columns,
                                 .rows = shape_.rows,
@@ -67,6 +77,9 @@ class TiledProduct {
 constexpr Shape kShapes[] = {{1, 33, 1},   {1, 64, 1400}, {15, 40, 32},   {16, 32, 64}, {17, 32, 640},
                              {31, 7, 642}, {33, 32, 700}, {48, 96, 1290}, {530, 35, 70}};
 
+constexpr WeightFormat kTiledFormats[] = {WeightFormat::kBf16, WeightFormat::kE4M3, WeightFormat::kE4M3Block,
+                                          WeightFormat::kNvfp4};
+
 double Norm(const std::vector<float>& x) {
   double sum = 0;
   for (const float value : x) sum += double{value} * value;
@@ -74,7 +87,7 @@ double Norm(const std::vector<float>& x) {
 }
 
 TEST(Tiles, TheTwinIsWithinTheNormBoundOfTheReference) {
-  for (const WeightFormat format : {WeightFormat::kBf16, WeightFormat::kE4M3, WeightFormat::kNvfp4}) {
+  for (const WeightFormat format : kTiledFormats) {
     for (const Shape& shape : kShapes) {
       for (const bool is_rounded : {false, true}) {
         const TiledProduct product(format, shape);
@@ -93,7 +106,7 @@ TEST(Tiles, TheProcessorsTilesHaveTheBitsOfTheTwin) {
   if (const std::string missing = SupportedTiers().back().missing; !missing.empty())
     GTEST_SKIP() << "this CPU has no " << missing;
   const KernelTable& tier = *AvailableTiers().back();
-  for (const WeightFormat format : {WeightFormat::kBf16, WeightFormat::kE4M3, WeightFormat::kNvfp4}) {
+  for (const WeightFormat format : kTiledFormats) {
     for (const Shape& shape : kShapes) {
       for (const bool is_rounded : {false, true}) {
         const TiledProduct product(format, shape);

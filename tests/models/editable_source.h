@@ -66,6 +66,20 @@ class EditableSource : public TensorSource {
     Set(name + "_scale", DType::kF32, {shape[0], 1}, std::move(scales));
   }
 
+  // Stores the tensor as E4M3 codes with a scale for each block of 128 x 128, in `name` + suffix.
+  void QuantiseBlocks(const std::string& name, const std::string& suffix = "_scale_inv") {
+    const Shape shape = Find(name)->shape;
+    const size_t blocks = BlocksOf(shape[1]);
+    std::vector<float> values = data_[name].first, scales(BlocksOf(shape[0]) * blocks);
+    const auto block_of = [&](size_t i) { return i / shape[1] / 128 * blocks + i % shape[1] / 128; };
+    for (size_t i = 0; i < values.size(); ++i)
+      scales[block_of(i)] = std::max(scales[block_of(i)], std::abs(values[i]) / 448);
+    for (size_t i = 0; i < values.size(); ++i) values[i] = ToFloat(ToE4M3(values[i] / scales[block_of(i)]));
+    Set(name, DType::kE4M3, shape, std::move(values));
+    Set(name + suffix, DType::kF32, {BlocksOf(shape[0]), blocks}, std::move(scales));
+  }
+  static size_t BlocksOf(uint64_t size) { return (size + 127) / 128; }
+
   // Stores a module's weight as packed codes of 4 or 8 bits in groups of columns with scales of BF16's precision.
   void QuantiseIntegers(const std::string& name, int bits, size_t group) {
     const Shape shape = Find(name)->shape;
@@ -154,9 +168,14 @@ class EditableSource : public TensorSource {
       if (decoded->Find(info.name) == nullptr) continue;
       std::vector<float> values = data_.at(info.name).first;
       if (info.dtype == DType::kE4M3) {
-        const std::vector<float>& scales = data_.at(info.name + "_scale").first;
-        for (size_t i = 0; i < values.size(); ++i) values[i] *= scales[i / info.shape[1]];
-        decoded->Remove(info.name + "_scale");
+        const std::string scale = info.name + (Find(info.name + "_scale_inv") ? "_scale_inv" : "_scale");
+        const std::vector<float>& scales = data_.at(scale).first;
+        const bool in_rows = scales.size() == info.shape[0];
+        for (size_t i = 0; i < values.size(); ++i) {
+          const size_t row = i / info.shape[1], column = i % info.shape[1];
+          values[i] *= scales[in_rows ? row : row / 128 * BlocksOf(info.shape[1]) + column / 128];
+        }
+        decoded->Remove(scale);
       }
       decoded->Set(info.name, DType::kF32, info.shape, std::move(values));
     }

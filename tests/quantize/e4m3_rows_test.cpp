@@ -56,6 +56,41 @@ TEST(E4M3Rows, ARowWhoseScaleUnderflowsIsStoredAsZeros) {
   EXPECT_EQ(encoded.codes[0] & 0x7F, 0);
 }
 
+// Made by tools/golden/quantize.py with torch: blocks that end within both axes, one of zeros.
+TEST(E4M3Blocks, CodesAndScalesEqualTorchBitForBitForAnyThreads) {
+  const Result<std::string> text = ReadTextFile(OCTET_SOURCE_DIR "/tests/golden/quantize/fp8_blocks.json");
+  ASSERT_TRUE(text.has_value()) << text.error().message;
+  const Json golden = ParseJson(*text, "fp8_blocks.json").value();
+  const auto rows = golden["rows"].get<size_t>(), columns = golden["columns"].get<size_t>();
+  std::vector<float> weights(rows * columns);
+  for (size_t i = 0; i < weights.size(); ++i) {
+    const bool is_zero = i / columns < 128 && i % columns >= 128;
+    const auto thousandths = static_cast<float>(static_cast<int>(i * 7919 % 2001) - 1000);
+    weights[i] = is_zero ? 0 : std::ldexp(thousandths / 1024, static_cast<int>(i % 5));
+  }
+  const auto hexadecimal = golden["codes"].get<std::string>();
+  std::vector<uint8_t> codes;
+  for (size_t i = 0; i < hexadecimal.size(); i += 2)
+    codes.push_back(static_cast<uint8_t>(std::stoul(hexadecimal.substr(i, 2), nullptr, 16)));
+  for (const size_t threads : {1, 3}) {
+    ThreadPool pool(threads);
+    const EncodedRows encoded = EncodeE4M3Blocks(weights, rows, columns, pool).value();
+    EXPECT_EQ(encoded.scales, golden["scales"].get<std::vector<float>>());
+    EXPECT_EQ(encoded.codes, codes);
+    EXPECT_GT(encoded.noise.Decibels(), 28);
+    EXPECT_LT(encoded.noise.Decibels(), 35);
+  }
+}
+
+TEST(E4M3Blocks, AWeightThatIsNoNumberIsRefusedWithItsPlace) {
+  ThreadPool pool(2);
+  std::vector<float> weights(200 * 3, 1);
+  weights[190 * 3 + 2] = std::numeric_limits<float>::quiet_NaN();
+  const Result<EncodedRows> encoded = EncodeE4M3Blocks(weights, 200, 3, pool);
+  ASSERT_FALSE(encoded.has_value());
+  EXPECT_THAT(encoded.error().message, HasSubstr("row 190, column 2"));
+}
+
 TEST(E4M3Rows, AWeightThatIsNoNumberIsRefusedWithItsPlace) {
   ThreadPool pool(2);
   std::vector<float> weights(12, 1);

@@ -187,6 +187,19 @@ TEST(CompressedTensors, Fp8IsTheDynamicPreset) {
   EXPECT_EQ(config["ignore"], Json::array({"lm_head"}));
 }
 
+TEST(CompressedTensors, Fp8InBlocksIsThePresetOfBlocks) {
+  const Json config = ConfigOf({.layers = Encoding::kE4M3Blocks});
+  EXPECT_EQ(config["format"], "float-quantized");
+  const Json& weights = config["config_groups"]["group_0"]["weights"];
+  EXPECT_EQ(weights["strategy"], "block");
+  EXPECT_EQ(weights["block_structure"], Json::array({128, 128}));
+  EXPECT_TRUE(weights["group_size"].is_null());
+  const Json& inputs = config["config_groups"]["group_0"]["input_activations"];
+  EXPECT_EQ(inputs["strategy"], "group");
+  EXPECT_EQ(inputs["group_size"], 128);
+  EXPECT_EQ(inputs["dynamic"], true);
+}
+
 TEST(CompressedTensors, IntegersArePackedAndTheirInputsStay) {
   const Json int8 = ConfigOf({.layers = Encoding::kInt8}), int4 = ConfigOf({.layers = Encoding::kInt4, .group = 64});
   EXPECT_EQ(int8["format"], "pack-quantized");

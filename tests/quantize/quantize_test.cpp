@@ -100,6 +100,28 @@ std::vector<float> Decode(const TensorSource& source, std::string_view module, s
   return values;
 }
 
+TEST_P(EveryFamily, Fp8InBlocksIsWithinHalfAStepOfItsOriginal) {
+  const Checkpoint original = Golden(GetParam());
+  const QuantizeReport report = Quantize(original, {}, root_ / "blocks", "fp8-block").value();
+  const std::shared_ptr<const TensorSource> written = OpenSafetensors(root_ / "blocks").value();
+  for (const QuantizedTensor& tensor : report.tensors) {
+    if (!tensor.precision.quantised()) continue;
+    const std::string& name = tensor.precision.name;
+    EXPECT_EQ(tensor.precision.precision(), "F8_E4M3 b128");
+    const Shape shape = tensor.precision.shape;
+    const uint64_t blocks = (shape[1] + 127) / 128;
+    EXPECT_EQ(written->Find(Cat(name, "_scale"))->shape, (Shape{(shape[0] + 127) / 128, blocks}));
+    const std::vector<float> before = Read(*original.tensors, name), after = Read(*written, name);
+    const std::vector<float> scales = Read(*written, Cat(name, "_scale"));
+    for (size_t i = 0; i < before.size(); ++i) {
+      const float scale = scales[i / shape[1] / 128 * blocks + i % shape[1] / 128];
+      const float bound = std::max(std::fabs(before[i]) / 16, kE4M3MinSubnormal / 2 * scale) * 1.0001f;
+      ASSERT_LE(std::fabs(after[i] * scale - before[i]), bound) << name << " element " << i;
+    }
+  }
+  EXPECT_GT(report.mean_decibels, 28);
+}
+
 TEST_P(EveryFamily, Nvfp4IsWithinAStepOfItsOriginalAndHasItsScales) {
   const Checkpoint original = Golden(GetParam());
   const fs::path out = root_ / "nvfp4";

@@ -1,6 +1,7 @@
-"""Loads a checkpoint that `octet quantize --to fp8` wrote with transformers and compressed-tensors: its weights must be the codes times the
-scales of the file, its logits those of the same model in FP32 with these weights and with inputs rounded to E4M3 per token, and those of
-Octet, which reads the inputs in BF16 unless told, must be the model's without that rounding.
+"""Loads a checkpoint that `octet quantize --to fp8` or `fp8-block` wrote with transformers and compressed-tensors: its weights must be the
+codes times the scales of the file, its logits those of the same model in FP32 with these weights and with inputs rounded to E4M3 per token
+(in blocks: per token and 128 inputs), and those of Octet, which reads the inputs in BF16 unless told, must be the model's without that
+rounding.
 
     python tools/check/fp8_checkpoint.py QUANTISED [OCTET]      needs torch, transformers, compressed-tensors
 
@@ -24,6 +25,7 @@ TOKENS = 64
 # Inputs near a rounding boundary of E4M3 may fall to either side where two programs sum in another order.
 TOLERANCE = 0.02
 SCALE = ".weight_scale"
+BLOCK = 128
 
 
 def round_rows(x):
@@ -32,12 +34,29 @@ def round_rows(x):
     return (x / scale).clamp(-448, 448).to(torch.float8_e4m3fn).float() * scale
 
 
+def round_blocks(x):
+    return round_rows(x.unflatten(-1, (-1, BLOCK))).flatten(-2)
+
+
+def in_blocks(path):
+    groups = AutoConfig.from_pretrained(path).quantization_config["config_groups"]
+    return groups["group_0"]["weights"]["strategy"] == "block"
+
+
+def spread(scales, shape):
+    """A scale for each weight: there are as many for the rows as it takes, [rows, 1] or one for each block."""
+    if scales.shape == (shape[0], 1):
+        return scales
+    return scales.repeat_interleave(BLOCK, 0).repeat_interleave(BLOCK, 1)[:shape[0], :shape[1]]
+
+
 def decoded(tensors):
     """Every weight in FP32, and the names of the modules whose weights are codes."""
     modules = [name.removesuffix(SCALE) for name in tensors if name.endswith(SCALE)]
     weights = {name: tensor.float() for name, tensor in tensors.items() if not name.endswith(SCALE)}
     for module in modules:
-        weights[module + ".weight"] *= tensors[module + SCALE].float()
+        weight = weights[module + ".weight"]
+        weight *= spread(tensors[module + SCALE].float(), weight.shape)
     return weights, modules
 
 
@@ -57,7 +76,7 @@ def check_weights(loaded, weights, modules):
         module = loaded.get_submodule(name)
         weight = module.weight.float()
         if module.weight.dtype == torch.float8_e4m3fn:  # versions that multiply when they run
-            weight = weight * module.weight_scale.float()
+            weight = weight * spread(module.weight_scale.float(), weight.shape)
         assert torch.equal(weight, weights[name + ".weight"]), name
 
 
@@ -71,7 +90,8 @@ def main():
         got = loaded(ids).logits  # some versions decompress at the first use
         check_weights(loaded, weights, modules)
         print(f"{len(modules)} modules have the weights of the file")
-        hooks = [reference.get_submodule(name).register_forward_pre_hook(lambda _, inputs: (round_rows(inputs[0]),))
+        round_inputs = round_blocks if in_blocks(path) else round_rows
+        hooks = [reference.get_submodule(name).register_forward_pre_hook(lambda _, inputs: (round_inputs(inputs[0]),))
                  for name in modules]
         wanted = reference(ids).logits
     for hook in hooks:

@@ -1,11 +1,12 @@
 """Goldens of the quantisation recipes, computed by torch.
 
-    python tools/golden/quantize.py     writes tests/golden/quantize/{fp8_rows,int8_rows,int4_groups,nvfp4_rows}.json
+    python tools/golden/quantize.py     writes tests/golden/quantize/{fp8_rows,fp8_blocks,int8_rows,int4_groups,nvfp4_rows}.json
 
 INT8 codes are weight / scale with scale = amax / 127 of the row; INT4 codes are in groups of 32 columns, the last of which is short, with
 the scale of least squared error among the largest weight over ENDS. Both scales are rounded to BF16 first. The packed
 words are those of compressed-tensors. Per-channel FP8 as compressed-tensors' FP8_DYNAMIC preset stores it: code = E4M3(weight / scale). The scale is the one of least squared
-error among amax / 448 * 2^(i / 8), i = 0 .. 7. NVFP4 is compressed-tensors' own: its global scale, its scales, its packed codes.
+error among amax / 448 * 2^(i / 8), i = 0 .. 7. FP8 in blocks has scales amax / 448 of 128 x 128 weights, the last ones short;
+its weights are a formula that FP32 holds, its codes in hexadecimal. NVFP4 is compressed-tensors' own: its global scale, its scales, its packed codes.
 """
 import json
 import pathlib
@@ -93,6 +94,19 @@ def write_nvfp4(weights):
     path.write_text(json.dumps(golden) + "\n")
 
 
+def write_fp8_blocks(rows=131, columns=140, side=128):
+    place = torch.arange(rows * columns)
+    weights = ((place * 7919 % 2001 - 1000) / 1024 * 2.0 ** (place % 5)).float().reshape(rows, columns)
+    weights[:128, 128:] = 0
+    grid = torch.nn.functional.pad(weights, (0, -columns % side, 0, -rows % side))
+    scales = grid.unflatten(1, (-1, side)).unflatten(0, (-1, side)).abs().amax((1, 3)) / 448
+    scales[scales == 0] = 1
+    codes = encode(weights, scales.repeat_interleave(side, 0).repeat_interleave(side, 1)[:rows, :columns])
+    path = pathlib.Path(__file__).parents[2] / "tests/golden/quantize/fp8_blocks.json"
+    path.write_text(json.dumps({"rows": rows, "columns": columns, "scales": scales.flatten().tolist(),
+                                "codes": codes.view(torch.uint8).numpy().tobytes().hex()}) + "\n")
+
+
 def main():
     generator = torch.Generator().manual_seed(11)
     weights = torch.randn(ROWS, COLUMNS, generator=generator)
@@ -103,6 +117,7 @@ def main():
     scales = least_squares_scales(weights)
     codes = encode(weights, scales)
     write("fp8_rows.json", weights, scales[:, 0], codes.view(torch.uint8))
+    write_fp8_blocks()
     scales = stored(weights.abs().amax(1, keepdim=True) / 127)
     write("int8_rows.json", weights, scales, integer_codes(weights, scales, -127, 127), bits=8)
     codes, scales = int4(weights)

@@ -15,7 +15,8 @@ namespace {
 using kernels::WeightFormat;
 
 constexpr std::array<std::string_view, kernels::kWeightFormats> kFormatNames = {
-    "f32", "bf16", "e4m3", "nvfp4", "int8", "int4-g32", "int4-g64", "int4-g128", "int4-z32", "int4-z64", "int4-z128"};
+    "f32",      "bf16",     "e4m3",      "e4m3-b128", "nvfp4",    "int8",
+    "int4-g32", "int4-g64", "int4-g128", "int4-z32",  "int4-z64", "int4-z128"};
 constexpr uint64_t kLargestAxis = uint64_t{1} << 40;  // padding it stays within 64 bits
 
 Result<size_t> GetSize(const Json& object, std::string_view key, std::string_view where) {
@@ -47,9 +48,7 @@ struct Source {
 
 // PackedBytes for sizes that a file claims.
 std::optional<uint64_t> CheckedPackedBytes(WeightFormat format, uint64_t columns, uint64_t depth) {
-  const uint64_t records = kernels::PaddedDepth(format, depth) / kernels::RecordDepth(format);
-  const std::optional<uint64_t> all = CheckedMultiply(kernels::Panels(columns), records);
-  return all ? CheckedMultiply(*all, kernels::RecordBytes(format)) : std::nullopt;
+  return CheckedMultiply(kernels::Panels(columns), kernels::PanelBytes(format, depth));
 }
 
 Result<WeightFormat> GetFormat(const Json& object, std::string_view where) {

@@ -5,6 +5,8 @@
 //   ZeroTile<t>(), LoadTile<t>(from, stride), StoreTile<t>(to, stride)
 //   MultiplyBf16Tiles<sum, a, b>()     sum [rows][16] += a [rows][16 pairs] x b [16 pairs][16 columns]
 //   DecodeToBf16<format>(from, to)     a record of a panel as the records of BF16 that hold the same numbers
+//   AddBlock(args, place, scales, chains, sums)   sums [rows][32] += chains [rows][32] * scales (gemm_blocks.inl)
+//   DenormalsAreZero                   while it lives, denormals are zeros there
 //   FinishBlock(args, panel, first_row, rows, sums)   sums [rows][32], scaled and with bias, to the output
 // Four tiles hold the sums of up to 32 rows and a panel's 32 columns; the records of BF16 weights are tiles as they
 // lie.
@@ -143,6 +145,15 @@ inline const std::byte* PaddedRest(const std::byte* weights, size_t depth, std::
   return scratch;
 }
 
+// E4M3 in blocks as records of BF16.
+inline void DecodeBlocks(const std::byte* from, size_t depth, std::byte* to) {
+  for (size_t k = 0; k < depth; k += kFp8Step, from += kRecordBytes, to += 2 * kRecordBytes) {
+    if (k != 0 && k % kFp8Block == 0) from += kFp8ScaleBytes;
+    for (size_t line = 0; line < kRecordBytes; line += 64) PrefetchStream<Packed<1>>(from + line);
+    DecodeToBf16<WeightFormat::kE4M3>(from, to);
+  }
+}
+
 // The weights of a panel from k on as tiles of BF16: in place, or decoded into `scratch`.
 template <WeightFormat format>
 inline TiledPart TiledWeights(const std::byte* panel, size_t k, size_t depth, std::byte* scratch) {
@@ -155,9 +166,13 @@ inline TiledPart TiledWeights(const std::byte* panel, size_t k, size_t depth, st
   }
   part.weights = scratch;
   const std::byte* from = panel + k / RecordDepth(format) * RecordBytes(format);
-  for (size_t i = 0; i < depth; i += RecordDepth(format), from += RecordBytes(format)) {
-    for (size_t line = 0; line < RecordBytes(format); line += 64) PrefetchStream<Packed<1>>(from + line);
-    DecodeToBf16<format>(from, scratch + i / 2 * kRecordBytes);
+  if constexpr (format == WeightFormat::kE4M3Block) {
+    DecodeBlocks(from, depth, scratch);
+  } else {
+    for (size_t i = 0; i < depth; i += RecordDepth(format), from += RecordBytes(format)) {
+      for (size_t line = 0; line < RecordBytes(format); line += 64) PrefetchStream<Packed<1>>(from + line);
+      DecodeToBf16<format>(from, scratch + i / 2 * kRecordBytes);
+    }
   }
   if (whole == depth) return part;
   part.rest = scratch + whole / 2 * kRecordBytes;
@@ -165,14 +180,34 @@ inline TiledPart TiledWeights(const std::byte* panel, size_t k, size_t depth, st
   return part;
 }
 
-// Parts of equal length, whole tiles but for the last.
-inline size_t PartDepth(size_t depth) {
-  const size_t tiles = (depth + kTileDepth - 1) / kTileDepth, most = kPartDepth / kTileDepth;
-  const size_t parts = (tiles + most - 1) / most;
-  return parts == 0 ? kTileDepth : (tiles + parts - 1) / parts * kTileDepth;
+// Parts of equal length, whole units but for the last.
+inline size_t PartDepth(size_t depth, size_t unit) {
+  const size_t units = (depth + unit - 1) / unit, most = kPartDepth / unit;
+  const size_t parts = (units + most - 1) / most;
+  return parts == 0 ? unit : (units + parts - 1) / parts * unit;
+}
+
+// The blocks of a part: tiles add a chain for each, which joins the sums [rows][32]. `codes` is the part as packed.
+[[gnu::noinline]] inline void MultiplyBlocksByTiles(const GemmArgs& args, const BlockPlace& place,
+                                                    const TiledPart& part, const std::byte* codes, TiledRows rows,
+                                                    float* sums) {
+  alignas(64) float chains[kTiledRows * kPanelColumns];
+  const DenormalsAreZero mode;
+  if (part.is_first) std::memset(sums, 0, rows.count * kPanelColumns * sizeof(float));
+  for (size_t k = 0; k < part.depth; k += kFp8Block, codes += RecordBytes(WeightFormat::kE4M3Block)) {
+    TiledPart block = part;
+    block.depth = BlockDepth(part.depth - k);
+    block.weights += k / 2 * kRecordBytes;
+    if (k + block.depth != part.depth) block.rest = nullptr;
+    block.is_first = true;
+    MultiplyTiles(block, rows, chains);
+    AddBlock(args, {place.first_row, place.rows, place.k + k}, BlockScales(codes, block.depth), chains, sums);
+    rows.first += kFp8Block / kTileDepth * rows.tile;
+  }
 }
 
 // One part of the depth of a panel for all row blocks of a group; the last part finishes their output.
+template <WeightFormat format>
 inline void MultiplyGroup(const GemmArgs& args, TileSession& session, const TiledPart& part, size_t k, size_t panel,
                           size_t first_row, size_t end_row, float* sums) {
   for (size_t row = first_row; row < end_row; row += kTiledRows, sums += kTiledRows * kPanelColumns) {
@@ -183,7 +218,13 @@ inline void MultiplyGroup(const GemmArgs& args, TileSession& session, const Tile
                           .tile = rows * kTileBytes,
                           .rest_row = 2 * (part.depth % kTileDepth)};
     session.Rows(rows);
-    MultiplyTiles(part, block, sums);
+    if constexpr (format == WeightFormat::kE4M3Block) {
+      const std::byte* codes = static_cast<const std::byte*>(args.weights) + panel * PanelBytes(format, args.depth) +
+                               k / kFp8Block * RecordBytes(format);
+      MultiplyBlocksByTiles(args, {row, rows, k}, part, codes, block, sums);
+    } else {
+      MultiplyTiles(part, block, sums);
+    }
     if (k + part.depth == args.depth) FinishBlock(args, panel, row, rows, sums);
   }
 }
@@ -193,7 +234,7 @@ void GemmTiles(const GemmArgs& args) {
   TileSession session;
   alignas(64) float sums[kGroupRows * kPanelColumns];
   alignas(64) std::byte scratch[kPartDepth / 2 * kRecordBytes];
-  const size_t part_depth = PartDepth(args.depth);
+  const size_t part_depth = PartDepth(args.depth, format == WeightFormat::kE4M3Block ? kFp8Block : kTileDepth);
   for (size_t group = 0; group < args.rows; group += kGroupRows) {
     const size_t end_row = args.rows - group < kGroupRows ? args.rows : group + kGroupRows;
     for (size_t panel = args.first_panel; panel < args.end_panel; ++panel) {
@@ -202,7 +243,7 @@ void GemmTiles(const GemmArgs& args) {
         const size_t depth = args.depth - k < part_depth ? args.depth - k : part_depth;
         TiledPart part = TiledWeights<format>(weights, k, depth, scratch);
         part.streams = format == WeightFormat::kBf16 && args.rows <= kStreamedRows;
-        MultiplyGroup(args, session, part, k, panel, group, end_row, sums);
+        MultiplyGroup<format>(args, session, part, k, panel, group, end_row, sums);
       }
     }
   }

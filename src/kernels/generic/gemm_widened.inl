@@ -52,7 +52,15 @@ void GemmFewRows(const GemmArgs& args) {
       const std::byte* weights = PanelOf(args, format, panel) + k / kRecord * RecordBytes(format);
       Clear(sums, panels * rows * kPanelColumns);
       for (size_t p = 0; p < panels && !first; ++p) SwapSums(args, panel + p, sums + p * rows * kPanelColumns, false);
-      MultiplyWidened<format>(rows, panels, widened.data(), weights, panel_bytes, depth, sums);
+      if constexpr (format == WeightFormat::kE4M3Block) {
+        MultiplyBlocks(args, {0, rows, panels, k, depth}, weights, sums,
+                       [&](size_t at, const std::byte* codes, size_t count, float* chains) {
+                         MultiplyWidened<WeightFormat::kE4M3>(rows, panels, widened.data() + 2 * at * rows, codes,
+                                                              panel_bytes, count, chains);
+                       });
+      } else {
+        MultiplyWidened<format>(rows, panels, widened.data(), weights, panel_bytes, depth, sums);
+      }
       for (size_t p = 0; p < panels; ++p) {
         float* of_panel = sums + p * rows * kPanelColumns;
         last ? FinishBlock(args, panel + p, 0, rows, of_panel) : SwapSums(args, panel + p, of_panel, true);
@@ -74,6 +82,27 @@ void GemmManyRows(const GemmArgs& args) {
         const DenormalsAreZero mode;
         widened.Widen(BlockAt(args, first_row, rows, k), depth / 2 * rows);
         MultiplyDecoded(rows, widened.data(), weights, depth, sums);
+      });
+}
+
+// E4M3 in blocks: what is decoded at a time is a block.
+inline void GemmManyBlocks(const GemmArgs& args) {
+  constexpr WeightFormat kFormat = WeightFormat::kE4M3Block;
+  WidenedRows widened;
+  alignas(64) float weights[kFp8Block * kPanelColumns], chains[kRowBlock * kPanelColumns];
+  const float* scales = nullptr;
+  GemmDecoded<kFormat, kFp8Block>(
+      args,
+      [&](const std::byte* from, size_t depth) {
+        DecodePanel<WeightFormat::kE4M3>(from, depth, weights);
+        scales = BlockScales(from, depth);
+      },
+      [&](size_t first_row, size_t rows, size_t k, size_t depth, float* sums) {
+        const DenormalsAreZero mode;
+        widened.Widen(BlockAt(args, first_row, rows, k), depth / 2 * rows);
+        Clear(chains, rows * kPanelColumns);
+        MultiplyDecoded(rows, widened.data(), weights, depth, chains);
+        AddBlock(args, {first_row, rows, k}, scales, chains, sums);
       });
 }
 

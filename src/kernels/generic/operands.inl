@@ -39,6 +39,18 @@ struct RowMajor {
   static constexpr bool kWeightsStream = false;  // pages of the cache don't follow each other
 };
 
+// A block of E4M3 in blocks: rows of the call, and the depth position that it begins at.
+struct BlockPlace {
+  size_t first_row = 0, rows = 0, k = 0;
+};
+
+inline size_t BlockDepth(size_t left) { return left < kFp8Block ? left : kFp8Block; }
+
+// The scales behind the codes of a block, one for each column.
+inline const float* BlockScales(const std::byte* codes, size_t depth) {
+  return reinterpret_cast<const float*>(codes + depth * kPanelColumns);
+}
+
 // Calls `function` with the number of rows, 1 .. most, as a constant.
 template <size_t most = kRowBlock, class Function>
 inline void WithRows(size_t rows, Function&& function) {

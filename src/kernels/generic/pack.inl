@@ -40,20 +40,20 @@ inline void PackActivationsF32(const KernelTable::PackArgs& args) {
   });
 }
 
-// Packs BF16 codes: code(row, x) gives those of a vector of values in the lower halves of its lanes.
+// Packs BF16 codes: code(row, k, x) gives those of a vector of values from k on in the lower halves of its lanes.
 template <class Code>
 inline void PackPairs(const KernelTable::PackArgs& args, Code&& code) {
   ForEachPackedRow<ActivationFormat::kBf16>(args, [&](size_t row, size_t rows, Word* to) {
     Word words[kLanes / 2];
     ForEachVector(args.padded_depth, [&](size_t k, auto count) {
-      StoreLow16(code(row, LoadPadded(args.x + row * args.stride, k, args.depth)), words);
+      StoreLow16(code(row, k, LoadPadded(args.x + row * args.stride, k, args.depth)), words);
       to = ScatterWords(words, count / 2, rows, to);
     });
   });
 }
 
 inline void PackActivationsBf16(const KernelTable::PackArgs& args) {
-  PackPairs(args, [](size_t, Float x) { return ToBf16Bits(x); });
+  PackPairs(args, [](size_t, size_t, Float x) { return ToBf16Bits(x); });
 }
 
 inline float MaxAbs(const float* x, size_t count) {
@@ -99,5 +99,28 @@ inline void FindRowScales(const KernelTable::PackArgs& args) {
 
 inline void PackActivationsE4M3(const KernelTable::PackArgs& args) {
   FindRowScales(args);
-  PackPairs(args, [&](size_t row, Float x) { return ToE4M3AsBf16(Div(x, Set(args.row_scales[row]))); });
+  PackPairs(args, [&](size_t row, size_t, Float x) { return ToE4M3AsBf16(Div(x, Set(args.row_scales[row]))); });
+}
+
+inline void FindBlockScales(const KernelTable::PackArgs& args) {
+  const size_t end_row = RowBlockBegin(args.rows, args.end_block);
+  float* scales = args.block_scales + RowBlockBegin(args.rows, args.first_block) * Fp8Blocks(args.depth);
+  for (size_t row = RowBlockBegin(args.rows, args.first_block); row < end_row; ++row) {
+    for (size_t k = 0; k < args.depth; k += kFp8Block) {
+      const size_t count = args.depth - k < kFp8Block ? args.depth - k : kFp8Block;
+      const float scale = MaxAbs(args.x + row * args.stride + k, count) / 448.0f;
+      *scales++ = scale < __FLT_MIN__ ? 1.0f : scale;
+    }
+  }
+}
+
+// Of a vector of values from k on: blocks begin where vectors do. Behind the depth there may be no block.
+inline Int ToBlockE4M3AsBf16(const KernelTable::PackArgs& args, size_t row, size_t k, Float x) {
+  if (k >= args.depth) return AsInt(Zero());
+  return ToE4M3AsBf16(Div(x, Set(args.block_scales[row * Fp8Blocks(args.depth) + k / kFp8Block])));
+}
+
+inline void PackActivationsE4M3Blocks(const KernelTable::PackArgs& args) {
+  FindBlockScales(args);
+  PackPairs(args, [&](size_t row, size_t k, Float x) { return ToBlockE4M3AsBf16(args, row, k, x); });
 }

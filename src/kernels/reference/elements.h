@@ -51,13 +51,14 @@ float ScaleAt(const void* weights, size_t depth, size_t column, size_t k) {
   return ToFloat(LoadAs<Fp16>(weights, PackedScaleOffset(format, depth, column, k)));
 }
 
-// Element (column, k) of packed weights; of INT4 without its scale.
+// Element (column, k) of packed weights; of INT4 and of E4M3 in blocks without its scale.
 template <WeightFormat format>
 float WeightAt(const void* weights, size_t depth, size_t column, size_t k) {
   const size_t offset = PackedOffset(format, depth, column, k);
   if constexpr (format == WeightFormat::kF32) return LoadAs<float>(weights, offset);
   if constexpr (format == WeightFormat::kBf16) return ToFloat(LoadAs<Bf16>(weights, offset));
-  if constexpr (format == WeightFormat::kE4M3) return ToFloat(LoadAs<E4M3>(weights, offset));
+  if constexpr (format == WeightFormat::kE4M3 || format == WeightFormat::kE4M3Block)
+    return ToFloat(LoadAs<E4M3>(weights, offset));
   if constexpr (format == WeightFormat::kNvfp4) {
     const auto codes = LoadAs<uint8_t>(weights, offset);
     const E2M1 code{static_cast<uint8_t>(IsUpperHalf(format, k) ? codes >> 4 : codes & 15)};

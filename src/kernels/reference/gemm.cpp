@@ -15,37 +15,66 @@ constexpr size_t kBlocksAtOnce = 8;
 struct Block {
   size_t first_row = 0, rows = 0;
   const std::byte* activations = nullptr;
-  float sums[kRowBlock] = {};
+  float chains[kRowBlock] = {};
+  float sums[kRowBlock] = {};  // of E4M3 in blocks, whose chains join them
 };
 
-// Adds a step of BF16 pairs, or of single floats, to the sums of a block; `step` is the activations of its rows.
+// Adds a step of BF16 pairs, or of single floats, to the chains of a block; `step` is the activations of its rows.
 template <WeightFormat format>
-void AddStep(const std::byte* step, float w0, float w1, size_t rows, float* sums) {
+void AddStep(const std::byte* step, float w0, float w1, size_t rows, float* chains) {
   for (size_t row = 0; row < rows; ++row) {
     if constexpr (ActivationsOf(format) == ActivationFormat::kF32) {
-      sums[row] = std::fma(LoadAs<float>(step, 4 * row), w0, sums[row]);
+      chains[row] = std::fma(LoadAs<float>(step, 4 * row), w0, chains[row]);
     } else {
       const auto pair = LoadAs<uint32_t>(step, 4 * row);  // the even element is the low half
       const auto a0 = std::bit_cast<float>(pair << 16), a1 = std::bit_cast<float>(pair & 0xFFFF0000);
-      sums[row] = DotPair(a0, a1, w0, w1, sums[row]);
+      chains[row] = DotPair(a0, a1, w0, w1, chains[row]);
     }
   }
 }
 
+// The chains over depth positions begin .. end - 1.
 template <WeightFormat format>
-void SumBlocks(const GemmArgs& args, size_t column, std::span<Block> blocks) {
+void AddChains(const GemmArgs& args, size_t column, size_t begin, size_t end, std::span<Block> blocks) {
   constexpr ActivationFormat kActivations = ActivationsOf(format);
   constexpr size_t kStep = kActivations == ActivationFormat::kF32 ? 1 : 2;
-  for (size_t k = 0; k < args.depth; k += kStep) {
+  for (size_t k = begin; k < end; k += kStep) {
     const float w0 = WeightAt<format>(args.weights, args.depth, column, k);
     const float w1 = kStep == 1 ? 0 : WeightAt<format>(args.weights, args.depth, column, k + kStep - 1);
     for (Block& block : blocks) {
       const std::byte* step = block.activations + ActivationOffset(kActivations, block.rows, 0, k);
       // A constant number of rows lets the compiler keep their sums in one register.
       if (block.rows == kRowBlock)
-        AddStep<format>(step, w0, w1, kRowBlock, block.sums);
+        AddStep<format>(step, w0, w1, kRowBlock, block.chains);
       else
-        AddStep<format>(step, w0, w1, block.rows, block.sums);
+        AddStep<format>(step, w0, w1, block.rows, block.chains);
+    }
+  }
+}
+
+// The chains of the block of the depth at k join the sums, and end.
+void CloseChains(const GemmArgs& args, size_t column, size_t k, Block& block) {
+  const float of_weights = Flush(LoadAs<float>(args.weights, PackedFp8ScaleOffset(args.depth, column, k)));
+  for (size_t row = 0; row < block.rows; ++row) {
+    float scale = of_weights;
+    if (args.block_scales != nullptr) {
+      const size_t at = (block.first_row + row) * Fp8Blocks(args.depth) + k / kFp8Block;
+      scale = Flush(scale * Flush(args.block_scales[at]));
+    }
+    block.sums[row] = Flush(std::fma(block.chains[row], scale, block.sums[row]));
+    block.chains[row] = 0;
+  }
+}
+
+template <WeightFormat format>
+void SumBlocks(const GemmArgs& args, size_t column, std::span<Block> blocks) {
+  if constexpr (format != WeightFormat::kE4M3Block) {
+    AddChains<format>(args, column, 0, args.depth, blocks);
+    for (Block& block : blocks) std::copy(block.chains, block.chains + kRowBlock, block.sums);
+  } else {
+    for (size_t k = 0; k < args.depth; k += kFp8Block) {
+      AddChains<format>(args, column, k, std::min(k + kFp8Block, args.depth), blocks);
+      for (Block& block : blocks) CloseChains(args, column, k, block);
     }
   }
 }
@@ -81,6 +110,7 @@ void Gemm(const GemmArgs& args) {
 OCTET_FMA_CLONE void GemmF32(const GemmArgs& args) { Gemm<WeightFormat::kF32>(args); }
 OCTET_FMA_CLONE void GemmBf16(const GemmArgs& args) { Gemm<WeightFormat::kBf16>(args); }
 OCTET_FMA_CLONE void GemmE4M3(const GemmArgs& args) { Gemm<WeightFormat::kE4M3>(args); }
+OCTET_FMA_CLONE void GemmE4M3Block(const GemmArgs& args) { Gemm<WeightFormat::kE4M3Block>(args); }
 OCTET_FMA_CLONE void GemmNvfp4(const GemmArgs& args) { Gemm<WeightFormat::kNvfp4>(args); }
 OCTET_FMA_CLONE void GemmInt8(const GemmArgs& args) { Gemm<WeightFormat::kInt8>(args); }
 

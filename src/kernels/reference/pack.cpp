@@ -88,6 +88,22 @@ void PackActivationsE4M3(const KernelTable::PackArgs& args) {
   });
 }
 
+void PackActivationsE4M3Blocks(const KernelTable::PackArgs& args) {
+  const size_t blocks = Fp8Blocks(args.depth), end_row = RowBlockBegin(args.rows, args.end_block);
+  for (size_t row = RowBlockBegin(args.rows, args.first_block); row < end_row; ++row) {
+    for (size_t block = 0; block < blocks; ++block) {
+      float amax = 0;
+      for (size_t k = block * kFp8Block; k < std::min((block + 1) * kFp8Block, args.depth); ++k)
+        amax = std::max(amax, std::fabs(args.x[row * args.stride + k]));
+      const float scale = amax / 448.0f;
+      args.block_scales[row * blocks + block] = scale < std::numeric_limits<float>::min() ? 1.0f : scale;
+    }
+  }
+  PackBlocks<ActivationFormat::kBf16>(args, [&](size_t row, size_t k) {
+    return ToFloat(ToE4M3(args.x[row * args.stride + k] / args.block_scales[row * blocks + k / kFp8Block]));
+  });
+}
+
 void PackActivationsInt8(const KernelTable::PackArgs& args) {
   for (size_t block = args.first_block; block < args.end_block; ++block) {
     const size_t first_row = RowBlockBegin(args.rows, block);

@@ -9,6 +9,7 @@ namespace octet::kernels::reference {
 void GemmF32(const GemmArgs& args);
 void GemmBf16(const GemmArgs& args);
 void GemmE4M3(const GemmArgs& args);
+void GemmE4M3Block(const GemmArgs& args);
 void GemmNvfp4(const GemmArgs& args);
 void GemmInt8(const GemmArgs& args);
 // Of INT4 weights, instantiated for each group.
@@ -23,6 +24,7 @@ void UnpackColumn(const void* weights, const float* column_scales, size_t depth,
 void PackActivationsF32(const KernelTable::PackArgs& args);
 void PackActivationsBf16(const KernelTable::PackArgs& args);
 void PackActivationsE4M3(const KernelTable::PackArgs& args);
+void PackActivationsE4M3Blocks(const KernelTable::PackArgs& args);
 void PackActivationsInt8(const KernelTable::PackArgs& args);
 float RoundToNvfp4(const float* x, size_t count, float* rounded);
 

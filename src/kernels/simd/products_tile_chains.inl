@@ -104,6 +104,18 @@ inline void WidenTiledRows(const std::byte* from, size_t rows, size_t depth, flo
   }
 }
 
+template <WeightFormat format>
+inline void MultiplyChained(size_t rows, size_t panels, const std::byte* activations, const std::byte* weights,
+                            size_t panel_bytes, size_t depth, float* sums) {
+  const DenormalsAreZero mode;
+  if (rows == 2)
+    AddChainedProducts<format, 2, 1>(activations, weights, panel_bytes, depth, sums);
+  else if (panels == 2)
+    AddChainedProducts<format, 1, 2>(activations, weights, panel_bytes, depth, sums);
+  else
+    AddChainedProducts<format, 1, 1>(activations, weights, panel_bytes, depth, sums);
+}
+
 // Up to kChainedRows rows. A depth beyond what the planes hold is widened anew for each panel.
 template <WeightFormat format>
 void GemmChained(const GemmArgs& args) {
@@ -121,13 +133,15 @@ void GemmChained(const GemmArgs& args) {
       const std::byte* weights = static_cast<const std::byte*>(args.weights) + panel * panel_bytes +
                                  k / RecordDepth(format) * RecordBytes(format);
       const std::byte* activations = reinterpret_cast<const std::byte*>(planes);
-      const DenormalsAreZero mode;
-      if (rows == 2)
-        AddChainedProducts<format, 2, 1>(activations, weights, panel_bytes, depth, sums);
-      else if (panels == 2)
-        AddChainedProducts<format, 1, 2>(activations, weights, panel_bytes, depth, sums);
-      else
-        AddChainedProducts<format, 1, 1>(activations, weights, panel_bytes, depth, sums);
+      if constexpr (format == WeightFormat::kE4M3Block) {
+        MultiplyBlocks(args, {0, rows, panels, k, depth}, weights, sums,
+                       [&](size_t at, const std::byte* codes, size_t count, float* chains) {
+                         MultiplyChained<WeightFormat::kE4M3>(rows, panels, activations + 2 * at * rows, codes,
+                                                              panel_bytes, count, chains);
+                       });
+      } else {
+        MultiplyChained<format>(rows, panels, activations, weights, panel_bytes, depth, sums);
+      }
     }
     for (size_t p = 0; p < panels; ++p) FinishBlock(args, panel + p, 0, rows, sums + p * rows * kPanelColumns);
   }

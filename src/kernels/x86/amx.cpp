@@ -29,6 +29,7 @@ constexpr size_t kAttendRows = 32;
 #include "kernels/simd/products_avx512.inl"
 #include "kernels/generic/denormals.inl"
 #include "kernels/generic/gemm.inl"
+#include "kernels/generic/gemm_blocks.inl"
 #include "kernels/generic/pack.inl"
 #include "kernels/simd/tiles_amx.inl"
 #include "kernels/generic/gemm_tiles.inl"
@@ -88,10 +89,12 @@ void AttendPieceByTiles(const AttendArgs& args, size_t piece, float* partials) {
 
 constinit const KernelTable kAmx = {
     .name = "amx",
-    .gemm = {nullptr, Gemm<WeightFormat::kBf16>, Gemm<WeightFormat::kE4M3>, Gemm<WeightFormat::kNvfp4>},
+    .gemm = {nullptr, Gemm<WeightFormat::kBf16>, Gemm<WeightFormat::kE4M3>, Gemm<WeightFormat::kE4M3Block>,
+             Gemm<WeightFormat::kNvfp4>},
     .gemm_int8 = {GemmInt8},
     .pack_activations_bf16 = PackBf16,
     .pack_activations_e4m3 = PackTiledE4M3,
+    .pack_activations_e4m3_blocks = PackTiledE4M3Blocks,
     .pack_activations_int8 = PackInt8,
     .attend = {nullptr, AttendByTiles<CacheFormat::kBf16>, AttendByTiles<CacheFormat::kE4M3>,
                AttendByTiles<CacheFormat::kInt8>},

@@ -28,6 +28,7 @@ constexpr size_t kAttendRows = kRowBlock;
 #include "kernels/simd/products_int8_avx2.inl"
 #include "kernels/generic/multiply_widened.inl"
 #include "kernels/generic/gemm.inl"
+#include "kernels/generic/gemm_blocks.inl"
 #include "kernels/generic/gemm_widened.inl"
 #include "kernels/generic/gemm_integer.inl"
 #include "kernels/generic/attention.inl"
@@ -43,7 +44,7 @@ constexpr size_t kAttendRows = kRowBlock;
 constinit const KernelTable kAvx2 = {
     .name = "avx2",
     .gemm = {GemmInPlace<WeightFormat::kF32>, GemmManyRows<WeightFormat::kBf16>, GemmManyRows<WeightFormat::kE4M3>,
-             GemmManyRows<WeightFormat::kNvfp4>, GemmWidenedIntegers<WeightFormat::kInt8>,
+             GemmManyBlocks, GemmManyRows<WeightFormat::kNvfp4>, GemmWidenedIntegers<WeightFormat::kInt8>,
              GemmWidenedIntegers<WeightFormat::kInt4Group32>, GemmWidenedIntegers<WeightFormat::kInt4Group64>,
              GemmWidenedIntegers<WeightFormat::kInt4Group128>, GemmWidenedIntegers<WeightFormat::kInt4Zeros32>,
              GemmWidenedIntegers<WeightFormat::kInt4Zeros64>, GemmWidenedIntegers<WeightFormat::kInt4Zeros128>},
@@ -54,6 +55,7 @@ constinit const KernelTable kAvx2 = {
     .pack_activations_f32 = PackActivationsF32,
     .pack_activations_bf16 = PackActivationsBf16,
     .pack_activations_e4m3 = PackActivationsE4M3,
+    .pack_activations_e4m3_blocks = PackActivationsE4M3Blocks,
     .pack_activations_int8 = PackActivationsInt8,
     .round_to_nvfp4 = RoundToNvfp4,
     .rms_norm = RmsNorm,

@@ -30,6 +30,7 @@ constexpr size_t kAttendRows = kRowBlock;
 #include "kernels/simd/products_int8_avx512.inl"
 #include "kernels/generic/multiply_widened.inl"
 #include "kernels/generic/gemm.inl"
+#include "kernels/generic/gemm_blocks.inl"
 #include "kernels/generic/gemm_widened.inl"
 #include "kernels/generic/gemm_integer.inl"
 #include "kernels/generic/attention.inl"
@@ -44,6 +45,10 @@ constexpr size_t kAttendRows = kRowBlock;
 template <WeightFormat format>
 void GemmWidened(const GemmArgs& args) {
   args.rows <= kRowBlock ? GemmFewRows<format>(args) : GemmManyRows<format>(args);
+}
+
+void GemmBlocks(const GemmArgs& args) {
+  args.rows <= kRowBlock ? GemmFewRows<WeightFormat::kE4M3Block>(args) : GemmManyBlocks(args);
 }
 
 // The loop over a group ends with as many conversions and FMAs as there are sums: eight rows at a time, with weights
@@ -71,7 +76,7 @@ void GemmInt4(const GemmArgs& args) {
 constinit const KernelTable kAvx512 = {
     .name = "avx512",
     .gemm = {GemmInPlace<WeightFormat::kF32>, GemmWidened<WeightFormat::kBf16>, GemmWidened<WeightFormat::kE4M3>,
-             GemmWidened<WeightFormat::kNvfp4>, GemmWidenedIntegers<WeightFormat::kInt8>,
+             GemmBlocks, GemmWidened<WeightFormat::kNvfp4>, GemmWidenedIntegers<WeightFormat::kInt8>,
              GemmWidenedIntegers<WeightFormat::kInt4Group32>, GemmWidenedIntegers<WeightFormat::kInt4Group64>,
              GemmWidenedIntegers<WeightFormat::kInt4Group128>, GemmWidenedIntegers<WeightFormat::kInt4Zeros32>,
              GemmWidenedIntegers<WeightFormat::kInt4Zeros64>, GemmWidenedIntegers<WeightFormat::kInt4Zeros128>},
@@ -82,6 +87,7 @@ constinit const KernelTable kAvx512 = {
     .pack_activations_f32 = PackActivationsF32,
     .pack_activations_bf16 = PackActivationsBf16,
     .pack_activations_e4m3 = PackActivationsE4M3,
+    .pack_activations_e4m3_blocks = PackActivationsE4M3Blocks,
     .pack_activations_int8 = PackActivationsInt8,
     .round_to_nvfp4 = RoundToNvfp4,
     .rms_norm = RmsNorm,
