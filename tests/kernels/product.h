@@ -126,7 +126,7 @@ struct Product : Weights {
   // Rows first .. first + count - 1 as a batch of their own.
   void Run(size_t first, size_t count, size_t first_panel, size_t end_panel) {
     const size_t padded = PaddedDepth(format, depth);
-    const bool is_int8 = activations == ActivationFormat::kInt8;
+    const bool is_int8 = activations == ActivationFormat::kInt8, is_nvfp4 = activations == ActivationFormat::kNvfp4;
     Bytes activation_bytes(is_int8 ? Int8ActivationBytes(format, count, padded)
                                    : ActivationBytes(activations, count, padded));
     std::vector<float> row_scales(count);
@@ -140,13 +140,14 @@ struct Product : Weights {
                                      .end_block = RowBlocks(count),
                                      .weights = format};
     (is_int8                                 ? tier.pack_activations_int8
+     : is_nvfp4                              ? tier.pack_activations_nvfp4
      : activations == ActivationFormat::kF32 ? tier.pack_activations_f32
                                              : tier.pack_activations_bf16)(pack);
     tier.GemmOf(format, activations)({.weights = packed.data(),
                                       .column_scales = scales.data(),
                                       .bias = bias.data(),
                                       .activations = activation_bytes.data(),
-                                      .row_scales = is_int8 ? row_scales.data() : nullptr,
+                                      .row_scales = is_int8 || is_nvfp4 ? row_scales.data() : nullptr,
                                       .out = out.data() + first * columns,
                                       .out_stride = columns,
                                       .rows = count,

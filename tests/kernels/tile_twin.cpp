@@ -163,6 +163,33 @@ void PackBf16(const KernelTable::PackArgs& args) {
   PackRows(args, [](size_t, float x) { return ToBf16(x); });
 }
 
+// The reference's codes times the scales of their blocks.
+void PackNvfp4(const KernelTable::PackArgs& args) {
+  constexpr size_t kWords = GroupWords(ActivationFormat::kNvfp4);
+  std::vector<std::byte> blocks(ActivationBytes(ActivationFormat::kNvfp4, args.rows, args.padded_depth));
+  KernelTable::PackArgs in_blocks = args;
+  in_blocks.packed = blocks.data();
+  AvailableTiers().front()->pack_activations_nvfp4(in_blocks);
+  std::vector<float> rounded(args.rows * args.padded_depth);
+  for (size_t block = args.first_block; block < args.end_block; ++block) {
+    const size_t first = RowBlockBegin(args.rows, block), rows = RowBlockBegin(args.rows, block + 1) - first;
+    const std::byte* from =
+        blocks.data() + CodedActivationBytes(ActivationFormat::kNvfp4, args.weights, first, args.padded_depth);
+    for (size_t row = 0; row < rows; ++row) {
+      for (size_t k = 0; k < args.padded_depth; ++k) {
+        const size_t start = reference::StartOffset(kNvfp4Block, rows, row, k / kNvfp4Block, kWords);
+        const size_t code = reference::Int8Offset(kNvfp4Block, rows, row, Int8Place(args.weights, k), kWords);
+        rounded[(first + row) * args.padded_depth + k] = static_cast<float>(reference::LoadAs<int8_t>(from, code)) / 2 *
+                                                         reference::LoadAs<float>(from, start + 4 * rows);
+      }
+    }
+  }
+  in_blocks.packed = args.packed;
+  in_blocks.x = rounded.data();
+  in_blocks.stride = in_blocks.depth = args.padded_depth;
+  PackRows(in_blocks, [](size_t, float x) { return ToBf16(x); });
+}
+
 void PackE4M3(const KernelTable::PackArgs& args) {
   for (size_t row = RowBlockBegin(args.rows, args.first_block); row < RowBlockBegin(args.rows, args.end_block); ++row) {
     float greatest = 0;
@@ -174,14 +201,13 @@ void PackE4M3(const KernelTable::PackArgs& args) {
 
 template <WeightFormat format>
 void GemmInt8(const GemmArgs& args) {
-  args.rows <= kRowBlock ? AvailableTiers().front()->gemm_int8[IntegerIndex(format)](args)
-                         : GemmInt8Tiles<format>(args);
+  args.rows <= kRowBlock ? AvailableTiers().front()->gemm_int8[Int8Index(format)](args) : GemmInt8Tiles<format>(args);
 }
 
 // The reference's codes and start values, each at its place before the tiles.
 void PackInt8(const KernelTable::PackArgs& args) {
   const KernelTable& reference = *AvailableTiers().front();
-  if (args.rows <= kRowBlock) return reference.pack_activations_int8(args);
+  if (args.rows <= kRowBlock || !IsInteger(args.weights)) return reference.pack_activations_int8(args);
   std::vector<std::byte> blocks(Int8ActivationBytes(args.weights, args.rows, args.padded_depth));
   KernelTable::PackArgs in_blocks = args;
   in_blocks.packed = blocks.data();
@@ -215,14 +241,16 @@ const KernelTable& TileTwin() {
     out.gemm[static_cast<size_t>(WeightFormat::kBf16)] = GemmTiles<WeightFormat::kBf16>;
     out.gemm[static_cast<size_t>(WeightFormat::kE4M3)] = GemmTiles<WeightFormat::kE4M3>;
     out.gemm[static_cast<size_t>(WeightFormat::kNvfp4)] = GemmTiles<WeightFormat::kNvfp4>;
-    out.gemm_int8[IntegerIndex(WeightFormat::kInt8)] = GemmInt8<WeightFormat::kInt8>;
-    out.gemm_int8[IntegerIndex(WeightFormat::kInt4Group32)] = GemmInt8<WeightFormat::kInt4Group32>;
-    out.gemm_int8[IntegerIndex(WeightFormat::kInt4Group64)] = GemmInt8<WeightFormat::kInt4Group64>;
-    out.gemm_int8[IntegerIndex(WeightFormat::kInt4Group128)] = GemmInt8<WeightFormat::kInt4Group128>;
-    out.gemm_int8[IntegerIndex(WeightFormat::kInt4Zeros32)] = GemmInt8<WeightFormat::kInt4Zeros32>;
-    out.gemm_int8[IntegerIndex(WeightFormat::kInt4Zeros64)] = GemmInt8<WeightFormat::kInt4Zeros64>;
-    out.gemm_int8[IntegerIndex(WeightFormat::kInt4Zeros128)] = GemmInt8<WeightFormat::kInt4Zeros128>;
+    out.gemm_int8[Int8Index(WeightFormat::kInt8)] = GemmInt8<WeightFormat::kInt8>;
+    out.gemm_int8[Int8Index(WeightFormat::kInt4Group32)] = GemmInt8<WeightFormat::kInt4Group32>;
+    out.gemm_int8[Int8Index(WeightFormat::kInt4Group64)] = GemmInt8<WeightFormat::kInt4Group64>;
+    out.gemm_int8[Int8Index(WeightFormat::kInt4Group128)] = GemmInt8<WeightFormat::kInt4Group128>;
+    out.gemm_int8[Int8Index(WeightFormat::kInt4Zeros32)] = GemmInt8<WeightFormat::kInt4Zeros32>;
+    out.gemm_int8[Int8Index(WeightFormat::kInt4Zeros64)] = GemmInt8<WeightFormat::kInt4Zeros64>;
+    out.gemm_int8[Int8Index(WeightFormat::kInt4Zeros128)] = GemmInt8<WeightFormat::kInt4Zeros128>;
+    out.gemm_nvfp4 = GemmTiles<WeightFormat::kNvfp4>;
     out.pack_activations_int8 = PackInt8;
+    out.pack_activations_nvfp4 = PackNvfp4;
     out.pack_activations_bf16 = PackBf16;
     out.pack_activations_e4m3 = PackE4M3;
     return out;

@@ -30,10 +30,13 @@ constexpr size_t kAttendRows = 32;
 #include "kernels/generic/denormals.inl"
 #include "kernels/generic/gemm.inl"
 #include "kernels/generic/pack.inl"
+#include "kernels/simd/nvfp4_codes.inl"
 #include "kernels/simd/tiles_amx.inl"
 #include "kernels/generic/gemm_tiles.inl"
 #include "kernels/generic/pack_tiles.inl"
 #include "kernels/generic/pack_int8.inl"
+#include "kernels/generic/pack_nvfp4.inl"
+#include "kernels/generic/pack_nvfp4_tiles.inl"
 #include "kernels/simd/products_int8_avx512.inl"
 #include "kernels/generic/gemm_int8_tiles.inl"
 #include "kernels/generic/pack_int8_tiles.inl"
@@ -51,7 +54,7 @@ void Gemm(const GemmArgs& args) {
 // A block of the other tiers' rows would leave most of a tile idle; integers have the same bits either way.
 template <WeightFormat format>
 void GemmInt8(const GemmArgs& args) {
-  args.rows <= kRowBlock ? kAvx512.gemm_int8[IntegerIndex(format)](args) : GemmInt8Tiles<format>(args);
+  args.rows <= kRowBlock ? kAvx512.gemm_int8[Int8Index(format)](args) : GemmInt8Tiles<format>(args);
 }
 
 // What goes to products of other tiers is packed as they read it.
@@ -60,7 +63,8 @@ void PackBf16(const KernelTable::PackArgs& args) {
 }
 
 void PackInt8(const KernelTable::PackArgs& args) {
-  args.rows <= kRowBlock ? kAvx512.pack_activations_int8(args) : PackTiledInt8(args);
+  const bool is_tiled = args.rows > kRowBlock && IsInteger(args.weights);
+  is_tiled ? PackTiledInt8(args) : kAvx512.pack_activations_int8(args);
 }
 
 template <CacheFormat format>
@@ -86,13 +90,16 @@ void AttendPieceByTiles(const AttendArgs& args, size_t piece, float* partials) {
 constinit const KernelTable kAmx = {
     .name = "amx",
     .gemm = {nullptr, Gemm<WeightFormat::kBf16>, Gemm<WeightFormat::kE4M3>, Gemm<WeightFormat::kNvfp4>},
-    .gemm_int8 = {GemmInt8<WeightFormat::kInt8>, GemmInt8<WeightFormat::kInt4Group32>,
+    // Sums of int8 with NVFP4 weights would leave the tiles for each block of 16: the processor's vectors are as quick.
+    .gemm_int8 = {nullptr, GemmInt8<WeightFormat::kInt8>, GemmInt8<WeightFormat::kInt4Group32>,
                   GemmInt8<WeightFormat::kInt4Group64>, GemmInt8<WeightFormat::kInt4Group128>,
                   GemmInt8<WeightFormat::kInt4Zeros32>, GemmInt8<WeightFormat::kInt4Zeros64>,
                   GemmInt8<WeightFormat::kInt4Zeros128>},
+    .gemm_nvfp4 = Gemm<WeightFormat::kNvfp4>,
     .pack_activations_bf16 = PackBf16,
     .pack_activations_e4m3 = PackTiledE4M3,
     .pack_activations_int8 = PackInt8,
+    .pack_activations_nvfp4 = PackTiledNvfp4,
     .attend = {nullptr, AttendByTiles<CacheFormat::kBf16>, AttendByTiles<CacheFormat::kE4M3>,
                AttendByTiles<CacheFormat::kInt8>},
     .attend_piece = {nullptr, AttendPieceByTiles<CacheFormat::kBf16>, AttendPieceByTiles<CacheFormat::kE4M3>,
