@@ -1,9 +1,11 @@
 // Speed of the matrix products of each tier with one thread, after a check against the reference.
 //
-//   bench_gemm [ROWS ...]        default 1 4 8 32 128 512
+//   bench_gemm [ROWS ...] [NAME ...]        default 1 4 8 32 128 512, and all formats; a name stands for those in which
+//   it
+//                                           occurs: bench_gemm 1 128 nvfp4
 //
-// One line per format and row count: GB/s of packed weights (of more copies than the caches hold, up to 8 rows) beside
-// the memory's bandwidth, GFLOP/s beside the rate of the tier's multiplying instruction.
+// One line per pair of formats and row count: GB/s of packed weights (of more copies than the caches hold, up to 8
+// rows) beside the memory's bandwidth, GFLOP/s beside the rate of the tier's multiplying instruction.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -20,23 +22,39 @@ namespace {
 using namespace octet::kernels;
 
 constexpr size_t kColumns = 1536, kDepth = 640;  // a multiple of every group
-constexpr WeightFormat kFormats[] = {
-    WeightFormat::kF32,          WeightFormat::kBf16,       WeightFormat::kE4M3,        WeightFormat::kE4M3Block,
-    WeightFormat::kNvfp4,        WeightFormat::kInt8,       WeightFormat::kInt4Group32, WeightFormat::kInt4Group64,
-    WeightFormat::kInt4Group128, WeightFormat::kInt4Zeros32};
-constexpr const char* kNames[] = {"f32",  "bf16",    "e4m3",    "e4m3/128", "nvfp4",
-                                  "int8", "int4/32", "int4/64", "int4/128", "int4z/32"};
 
-// Integer weights are measured with int8 activations.
-ActivationFormat Read(WeightFormat format) {
-  return IsInteger(format) ? ActivationFormat::kInt8 : ActivationsOf(format);
+struct Formats {
+  WeightFormat weights;
+  ActivationFormat read;
+  const char* name;
+};
+constexpr Formats kFormats[] = {
+    {WeightFormat::kF32, ActivationFormat::kF32, "f32"},
+    {WeightFormat::kBf16, ActivationFormat::kBf16, "bf16"},
+    {WeightFormat::kE4M3, ActivationFormat::kBf16, "e4m3"},
+    {WeightFormat::kE4M3Block, ActivationFormat::kBf16, "e4m3/128"},
+    {WeightFormat::kNvfp4, ActivationFormat::kBf16, "nvfp4"},
+    {WeightFormat::kNvfp4, ActivationFormat::kInt8, "nvfp4 x int8"},
+    {WeightFormat::kNvfp4, ActivationFormat::kNvfp4, "nvfp4 x nvfp4"},
+    {WeightFormat::kInt8, ActivationFormat::kInt8, "int8 x int8"},
+    {WeightFormat::kInt8, ActivationFormat::kBf16, "int8"},
+    {WeightFormat::kInt4Group32, ActivationFormat::kInt8, "int4/32 x int8"},
+    {WeightFormat::kInt4Group64, ActivationFormat::kInt8, "int4/64 x int8"},
+    {WeightFormat::kInt4Group128, ActivationFormat::kInt8, "int4/128 x int8"},
+    {WeightFormat::kInt4Zeros32, ActivationFormat::kInt8, "int4z/32 x int8"},
+};
+
+// Whether a tier multiplies integers by the instruction of Int8DotRate; tiles take over those of INT8 weights.
+bool MultipliesBytes(const Formats& formats, bool is_tiled) {
+  if (formats.read == ActivationFormat::kInt8) return !is_tiled || formats.weights != WeightFormat::kInt8;
+  return formats.read == ActivationFormat::kNvfp4 && !is_tiled;
 }
 
 bool IsTiled(const KernelTable& kernels) { return std::string_view(kernels.name) == "amx"; }
 
 struct Task {
-  Task(WeightFormat weight_format, size_t row_count)
-      : format(weight_format), rows(row_count), x(rows * kDepth), out(rows * kColumns) {
+  Task(const Formats& formats, size_t row_count)
+      : format(formats.weights), read(formats.read), rows(row_count), x(rows * kDepth), out(rows * kColumns) {
     const size_t bytes = PackedBytes(format, kColumns, kDepth);
     copies = rows <= 8 ? (size_t{192} << 20) / bytes : 1;
     weights.resize(copies * bytes + 64);
@@ -62,8 +80,8 @@ struct Task {
     }
     if (IsInteger(format)) PackIntegers();
     for (size_t copy = 1; copy < copies; ++copy) std::copy_n(first, bytes, first + copy * bytes);
-    packed.resize(IsInteger(format) ? Int8ActivationBytes(format, rows, kDepth)
-                                    : ActivationBytes(Read(format), rows, kDepth));
+    packed.resize(read == ActivationFormat::kInt8 ? Int8ActivationBytes(format, rows, kDepth)
+                                                  : ActivationBytes(read, rows, kDepth));
     row_scales.resize(rows, 1);
   }
 
@@ -82,15 +100,15 @@ struct Task {
   }
 
   void Multiply(const KernelTable& kernels, size_t copy, size_t panels) {
-    kernels.GemmOf(format, Read(format))({.weights = first + copy * PackedBytes(format, kColumns, kDepth),
-                                          .activations = packed.data(),
-                                          .row_scales = row_scales.data(),
-                                          .out = out.data(),
-                                          .out_stride = kColumns,
-                                          .rows = rows,
-                                          .depth = kDepth,
-                                          .columns = kColumns,
-                                          .end_panel = panels});
+    kernels.GemmOf(format, read)({.weights = first + copy * PackedBytes(format, kColumns, kDepth),
+                                  .activations = packed.data(),
+                                  .row_scales = row_scales.data(),
+                                  .out = out.data(),
+                                  .out_stride = kColumns,
+                                  .rows = rows,
+                                  .depth = kDepth,
+                                  .columns = kColumns,
+                                  .end_panel = panels});
   }
 
   void Pack(const KernelTable& kernels) {
@@ -103,9 +121,10 @@ struct Task {
                                      .row_scales = row_scales.data(),
                                      .end_block = RowBlocks(rows),
                                      .weights = format};
-    (IsInteger(format)              ? kernels.pack_activations_int8
-     : format == WeightFormat::kF32 ? kernels.pack_activations_f32
-                                    : kernels.pack_activations_bf16)(args);
+    (read == ActivationFormat::kInt8    ? kernels.pack_activations_int8
+     : read == ActivationFormat::kNvfp4 ? kernels.pack_activations_nvfp4
+     : read == ActivationFormat::kF32   ? kernels.pack_activations_f32
+                                        : kernels.pack_activations_bf16)(args);
   }
 
   // The first two panels must have the reference's bits; the tiles' sums, in another order, differ in the last ones.
@@ -125,27 +144,35 @@ struct Task {
   }
 
   WeightFormat format;
+  ActivationFormat read;
   size_t rows, copies = 1;
   std::vector<float> x, out, row_scales;
   std::vector<std::byte> weights, packed;
   std::byte* first = nullptr;
 };
 
-int Run(const std::vector<size_t>& row_counts) {
+bool IsWanted(const Formats& formats, const std::vector<std::string_view>& names) {
+  return names.empty() || std::any_of(names.begin(), names.end(), [&](std::string_view name) {
+           return std::string_view(formats.name).find(name) != std::string_view::npos;
+         });
+}
+
+int Run(const std::vector<size_t>& row_counts, const std::vector<std::string_view>& names) {
   const double memory = MemoryBandwidth(), dot = Bf16DotRate();
   fmt::print("limits with one thread: memory {:.1f} GB/s, vdpbf16ps {:.0f} GFLOP/s\n", memory * 1e-9, dot * 1e-9);
   for (const KernelTable* tier : AvailableTiers().subspan(1)) {
     const double fma = FmaRate(tier->name), int8_dot = Int8DotRate(tier->name);
-    for (WeightFormat format : kFormats) {
-      const bool dots = std::string_view(tier->name) == "avx512_bf16" && format != WeightFormat::kF32;
-      const bool tiles = IsTiled(*tier) && format != WeightFormat::kF32;
-      const double rate = tiles ? TileRate() * (IsInteger(format) ? 2 : 1) : dots ? dot : fma;
-      const double peak = IsInteger(format) && !tiles ? int8_dot : rate;
+    for (const Formats& formats : kFormats) {
+      if (!IsWanted(formats, names)) continue;
+      const bool is_float = formats.weights == WeightFormat::kF32;
+      const bool dots = std::string_view(tier->name) == "avx512_bf16" && !is_float;
+      const bool tiles = IsTiled(*tier) && !is_float;
+      const double rate = tiles ? TileRate() * (formats.read == ActivationFormat::kInt8 ? 2 : 1) : dots ? dot : fma;
+      const double peak = MultipliesBytes(formats, tiles) ? int8_dot : rate;
       for (size_t rows : row_counts) {
-        Task task(format, rows);
+        Task task(formats, rows);
         if (!task.Agrees(*tier)) {
-          fmt::print(stderr, "{} gemm {} with {} rows differs from the reference\n", tier->name, kNames[size_t(format)],
-                     rows);
+          fmt::print(stderr, "{} gemm {} with {} rows differs from the reference\n", tier->name, formats.name, rows);
           return 1;
         }
         const double seconds = BestSeconds(rows <= 8 ? 5 : 9,
@@ -154,13 +181,13 @@ int Run(const std::vector<size_t>& row_counts) {
                                                task.Multiply(*tier, copy, Panels(kColumns));
                                            }) /
                                static_cast<double>(task.copies);
-        const double bytes = static_cast<double>(PackedBytes(format, kColumns, kDepth)) / seconds;
+        const double bytes = static_cast<double>(PackedBytes(formats.weights, kColumns, kDepth)) / seconds;
         const double operations = 2.0 * static_cast<double>(rows * kColumns * kDepth) / seconds;
         fmt::print(
-            "gemm {:8} M={:<3} N={} K={}  {:11}  {:5.1f} GB/s = {:3.0f}% of memory  {:6.1f} GFLOP/s = {:3.0f}% of "
+            "gemm {:15} M={:<3} N={} K={}  {:11}  {:5.1f} GB/s = {:3.0f}% of memory  {:6.1f} GFLOP/s = {:3.0f}% of "
             "{:.0f}\n",
-            kNames[size_t(format)], rows, kColumns, kDepth, tier->name, bytes * 1e-9, 100 * bytes / memory,
-            operations * 1e-9, 100 * operations / peak, peak * 1e-9);
+            formats.name, rows, kColumns, kDepth, tier->name, bytes * 1e-9, 100 * bytes / memory, operations * 1e-9,
+            100 * operations / peak, peak * 1e-9);
       }
     }
   }
@@ -172,7 +199,12 @@ int Run(const std::vector<size_t>& row_counts) {
 
 int main(int argc, char** argv) {
   std::vector<size_t> rows;
-  for (int i = 1; i < argc; ++i) rows.push_back(std::max(1ul, std::strtoul(argv[i], nullptr, 10)));
+  std::vector<std::string_view> names;
+  for (int i = 1; i < argc; ++i) {
+    char* end = nullptr;
+    const size_t count = std::strtoul(argv[i], &end, 10);
+    *end == '\0' && count > 0 ? rows.push_back(count) : names.push_back(argv[i]);
+  }
   if (rows.empty()) rows = {1, 4, 8, 32, 128, 512};
-  return octet::bench::Run(rows);
+  return octet::bench::Run(rows, names);
 }

@@ -23,8 +23,8 @@
 namespace octet {
 
 // What the inputs of quantised weights are rounded to, per token: kFp8 those of FP8 weights, kNvfp4 those of NVFP4
-// weights, kInt8 those of INT8 and INT4 weights, other weights' inputs to BF16. kAuto: int8 for INT8 and INT4, BF16 for
-// the rest. A model that has no weights for it doesn't open.
+// weights, kInt8 those of INT8, INT4 and NVFP4 weights, other weights' inputs to BF16. kAuto: int8 for INT8 and INT4,
+// BF16 for the rest. A model that has no weights for it doesn't open.
 enum class Activations { kAuto, kBf16, kFp8, kNvfp4, kInt8 };
 
 // What the cache keeps keys and values in. kFp8 (E4M3) and kInt8 are codes of a byte with a scale for each token and

@@ -28,7 +28,9 @@ namespace octet::kernels {
 // weights' for BF16 activations; of activations that have scales of their blocks, fma(chain, scale of the weights *
 // scale of the activations, sum), the product of the scales rounded first.
 // Int8 activations with integer weights: each group's chain is a sum of integers, so it is exact, and enters as
-// sum = fma(float(chain), scale of the group, sum); INT8, one group without a scale in the stream, as float(chain).
+// sum = fma(float(chain), scale of the group, sum); INT8, one group without a scale in the stream, as float(chain). Of
+// NVFP4 weights twice the E2M1 values are the integers, blocks of 16 the groups, half the block's scale is the scale.
+// NVFP4 activations are such integers too; the product of both halved scales, which FP32 holds, is the scale.
 struct GemmArgs {
   const void* weights = nullptr;         // packed panels of the whole matrix
   const float* column_scales = nullptr;  // [columns], or null for 1
@@ -79,13 +81,15 @@ struct KernelTable {
 
   // Products with activations in ActivationsOf(format), indexed by WeightFormat.
   void (*gemm[kWeightFormats])(const GemmArgs& args) = {};
-  // Products of integer weights with int8 activations, indexed by IntegerIndex.
-  void (*gemm_int8[kIntegerFormats])(const GemmArgs& args) = {};
+  // Products with int8 activations, indexed by Int8Index.
+  void (*gemm_int8[kInt8Formats])(const GemmArgs& args) = {};
+  void (*gemm_nvfp4)(const GemmArgs& args) = nullptr;  // of NVFP4 weights with NVFP4 activations
   // The product of both formats; null where there is none.
   void (*GemmOf(WeightFormat weights, ActivationFormat activations) const)(const GemmArgs& args) {
     if (activations == ActivationsOf(weights)) return gemm[static_cast<size_t>(weights)];
-    const bool is_int8 = activations == ActivationFormat::kInt8 && IsInteger(weights);
-    return is_int8 ? gemm_int8[IntegerIndex(weights)] : nullptr;
+    if (activations == ActivationFormat::kNvfp4) return weights == WeightFormat::kNvfp4 ? gemm_nvfp4 : nullptr;
+    const bool is_int8 = activations == ActivationFormat::kInt8 && TakesInt8(weights);
+    return is_int8 ? gemm_int8[Int8Index(weights)] : nullptr;
   }
 
   // rows x depth floats (row r at x + r * stride) into packed blocks, padded with zeros to padded_depth; the BF16 form
@@ -98,7 +102,7 @@ struct KernelTable {
     size_t depth = 0;
     size_t padded_depth = 0;
     void* packed = nullptr;         // start of the whole packed matrix
-    float* row_scales = nullptr;    // [rows], written by pack_activations_e4m3 and pack_activations_int8 only
+    float* row_scales = nullptr;    // [rows], written by the packings that round to E4M3, int8 and NVFP4
     float* block_scales = nullptr;  // [rows, Fp8Blocks(depth)], written by pack_activations_e4m3_blocks only
     size_t first_block = 0;
     size_t end_block = 0;
@@ -116,11 +120,10 @@ struct KernelTable {
   // nearest to x * (1 / scale), ties to even. A row that holds infinity or NaN gets codes of zero and the scale NaN,
   // which its products become. Start values are those for `weights`.
   void (*pack_activations_int8)(const PackArgs& args) = nullptr;
-  // Rounds a row to NVFP4 and returns its scale, amax / (6 * 448), 1 where that isn't a normal number. A block of 16
-  // has the E4M3 scale nearest to amax of the block / 6 / the row's scale, at least 2^-9; rounded[i] is the E2M1 number
-  // nearest to x[i] / (block's scale * row's), times the block's scale: BF16 holds it exactly. A row that holds
-  // infinity or NaN becomes zeros with the scale NaN.
-  float (*round_to_nvfp4)(const float* x, size_t count, float* rounded) = nullptr;
+  // Rounds each row to NVFP4 with the scale amax / (6 * 448), 1 where that isn't a normal number. A block of 16 has the
+  // E4M3 scale nearest to amax of the block / 6 / the row's scale, at least 2^-9; code = twice the E2M1 number nearest
+  // to x / (block's scale * row's). A row that holds infinity or NaN gets what zeros do, with the scale NaN.
+  void (*pack_activations_nvfp4)(const PackArgs& args) = nullptr;
 
   // out[i] = x[i] * (1 / sqrt(mean(x^2) + eps)) * (weight[i] + offset); offset is 1 for Gemma, else 0. out may be x.
   void (*rms_norm)(const float* x, const float* weight, float offset, float eps, size_t count, float* out) = nullptr;

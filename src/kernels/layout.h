@@ -27,8 +27,10 @@
 // (generic/gemm_tiles.inl and gemm_int8_tiles.inl), they are cut into blocks of up to 8 rows. A block of r rows is
 // [depth / n][r][4 bytes]: n = 1 float, or n = 2 BF16 values (k, k+1), or n = 4 int8 codes, of row 0, then row 1 ...
 // One pointer and constant offsets reach every row. Int8 codes lie in the groups of the weights they are for (INT8: one
-// group, the whole depth), and before each group stands [r] of what the sum of its products starts at, so that weights
-// can be taken as unsigned bytes: int32 of -StoredZero times the sum of the row's codes in the group.
+// group, the whole depth; NVFP4: a group a block, its codes in the order of Int8Place), and before each group stands
+// [r] of what the sum of its products starts at, so that weights can be taken as unsigned bytes: int32 of -StoredZero
+// times the sum of the row's codes in the group. NVFP4 activations are int8 codes too, of twice their E2M1 values;
+// behind the start values of a block stand its [r] scales in FP32.
 #pragma once
 
 #include <cstddef>
@@ -58,17 +60,19 @@ enum class WeightFormat : uint8_t {
 };
 inline constexpr size_t kWeightFormats = 12;
 
-// Formats whose codes are integers, the last ones.
-inline constexpr size_t kIntegerFormats = 7;
+// Formats whose codes are integers, the last ones; with NVFP4, whose codes are halves of integers, those that int8
+// codes are multiplied with as integers.
 static constexpr bool IsInteger(WeightFormat format) { return format >= WeightFormat::kInt8; }
-static constexpr size_t IntegerIndex(WeightFormat format) {
-  return static_cast<size_t>(format) - static_cast<size_t>(WeightFormat::kInt8);
+inline constexpr size_t kInt8Formats = 8;
+static constexpr bool TakesInt8(WeightFormat format) { return format >= WeightFormat::kNvfp4; }
+static constexpr size_t Int8Index(WeightFormat format) {
+  return static_cast<size_t>(format) - static_cast<size_t>(WeightFormat::kNvfp4);
 }
 // The depth that products of int8 codes with INT8 weights take: 128 * 127 times it stays within 31 bits.
 inline constexpr size_t kMaxIntegerDepth = size_t{1} << 17;
 
-// What the products read: F32 goes with F32 weights, BF16 with all others, int8 with integer weights.
-enum class ActivationFormat : uint8_t { kF32, kBf16, kInt8 };
+// What the products read: F32 goes with F32 weights, BF16 with all others, int8 with TakesInt8's, NVFP4 with NVFP4.
+enum class ActivationFormat : uint8_t { kF32, kBf16, kInt8, kNvfp4 };
 
 // What every product of the weights can read.
 static constexpr ActivationFormat ActivationsOf(WeightFormat format) {
@@ -76,8 +80,10 @@ static constexpr ActivationFormat ActivationsOf(WeightFormat format) {
 }
 
 static constexpr bool HasZeros(WeightFormat format) { return format >= WeightFormat::kInt4Zeros32; }
-// What an unsigned byte of the products with int8 codes has too much: INT4 with zero points becomes code - zero + 128.
+// What an unsigned byte of the products with int8 codes has too much: INT4 with zero points becomes code - zero + 128,
+// an NVFP4 code twice its value + 12.
 static constexpr int StoredZero(WeightFormat format) {
+  if (format == WeightFormat::kNvfp4) return 12;
   return format == WeightFormat::kInt8 || HasZeros(format) ? 128 : 8;
 }
 
@@ -91,7 +97,7 @@ inline constexpr size_t kNvfp4Record = 32;  // of two blocks, so that records li
 // Depth positions that share an FP16 scale within the stream; 0 for formats that have none there.
 static constexpr size_t Int4Group(WeightFormat format) {
   if (format < WeightFormat::kInt4Group32) return 0;
-  return size_t{32} << (IntegerIndex(format) - 1) % 3;
+  return size_t{32} << (Int8Index(format) - 2) % 3;
 }
 // Bytes of a record's codes; scales follow, then INT4's zero points.
 static constexpr size_t CodeBytes(WeightFormat format) {
@@ -183,19 +189,30 @@ static constexpr size_t PackedBlockScaleOffset(size_t depth, size_t column, size
          CodeBytes(kFormat) + k % kNvfp4Record / kNvfp4Block * kPanelColumns + column % kPanelColumns;
 }
 
-// Groups of integer weights whose products are summed as integers.
+// Groups whose products with int8 codes are summed as integers.
 static constexpr size_t IntegerGroups(WeightFormat format, size_t padded_depth) {
+  if (format == WeightFormat::kNvfp4) return padded_depth / kNvfp4Block;
   return Int4Group(format) == 0 ? 1 : padded_depth / Int4Group(format);
 }
 
-// Packed activations of `rows` rows; depth is padded as the weights' (to a record of the weight format). Int8 codes
-// have `groups` start values a row beside them.
-static constexpr size_t ActivationBytes(ActivationFormat format, size_t rows, size_t padded_depth, size_t groups = 0) {
-  const size_t bytes = format == ActivationFormat::kF32 ? 4 : format == ActivationFormat::kBf16 ? 2 : 1;
-  return rows * (padded_depth * bytes + groups * 4);
+// Where the int8 code of element k stands in the order of a row's codes: of eight for NVFP4 weights come those that
+// meet the lower halves of the weights' bytes, then those that meet the upper ones.
+static constexpr size_t Int8Place(WeightFormat weights, size_t k) {
+  return weights == WeightFormat::kNvfp4 ? k / 8 * 8 + k / 2 % 2 * 4 + k % 2 * 2 + k % 8 / 4 : k;
+}
+
+// Room for packed rows but of int8 codes; depth is padded as the weights'. Some tiers make BF16 of NVFP4 ones.
+static constexpr size_t ActivationBytes(ActivationFormat format, size_t rows, size_t padded_depth) {
+  return rows * padded_depth * (format == ActivationFormat::kF32 ? 4 : 2);
+}
+// Of codes, so many words of a row stand before each group: the start value and, of NVFP4, the block's scale.
+static constexpr size_t GroupWords(ActivationFormat format) { return format == ActivationFormat::kNvfp4 ? 2 : 1; }
+static constexpr size_t CodedActivationBytes(ActivationFormat format, WeightFormat weights, size_t rows,
+                                             size_t padded_depth) {
+  return rows * (padded_depth + 4 * GroupWords(format) * IntegerGroups(weights, padded_depth));
 }
 static constexpr size_t Int8ActivationBytes(WeightFormat weights, size_t rows, size_t padded_depth) {
-  return ActivationBytes(ActivationFormat::kInt8, rows, padded_depth, IntegerGroups(weights, padded_depth));
+  return CodedActivationBytes(ActivationFormat::kInt8, weights, rows, padded_depth);
 }
 
 // Rows are split evenly over ceil(rows / 8) blocks: block b begins at row rows * b / blocks.

@@ -25,12 +25,13 @@ KernelTable Overlay(const KernelTable& below, const KernelTable& tier) {
   out.name = tier.name;
   Replace(out.gemm, tier.gemm);
   Replace(out.gemm_int8, tier.gemm_int8);
+  Replace(out.gemm_nvfp4, tier.gemm_nvfp4);
   Replace(out.pack_activations_f32, tier.pack_activations_f32);
   Replace(out.pack_activations_bf16, tier.pack_activations_bf16);
   Replace(out.pack_activations_e4m3, tier.pack_activations_e4m3);
   Replace(out.pack_activations_e4m3_blocks, tier.pack_activations_e4m3_blocks);
   Replace(out.pack_activations_int8, tier.pack_activations_int8);
-  Replace(out.round_to_nvfp4, tier.round_to_nvfp4);
+  Replace(out.pack_activations_nvfp4, tier.pack_activations_nvfp4);
   Replace(out.rms_norm, tier.rms_norm);
   Replace(out.add, tier.add);
   Replace(out.scale, tier.scale);

@@ -115,7 +115,7 @@ using Formats = std::pair<WeightFormat, ActivationFormat>;
 Floats Multiply(const KernelTable& tier, Formats formats, const Floats& x, const Floats& scales, const void* weights) {
   const auto [format, read] = formats;
   const size_t depth = PaddedDepth(format, kDepth);
-  const bool is_int8 = read == ActivationFormat::kInt8;
+  const bool is_int8 = read == ActivationFormat::kInt8, is_nvfp4 = read == ActivationFormat::kNvfp4;
   Packed activations(is_int8 ? Int8ActivationBytes(format, kRows, depth) : ActivationBytes(read, kRows, depth));
   Floats row_scales(kRows, 1);
   const KernelTable::PackArgs pack = {.x = x.data(),
@@ -128,6 +128,7 @@ Floats Multiply(const KernelTable& tier, Formats formats, const Floats& x, const
                                       .end_block = RowBlocks(kRows),
                                       .weights = format};
   (is_int8                          ? tier.pack_activations_int8
+   : is_nvfp4                       ? tier.pack_activations_nvfp4
    : read == ActivationFormat::kF32 ? tier.pack_activations_f32
                                     : tier.pack_activations_bf16)(pack);
   Floats out(kRows * kColumns);
@@ -206,14 +207,6 @@ Floats GeluMultiply(const KernelTable& tier) {
   return out;
 }
 
-Floats RoundToNvfp4(const KernelTable& tier) {
-  const Floats x = Numbers(kDepth, 6);
-  Floats out(kDepth);
-  const float scale = tier.round_to_nvfp4(x.data(), kDepth, out.data());
-  for (float& value : out) value *= scale;
-  return out;
-}
-
 Floats Rope(const KernelTable& tier) {
   Floats x = Numbers(kHeadDim, 8);
   const Floats cosines = Numbers(kHeadDim / 2, 9), sines = Numbers(kHeadDim / 2, 10);
@@ -275,7 +268,8 @@ std::vector<SelfTestResult> SelfTest(const KernelTable& tier) {
       Gemm(tier, {WeightFormat::kE4M3, ActivationFormat::kBf16}, "product E4M3"),
       Gemm(tier, {WeightFormat::kE4M3Block, ActivationFormat::kBf16}, "product E4M3 in blocks"),
       Gemm(tier, {WeightFormat::kNvfp4, ActivationFormat::kBf16}, "product NVFP4"),
-      Compare(tier, "rounding to NVFP4", RoundToNvfp4),
+      Gemm(tier, {WeightFormat::kNvfp4, ActivationFormat::kInt8}, "product NVFP4 x int8"),
+      Gemm(tier, {WeightFormat::kNvfp4, ActivationFormat::kNvfp4}, "product NVFP4 x NVFP4"),
       Compare(tier, "RMS norm", RmsNorm),
       Compare(tier, "SiLU", SiluMultiply),
       Compare(tier, "GELU", GeluMultiply),

@@ -110,9 +110,10 @@ Status Decoder::CheckActivations(nn::ActivationMode mode) const {
     const char* weights;
     bool is_taken;
   };
-  const Rounding roundings[] = {{nn::ActivationMode::kE4M3, "fp8", "FP8", parts_->has_e4m3},
-                                {nn::ActivationMode::kNvfp4, "nvfp4", "NVFP4", parts_->has_nvfp4},
-                                {nn::ActivationMode::kInt8, "int8", "INT8 or INT4", parts_->has_integers}};
+  const Rounding roundings[] = {
+      {nn::ActivationMode::kE4M3, "fp8", "FP8", parts_->has_e4m3},
+      {nn::ActivationMode::kNvfp4, "nvfp4", "NVFP4", parts_->has_nvfp4},
+      {nn::ActivationMode::kInt8, "int8", "INT8, INT4 or NVFP4", parts_->has_integers || parts_->has_nvfp4}};
   std::string taken = "auto, bf16";
   for (const Rounding& rounding : roundings) taken += rounding.is_taken ? Cat(", ", rounding.name) : "";
   for (const Rounding& rounding : roundings) {

@@ -12,8 +12,10 @@ namespace {
 
 ActivationFormat FormatFor(const ExecutionContext& context, WeightFormat format) {
   const ActivationMode mode = context.activations;
+  if (mode == ActivationMode::kNvfp4 && format == WeightFormat::kNvfp4) return ActivationFormat::kNvfp4;
+  const bool takes_int8 = mode == ActivationMode::kAuto ? kernels::IsInteger(format) : kernels::TakesInt8(format);
   const bool wants_int8 = mode == ActivationMode::kInt8 || mode == ActivationMode::kAuto;
-  return wants_int8 && kernels::IsInteger(format) ? ActivationFormat::kInt8 : kernels::ActivationsOf(format);
+  return wants_int8 && takes_int8 ? ActivationFormat::kInt8 : kernels::ActivationsOf(format);
 }
 
 Result<size_t> PackingBytes(ActivationFormat activations, WeightFormat weights, size_t rows, size_t padded) {
@@ -43,26 +45,21 @@ Result<Packing> PlanPacking(ExecutionContext& context, const PackedMatrix& matri
   args.packed = OCTET_TRY(context.workspace.Bytes(bytes));
   const bool in_blocks = format == WeightFormat::kE4M3Block;
   const bool is_e4m3 = (format == WeightFormat::kE4M3 || in_blocks) && context.activations == ActivationMode::kE4M3;
-  const bool is_nvfp4 = format == WeightFormat::kNvfp4 && context.activations == ActivationMode::kNvfp4;
   if (is_e4m3 && in_blocks && matrix.input_scale == 0)
     args.block_scales = OCTET_TRY(context.workspace.Floats(rows.count * kernels::Fp8Blocks(rows.width)));
-  else if (is_e4m3 || is_nvfp4 || packing.format == ActivationFormat::kInt8)
+  else if (is_e4m3 || packing.format == ActivationFormat::kInt8 || packing.format == ActivationFormat::kNvfp4)
     args.row_scales = OCTET_TRY(context.workspace.Floats(rows.count));
-  if (is_nvfp4 || (is_e4m3 && matrix.input_scale != 0)) {
+  if (is_e4m3 && matrix.input_scale != 0) {
     packing.rounded = OCTET_TRY(context.workspace.Floats(rows.count * rows.width));
   }
   return packing;
 }
 
-// The values that rows round to, which BF16 holds exactly: of NVFP4, or of the codes of x / scale.
-void RoundRows(const ExecutionContext& context, const Packing& packing, float scale, size_t first_row, size_t end_row) {
+// The values of the codes of x / scale, which BF16 holds exactly.
+void RoundRows(const Packing& packing, float scale, size_t first_row, size_t end_row) {
   for (size_t row = first_row; row < end_row; ++row) {
     const float* x = packing.args.x + row * packing.args.stride;
     float* rounded = packing.rounded + row * packing.args.depth;
-    if (packing.args.weights == WeightFormat::kNvfp4) {
-      packing.args.row_scales[row] = context.kernels.round_to_nvfp4(x, packing.args.depth, rounded);
-      continue;
-    }
     for (size_t k = 0; k < packing.args.depth; ++k) rounded[k] = ToFloat(ToE4M3(x[k] / scale));
     packing.args.row_scales[row] = scale;
   }
@@ -74,7 +71,7 @@ void PackBlocks(const ExecutionContext& context, const PackedMatrix& matrix, Pac
   args.first_block = first_block;
   args.end_block = end_block;
   if (packing.rounded != nullptr) {
-    RoundRows(context, packing, matrix.input_scale, kernels::RowBlockBegin(args.rows, first_block),
+    RoundRows(packing, matrix.input_scale, kernels::RowBlockBegin(args.rows, first_block),
               kernels::RowBlockBegin(args.rows, end_block));
     args.x = packing.rounded;
     args.stride = args.depth;
@@ -83,6 +80,8 @@ void PackBlocks(const ExecutionContext& context, const PackedMatrix& matrix, Pac
     context.kernels.pack_activations_f32(args);
   } else if (packing.format == ActivationFormat::kInt8) {
     context.kernels.pack_activations_int8(args);
+  } else if (packing.format == ActivationFormat::kNvfp4) {
+    context.kernels.pack_activations_nvfp4(args);
   } else if (args.block_scales != nullptr) {
     context.kernels.pack_activations_e4m3_blocks(args);
   } else if (args.row_scales != nullptr) {

@@ -33,8 +33,7 @@ struct PackedRows {
 };
 
 namespace internal {
-// One packing: its arguments, and where the rows are rounded first: by a scale that the matrix has for all of them, or
-// to NVFP4.
+// One packing: its arguments, and where the rows are rounded first by a scale that the matrix has for all of them.
 struct Packing {
   kernels::KernelTable::PackArgs args;
   kernels::ActivationFormat format = kernels::ActivationFormat::kF32;

@@ -32,7 +32,9 @@ constexpr Recipe kRecipes[] = {
     {.name = "nvfp4-w4a16",
      .alias = "",
      .encoding = Encoding::kNvfp4,
-     .summary = "NVFP4 weights: E2M1, an E4M3 scale per 16 inputs, an FP32 scale per tensor; activations BF16 or NVFP4",
+     .summary =
+         "NVFP4 weights: E2M1, an E4M3 scale per 16 inputs, an FP32 scale per tensor; activations BF16, or INT8 or "
+         "NVFP4 per token, chosen when it runs",
      .bits_per_weight = 4,
      .needs_calibration = false,
      .full_speed_tiers = "avx2, avx512, avx512_bf16, amx",

@@ -1,12 +1,13 @@
-// Products of integer weights with int8 activations. Their sums are exact, so every tier has the reference's bits.
+// Products with int8 activations, of integer weights and of NVFP4 ones. Their sums are exact, so every tier has the
+// reference's bits.
 #include "tests/kernels/product.h"
 
 namespace octet::kernels {
 namespace {
 
-constexpr WeightFormat kIntegers[] = {
-    WeightFormat::kInt8,        WeightFormat::kInt4Group32, WeightFormat::kInt4Group64, WeightFormat::kInt4Group128,
-    WeightFormat::kInt4Zeros32, WeightFormat::kInt4Zeros64, WeightFormat::kInt4Zeros128};
+constexpr WeightFormat kTaking[] = {WeightFormat::kNvfp4,       WeightFormat::kInt8,         WeightFormat::kInt4Group32,
+                                    WeightFormat::kInt4Group64, WeightFormat::kInt4Group128, WeightFormat::kInt4Zeros32,
+                                    WeightFormat::kInt4Zeros64, WeightFormat::kInt4Zeros128};
 
 Product Int8Product(const KernelTable& tier, WeightFormat format, size_t rows, size_t columns, size_t depth) {
   return Product(tier, format, ActivationFormat::kInt8, rows, columns, depth);
@@ -64,8 +65,22 @@ TEST_P(GemmInt8, PackedRowsBeginWithTheStartValueOfEachGroup) {
   EXPECT_EQ(packed.Code(72 + 8 + 2), 0);
 }
 
+// Block 1 of row 0: codes 16 .. 31 behind five words of both rows, and the start values of that block.
+TEST_P(GemmInt8, CodesForNvfp4WeightsStandInTheOrderOfTheirHalves) {
+  std::vector<float> x(2 * 32, 127);
+  for (size_t k = 0; k < 31; ++k) x[k] = static_cast<float>(k);
+  const PackedInt8 packed(tier(), WeightFormat::kNvfp4, x, 2);
+  EXPECT_EQ(packed.Word(10), -12 * (16 * 23 + 8 - 31 + 127));
+  EXPECT_EQ(packed.Word(11), -12 * 16 * 127);
+  const int order[2][8] = {{16, 20, 17, 21, 18, 22, 19, 23}, {24, 28, 25, 29, 26, 30, 27, 127}};
+  for (size_t step = 0; step < 2; ++step) {
+    for (size_t i = 0; i < 8; ++i)
+      EXPECT_EQ(packed.Code(48 + 16 * step + i / 4 * 8 + i % 4), order[step][i]) << step << " " << i;
+  }
+}
+
 TEST_P(GemmInt8, PackedRowsHaveTheBytesOfTheirDefinition) {
-  for (const WeightFormat format : kIntegers) {
+  for (const WeightFormat format : kTaking) {
     for (const size_t depth : {1, 4, 31, 64, 200, 576}) {
       const std::vector<float> x = RandomFloats(11 * depth, 9, 30);
       const PackedInt8 packed(tier(), format, x, 11), want(DefinitionOf(tier()), format, x, 11);
@@ -82,7 +97,7 @@ TEST_P(GemmInt8, RowsBeyondIntegersHaveScalesThatSaySo) {
   std::fill_n(x.begin() + 40, 40, 0x1p-130f);
   x[2 * 40 + 7] = INFINITY;
   x[3 * 40 + 39] = NAN;
-  for (const WeightFormat format : kIntegers) {
+  for (const WeightFormat format : kTaking) {
     const PackedInt8 packed(tier(), format, x, 5);
     EXPECT_EQ(packed.scales[0], 1);
     EXPECT_EQ(packed.scales[1], 1);
@@ -108,7 +123,7 @@ TEST_P(GemmInt8, ErrorStaysBelowTheNormBoundForOddShapes) {
                               {4, 64, 64}, {5, 65, 3},   {6, 16, 129},  {7, 17, 66},   {8, 100, 9},  {9, 96, 130},
                               {13, 48, 2}, {17, 49, 77}, {37, 70, 133}, {16, 40, 1000}};
   for (const auto& [rows, columns, depth] : shapes) {
-    for (const WeightFormat format : kIntegers) {
+    for (const WeightFormat format : kTaking) {
       SCOPED_TRACE(testing::Message() << kFormatNames[size_t(format)] << " " << rows << "x" << columns << "x" << depth);
       Product product = Int8Product(tier(), format, rows, columns, depth);
       product.Run();
@@ -123,7 +138,7 @@ TEST_P(GemmInt8, ErrorStaysBelowTheNormBoundForOddShapes) {
 }
 
 TEST_P(GemmInt8, HasTheBitsOfTheReferenceForAnyNumberOfRows) {
-  for (const WeightFormat format : kIntegers) {
+  for (const WeightFormat format : kTaking) {
     for (const size_t rows : {1, 2, 3, 4, 5, 6, 7, 8, 16, 37}) {
       Product product = Int8Product(tier(), format, rows, 107, 300),
               reference = Int8Product(Reference(), format, rows, 107, 300);
@@ -135,7 +150,7 @@ TEST_P(GemmInt8, HasTheBitsOfTheReferenceForAnyNumberOfRows) {
 }
 
 TEST_P(GemmInt8, RowHasTheSameBitsAloneAndInAnyBatch) {
-  for (const WeightFormat format : kIntegers) {
+  for (const WeightFormat format : kTaking) {
     Product batch = Int8Product(tier(), format, 37, 75, 150), parts = Int8Product(tier(), format, 37, 75, 150);
     batch.Run();
     size_t first = 0;
@@ -155,7 +170,8 @@ TEST_P(GemmInt8, RowHasTheSameBitsAloneAndInAnyBatch) {
 
 // The largest codes of both signs against each other: no sum in between may saturate.
 TEST_P(GemmInt8, LargestCodesSumExactly) {
-  for (const WeightFormat format : kIntegers) {
+  for (const WeightFormat format : kTaking) {
+    if (format == WeightFormat::kNvfp4) continue;  // below
     for (const float sign : {-1.0f, 1.0f}) {
       const int least = format == WeightFormat::kInt8 ? -128 : -8, largest = -1 - least;
       Product product = Int8Product(tier(), format, 9, 40, 512);
@@ -170,6 +186,43 @@ TEST_P(GemmInt8, LargestCodesSumExactly) {
       product.Run();
       for (size_t i = 0; i < product.out.size(); ++i)
         ASSERT_EQ(product.out[i], 127 * sign * 512 * static_cast<float>(i % 40 % 2 == 0 ? least : largest)) << i;
+    }
+  }
+}
+
+TEST_P(GemmInt8, LargestNvfp4CodesSumExactly) {
+  for (const float sign : {-1.0f, 1.0f}) {
+    Product product = Int8Product(tier(), WeightFormat::kNvfp4, 9, 40, 512);
+    for (size_t i = 0; i < product.codes.size(); ++i) product.codes[i] = i / 512 % 2 == 0 ? 0x7 : 0xF;  // 6 or -6
+    std::fill(product.block_scales.begin(), product.block_scales.end(), uint8_t{0x7E});                 // 448
+    std::fill(product.scales.begin(), product.scales.end(), 1.0f);
+    std::fill(product.bias.begin(), product.bias.end(), 0.0f);
+    std::fill(product.x.begin(), product.x.end(), 127 * sign);
+    product.Pack();
+    product.Run();
+    for (size_t i = 0; i < product.out.size(); ++i)
+      ASSERT_EQ(product.out[i], 127 * sign * 512 * 448 * (i % 40 % 2 == 0 ? 6.0f : -6.0f)) << i;
+  }
+}
+
+// Every code with every scale, and a sum of products of whole numbers, which needs no rounding.
+TEST_P(GemmInt8, EveryNvfp4CodeAndScaleHasItsValue) {
+  constexpr size_t kColumns = 127, kDepth = 16;
+  Product product = Int8Product(tier(), WeightFormat::kNvfp4, 1, kColumns, kDepth);
+  std::fill(product.scales.begin(), product.scales.end(), 1.0f);
+  std::fill(product.bias.begin(), product.bias.end(), 0.0f);
+  for (size_t column = 0; column < kColumns; ++column) {
+    product.block_scales[column] = static_cast<uint8_t>(column);
+    for (size_t k = 0; k < kDepth; ++k) product.codes[column * kDepth + k] = static_cast<uint8_t>(k);
+  }
+  product.Pack();
+  for (size_t k = 0; k < kDepth; ++k) {
+    std::fill(product.x.begin(), product.x.end(), 0.0f);
+    product.x[k] = 127;
+    product.Run();
+    for (size_t column = 0; column < kColumns; ++column) {
+      const float scale = ToFloat(E4M3{static_cast<uint8_t>(column)});
+      EXPECT_EQ(product.out[column], 127 * ToFloat(E2M1{static_cast<uint8_t>(k)}) * scale) << k << " " << column;
     }
   }
 }

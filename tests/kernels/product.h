@@ -138,7 +138,7 @@ struct Product : Weights {
   // Rows first .. first + count - 1 as a batch of their own.
   void Run(size_t first, size_t count, size_t first_panel, size_t end_panel) {
     const size_t padded = PaddedDepth(format, depth);
-    const bool is_int8 = activations == ActivationFormat::kInt8;
+    const bool is_int8 = activations == ActivationFormat::kInt8, is_nvfp4 = activations == ActivationFormat::kNvfp4;
     Bytes activation_bytes(is_int8 ? Int8ActivationBytes(format, count, padded)
                                    : ActivationBytes(activations, count, padded));
     std::vector<float> row_scales(count), row_block_scales(count * Fp8Blocks(depth));
@@ -153,6 +153,7 @@ struct Product : Weights {
                                      .end_block = RowBlocks(count),
                                      .weights = format};
     (is_int8                                 ? tier.pack_activations_int8
+     : is_nvfp4                              ? tier.pack_activations_nvfp4
      : rounds_blocks                         ? tier.pack_activations_e4m3_blocks
      : activations == ActivationFormat::kF32 ? tier.pack_activations_f32
                                              : tier.pack_activations_bf16)(pack);
@@ -160,7 +161,7 @@ struct Product : Weights {
                                       .column_scales = scales.data(),
                                       .bias = bias.data(),
                                       .activations = activation_bytes.data(),
-                                      .row_scales = is_int8 ? row_scales.data() : nullptr,
+                                      .row_scales = is_int8 || is_nvfp4 ? row_scales.data() : nullptr,
                                       .block_scales = rounds_blocks ? row_block_scales.data() : nullptr,
                                       .out = out.data() + first * columns,
                                       .out_stride = columns,

@@ -168,6 +168,33 @@ void PackBf16(const KernelTable::PackArgs& args) {
   PackRows(args, [](size_t, size_t, float x) { return ToBf16(x); });
 }
 
+// The reference's codes times the scales of their blocks.
+void PackNvfp4(const KernelTable::PackArgs& args) {
+  constexpr size_t kWords = GroupWords(ActivationFormat::kNvfp4);
+  std::vector<std::byte> blocks(ActivationBytes(ActivationFormat::kNvfp4, args.rows, args.padded_depth));
+  KernelTable::PackArgs in_blocks = args;
+  in_blocks.packed = blocks.data();
+  AvailableTiers().front()->pack_activations_nvfp4(in_blocks);
+  std::vector<float> rounded(args.rows * args.padded_depth);
+  for (size_t block = args.first_block; block < args.end_block; ++block) {
+    const size_t first = RowBlockBegin(args.rows, block), rows = RowBlockBegin(args.rows, block + 1) - first;
+    const std::byte* from =
+        blocks.data() + CodedActivationBytes(ActivationFormat::kNvfp4, args.weights, first, args.padded_depth);
+    for (size_t row = 0; row < rows; ++row) {
+      for (size_t k = 0; k < args.padded_depth; ++k) {
+        const size_t start = reference::StartOffset(kNvfp4Block, rows, row, k / kNvfp4Block, kWords);
+        const size_t code = reference::Int8Offset(kNvfp4Block, rows, row, Int8Place(args.weights, k), kWords);
+        rounded[(first + row) * args.padded_depth + k] = static_cast<float>(reference::LoadAs<int8_t>(from, code)) / 2 *
+                                                         reference::LoadAs<float>(from, start + 4 * rows);
+      }
+    }
+  }
+  in_blocks.packed = args.packed;
+  in_blocks.x = rounded.data();
+  in_blocks.stride = in_blocks.depth = args.padded_depth;
+  PackRows(in_blocks, [](size_t, size_t, float x) { return ToBf16(x); });
+}
+
 void PackE4M3(const KernelTable::PackArgs& args) {
   for (size_t row = RowBlockBegin(args.rows, args.first_block); row < RowBlockBegin(args.rows, args.end_block); ++row) {
     float greatest = 0;
@@ -193,7 +220,7 @@ bool IsTiledInt8(WeightFormat weights, size_t rows) { return weights == WeightFo
 void GemmInt8(const GemmArgs& args) {
   constexpr WeightFormat kFormat = WeightFormat::kInt8;
   IsTiledInt8(kFormat, args.rows) ? GemmInt8Tiles(args)
-                                  : AvailableTiers().front()->gemm_int8[IntegerIndex(kFormat)](args);
+                                  : AvailableTiers().front()->gemm_int8[Int8Index(kFormat)](args);
 }
 
 // The reference's codes and start values, each at its place before the tiles.
@@ -231,8 +258,10 @@ const KernelTable& TileTwin() {
     out.gemm[static_cast<size_t>(WeightFormat::kE4M3)] = GemmTiles<WeightFormat::kE4M3>;
     out.gemm[static_cast<size_t>(WeightFormat::kE4M3Block)] = GemmTiles<WeightFormat::kE4M3Block>;
     out.gemm[static_cast<size_t>(WeightFormat::kNvfp4)] = GemmTiles<WeightFormat::kNvfp4>;
-    out.gemm_int8[IntegerIndex(WeightFormat::kInt8)] = GemmInt8;
+    out.gemm_int8[Int8Index(WeightFormat::kInt8)] = GemmInt8;
+    out.gemm_nvfp4 = GemmTiles<WeightFormat::kNvfp4>;
     out.pack_activations_int8 = PackInt8;
+    out.pack_activations_nvfp4 = PackNvfp4;
     out.pack_activations_bf16 = PackBf16;
     out.pack_activations_e4m3 = PackE4M3;
     out.pack_activations_e4m3_blocks = PackE4M3Blocks;

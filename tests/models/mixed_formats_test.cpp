@@ -192,7 +192,7 @@ TEST_P(MixedFormats, ActivationsThatNoMatrixTakesAreRefusedNamingTheOthers) {
   EXPECT_EQ(mixed->decoder.CheckActivations(ActivationMode::kE4M3).error().message,
             "the model has no FP8 weights, which alone take fp8 activations; it takes auto, bf16, int8");
   EXPECT_EQ(decoded->decoder.CheckActivations(ActivationMode::kInt8).error().message,
-            "the model has no INT8 or INT4 weights, which alone take int8 activations; it takes auto, bf16");
+            "the model has no INT8, INT4 or NVFP4 weights, which alone take int8 activations; it takes auto, bf16");
 }
 
 }  // namespace

@@ -175,10 +175,15 @@ TEST_P(Nvfp4Forward, LogitsStayWithinANormBoundOfTheDecodedWeights) {
   const double error = RelativeError(Got(1, ids_.size(), nn::ActivationMode::kNvfp4), logits);
   EXPECT_LT(error, std::sqrt(4 * layers + 1) / 4 + bound);
   EXPECT_GT(error, bound) << "nothing was rounded";
+  // Of int8, each of up to 252 inputs by 1 / 254 of the largest, as in mixed_formats_test.
+  const std::vector<float> of_int8 = Got(1, ids_.size(), nn::ActivationMode::kInt8);
+  EXPECT_LT(RelativeError(of_int8, logits), std::sqrt(4 * layers + 1) / 16 + bound);
+  EXPECT_NE(of_int8, Got(1, ids_.size()));
 }
 
 TEST_P(Nvfp4Forward, LogitsAreTheSameBitsForAnyThreadsAndCuts) {
-  for (const nn::ActivationMode activations : {nn::ActivationMode::kBf16, nn::ActivationMode::kNvfp4}) {
+  for (const nn::ActivationMode activations :
+       {nn::ActivationMode::kBf16, nn::ActivationMode::kNvfp4, nn::ActivationMode::kInt8}) {
     const std::vector<float> whole = Got(1, ids_.size(), activations);
     for (const size_t chunk : ChunksFor(*std::get<1>(GetParam())))
       EXPECT_EQ(Got(2, chunk, activations), whole) << "chunks of " << chunk;

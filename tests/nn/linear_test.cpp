@@ -86,6 +86,13 @@ TEST(Linear, IntegerWeightsTakeInt8UnlessBf16IsAskedFor) {
   }
 }
 
+TEST(Linear, Nvfp4WeightsTakeBf16UnlessInt8OrNvfp4IsAskedFor) {
+  EXPECT_EQ(FormatOf(ActivationMode::kAuto, WeightFormat::kNvfp4), ActivationFormat::kBf16);
+  EXPECT_EQ(FormatOf(ActivationMode::kInt8, WeightFormat::kNvfp4), ActivationFormat::kInt8);
+  EXPECT_EQ(FormatOf(ActivationMode::kNvfp4, WeightFormat::kNvfp4), ActivationFormat::kNvfp4);
+  EXPECT_EQ(FormatOf(ActivationMode::kNvfp4, WeightFormat::kInt8), ActivationFormat::kBf16);
+}
+
 TEST(Linear, Int8ProductsAreThoseOfTheRoundedRowsForAnyThreads) {
   const Int8Linear linear;
   const std::vector<float> x = Numbers(kRows * kDepth);

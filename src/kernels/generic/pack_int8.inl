@@ -27,12 +27,26 @@ inline void PackInt8Codes(const float* x, size_t k, size_t depth, float inverse,
   StoreLow8(codes, words);
 }
 
+// For NVFP4 weights: a start value before each block.
+inline void PackInt8Blocks(const KernelTable::PackArgs& args, const float* x, size_t depth, float inverse, size_t rows,
+                           Word* to) {
+  for (size_t k = 0; k < args.padded_depth; k += kNvfp4Block) {
+    Word words[kNvfp4Block / 4];
+    for (size_t i = 0; i < kNvfp4Block; i += kLanes)
+      StoreLow8(ToInts(Mul(LoadPadded(x, k + i, depth), Set(inverse))), words + i / 4);
+    *to = __builtin_bit_cast(float, -StoredZero(WeightFormat::kNvfp4) * SumBlock(words));
+    to = ScatterBlock(words, rows, to + rows);
+  }
+}
+
 inline void PackInt8Row(const KernelTable::PackArgs& args, size_t row, size_t rows, Word* to) {
   const size_t groups = IntegerGroups(args.weights, args.padded_depth), group_depth = args.padded_depth / groups;
   const float* x = args.x + row * args.stride;
   const float scale = args.row_scales[row];
   const bool is_finite = scale == scale;
   const float inverse = is_finite ? 1.0f / scale : 0.0f;
+  if (args.weights == WeightFormat::kNvfp4)
+    return PackInt8Blocks(args, x, is_finite ? args.depth : 0, inverse, rows, to);
   for (size_t begin = 0; begin < args.padded_depth; begin += group_depth) {
     Word* start = to;
     Int sum = SetInt(0);

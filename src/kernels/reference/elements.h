@@ -35,19 +35,22 @@ void StoreAs(void* base, size_t offset, T value) {
   std::memcpy(static_cast<std::byte*>(base) + offset, &value, sizeof(T));
 }
 
-// Code (column, k) of packed integer weights, less its zero point.
+// Code (column, k) of packed integer weights, less its zero point; of NVFP4 twice the code's value.
 template <WeightFormat format>
 int CodeAt(const void* weights, size_t depth, size_t column, size_t k) {
   const auto stored = LoadAs<uint8_t>(weights, PackedOffset(format, depth, column, k));
   if constexpr (format == WeightFormat::kInt8) return stored - 128;
   const int code = IsUpperHalf(format, k) ? stored >> 4 : stored & 15;
+  if constexpr (format == WeightFormat::kNvfp4) return static_cast<int>(2 * ToFloat(E2M1{static_cast<uint8_t>(code)}));
   if constexpr (!HasZeros(format)) return code - 8;
   return code - LoadAs<uint8_t>(weights, PackedZeroOffset(format, depth, column, k));
 }
 
-// Scale that INT4 weights hold for (column, k).
+// Scale of the code that CodeAt gives: INT4 weights hold it, and NVFP4 its double.
 template <WeightFormat format>
 float ScaleAt(const void* weights, size_t depth, size_t column, size_t k) {
+  if constexpr (format == WeightFormat::kNvfp4)
+    return ToFloat(LoadAs<E4M3>(weights, PackedBlockScaleOffset(depth, column, k))) / 2;
   return ToFloat(LoadAs<Fp16>(weights, PackedScaleOffset(format, depth, column, k)));
 }
 
@@ -73,13 +76,14 @@ constexpr size_t ActivationOffset(ActivationFormat format, size_t block_rows, si
 }
 
 // Byte offset of the start value of (row, group) of a block of int8 codes; those of the group's codes begin one word
-// of all rows further.
-constexpr size_t StartOffset(size_t group_depth, size_t block_rows, size_t row, size_t group) {
-  return (group * (1 + group_depth / 4) * block_rows + row) * 4;
+// of all rows further (`words` of NVFP4 activations, whose scale follows the start value), and k counts them in the
+// order of Int8Place.
+constexpr size_t StartOffset(size_t group_depth, size_t block_rows, size_t row, size_t group, size_t words = 1) {
+  return (group * (words + group_depth / 4) * block_rows + row) * 4;
 }
-constexpr size_t Int8Offset(size_t group_depth, size_t block_rows, size_t row, size_t k) {
+constexpr size_t Int8Offset(size_t group_depth, size_t block_rows, size_t row, size_t k, size_t words = 1) {
   const size_t in_group = k % group_depth;
-  return StartOffset(group_depth, block_rows, row, k / group_depth) + (1 + in_group / 4) * block_rows * 4 +
+  return StartOffset(group_depth, block_rows, row, k / group_depth, words) + (words + in_group / 4) * block_rows * 4 +
          in_group % 4;
 }
 

@@ -1,5 +1,5 @@
-// Products of INT8 and INT4 weights: with BF16 activations, where INT8 is like any other format (reference/gemm.cpp),
-// and with int8 ones.
+// Products of INT8 and INT4 weights with BF16 activations, where INT8 is like any other format (reference/gemm.cpp),
+// and those of both and of NVFP4 weights with int8 and NVFP4 ones.
 #include <utility>
 
 #include "kernels/reference/elements.h"
@@ -39,13 +39,13 @@ float GroupChain(const GemmArgs& args, const std::byte* block, size_t block_rows
   return chain;
 }
 
-template <WeightFormat format>
+template <WeightFormat format, size_t words = 1>
 int32_t GroupSum(const GemmArgs& args, const std::byte* block, size_t block_rows, size_t row, size_t column,
                  std::pair<size_t, size_t> range) {
   const size_t group = args.depth / IntegerGroups(format, args.depth);
   int32_t sum = 0;
   for (size_t k = range.first; k < range.second; ++k) {
-    sum += LoadAs<int8_t>(block, Int8Offset(group, block_rows, row, k)) *
+    sum += LoadAs<int8_t>(block, Int8Offset(group, block_rows, row, Int8Place(format, k), words)) *
            CodeAt<format>(args.weights, args.depth, column, k);
   }
   return sum;
@@ -77,15 +77,31 @@ void GemmOfInt8(const GemmArgs& args) {
       return group_sum(0, args.depth);
     } else {
       float sum = 0;
-      for (size_t k = 0; k < args.depth; k += RecordDepth(format)) {
-        const float scale = ScaleAt<format>(args.weights, args.depth, column, k);
-        sum = std::fma(group_sum(k, k + RecordDepth(format)), scale, sum);
-      }
+      const size_t group = args.depth / IntegerGroups(format, args.depth);
+      for (size_t k = 0; k < args.depth; k += group)
+        sum = std::fma(group_sum(k, k + group), ScaleAt<format>(args.weights, args.depth, column, k), sum);
       return sum;
     }
   });
 }
 
+void GemmOfNvfp4(const GemmArgs& args) {
+  constexpr WeightFormat kFormat = WeightFormat::kNvfp4;
+  constexpr size_t kWords = GroupWords(ActivationFormat::kNvfp4);
+  const size_t row_bytes = CodedActivationBytes(ActivationFormat::kNvfp4, kFormat, 1, args.depth);
+  ForEachElement(args, row_bytes, [&](const std::byte* block, size_t block_rows, size_t row, size_t column) {
+    float sum = 0;
+    for (size_t k = 0; k < args.depth; k += kNvfp4Block) {
+      const int32_t count = GroupSum<kFormat, kWords>(args, block, block_rows, row, column, {k, k + kNvfp4Block});
+      const size_t start = StartOffset(kNvfp4Block, block_rows, row, k / kNvfp4Block, kWords);
+      const float scale = LoadAs<float>(block, start + 4 * block_rows) / 2;
+      sum = std::fma(static_cast<float>(count), ScaleAt<kFormat>(args.weights, args.depth, column, k) * scale, sum);
+    }
+    return sum;
+  });
+}
+
+template void GemmOfInt8<WeightFormat::kNvfp4>(const GemmArgs&);
 template void GemmOfInt8<WeightFormat::kInt8>(const GemmArgs&);
 template void GemmOfInt8<WeightFormat::kInt4Group32>(const GemmArgs&);
 template void GemmOfInt8<WeightFormat::kInt4Group64>(const GemmArgs&);

@@ -57,10 +57,41 @@ void PackInt8Row(const KernelTable::PackArgs& args, size_t row, size_t block_row
     int32_t sum = 0;
     for (size_t k = group * group_depth; k < (group + 1) * group_depth; ++k) {
       const int8_t code = k < args.depth ? ToInt8(x[k] * inverse).code : int8_t{0};
-      StoreAs(block, Int8Offset(group_depth, block_rows, row_in_block, k), code);
+      StoreAs(block, Int8Offset(group_depth, block_rows, row_in_block, Int8Place(args.weights, k)), code);
       sum += code;
     }
     StoreAs(block, StartOffset(group_depth, block_rows, row_in_block, group), -StoredZero(args.weights) * sum);
+  }
+}
+
+// The scale of a row of NVFP4; NaN where the row holds infinity or NaN.
+float Nvfp4RowScale(const float* x, size_t depth) {
+  const float scale = FiniteAmax(x, depth) / (kE2M1Max * kE4M3Max);
+  return scale < std::numeric_limits<float>::min() ? 1.0f : scale;
+}
+
+// One row of a block: start value and scale before the codes of each block of 16.
+void PackNvfp4Row(const KernelTable::PackArgs& args, size_t row, size_t block_rows, size_t row_in_block,
+                  std::byte* block) {
+  constexpr size_t kWords = GroupWords(ActivationFormat::kNvfp4);
+  const float* x = args.x + row * args.stride;
+  const float row_scale = args.row_scales[row] = Nvfp4RowScale(x, args.depth);
+  const size_t depth = std::isnan(row_scale) ? 0 : args.depth;
+  const float divisor = std::isnan(row_scale) ? 1.0f : row_scale;
+  for (size_t begin = 0; begin < args.padded_depth; begin += kNvfp4Block) {
+    const size_t end = std::min(begin + kNvfp4Block, depth);
+    const float amax = begin < end ? FiniteAmax(x + begin, end - begin) : 0.0f;
+    const float scale = std::max(ToFloat(ToE4M3(amax / kE2M1Max / divisor)), kE4M3MinSubnormal);
+    int32_t sum = 0;
+    for (size_t k = begin; k < begin + kNvfp4Block; ++k) {
+      const float value = k < end ? ToFloat(ToE2M1(x[k] / (scale * divisor))) : 0.0f;
+      const auto code = static_cast<int8_t>(2 * value);
+      StoreAs(block, Int8Offset(kNvfp4Block, block_rows, row_in_block, Int8Place(args.weights, k), kWords), code);
+      sum += code;
+    }
+    const size_t start = StartOffset(kNvfp4Block, block_rows, row_in_block, begin / kNvfp4Block, kWords);
+    StoreAs(block, start, -StoredZero(args.weights) * sum);
+    StoreAs(block, start + 4 * block_rows, scale);
   }
 }
 
@@ -118,21 +149,14 @@ void PackActivationsInt8(const KernelTable::PackArgs& args) {
   }
 }
 
-float RoundToNvfp4(const float* x, size_t count, float* rounded) {
-  const float row_amax = FiniteAmax(x, count);
-  if (std::isnan(row_amax)) {
-    std::fill_n(rounded, count, 0.0f);
-    return row_amax;
+void PackActivationsNvfp4(const KernelTable::PackArgs& args) {
+  for (size_t block = args.first_block; block < args.end_block; ++block) {
+    const size_t first_row = RowBlockBegin(args.rows, block);
+    const size_t block_rows = RowBlockBegin(args.rows, block + 1) - first_row;
+    std::byte* out = static_cast<std::byte*>(args.packed) +
+                     CodedActivationBytes(ActivationFormat::kNvfp4, args.weights, first_row, args.padded_depth);
+    for (size_t row = 0; row < block_rows; ++row) PackNvfp4Row(args, first_row + row, block_rows, row, out);
   }
-  const float scale = row_amax / (kE2M1Max * kE4M3Max);
-  const float row_scale = scale < std::numeric_limits<float>::min() ? 1.0f : scale;
-  for (size_t begin = 0; begin < count; begin += kNvfp4Block) {
-    const size_t end = std::min(begin + kNvfp4Block, count);
-    const float amax = FiniteAmax(x + begin, end - begin);
-    const float block_scale = std::max(ToFloat(ToE4M3(amax / kE2M1Max / row_scale)), kE4M3MinSubnormal);
-    for (size_t i = begin; i < end; ++i) rounded[i] = ToFloat(ToE2M1(x[i] / (block_scale * row_scale))) * block_scale;
-  }
-  return row_scale;
 }
 
 }  // namespace octet::kernels::reference

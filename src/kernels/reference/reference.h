@@ -15,9 +15,10 @@ void GemmInt8(const GemmArgs& args);
 // Of INT4 weights, instantiated for each group.
 template <WeightFormat format>
 void GemmInt4(const GemmArgs& args);
-// Of int8 activations, instantiated for each integer format.
+// Of int8 activations, instantiated for each format that takes them.
 template <WeightFormat format>
 void GemmOfInt8(const GemmArgs& args);
+void GemmOfNvfp4(const GemmArgs& args);
 template <WeightFormat format>
 void UnpackColumn(const void* weights, const float* column_scales, size_t depth, size_t column, float* out);
 
@@ -26,7 +27,7 @@ void PackActivationsBf16(const KernelTable::PackArgs& args);
 void PackActivationsE4M3(const KernelTable::PackArgs& args);
 void PackActivationsE4M3Blocks(const KernelTable::PackArgs& args);
 void PackActivationsInt8(const KernelTable::PackArgs& args);
-float RoundToNvfp4(const float* x, size_t count, float* rounded);
+void PackActivationsNvfp4(const KernelTable::PackArgs& args);
 
 void RmsNorm(const float* x, const float* weight, float offset, float eps, size_t count, float* out);
 void Add(const float* y, size_t count, float* x);

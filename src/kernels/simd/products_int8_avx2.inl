@@ -1,6 +1,6 @@
-// Micro-kernels of INT8 and INT4 weights with int8 activations, by vpmaddubsw: it adds two products of unsigned and
-// signed bytes in 16 bits, where nothing may saturate. All 32 columns go in one pass, two rows at a time.
-// The lanes of a tile hold integers here, as bits.
+// Micro-kernels of INT8, INT4 and NVFP4 weights with int8 activations and of NVFP4 ones with both, by vpmaddubsw: it
+// adds two products of unsigned and signed bytes in 16 bits, where nothing may saturate. All 32 columns go in one pass,
+// two rows at a time. The lanes of a tile hold integers here, as bits.
 
 [[gnu::always_inline]] inline Int BroadcastWord(const std::byte* from) { return AsInt(Broadcast(from)); }
 [[gnu::always_inline]] inline Int WidenPairs(Int pairs) { return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)); }
@@ -130,8 +130,66 @@ template <WeightFormat format, size_t block_rows, size_t rows>
   }
 }
 
+// In 16 bits; the four of these sums in a block reach 4 * 2 * 24 * 127 = 24384.
+template <size_t half, size_t block_rows, size_t rows, size_t... r>
+[[gnu::always_inline]] inline void AddNvfp4Half(Tile<rows>& tile, const std::byte* activations,
+                                                const std::byte* weights, std::index_sequence<r...>) {
+  const Int mask = _mm256_set1_epi8(15);
+  const Int values = _mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i*>(kNvfp4Codes.values)));
+  const Int first = LoadWords(weights), second = LoadWords(weights + 32);
+  const Int low0 = _mm256_shuffle_epi8(values, And(first, mask)), low1 = _mm256_shuffle_epi8(values, And(second, mask));
+  (AddInt4Row(tile.sum[r][2 * half], tile.sum[r][2 * half + 1], low0, low1, activations + 4 * r), ...);
+  const Int high0 = _mm256_shuffle_epi8(values, And(_mm256_srli_epi16(first, 4), mask)),
+            high1 = _mm256_shuffle_epi8(values, And(_mm256_srli_epi16(second, 4), mask));
+  (AddInt4Row(tile.sum[r][2 * half], tile.sum[r][2 * half + 1], high0, high1, activations + 4 * (block_rows + r)), ...);
+}
+
+// sums [rows][32] += (16-bit sums + start values) * scales, which are a 256th of E4M3's, and the rows' scales behind
+// the start values of NVFP4 activations.
+template <ActivationFormat read, size_t block_rows, size_t rows, size_t... i>
+[[gnu::always_inline]] inline void AddScaledBlocks(const Tile<rows>& tile, const std::byte* starts,
+                                                   const std::byte* scales, float* sums, std::index_sequence<i...>) {
+  const auto counts = [&](size_t at) {
+    return ToFloats(AddInt(BroadcastWord(starts + at / 4 * 4), WidenPairs(AsInt(tile.sum[at / 4][at % 4]))));
+  };
+  const auto scale = [&](size_t at) {
+    const __m128i codes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(scales + at % 4 * 8));
+    const Float of_weights = _mm256_cvtph_ps(_mm_slli_epi16(_mm_cvtepu8_epi16(codes), 7));
+    if constexpr (read != ActivationFormat::kNvfp4) return of_weights;
+    return Mul(of_weights, Broadcast(starts + 4 * block_rows + at / 4 * 4));
+  };
+  (Store(Fma(counts(i), scale(i), Load(sums + 8 * i)), sums + 8 * i), ...);
+}
+
+template <ActivationFormat read, size_t block_rows, size_t rows>
+[[gnu::always_inline]] inline void DotNvfp4(const std::byte* activations, const std::byte* weights, size_t depth,
+                                            float* sums) {
+  const auto each_row = std::make_index_sequence<rows>();
+  const auto each_sum = std::make_index_sequence<rows * 4>();
+  for (size_t k = 0; k < depth; k += kNvfp4Block) {
+    const std::byte *record = weights + k / kNvfp4Record * RecordBytes(WeightFormat::kNvfp4), *starts = activations;
+    const size_t block = k % kNvfp4Record / kNvfp4Block;
+    Tile<rows> tile;
+    ClearTile(tile, each_sum);
+    activations += 4 * GroupWords(read) * block_rows;
+    for (size_t step = 2 * block; step < 2 * block + 2; ++step, activations += 8 * block_rows) {
+      PrefetchStream<Packed<block_rows>>(record + step * kRecordBytes);
+      PrefetchStream<Packed<block_rows>>(record + step * kRecordBytes + 64);
+      AddNvfp4Half<0, block_rows>(tile, activations, record + step * kRecordBytes, each_row);
+      AddNvfp4Half<1, block_rows>(tile, activations, record + step * kRecordBytes + 64, each_row);
+    }
+    const std::byte* scales = record + CodeBytes(WeightFormat::kNvfp4) + block * kPanelColumns;
+    PrefetchStream<Packed<block_rows>>(scales);
+    AddScaledBlocks<read, block_rows>(tile, starts, scales, sums, each_sum);
+    asm volatile("" : : : "memory");
+  }
+  // A 256th, and codes are twice their values; a power of two leaves sums as exact.
+  const Float unit = Set(read == ActivationFormat::kNvfp4 ? 64 : 128);
+  for (size_t i = 0; i < rows * kPanelColumns; i += kLanes) Store(Mul(Load(sums + i), unit), sums + i);
+}
+
 // sums [rows][32] = activations x weights; as many words behind them are overwritten.
-template <WeightFormat format, size_t rows, size_t panels>
+template <WeightFormat format, size_t rows, size_t panels, ActivationFormat read>
 [[gnu::noinline]] void IntegerProducts(const std::byte* activations, const std::byte* weights, size_t, size_t depth,
                                        float* sums) {
   static_assert(panels == 1);
@@ -141,8 +199,12 @@ template <WeightFormat format, size_t rows, size_t panels>
       DotInt8<rows, count()>(activations + 4 * first, weights, depth, part);
     } else {
       for (size_t i = 0; i < count() * kPanelColumns; i += kLanes) Store(Zero(), part + i);
-      auto* partial = reinterpret_cast<std::byte*>(sums + rows * kPanelColumns);
-      DotInt4<format, rows, count()>(activations + 4 * first, weights, depth, partial, part);
+      if constexpr (format == WeightFormat::kNvfp4) {
+        DotNvfp4<read, rows, count()>(activations + 4 * first, weights, depth, part);
+      } else {
+        auto* partial = reinterpret_cast<std::byte*>(sums + rows * kPanelColumns);
+        DotInt4<format, rows, count()>(activations + 4 * first, weights, depth, partial, part);
+      }
     }
   });
 }

@@ -1,6 +1,7 @@
-// Micro-kernels of INT8 and INT4 weights with int8 activations, by vpdpbusd: it takes four unsigned bytes of a column
-// and four signed ones of a row, which are broadcast once for its tiles. What the unsigned bytes have too much stands
-// in the start values (layout.h). The lanes of a tile hold integers here until they are converted, as bits.
+// Micro-kernels of INT8, INT4 and NVFP4 weights with int8 activations and of NVFP4 ones with both, by vpdpbusd: it
+// takes four unsigned bytes of a column and four signed ones of a row, which are broadcast once for its tiles. What the
+// unsigned bytes have too much stands in the start values (layout.h). The lanes of a tile hold integers here until they
+// are converted, as bits.
 
 [[gnu::always_inline]] inline void DotBytes(Float& sum, Int weights, Float four) {
   asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(weights), "v"(four));
@@ -43,6 +44,21 @@ template <size_t rows, size_t tiles, size_t... r>
 [[gnu::always_inline]] inline void AddScaled(Tile<rows, tiles>& totals, const Tile<rows, tiles>& sums,
                                              const Float (&scales)[tiles], std::index_sequence<r...>) {
   (AddScaledRow(totals.sum[r], sums.sum[r], scales, std::make_index_sequence<tiles>()), ...);
+}
+
+// The same of NVFP4 activations, whose blocks have a scale for each row.
+template <size_t tiles, size_t... t>
+[[gnu::always_inline]] inline void AddTwiceScaledRow(Float (&totals)[tiles], const Float (&sums)[tiles],
+                                                     const Float (&scales)[tiles], const std::byte* row_scale,
+                                                     std::index_sequence<t...>) {
+  const Float of_row = Broadcast(row_scale);
+  ((totals[t] = Fma(_mm512_cvtepi32_ps(AsInt(sums[t])), Mul(scales[t], of_row), totals[t])), ...);
+}
+template <size_t rows, size_t tiles, size_t... r>
+[[gnu::always_inline]] inline void AddTwiceScaled(Tile<rows, tiles>& totals, const Tile<rows, tiles>& sums,
+                                                  const Float (&scales)[tiles], const std::byte* row_scales,
+                                                  std::index_sequence<r...>) {
+  (AddTwiceScaledRow(totals.sum[r], sums.sum[r], scales, row_scales + 4 * r, std::make_index_sequence<tiles>()), ...);
 }
 
 template <size_t rows, size_t tiles, size_t... t>
@@ -117,9 +133,64 @@ template <WeightFormat format, size_t rows, size_t tiles, size_t... t>
   }
 }
 
-// sums [panels][rows][32] = activations x weights, as the latter are packed. Of INT4 up to four rows: the float sums of
-// more wouldn't fit beside the integer ones.
-template <WeightFormat format, size_t rows, size_t panels>
+// Codes of NVFP4 as unsigned bytes of the products. vpermb takes the lower six bits of a byte, for which its table
+// holds every value four times, so that nothing needs a mask.
+[[gnu::always_inline]] inline Int LowCodes(Int values, Int bytes) { return _mm512_permutexvar_epi8(bytes, values); }
+[[gnu::always_inline]] inline Int HighCodes(Int values, Int bytes) {
+  return _mm512_permutexvar_epi8(_mm512_srli_epi16(bytes, 4), values);
+}
+
+template <size_t rows, size_t tiles, size_t... t>
+[[gnu::always_inline]] inline void DotNvfp4Step(Tile<rows, tiles>& tile, Int values, const std::byte* activations,
+                                                const std::byte* weights, size_t panel_bytes,
+                                                std::index_sequence<t...> each_tile) {
+  PrefetchRecord<Packed<rows>>(weights, panel_bytes, each_tile);
+  const Int bytes[tiles] = {LoadWords(weights + t / 2 * panel_bytes + t % 2 * 64)...};
+  const Int low[tiles] = {LowCodes(values, bytes[t])...};
+  DotBytesRows(tile, low, activations, std::make_index_sequence<rows>());
+  const Int high[tiles] = {HighCodes(values, bytes[t])...};
+  DotBytesRows(tile, high, activations + 4 * rows, std::make_index_sequence<rows>());
+}
+
+// What the scales of LoadBlockScales, a 256th of E4M3's, make too small beside those of codes twice their values; NVFP4
+// activations have such codes and whole scales. A power of two, so that sums are as exact before it.
+constexpr float BlockScaleUnit(ActivationFormat read) { return read == ActivationFormat::kNvfp4 ? 64 : 128; }
+
+template <ActivationFormat read, size_t rows, size_t tiles, size_t... t>
+[[gnu::always_inline]] inline void DotNvfp4(Tile<rows, tiles>& totals, const std::byte* activations,
+                                            const std::byte* weights, size_t panel_bytes, size_t depth,
+                                            std::index_sequence<t...> each_tile) {
+  constexpr size_t kScales = CodeBytes(WeightFormat::kNvfp4), kWords = GroupWords(read);
+  const auto each_row = std::make_index_sequence<rows>();
+  const Int values = _mm512_load_si512(kNvfp4Codes.values);
+  for (size_t k = 0; k < depth; k += kNvfp4Record, weights += RecordBytes(WeightFormat::kNvfp4)) {
+    PrefetchRecord<Packed<rows>>(weights + kScales, panel_bytes, each_tile);
+    for (size_t block = 0; block < kNvfp4Record / kNvfp4Block; ++block) {
+      Tile<rows, tiles> tile;
+      StartRows(tile, activations, each_row);
+      const std::byte *codes = activations + 4 * kWords * rows, *steps = weights + 2 * block * kRecordBytes;
+      DotNvfp4Step(tile, values, codes, steps, panel_bytes, each_tile);
+      DotNvfp4Step(tile, values, codes + 8 * rows, steps + kRecordBytes, panel_bytes, each_tile);
+      const std::byte* of_block = weights + kScales + block * kPanelColumns;
+      const Float scales[tiles] = {LoadBlockScales(of_block + t / 2 * panel_bytes + t % 2 * 16)...};
+      if constexpr (read == ActivationFormat::kNvfp4) {
+        AddTwiceScaled(totals, tile, scales, activations + 4 * rows, each_row);
+      } else {
+        AddScaled(totals, tile, scales, each_row);
+      }
+      activations = codes + kNvfp4Block * rows;
+    }
+  }
+}
+
+template <size_t rows, size_t tiles, size_t... i>
+[[gnu::always_inline]] inline void ScaleTile(Tile<rows, tiles>& tile, float by, std::index_sequence<i...>) {
+  ((tile.sum[i / tiles][i % tiles] = Mul(tile.sum[i / tiles][i % tiles], Set(by))), ...);
+}
+
+// sums [panels][rows][32] = activations x weights, as the latter are packed. Of INT4 and NVFP4 up to four rows: the
+// float sums of more wouldn't fit beside the integer ones.
+template <WeightFormat format, size_t rows, size_t panels, ActivationFormat read>
 [[gnu::noinline]] void IntegerProducts(const std::byte* activations, const std::byte* weights, size_t panel_bytes,
                                        size_t depth, float* sums) {
   constexpr size_t kTiles = 2 * panels;
@@ -128,6 +199,10 @@ template <WeightFormat format, size_t rows, size_t panels>
   Tile<rows, kTiles> totals;
   if constexpr (format == WeightFormat::kInt8) {
     DotInt8(totals, activations, weights, panel_bytes, depth, each_tile);
+  } else if constexpr (format == WeightFormat::kNvfp4) {
+    ClearTile(totals, each_sum);
+    DotNvfp4<read>(totals, activations, weights, panel_bytes, depth, each_tile);
+    ScaleTile(totals, BlockScaleUnit(read), each_sum);
   } else {
     ClearTile(totals, each_sum);
     DotInt4<format>(totals, activations, weights, panel_bytes, depth, each_tile);
@@ -157,6 +232,21 @@ template <WeightFormat format>
   }
 }
 
+// The same of NVFP4 weights, with half their scales.
+inline void DecodeNvfp4Codes(const std::byte* weights, size_t depth, std::byte* codes, float* scales) {
+  const Int values = _mm512_load_si512(kNvfp4Codes.values);
+  for (size_t k = 0; k < depth; k += kNvfp4Record, weights += RecordBytes(WeightFormat::kNvfp4)) {
+    for (size_t at = 0; at < CodeBytes(WeightFormat::kNvfp4); at += 64, codes += at % kRecordBytes == 0 ? 192 : 64) {
+      PrefetchStream<Packed<1>>(weights + at);
+      const Int bytes = LoadWords(weights + at);
+      StoreWords(LowCodes(values, bytes), codes);
+      StoreWords(HighCodes(values, bytes), codes + kRecordBytes);
+    }
+    for (size_t column = 0; column < 2 * kPanelColumns; column += 16, scales += 16)
+      Store(Mul(LoadBlockScales(weights + CodeBytes(WeightFormat::kNvfp4) + column), Set(128)), scales);
+  }
+}
+
 template <size_t rows, size_t... i>
 [[gnu::always_inline]] inline void AddScaledToMemory(const Tile<rows, 2>& tile, const float* scales, float* sums,
                                                      std::index_sequence<i...>) {
@@ -164,7 +254,19 @@ template <size_t rows, size_t... i>
   (Store(Fma(_mm512_cvtepi32_ps(AsInt(tile.sum[i / 2][i % 2])), both[i % 2], Load(sums + 16 * i)), sums + 16 * i), ...);
 }
 
-// 32 k of codes in the order of INT8, without a branch.
+// Codes in the order of INT8, without a branch.
+// Of NVFP4 activations the row's scale, of codes of half the value, stands at row_scales.
+template <size_t rows, size_t... i>
+[[gnu::always_inline]] inline void AddTwiceScaledToMemory(const Tile<rows, 2>& tile, const float* scales,
+                                                          const std::byte* row_scales, float* sums,
+                                                          std::index_sequence<i...>) {
+  const Float both[2] = {Mul(Load(scales), Set(0.5f)), Mul(Load(scales + 16), Set(0.5f))};
+  (Store(Fma(_mm512_cvtepi32_ps(AsInt(tile.sum[i / 2][i % 2])), Mul(both[i % 2], Broadcast(row_scales + i / 2 * 4)),
+             Load(sums + 16 * i)),
+         sums + 16 * i),
+   ...);
+}
+
 template <size_t rows, size_t... step>
 [[gnu::always_inline]] inline void DotDecoded(Tile<rows, 2>& tile, const std::byte* activations, const std::byte* codes,
                                               std::index_sequence<step...>) {
@@ -175,9 +277,10 @@ template <size_t rows, size_t... step>
   (dot(activations + 4 * rows * step, codes + kRecordBytes * step), ...);
 }
 
-// sums [rows][32] += activations x codes that DecodeInt4 has written, group after group. The float sums wait in memory,
-// where they cost two accesses a group, so that registers hold the integer ones of eight rows.
-template <size_t rows>
+// sums [rows][32] += activations x codes that DecodeInt4 or DecodeNvfp4Codes has written, group after group, `step` k
+// at a time. The float sums wait in memory, where they cost two accesses a group, so that registers hold the integer
+// ones of eight rows.
+template <size_t rows, size_t step, ActivationFormat read>
 [[gnu::noinline]] void AddDecodedIntegers(const std::byte* activations, const std::byte* codes, const float* scales,
                                           std::pair<size_t, size_t> depth_and_group, float* sums) {
   const auto [depth, group] = depth_and_group;
@@ -185,10 +288,15 @@ template <size_t rows>
   for (size_t k = 0; k < depth; k += group, scales += kPanelColumns) {
     Tile<rows, 2> tile;
     StartRows(tile, activations, each_row);
-    activations += 4 * rows;
-    for (size_t i = 0; i < group; i += 32, codes += 8 * kRecordBytes, activations += 32 * rows)
-      DotDecoded(tile, activations, codes, std::make_index_sequence<8>());
-    AddScaledToMemory(tile, scales, sums, std::make_index_sequence<rows * 2>());
+    [[maybe_unused]] const std::byte* row_scales = activations + 4 * rows;
+    activations += 4 * GroupWords(read) * rows;
+    for (size_t i = 0; i < group; i += step, codes += step * kPanelColumns, activations += step * rows)
+      DotDecoded(tile, activations, codes, std::make_index_sequence<step / 4>());
+    if constexpr (read == ActivationFormat::kNvfp4) {
+      AddTwiceScaledToMemory(tile, scales, row_scales, sums, std::make_index_sequence<rows * 2>());
+    } else {
+      AddScaledToMemory(tile, scales, sums, std::make_index_sequence<rows * 2>());
+    }
     asm volatile("" : : : "memory");  // or the compiler keeps the float sums in registers, and spills others
   }
 }

@@ -31,10 +31,13 @@ constexpr size_t kAttendRows = 32;
 #include "kernels/generic/gemm.inl"
 #include "kernels/generic/gemm_blocks.inl"
 #include "kernels/generic/pack.inl"
+#include "kernels/simd/nvfp4_codes.inl"
 #include "kernels/simd/tiles_amx.inl"
 #include "kernels/generic/gemm_tiles.inl"
 #include "kernels/generic/pack_tiles.inl"
 #include "kernels/generic/pack_int8.inl"
+#include "kernels/generic/pack_nvfp4.inl"
+#include "kernels/generic/pack_nvfp4_tiles.inl"
 #include "kernels/simd/products_int8_avx512.inl"
 #include "kernels/generic/gemm_int8_tiles.inl"
 #include "kernels/generic/pack_int8_tiles.inl"
@@ -49,13 +52,13 @@ void Gemm(const GemmArgs& args) {
   args.rows <= kChainedRows ? GemmChained<format>(args) : GemmTiles<format>(args);
 }
 
-// A block of the other tiers' rows would leave most of a tile idle, and INT4 leaves the tiles at each group for its
-// scale, which takes longer than products in vectors. Integers have the same bits either way.
+// A block of the other tiers' rows would leave most of a tile idle, and INT4 and NVFP4 leave the tiles at each group for
+// its scale, which takes longer than products in vectors. Integers have the same bits either way.
 bool IsTiledInt8(WeightFormat weights, size_t rows) { return weights == WeightFormat::kInt8 && rows > kRowBlock; }
 
 void GemmInt8(const GemmArgs& args) {
   constexpr WeightFormat kFormat = WeightFormat::kInt8;
-  IsTiledInt8(kFormat, args.rows) ? GemmInt8Tiles(args) : kAvx512.gemm_int8[IntegerIndex(kFormat)](args);
+  IsTiledInt8(kFormat, args.rows) ? GemmInt8Tiles(args) : kAvx512.gemm_int8[Int8Index(kFormat)](args);
 }
 
 // What goes to products of other tiers is packed as they read it.
@@ -91,11 +94,13 @@ constinit const KernelTable kAmx = {
     .name = "amx",
     .gemm = {nullptr, Gemm<WeightFormat::kBf16>, Gemm<WeightFormat::kE4M3>, Gemm<WeightFormat::kE4M3Block>,
              Gemm<WeightFormat::kNvfp4>},
-    .gemm_int8 = {GemmInt8},
+    .gemm_int8 = {nullptr, GemmInt8},
+    .gemm_nvfp4 = Gemm<WeightFormat::kNvfp4>,
     .pack_activations_bf16 = PackBf16,
     .pack_activations_e4m3 = PackTiledE4M3,
     .pack_activations_e4m3_blocks = PackTiledE4M3Blocks,
     .pack_activations_int8 = PackInt8,
+    .pack_activations_nvfp4 = PackTiledNvfp4,
     .attend = {nullptr, AttendByTiles<CacheFormat::kBf16>, AttendByTiles<CacheFormat::kE4M3>,
                AttendByTiles<CacheFormat::kInt8>},
     .attend_piece = {nullptr, AttendPieceByTiles<CacheFormat::kBf16>, AttendPieceByTiles<CacheFormat::kE4M3>,

@@ -23,6 +23,8 @@ constexpr size_t kAttendRows = kRowBlock;
 #include "kernels/generic/math.inl"
 #include "kernels/generic/elementwise.inl"
 #include "kernels/generic/decode_integers.inl"
+#include "kernels/generic/pack.inl"
+#include "kernels/simd/nvfp4_codes.inl"
 #include "kernels/simd/products_avx2.inl"
 #include "kernels/generic/denormals.inl"
 #include "kernels/simd/products_int8_avx2.inl"
@@ -33,10 +35,9 @@ constexpr size_t kAttendRows = kRowBlock;
 #include "kernels/generic/gemm_integer.inl"
 #include "kernels/generic/attention.inl"
 #include "kernels/generic/join_pieces.inl"
-#include "kernels/generic/pack.inl"
 #include "kernels/generic/pack_int8.inl"
 #include "kernels/generic/store_cache.inl"
-#include "kernels/generic/round_nvfp4.inl"
+#include "kernels/generic/pack_nvfp4.inl"
 // clang-format on
 
 }  // namespace
@@ -48,16 +49,17 @@ constinit const KernelTable kAvx2 = {
              GemmWidenedIntegers<WeightFormat::kInt4Group32>, GemmWidenedIntegers<WeightFormat::kInt4Group64>,
              GemmWidenedIntegers<WeightFormat::kInt4Group128>, GemmWidenedIntegers<WeightFormat::kInt4Zeros32>,
              GemmWidenedIntegers<WeightFormat::kInt4Zeros64>, GemmWidenedIntegers<WeightFormat::kInt4Zeros128>},
-    .gemm_int8 = {GemmInteger<WeightFormat::kInt8>, GemmInteger<WeightFormat::kInt4Group32>,
-                  GemmInteger<WeightFormat::kInt4Group64>, GemmInteger<WeightFormat::kInt4Group128>,
-                  GemmInteger<WeightFormat::kInt4Zeros32>, GemmInteger<WeightFormat::kInt4Zeros64>,
-                  GemmInteger<WeightFormat::kInt4Zeros128>},
+    .gemm_int8 = {GemmInteger<WeightFormat::kNvfp4>, GemmInteger<WeightFormat::kInt8>,
+                  GemmInteger<WeightFormat::kInt4Group32>, GemmInteger<WeightFormat::kInt4Group64>,
+                  GemmInteger<WeightFormat::kInt4Group128>, GemmInteger<WeightFormat::kInt4Zeros32>,
+                  GemmInteger<WeightFormat::kInt4Zeros64>, GemmInteger<WeightFormat::kInt4Zeros128>},
+    .gemm_nvfp4 = GemmInteger<WeightFormat::kNvfp4, kRowBlock, ActivationFormat::kNvfp4>,
     .pack_activations_f32 = PackActivationsF32,
     .pack_activations_bf16 = PackActivationsBf16,
     .pack_activations_e4m3 = PackActivationsE4M3,
     .pack_activations_e4m3_blocks = PackActivationsE4M3Blocks,
     .pack_activations_int8 = PackActivationsInt8,
-    .round_to_nvfp4 = RoundToNvfp4,
+    .pack_activations_nvfp4 = PackActivationsNvfp4,
     .rms_norm = RmsNorm,
     .add = AddTo,
     .scale = Scale,

@@ -24,6 +24,8 @@ constexpr size_t kAttendRows = kRowBlock;
 #include "kernels/generic/elementwise.inl"
 #include "kernels/simd/tile_avx512.inl"
 #include "kernels/simd/nvfp4_avx512.inl"
+#include "kernels/generic/pack.inl"
+#include "kernels/simd/nvfp4_codes.inl"
 #include "kernels/generic/decode_integers.inl"
 #include "kernels/simd/products_avx512.inl"
 #include "kernels/generic/denormals.inl"
@@ -35,10 +37,9 @@ constexpr size_t kAttendRows = kRowBlock;
 #include "kernels/generic/gemm_integer.inl"
 #include "kernels/generic/attention.inl"
 #include "kernels/generic/join_pieces.inl"
-#include "kernels/generic/pack.inl"
 #include "kernels/generic/pack_int8.inl"
 #include "kernels/generic/store_cache.inl"
-#include "kernels/generic/round_nvfp4.inl"
+#include "kernels/generic/pack_nvfp4.inl"
 // clang-format on
 
 // Up to 4 rows are bound by memory; above 8, decoding once for all rows pays.
@@ -51,22 +52,32 @@ void GemmBlocks(const GemmArgs& args) {
   args.rows <= kRowBlock ? GemmFewRows<WeightFormat::kE4M3Block>(args) : GemmManyBlocks(args);
 }
 
-// The loop over a group ends with as many conversions and FMAs as there are sums: eight rows at a time, with weights
-// decoded before, leave 80 % of the time to the products of groups of 32; four rows that decode for themselves, 59 %.
-template <WeightFormat format>
-void GemmInt4(const GemmArgs& args) {
-  if (args.rows <= kStreamedRows) return GemmInteger<format, kStreamedRows>(args);
+// Weights with scales of groups. The loop over a group ends with as many conversions and FMAs as there are sums: eight
+// rows at a time, with weights decoded before, leave 80 % of the time to the products of groups of 32; four rows that
+// decode for themselves, 59 %.
+template <WeightFormat format, ActivationFormat read = ActivationFormat::kInt8>
+void GemmGroups(const GemmArgs& args) {
+  if (args.rows <= kStreamedRows) return GemmInteger<format, kStreamedRows, read>(args);
   constexpr size_t kPart = 512;  // 16 KB of codes
+  constexpr size_t kGroup = kPart / IntegerGroups(format, kPart);
   alignas(64) std::byte codes[kPart * kPanelColumns];
-  alignas(64) float scales[kPart / 32 * kPanelColumns];
+  alignas(64) float scales[IntegerGroups(format, kPart) * kPanelColumns];
   GemmDecoded<format, kPart>(
-      args, [&](const std::byte* from, size_t depth) { DecodeInt4<format>(from, depth, codes, scales); },
+      args,
+      [&](const std::byte* from, size_t depth) {
+        if constexpr (format == WeightFormat::kNvfp4) {
+          DecodeNvfp4Codes(from, depth, codes, scales);
+        } else {
+          DecodeInt4<format>(from, depth, codes, scales);
+        }
+      },
       [&](size_t first_row, size_t rows, size_t k, size_t depth, float* sums) {
         const std::byte* activations = static_cast<const std::byte*>(args.activations) +
-                                       Int8ActivationBytes(format, first_row, args.depth) +
-                                       Int8ActivationBytes(format, rows, k);
+                                       CodedActivationBytes(read, format, first_row, args.depth) +
+                                       CodedActivationBytes(read, format, rows, k);
         WithRows(rows, [&](auto count) {
-          AddDecodedIntegers<count()>(activations, codes, scales, {depth, Int4Group(format)}, sums);
+          AddDecodedIntegers<count(), (kGroup < 32 ? kGroup : 32), read>(activations, codes, scales, {depth, kGroup},
+                                                                         sums);
         });
       });
 }
@@ -80,16 +91,17 @@ constinit const KernelTable kAvx512 = {
              GemmWidenedIntegers<WeightFormat::kInt4Group32>, GemmWidenedIntegers<WeightFormat::kInt4Group64>,
              GemmWidenedIntegers<WeightFormat::kInt4Group128>, GemmWidenedIntegers<WeightFormat::kInt4Zeros32>,
              GemmWidenedIntegers<WeightFormat::kInt4Zeros64>, GemmWidenedIntegers<WeightFormat::kInt4Zeros128>},
-    .gemm_int8 = {GemmInteger<WeightFormat::kInt8>, GemmInt4<WeightFormat::kInt4Group32>,
-                  GemmInt4<WeightFormat::kInt4Group64>, GemmInt4<WeightFormat::kInt4Group128>,
-                  GemmInt4<WeightFormat::kInt4Zeros32>, GemmInt4<WeightFormat::kInt4Zeros64>,
-                  GemmInt4<WeightFormat::kInt4Zeros128>},
+    .gemm_int8 = {GemmGroups<WeightFormat::kNvfp4>, GemmInteger<WeightFormat::kInt8>,
+                  GemmGroups<WeightFormat::kInt4Group32>, GemmGroups<WeightFormat::kInt4Group64>,
+                  GemmGroups<WeightFormat::kInt4Group128>, GemmGroups<WeightFormat::kInt4Zeros32>,
+                  GemmGroups<WeightFormat::kInt4Zeros64>, GemmGroups<WeightFormat::kInt4Zeros128>},
+    .gemm_nvfp4 = GemmGroups<WeightFormat::kNvfp4, ActivationFormat::kNvfp4>,
     .pack_activations_f32 = PackActivationsF32,
     .pack_activations_bf16 = PackActivationsBf16,
     .pack_activations_e4m3 = PackActivationsE4M3,
     .pack_activations_e4m3_blocks = PackActivationsE4M3Blocks,
     .pack_activations_int8 = PackActivationsInt8,
-    .round_to_nvfp4 = RoundToNvfp4,
+    .pack_activations_nvfp4 = PackActivationsNvfp4,
     .rms_norm = RmsNorm,
     .add = AddTo,
     .scale = Scale,

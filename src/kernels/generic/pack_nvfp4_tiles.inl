@@ -1,0 +1,17 @@
+// Rounding of activations to NVFP4 for generic/gemm_tiles.inl: codes times the scales of their blocks, which BF16 holds
+// exactly.
+
+inline void PackTiledNvfp4(const KernelTable::PackArgs& args) {
+  static_assert(kLanes == kNvfp4Block);
+  const size_t end_row = RowBlockBegin(args.rows, args.end_block);
+  for (size_t row = RowBlockBegin(args.rows, args.first_block); row < end_row; ++row)
+    args.row_scales[row] = FiniteScale(args.x + row * args.stride, args.depth, 6.0f * 448.0f);
+  PackTiledRows(args, [&](size_t row, Float x) {
+    const bool is_finite = args.row_scales[row] == args.row_scales[row];
+    const Float values = is_finite ? x : Zero();
+    const float row_scale = is_finite ? args.row_scales[row] : 1.0f;
+    const Float block_scale = Nvfp4BlockScale(Abs(values), row_scale);
+    const Float magnitude = ToE2M1Value(Div(Abs(values), Mul(block_scale, Set(row_scale))));
+    return ShiftRight<16>(AsInt(CopySign(Mul(magnitude, block_scale), values)));
+  });
+}
