@@ -119,7 +119,7 @@ TEST_F(IntegerWeights, WhatTheyTakeIsWhatTheMatricesHave) {
     const PackedMatrix matrix = Must(weights.Matrix(entry.name));
     bytes += matrix.panels.size() + matrix.column_scales.size_bytes() + matrix.bias.size_bytes();
   }
-  EXPECT_EQ(weights.packed_bytes(), bytes);
+  EXPECT_EQ(weights.bytes(), bytes);
   EXPECT_FALSE(weights.all_f32());
 }
 
