@@ -89,6 +89,7 @@ void CheckpointWeights::ReleaseWhole(const Source& source) const {
   for (const Part& part : source.parts) {
     tensors_->Release(part.codes());
     if (part.integers) tensors_->Release(part.integers->scales);
+    if (part.integers) tensors_->Release(part.integers->zeros);  // nothing where it has none
     if (part.nvfp4) tensors_->Release(part.nvfp4->scales);
   }
 }
@@ -134,6 +135,7 @@ Status CheckpointWeights::PackIntegerColumns(const Source& source, const PackedM
                                              size_t count, std::byte* packed) const {
   std::vector<int8_t> codes(count * matrix.depth);
   std::vector<Fp16> scales;
+  std::vector<uint8_t> zeros;
   size_t part_begin = 0;
   for (const Part& part : source.parts) {
     const size_t begin = std::max(first, part_begin), end = std::min(first + count, part_begin + part.slot.rows);
@@ -141,19 +143,35 @@ Status CheckpointWeights::PackIntegerColumns(const Source& source, const PackedM
       const size_t row = part.slot.first_row + begin - part_begin, rows = end - begin;
       const std::span<int8_t> to = std::span(codes).subspan((begin - first) * matrix.depth, rows * matrix.depth);
       OCTET_TRY(part.integers->ReadCodes(*tensors_, row, rows, to));
-      if (matrix.format != WeightFormat::kInt8) {
-        const std::vector<float> stored = OCTET_TRY(part.integers->ReadScales(*tensors_, row, rows));
-        const std::vector<Fp16> fitted = KernelScales(*part.integers, stored);
-        scales.insert(scales.end(), fitted.begin(), fitted.end());
-      }
+      OCTET_TRY(AppendGroups(part, row, rows, scales, zeros));
     }
     part_begin += part.slot.rows;
   }
   if (matrix.format == WeightFormat::kInt8) {
     kernels::PackWeightsInt8(codes.data(), count, matrix.depth, packed);
+  } else if (kernels::HasZeros(matrix.format)) {
+    std::vector<uint8_t> stored(codes.size());
+    std::transform(codes.begin(), codes.end(), stored.begin(),
+                   [](int8_t code) { return static_cast<uint8_t>(code + 8); });
+    kernels::PackWeightsInt4Zeros({matrix.format, stored.data(), scales.data(), zeros.data()}, count, matrix.depth,
+                                  packed);
   } else {
     kernels::PackWeightsInt4(matrix.format, codes.data(), scales.data(), count, matrix.depth, packed);
   }
+  return {};
+}
+
+// Scales and zero points of the groups of a part's rows, as the kernels take them; INT8 has none.
+Status CheckpointWeights::AppendGroups(const Part& part, size_t row, size_t rows, std::vector<Fp16>& scales,
+                                       std::vector<uint8_t>& zeros) const {
+  if (part.integers->format == WeightFormat::kInt8) return {};
+  const std::vector<Fp16> fitted =
+      KernelScales(*part.integers, OCTET_TRY(part.integers->ReadScales(*tensors_, row, rows)));
+  scales.insert(scales.end(), fitted.begin(), fitted.end());
+  if (part.integers->zeros.empty()) return {};
+  const std::vector<uint8_t> stored =
+      KernelZeros(*part.integers, OCTET_TRY(part.integers->ReadZeros(*tensors_, row, rows)));
+  zeros.insert(zeros.end(), stored.begin(), stored.end());
   return {};
 }
 

@@ -136,6 +136,8 @@ class CheckpointWeights : public WeightProvider {
                      std::vector<float>& scratch, std::byte* packed) const;
   Status PackIntegerColumns(const Source& source, const PackedMatrix& matrix, size_t first, size_t count,
                             std::byte* packed) const;
+  Status AppendGroups(const Part& part, size_t row, size_t rows, std::vector<Fp16>& scales,
+                      std::vector<uint8_t>& zeros) const;
   Status PackNvfp4Columns(const Source& source, const PackedMatrix& matrix, size_t first, size_t count,
                           std::byte* packed) const;
 
