@@ -14,7 +14,6 @@
 #include "engine/session.h"
 #include "octet/model.h"
 #include "octet/session.h"
-#include "tests/engine/count_allocations.h"
 
 namespace octet {
 namespace {
@@ -159,24 +158,6 @@ TEST(Engine, SequencesThatRunTogetherAnswerAsTheyDoAlone) {
     for (const GeneratedToken& token : sequences[i].generated()) together.emplace_back(token.token, *token.logprob);
     EXPECT_EQ(together, GenerateAlone(GoldenModel("smollm2"), requests[i])) << "sequence " << i;
   }
-}
-
-TEST(Engine, ADecodeStepTakesNoMemory) {
-  const std::unique_ptr<Engine> engine = OpenGolden(GoldenModel("smollm2"));
-  Request request = MakeRequest(20, 30);
-  request.options.sampling.logprobs = -1;
-  request.options.sampling.temperature = 0.5F;
-  request.options.sampling.top_p = 0.9F;
-  Sequence sequence = *Sequence::Create(request, engine->limits(), engine->MakePages());
-  Sequence* const one = &sequence;
-  for (int i = 0; i < 5; ++i) ASSERT_TRUE(engine->runner().Step({&one, 1}).has_value());
-  sequence.TakeText();
-  const size_t before = AllocationCount();
-  for (int i = 0; i < 20; ++i) {
-    ASSERT_TRUE(engine->runner().Step({&one, 1}).has_value());
-    sequence.TakeText();
-  }
-  EXPECT_EQ(AllocationCount() - before, 0u);
 }
 
 TEST(Engine, CancellingKeepsWhatWasSaid) {
