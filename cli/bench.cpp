@@ -2,12 +2,14 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "cli/model_flags.h"
 #include "cli/shape_flags.h"
 #include "cli/verb.h"
 #include "engine/speed.h"
+#include "engine/start_threads.h"
 
 namespace octet::cli {
 namespace {
@@ -17,6 +19,7 @@ struct BenchOptions {
   std::string activations = "auto";
   std::string kv = "auto";
   std::string load = "map";
+  std::string numa = "off";
   std::vector<size_t> prompt_tokens = {512};
   std::vector<size_t> gen_tokens = {128};
   std::vector<size_t> threads;
@@ -33,6 +36,7 @@ struct BenchOptions {
     visit(&B::kv, "kv", kKvHelp, KvChoices());
     visit(&B::load, "load", "a pack's weights stay in the mapped file, or are copied into huge pages",
           OneOf{{"map", "copy"}});
+    visit(&B::numa, "numa", kNumaHelp, NumaChoices());
     visit(&B::prompt_tokens, "prompt-tokens", "lengths of the prompts to read; 0 leaves that test out",
           Between{0, 1 << 20});
     visit(&B::gen_tokens, "gen-tokens", "numbers of tokens to write, one at a time; 0 leaves that test out",
@@ -63,10 +67,12 @@ Result<Decoder> LoadShape(const BenchOptions& options) {
 Result<Decoder> LoadDecoder(const BenchOptions& options, const Invocation& call) {
   OCTET_TRY(CheckShapeFlags(options.shape, call, "bench"));
   if (options.shape.given()) return LoadShape(options);
-  ThreadPool pool(ThreadPool::AvailableCores());
+  const size_t most = options.threads.empty() ? 0 : *std::max_element(options.threads.begin(), options.threads.end());
+  const std::unique_ptr<ThreadPool> pool =
+      OCTET_TRY(StartThreads(options.numa == "off" ? 0 : most, NumaOf(options.numa)));
   LoadOptions load;
   if (options.load == "copy") load.mode = LoadMode::kCopy;
-  ModelFiles files = OCTET_TRY(ModelFiles::Open(call.word(0), load, pool));
+  ModelFiles files = OCTET_TRY(ModelFiles::Open(call.word(0), load, *pool));
   return Decoder::Load(std::move(files.spec), *files.weights, CacheOf(options.kv));
 }
 
@@ -101,7 +107,7 @@ Status CheckContext(const BenchOptions& options, const Decoder& decoder) {
 
 Status Measure(const BenchOptions& options, const Decoder& decoder, size_t threads, Invocation& call,
                std::vector<Row>& rows) {
-  const std::unique_ptr<ThreadPool> pool = OCTET_TRY(ThreadPool::Start(threads));
+  const std::unique_ptr<ThreadPool> pool = OCTET_TRY(StartThreads(threads, NumaOf(options.numa)));
   nn::ExecutionContext context(*pool, kernels::ActiveKernels());
   context.activations = ActivationsOf(options.activations);
   for (const size_t batch : options.batch) {
