@@ -2,24 +2,24 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "cli/model_flags.h"
+#include "cli/shape_flags.h"
 #include "cli/verb.h"
-#include "engine/random_weights.h"
 #include "engine/speed.h"
+#include "engine/start_threads.h"
 
 namespace octet::cli {
 namespace {
 
 struct BenchOptions {
-  std::string shape;
-  std::optional<std::string> to;
-  std::optional<std::string> group;
-  std::optional<std::string> head;
+  ShapeFlags shape;
   std::string activations = "auto";
   std::string kv = "auto";
   std::string load = "map";
+  std::string numa = "off";
   std::vector<size_t> prompt_tokens = {512};
   std::vector<size_t> gen_tokens = {128};
   std::vector<size_t> threads;
@@ -31,17 +31,12 @@ struct BenchOptions {
   template <class Visit>
   static void Describe(Visit&& visit) {
     using B = BenchOptions;
-    visit(&B::shape, "shape", "instead of MODEL: random weights of a published shape, as in llama-3.2-1b",
-          Takes{"NAME"});
-    visit(&B::to, "to", "precision of a --shape's linear layers, bf16 unless given",
-          OneOf{{"bf16", "fp8", "fp8-block", "nvfp4-w4a16", "int8", "int4"}});
-    visit(&B::head, "head", "precision of a --shape's tied head; same, unless given: that of --to",
-          OneOf{{"same", "bf16"}});
-    visit(&B::group, "group", "of --to int4: weights that share a scale, 32 unless given", OneOf{{"32", "64", "128"}});
+    visit(&B::shape);
     visit(&B::activations, "activations", kActivationsHelp, ActivationChoices());
     visit(&B::kv, "kv", kKvHelp, KvChoices());
     visit(&B::load, "load", "a pack's weights stay in the mapped file, or are copied into huge pages",
           OneOf{{"map", "copy"}});
+    visit(&B::numa, "numa", kNumaHelp, NumaChoices());
     visit(&B::prompt_tokens, "prompt-tokens", "lengths of the prompts to read; 0 leaves that test out",
           Between{0, 1 << 20});
     visit(&B::gen_tokens, "gen-tokens", "numbers of tokens to write, one at a time; 0 leaves that test out",
@@ -63,55 +58,21 @@ struct Row {
   Speed speed;
 };
 
-kernels::WeightFormat FormatOf(const BenchOptions& options) {
-  using kernels::WeightFormat;
-  const std::string to = options.to.value_or("bf16"), group = options.group.value_or("32");
-  if (to == "int8") return WeightFormat::kInt8;
-  if (to == "int4") {
-    return group == "32"   ? WeightFormat::kInt4Group32
-           : group == "64" ? WeightFormat::kInt4Group64
-                           : WeightFormat::kInt4Group128;
-  }
-  if (to == "nvfp4-w4a16") return WeightFormat::kNvfp4;
-  if (to == "fp8-block") return WeightFormat::kE4M3Block;
-  return to == "fp8" ? WeightFormat::kE4M3 : WeightFormat::kBf16;
-}
-
 Result<Decoder> LoadShape(const BenchOptions& options) {
-  ModelSpec spec = OCTET_TRY(ShapeSpec(options.shape));
-  // As `quantize --head`: a second copy of the table, which a decode step reads as a whole.
-  if (options.head.value_or("same") == "same" && options.to.value_or("bf16") != "bf16") spec.tied = false;
-  RandomWeights weights(spec, FormatOf(options));
+  ModelSpec spec = OCTET_TRY(SpecOf(options.shape));
+  RandomWeights weights(spec, FormatOf(options.shape));
   return Decoder::Load(spec, weights, CacheOf(options.kv));
 }
 
-// What says how random weights are made says nothing about a model, and the other way round.
-Status CheckGiven(const BenchOptions& options) {
-  const bool is_shape = !options.shape.empty();
-  for (const auto& [given, name] :
-       {std::pair(options.to.has_value(), "--to"), std::pair(options.head.has_value(), "--head"),
-        std::pair(options.group.has_value(), "--group")}) {
-    if (given && !is_shape) {
-      return Fail(ErrorCode::kInvalidArgument, name, " is of --shape NAME, MODEL has its own precision; leave it out");
-    }
-  }
-  if (options.group && options.to.value_or("bf16") != "int4") {
-    return Fail(ErrorCode::kInvalidArgument, "--group is of --to int4, --to ", options.to.value_or("bf16"),
-                " has none; leave it out");
-  }
-  return {};
-}
-
 Result<Decoder> LoadDecoder(const BenchOptions& options, const Invocation& call) {
-  if (call.words().empty() == options.shape.empty()) {
-    return Fail(ErrorCode::kInvalidArgument, "give either MODEL or --shape NAME; `octet bench --help` explains both");
-  }
-  OCTET_TRY(CheckGiven(options));
-  if (!options.shape.empty()) return LoadShape(options);
-  ThreadPool pool(ThreadPool::AvailableCores());
+  OCTET_TRY(CheckShapeFlags(options.shape, call, "bench"));
+  if (options.shape.given()) return LoadShape(options);
+  const size_t most = options.threads.empty() ? 0 : *std::max_element(options.threads.begin(), options.threads.end());
+  const std::unique_ptr<ThreadPool> pool =
+      OCTET_TRY(StartThreads(options.numa == "off" ? 0 : most, NumaOf(options.numa)));
   LoadOptions load;
   if (options.load == "copy") load.mode = LoadMode::kCopy;
-  ModelFiles files = OCTET_TRY(ModelFiles::Open(call.word(0), load, pool));
+  ModelFiles files = OCTET_TRY(ModelFiles::Open(call.word(0), load, *pool));
   return Decoder::Load(std::move(files.spec), *files.weights, CacheOf(options.kv));
 }
 
@@ -146,7 +107,7 @@ Status CheckContext(const BenchOptions& options, const Decoder& decoder) {
 
 Status Measure(const BenchOptions& options, const Decoder& decoder, size_t threads, Invocation& call,
                std::vector<Row>& rows) {
-  const std::unique_ptr<ThreadPool> pool = OCTET_TRY(ThreadPool::Start(threads));
+  const std::unique_ptr<ThreadPool> pool = OCTET_TRY(StartThreads(threads, NumaOf(options.numa)));
   nn::ExecutionContext context(*pool, kernels::ActiveKernels());
   context.activations = ActivationsOf(options.activations);
   for (const size_t batch : options.batch) {

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "base/json_text.h"
+#include "base/numa.h"
 #include "base/thread_pool.h"
 #include "cli/help.h"
 #include "cli/verb.h"
@@ -28,6 +29,15 @@ Json TestsJson(const kernels::KernelTable& table, bool& passed) {
   return tests;
 }
 
+// Nodes with CPUs for this process, or what kept them from being read.
+Json NodesJson() {
+  const Result<std::vector<NumaNode>> nodes = ReadNumaNodes();
+  if (!nodes) return nodes.error().message;
+  Json list = Json::array();
+  for (const NumaNode& node : UsableNodes(*nodes)) list.push_back({{"node", node.id}, {"cpus", node.cpus}});
+  return list;
+}
+
 Json Examine(bool& passed) {
   Json tiers = Json::array();
   for (const kernels::TierSupport& support : kernels::SupportedTiers()) {
@@ -45,6 +55,7 @@ Json Examine(bool& passed) {
           {"cpu", kernels::CpuModelName()},
           {"features", std::move(features)},
           {"cores", ThreadPool::AvailableCores()},
+          {"nodes", NodesJson()},
           {"memory_bytes", page * static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES))},
           {"tiers", std::move(tiers)},
           {"passed", passed}};
@@ -66,13 +77,22 @@ std::string TierLine(const Json& tier) {
   return Cat(line, tier["active"].get<bool>() ? "; in use" : "", "\n", wrong);
 }
 
+std::string NodesText(const Json& nodes) {
+  if (nodes.is_string()) return nodes.get<std::string>();
+  if (nodes.size() < 2) return "one; --numa changes nothing";
+  std::string text = Cat(nodes.size(), " with");
+  for (const Json& node : nodes) text += Cat(" ", node["cpus"].size());
+  return text + " CPUs; --numa distribute or isolate ties threads to them";
+}
+
 std::string Text(const Json& report) {
   std::string features;
   for (const Json& feature : report["features"]) features += Cat(" ", feature.get<std::string>());
-  std::string text = Cat(report["version"].get<std::string>(), "\nCPU     ", report["cpu"].get<std::string>(), ", ",
-                         report["cores"].get<uint64_t>(), " cores for this process\n        ",
-                         features.empty() ? "" : features.substr(1), "\nmemory  ",
-                         report["memory_bytes"].get<uint64_t>() >> 20, " MiB\ntiers\n");
+  std::string text =
+      Cat(report["version"].get<std::string>(), "\nCPU     ", report["cpu"].get<std::string>(), ", ",
+          report["cores"].get<uint64_t>(), " cores for this process\n        ",
+          features.empty() ? "" : features.substr(1), "\nmemory  ", report["memory_bytes"].get<uint64_t>() >> 20,
+          " MiB\nnodes   ", NodesText(report["nodes"]), "\ntiers\n");
   for (const Json& tier : report["tiers"]) text += TierLine(tier);
   return text;
 }

@@ -10,6 +10,10 @@ nn::ActivationMode ActivationsOf(std::string_view name) {
                            : nn::ActivationMode::kAuto;
 }
 
+NumaMode NumaOf(std::string_view name) {
+  return name == "distribute" ? NumaMode::kDistribute : name == "isolate" ? NumaMode::kIsolate : NumaMode::kOff;
+}
+
 std::optional<kernels::CacheFormat> CacheOf(std::string_view name) {
   if (name == "bf16") return kernels::CacheFormat::kBf16;
   if (name == "fp8") return kernels::CacheFormat::kE4M3;
@@ -26,6 +30,7 @@ EngineOptions ToEngineOptions(const ModelFlags& flags) {
   if (flags.compute == "f32") options.load.compute = ComputeType::kF32;
   options.activations = ActivationsOf(flags.activations);
   options.cache = CacheOf(flags.kv);
+  options.numa = NumaOf(flags.numa);
   return options;
 }
 

@@ -20,6 +20,13 @@ inline constexpr std::string_view kActivationsHelp =
 inline OneOf ActivationChoices() { return {{"auto", "bf16", "fp8", "nvfp4", "int8"}}; }
 nn::ActivationMode ActivationsOf(std::string_view name);
 
+// One for every verb that has --numa.
+inline constexpr std::string_view kNumaHelp =
+    "on machines with several nodes of cores and memory: distribute shares threads out over all nodes, isolate keeps "
+    "them on the one where the program starts; with --load copy each thread's part of the weights lies on its node";
+inline OneOf NumaChoices() { return {{"off", "distribute", "isolate"}}; }
+NumaMode NumaOf(std::string_view name);
+
 // One for every verb that has --kv; absent where the name is auto.
 inline constexpr std::string_view kKvHelp =
     "the cache's type of keys and values: fp8 and int8 have a scale for each token and head and take half the memory; "
@@ -34,6 +41,7 @@ struct ModelFlags {
   std::string compute = "auto";
   std::string activations = "auto";
   std::string kv = "auto";
+  std::string numa = "off";
 
   template <class Visit>
   static void Describe(Visit&& visit) {
@@ -49,6 +57,7 @@ struct ModelFlags {
           OneOf{{"auto", "bf16", "f32"}});
     visit(&ModelFlags::activations, "activations", kActivationsHelp, ActivationChoices());
     visit(&ModelFlags::kv, "kv", kKvHelp, KvChoices());
+    visit(&ModelFlags::numa, "numa", kNumaHelp, NumaChoices());
   }
 };
 

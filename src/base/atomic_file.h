@@ -28,6 +28,7 @@ class AtomicFile {
   AtomicFile& operator=(AtomicFile&&) = delete;
   ~AtomicFile();
 
+  // The disk begins to write while the caller makes what comes next, so that Commit has little left to wait for.
   Status Write(std::span<const std::byte> bytes);
   Status Write(std::string_view text);
   // Appends zeros up to the next multiple of `alignment`.
@@ -41,11 +42,13 @@ class AtomicFile {
 
  private:
   AtomicFile() = default;
+  void HandOver();
 
   std::filesystem::path path_;
   std::filesystem::path temporary_;
   int descriptor_ = -1;
   uint64_t size_ = 0;
+  uint64_t handed_over_ = 0;  // bytes that the system has begun to write to the disk
 };
 
 // A whole small file at once.

@@ -5,7 +5,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <utility>
 
@@ -65,12 +67,19 @@ MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
-void MappedFile::Release(size_t offset, size_t size) const {
-  static const size_t page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
-  const size_t begin = (offset + page - 1) / page * page;
-  const size_t end = (offset + size) / page * page;
-  if (begin < end && end <= size_ + page) ::madvise(const_cast<std::byte*>(data_) + begin, end - begin, MADV_DONTNEED);
+// Advice on the range's pages, in whole windows as the system maps them around a read: by addresses, not by offsets.
+static void Advise(std::span<const std::byte> file, size_t offset, size_t size, int advice) {
+  constexpr uintptr_t kWindow = 65536;
+  if (offset >= file.size() || size == 0) return;
+  const auto first = reinterpret_cast<uintptr_t>(file.data()), last = first + file.size();
+  const uintptr_t begin = std::max((first + offset) / kWindow * kWindow, first);
+  const uintptr_t behind = first + offset + std::min(size, file.size() - offset);
+  const uintptr_t end = std::min((behind + kWindow - 1) / kWindow * kWindow, last);
+  ::madvise(reinterpret_cast<void*>(begin), end - begin, advice);
 }
+
+void MappedFile::Release(size_t offset, size_t size) const { Advise(bytes(), offset, size, MADV_DONTNEED); }
+void MappedFile::Expect(size_t offset, size_t size) const { Advise(bytes(), offset, size, MADV_WILLNEED); }
 
 // What comes through a pipe or the like until its end.
 static Result<std::string> ReadStream(const std::filesystem::path& path, size_t limit) {

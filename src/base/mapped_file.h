@@ -30,8 +30,11 @@ class MappedFile {
   std::string_view text() const { return {reinterpret_cast<const char*>(data_), size_}; }
   size_t size() const { return size_; }
 
-  // Tells the system that the range won't be read again soon, so that its pages leave this process' resident memory.
+  // Tells the system that the range won't be read again soon, so that its pages leave this process' resident memory;
+  // reading it again is allowed. Neighbours within 64 KB go with it, since a read maps that much around it.
   void Release(size_t offset, size_t size) const;
+  // Tells the system that the range will be read soon: it may begin to fetch what isn't in memory.
+  void Expect(size_t offset, size_t size) const;
 
  private:
   const std::byte* data_ = nullptr;

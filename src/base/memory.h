@@ -1,4 +1,4 @@
-// How much memory the machine has.
+// How much memory the machine has, and how much of it this process.
 //
 //   if (bytes > InstalledMemory()) return Fail(ErrorCode::kExhausted, ...);
 //
@@ -15,5 +15,17 @@ uint64_t InstalledMemory();
 
 // What the system could still give, from MemAvailable; 0 where it doesn't say.
 uint64_t AvailableMemory();
+
+// Bytes of this process that are in memory, from /proc/self/status; all 0 where the system doesn't say.
+struct ResidentMemory {
+  uint64_t now = 0;        // VmRSS
+  uint64_t most = 0;       // VmHWM: the most since the process began
+  uint64_t anonymous = 0;  // RssAnon: what no file backs
+};
+ResidentMemory ReadResidentMemory();
+
+// What memory that asks for huge pages (MADV_HUGEPAGE) comes in, where there is enough of it for one: 2 MB, or a page
+// where the system gives this process none.
+uint64_t HugePageBytes();
 
 }  // namespace octet

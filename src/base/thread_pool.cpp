@@ -2,10 +2,12 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <cstring>
 #include <exception>
 #include <fstream>
 #include <string>
@@ -73,7 +75,29 @@ Result<std::unique_ptr<ThreadPool>> ThreadPool::Start(size_t threads) {
               " threads; ask for fewer or raise its limits (ulimit -u, -v)");
 }
 
+Status ThreadPool::Pin(std::span<const std::vector<int>> cpus) {
+  if (cpus.empty()) return {};
+  if (cpus.size() != threads())
+    return Fail(ErrorCode::kInvalidArgument, cpus.size(), " lists of CPUs for ", threads(), " threads");
+  PinnedCaller caller{.thread = ::gettid()};
+  if (!caller_ && ::sched_getaffinity(0, sizeof caller.before, &caller.before) == 0) caller_ = caller;
+  for (size_t i = 0; i < cpus.size(); ++i) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    for (const int cpu : cpus[i]) {
+      if (cpu >= 0 && cpu < CPU_SETSIZE) CPU_SET(cpu, &set);
+    }
+    const pthread_t thread = i == 0 ? ::pthread_self() : workers_[i - 1].native_handle();
+    if (const int error = ::pthread_setaffinity_np(thread, sizeof set, &set); error != 0)
+      return Fail(ErrorCode::kInvalidArgument, "thread ", i, " can't be tied to its ", cpus[i].size(),
+                  " CPUs: ", std::strerror(error));
+  }
+  return {};
+}
+
 ThreadPool::~ThreadPool() {
+  // By its number, since the thread may be gone.
+  if (caller_) static_cast<void>(::sched_setaffinity(caller_->thread, sizeof caller_->before, &caller_->before));
   stopping_.store(true);
   {
     const std::lock_guard lock(mutex_);

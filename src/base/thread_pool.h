@@ -8,12 +8,17 @@
 // the same pool.
 #pragma once
 
+#include <sched.h>
+#include <sys/types.h>
+
 #include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <span>
 #include <thread>
 #include <type_traits>
 #include <vector>
@@ -37,6 +42,11 @@ class ThreadPool {
 
   size_t threads() const { return workers_.size() + 1; }
 
+  // Ties thread i to the CPUs of cpus[i]: the one that calls this is the first, the pool's own follow. An empty list
+  // ties none. The caller is free again when the pool goes. Fails with invalid_argument where there is another number
+  // of lists than threads, or the system allows none of a list's CPUs.
+  Status Pin(std::span<const std::vector<int>> cpus);
+
   // Calls body(begin, end) once for each thread that has a share of 0 .. count - 1, and returns when all are done.
   template <class Body>
   void ForEachShare(size_t count, Body&& body) {
@@ -54,11 +64,18 @@ class ThreadPool {
  private:
   using Function = void (*)(void* state, size_t begin, size_t end);
 
+  // The thread that called Pin and where it might run before.
+  struct PinnedCaller {
+    pid_t thread = 0;
+    cpu_set_t before = {};
+  };
+
   void Run(size_t count, Function function, void* state);
   void Work(size_t worker);
   void RunShare(size_t share) const;
 
   std::vector<std::thread> workers_;
+  std::optional<PinnedCaller> caller_;
   Function function_ = nullptr;
   void* state_ = nullptr;
   size_t count_ = 0;

@@ -8,6 +8,7 @@
 
 #include "base/checked.h"
 #include "base/memory.h"
+#include "engine/start_threads.h"
 
 namespace octet {
 namespace {
@@ -45,8 +46,7 @@ Engine::Engine(Decoder decoder, PagePool cache, std::unique_ptr<ThreadPool> pool
 
 Result<std::unique_ptr<Engine>> Engine::Open(const std::filesystem::path& path, const EngineOptions& options) {
   const Clock::time_point begin = Clock::now();
-  const size_t cores = ThreadPool::AvailableCores();
-  std::unique_ptr<ThreadPool> pool = OCTET_TRY(ThreadPool::Start(options.threads == 0 ? cores : options.threads));
+  std::unique_ptr<ThreadPool> pool = OCTET_TRY(StartThreads(options.threads, options.numa));
   ModelFiles files = OCTET_TRY(ModelFiles::Open(path, options.load, *pool));
   std::unique_ptr<Engine> engine = OCTET_TRY(Create(std::move(files), std::move(pool), options));
   engine->load_seconds_ = std::chrono::duration<double>(Clock::now() - begin).count();

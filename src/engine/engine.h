@@ -12,6 +12,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/numa.h"
 #include "base/thread_pool.h"
 #include "engine/cache/page_pool.h"
 #include "engine/cache/page_table.h"
@@ -33,6 +34,7 @@ struct EngineOptions {
   // cache, which is worth 40 % on AMX; weights are read once more for every 128 tokens.
   size_t chunk = 128;
   LoadOptions load = {};
+  NumaMode numa = NumaMode::kOff;  // where threads run, and so where memory lies that they write first
   nn::ActivationMode activations = nn::ActivationMode::kAuto;
   std::optional<kernels::CacheFormat> cache = {};  // of keys and values; absent: BF16, FP32 where all weights are
 };

@@ -1,14 +1,21 @@
 #include "engine/memory_plan.h"
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 
+#include "base/checked.h"
+#include "base/memory.h"
+#include "models/step_memory.h"
 #include "nn/kv_layout.h"
+#include "tensor/weight_arena.h"
 
 namespace octet {
 namespace {
 
-constexpr size_t kSamplingBytes = 16;  // per user and token of the vocabulary: logits twice, and candidates
+constexpr uint64_t kPage = 4096;
+constexpr uint64_t kWindow = 65536;   // of a mapped file, that one read brings in
+constexpr size_t kSamplingBytes = 8;  // per user and token of the vocabulary: logits, and weights or changed logits
 
 Result<nn::KvLayout> CacheLayout(const ModelFiles& files, const MemoryWish& wish) {
   std::vector<nn::KvLayout::Layer> layers;
@@ -18,18 +25,54 @@ Result<nn::KvLayout> CacheLayout(const ModelFiles& files, const MemoryWish& wish
   return nn::KvLayout::Make(layers, wish.cache.value_or(usual));
 }
 
-// Floats that each token of a forward pass holds, by the widest layer: the stream, its norm and a branch; queries, keys
-// and values; attention's output; gate and up; and the widest input once more as the kernels read it.
-size_t FloatsPerToken(const ModelSpec& spec) {
-  size_t most = 0;
-  for (const LayerSpec& layer : spec.layers) {
-    const AttnSpec& attn = layer.attn;
-    const size_t attended = attn.heads * attn.value_dim;
-    const size_t qkv = (attn.heads + attn.kv_heads) * attn.key_dim + attn.kv_heads * attn.value_dim;
-    most = std::max(most, 3 * spec.hidden + qkv + attended + 2 * layer.ffn.width +
-                              std::max({spec.hidden, attended, layer.ffn.width}));
+// Resident bytes of memory that asks for huge pages and of which so much is written.
+uint64_t InPages(uint64_t bytes) {
+  const uint64_t huge = HugePageBytes();
+  return RoundUp(bytes, bytes >= huge ? huge : kPage);
+}
+
+// Windows of a table of panels that `tokens` tokens of text touch, as far as can be expected. Tokenizers number
+// frequent tokens first: an id occurs about as (id + 400)^-1.7, which gives the windows of English text within 6 % from
+// 16 to 8,192 tokens (docs/verbs/plan.md).
+uint64_t EmbeddingRows(uint64_t table_bytes, size_t vocab, size_t tokens) {
+  const size_t panels = kernels::Panels(vocab);
+  const uint64_t panel_bytes = table_bytes / panels;
+  const auto tail = [](size_t id) { return std::pow(static_cast<double>(id) + 400, -0.7); };
+  const double all = tail(0) - tail(panels * kernels::kPanelColumns);
+  std::vector<double> shares(CeilDivide(table_bytes, kWindow), 0.0);
+  for (size_t panel = 0; panel < panels; ++panel) {
+    const size_t first = panel * kernels::kPanelColumns;
+    const double share = (tail(first) - tail(first + kernels::kPanelColumns)) / all;
+    const uint64_t last = ((panel + 1) * panel_bytes - 1) / kWindow;
+    for (uint64_t window = panel * panel_bytes / kWindow; window <= last; ++window) shares[window] += share;
   }
-  return most;
+  double touched = 0;
+  for (const double share : shares)
+    touched += 1 - std::exp(static_cast<double>(tokens) * std::log1p(-std::min(share, 0.999999)));
+  return std::min(table_bytes, static_cast<uint64_t>(touched * static_cast<double>(kWindow)));
+}
+
+// Weights in place in a mapped file: all are read for every token, but for the table of embeddings where the head
+// doesn't multiply with it.
+void PlanMapped(const ModelFiles& files, const MemoryWish& wish, MemoryPlan& plan) {
+  for (const WeightProvider::Entry& entry : files.weights->Entries()) {
+    if (entry.name == "embedding" && !files.spec.tied) {
+      plan.embedding_rows = EmbeddingRows(entry.bytes, files.spec.vocab, plan.context * wish.users);
+    } else {
+      plan.weights += RoundUp(entry.bytes, kPage);
+    }
+  }
+}
+
+void PlanCopied(const ModelFiles& files, MemoryPlan& plan) {
+  std::vector<uint64_t> pieces;
+  for (const WeightProvider::Entry& entry : files.weights->Entries()) {
+    if (entry.is_matrix)
+      pieces.push_back(entry.bytes);
+    else
+      plan.weights += entry.bytes;
+  }
+  plan.weights += ArenaBytes(pieces);
 }
 
 }  // namespace
@@ -42,13 +85,24 @@ Result<MemoryPlan> PlanMemory(const ModelFiles& files, const MemoryWish& wish) {
   }
   const nn::KvLayout layout = OCTET_TRY(CacheLayout(files, wish));
   MemoryPlan plan;
+  plan.program = ReadResidentMemory().now;
   plan.context = wish.context == 0 ? files.spec.max_positions : wish.context;
-  plan.weights = files.weight_bytes;
+  plan.all_weights = files.weight_bytes;
+  if (files.weights == nullptr) {
+    plan.weights = files.weight_bytes;
+  } else if (files.kind == "octet" && wish.load == LoadMode::kMap) {
+    PlanMapped(files, wish, plan);
+  } else {
+    PlanCopied(files, plan);
+  }
   plan.cache_per_token = layout.bytes_per_token();
-  plan.cache = uint64_t{layout.page_bytes()} * nn::KvLayout::PagesFor(plan.context) * wish.users;
-  const size_t tokens = std::max(std::min(wish.chunk, plan.context), wish.users);
-  plan.workspace = uint64_t{tokens} * FloatsPerToken(files.spec) * sizeof(float) +
-                   uint64_t{wish.users} * files.spec.vocab * kSamplingBytes;
+  plan.cache = InPages(uint64_t{layout.page_bytes()} * nn::KvLayout::PagesFor(plan.context) * wish.users);
+  const StepSize step{.tokens = std::max(std::min(wish.chunk, plan.context), wish.users),
+                      .sequences = wish.users,
+                      .context = plan.context,
+                      .threads = wish.threads,
+                      .is_f32 = files.all_f32};
+  plan.buffers = InPages(StepBytes(files.spec, step)) + uint64_t{wish.users} * files.spec.vocab * kSamplingBytes;
   return plan;
 }
 

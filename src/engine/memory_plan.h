@@ -17,19 +17,28 @@ namespace octet {
 struct MemoryWish {
   size_t context = 0;  // of each user; 0: what the model was made for
   size_t users = 1;
-  size_t chunk = 128;                              // most tokens in one forward pass
+  size_t chunk = 128;  // most tokens in one forward pass
+  size_t threads = 1;
+  LoadMode load = LoadMode::kMap;                  // of a pack
   std::optional<kernels::CacheFormat> cache = {};  // absent: BF16, FP32 where all weights are
 };
 
-// Bytes; kilobytes of the program itself and of its tokenizer are not in it.
+// Bytes that are resident once every user's context is full; they add up to what the system calls the process' resident
+// set (VmRSS) then.
 struct MemoryPlan {
-  uint64_t weights = 0;
+  // Of the process that plans: it has the same program, and by now the same tokenizer and texts.
+  uint64_t program = 0;
+  uint64_t weights = 0;  // but for the next line
+  // Of a mapped pack whose head has a matrix of its own: of the table only rows of tokens that occur are read. For text
+  // like English, by the frequency of ids; see docs/verbs/plan.md.
+  uint64_t embedding_rows = 0;
   uint64_t cache_per_token = 0;
-  uint64_t cache = 0;      // where every user's context is full
-  uint64_t workspace = 0;  // of one forward pass, with the logits and what sampling needs
+  uint64_t cache = 0;
+  uint64_t buffers = 0;      // of one forward pass, the logits, and what sampling needs
+  uint64_t all_weights = 0;  // whether they are read or not
   size_t context = 0;
 
-  uint64_t Total() const { return weights + cache + workspace; }
+  uint64_t Total() const { return program + weights + embedding_rows + cache + buffers; }
 };
 
 // Fails with invalid_argument for a context beyond the model's, or no users.

@@ -47,7 +47,7 @@ Result<ModelFiles> ReadCheckpoint(const std::filesystem::path& path, Checkpoint 
       OCTET_TRY(ReadHfConfig(checkpoint.config, is_directory ? (path / "config.json").native() : path.native()));
   if (checkpoint.tensors != nullptr) {
     CheckpointWeights weights = OCTET_TRY(CheckpointWeights::Open(checkpoint, files.spec, options.compute, pool));
-    files.weight_bytes = weights.packed_bytes();
+    files.weight_bytes = weights.bytes();
     files.all_f32 = weights.all_f32();
     files.weights = std::make_unique<CheckpointWeights>(std::move(weights));
   } else if (FindMember(checkpoint.config, "quantization_config") != nullptr) {
@@ -66,13 +66,13 @@ Result<ModelFiles> ReadCheckpoint(const std::filesystem::path& path, Checkpoint 
 }  // namespace
 
 Result<ModelFiles> ModelFiles::Open(const std::filesystem::path& path, const LoadOptions& options, ThreadPool& pool) {
-  if (OctetPack::IsPack(path)) return OpenPack(path, options.mode);
+  if (OctetPack::IsPack(path)) return OpenPack(path, options.mode, pool);
   return ReadCheckpoint(path, OCTET_TRY(Checkpoint::Open(path)), options, pool);
 }
 
 Result<ModelFiles> ModelFiles::OpenForPlan(const std::filesystem::path& path, const LoadOptions& options,
                                            ThreadPool& pool) {
-  if (OctetPack::IsPack(path)) return OpenPack(path, options.mode);
+  if (OctetPack::IsPack(path)) return OpenPack(path, options.mode, pool);
   return ReadCheckpoint(path, OCTET_TRY(Checkpoint::OpenForPlan(path)), options, pool);
 }
 

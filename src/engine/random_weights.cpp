@@ -114,6 +114,11 @@ void FillIntegers(std::span<std::byte> to, kernels::WeightFormat format, int exp
   }
 }
 
+bool HasColumnScales(kernels::WeightFormat format) {
+  return format == kernels::WeightFormat::kE4M3 || format == kernels::WeightFormat::kNvfp4 ||
+         format == kernels::WeightFormat::kInt8;
+}
+
 }  // namespace
 
 std::vector<std::string> ShapeNames() {
@@ -153,11 +158,18 @@ RandomWeights::RandomWeights(const ModelSpec& spec, kernels::WeightFormat format
       places_.back().rows += slot.rows;
     } else {
       const bool is_query = slot.name.ends_with(".attn.q"), is_gate = slot.name.ends_with(".ffn.gate");
-      entries_.push_back({slot.name + (is_query ? "kv" : is_gate ? "_up" : ""), slot.IsMatrix()});
+      entries_.push_back({.name = slot.name + (is_query ? "kv" : is_gate ? "_up" : ""), .is_matrix = slot.IsMatrix()});
       const bool quantised = slot.quantisable && (slot.sensitivity != Sensitivity::kEmbedding || slot.name == "head");
       places_.push_back({slot.rows, slot.columns, quantised, false});
     }
   }
+  for (size_t i = 0; i < places_.size(); ++i) entries_[i].bytes = BytesOf(places_[i], entries_[i].is_matrix);
+}
+
+uint64_t RandomWeights::BytesOf(const Place& place, bool is_matrix) const {
+  if (!is_matrix) return place.rows * sizeof(float);
+  const size_t floats = (HasColumnScales(FormatOf(place)) ? place.rows : 0) + (place.bias ? place.rows : 0);
+  return kernels::PackedBytes(FormatOf(place), place.rows, place.columns) + floats * sizeof(float);
 }
 
 Result<RandomWeights::Place> RandomWeights::Find(std::string_view name, bool is_matrix) const {
@@ -169,11 +181,11 @@ Result<RandomWeights::Place> RandomWeights::Find(std::string_view name, bool is_
 
 Result<PackedMatrix> RandomWeights::Matrix(std::string_view name) {
   const Place place = OCTET_TRY(Find(name, true));
-  const kernels::WeightFormat format = place.quantised ? format_ : kernels::WeightFormat::kBf16;
+  const kernels::WeightFormat format = FormatOf(place);
   const size_t bytes = kernels::PackedBytes(format, place.rows, place.columns);
   const bool is_e4m3 = format == kernels::WeightFormat::kE4M3, is_nvfp4 = format == kernels::WeightFormat::kNvfp4;
   const bool is_int8 = format == kernels::WeightFormat::kInt8;
-  const size_t scales = is_e4m3 || is_nvfp4 || is_int8 ? place.rows : 0;
+  const size_t scales = HasColumnScales(format) ? place.rows : 0;
   const size_t biases = place.bias ? place.rows : 0;
   const WeightArena::Piece piece = OCTET_TRY(arena_.Take(bytes + (scales + biases) * sizeof(float)));
   const int exponent = -static_cast<int>(std::bit_width(place.columns) + 1) / 2 - 1;

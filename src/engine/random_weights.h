@@ -36,6 +36,10 @@ class RandomWeights : public WeightProvider {
     bool bias = false;
   };
 
+  kernels::WeightFormat FormatOf(const Place& place) const {
+    return place.quantised ? format_ : kernels::WeightFormat::kBf16;
+  }
+  uint64_t BytesOf(const Place& place, bool is_matrix) const;
   Result<Place> Find(std::string_view name, bool is_matrix) const;
 
   kernels::WeightFormat format_;

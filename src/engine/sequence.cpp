@@ -10,6 +10,7 @@ namespace {
 
 // Room set aside so that generating allocates nothing; a context may be larger by far than any memory.
 constexpr size_t kReservedTokens = size_t{1} << 20;
+constexpr size_t kReservedText = 256;  // bytes, more than a token's text has
 
 Status CheckRequest(const Request& request, const SequenceLimits& limits) {
   const size_t size = request.prompt.size();
@@ -74,6 +75,8 @@ Result<Sequence> Sequence::Create(Request request, const SequenceLimits& limits,
   const size_t room = std::min(sequence.most_output_, kReservedTokens);
   sequence.tokens_.reserve(sequence.prompt_size_ + room);
   sequence.generated_.reserve(room);
+  sequence.piece_.reserve(kReservedText);
+  sequence.text_.reserve(kReservedText);
   sequence.end_tokens_ = std::move(end_tokens);
   if (limits.tokenizer != nullptr) sequence.decoder_.emplace(*limits.tokenizer, !request.options.show_special);
   sequence.min_tokens_ = request.options.sampling.min_tokens;
@@ -122,14 +125,16 @@ Status Sequence::RenewAngles() {
 
 void Sequence::AddText(int32_t token) {
   if (!decoder_) return;
-  ShowText(decoder_->Push(token));
+  piece_.clear();
+  decoder_->Push(token, piece_);
+  ShowText(piece_);
   if (stops_.matched()) Finish(FinishReason::kStop);
 }
 
 // A stop string is not looked for in text that min_tokens asks for.
 void Sequence::ShowText(std::string_view text) {
   if (generated_.size() > min_tokens_) {
-    text_ += stops_.Push(text);
+    stops_.Push(text, text_);
   } else {
     text_ += text;
   }
@@ -150,6 +155,10 @@ bool Sequence::IsEndToken(int32_t token) const {
   return std::find(end_tokens_.begin(), end_tokens_.end(), token) != end_tokens_.end();
 }
 
-std::string Sequence::TakeText() { return std::exchange(text_, {}); }
+std::string Sequence::TakeText() {
+  std::string taken = text_;
+  text_.clear();  // keeps its room
+  return taken;
+}
 
 }  // namespace octet

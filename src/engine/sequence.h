@@ -98,6 +98,7 @@ class Sequence {
   std::vector<GeneratedToken> generated_;
   std::optional<StreamDecoder> decoder_;
   StopStrings stops_;
+  std::string piece_;  // of the last token
   std::string text_;
   std::optional<FinishReason> finish_reason_;
 };

@@ -78,7 +78,7 @@ class GgufFile {
   std::span<const std::byte> Bytes(const GgufTensor& tensor) const {
     return file_.bytes().subspan(tensor.offset, tensor.bytes);
   }
-  void Release(const GgufTensor& tensor) const { file_.Release(tensor.offset, tensor.bytes); }
+  const MappedFile& mapped() const { return file_; }
 
   // Null where the key is missing.
   const GgufValue* Find(std::string_view key) const;

@@ -76,11 +76,31 @@ class GgufTensorSource : public TensorSource {
     return file_->Bytes(*mapped.tensor).subspan(mapped.first_row * mapped.UnitBytes(), info->stored_bytes);
   }
 
-  void Release(std::string_view name) const override {
-    if (const TensorInfo* info = Find(name)) file_->Release(*MappedOf(*info).tensor);
+  void ReleaseRows(std::string_view name, uint64_t first, uint64_t count) const override {
+    if (const TensorInfo* info = Find(name)) {
+      const auto [offset, bytes] = RangeOf(MappedOf(*info), first, count);
+      file_->mapped().Release(offset, bytes);
+    }
+  }
+
+  void ExpectRows(std::string_view name, uint64_t first, uint64_t count) const override {
+    if (const TensorInfo* info = Find(name)) {
+      const auto [offset, bytes] = RangeOf(MappedOf(*info), first, count);
+      file_->mapped().Expect(offset, bytes);
+    }
   }
 
  private:
+  // Where those of the rows that there are lie in the file, offset and bytes; whole heads where these were interleaved.
+  static std::pair<uint64_t, uint64_t> RangeOf(const Mapped& mapped, uint64_t first, uint64_t count) {
+    const uint64_t rows = RowCount(mapped.info.shape), units_per_row = mapped.ByElement() ? mapped.info.shape[0] : 1;
+    const uint64_t head = std::max<uint64_t>(mapped.head_rows, 1), bytes = mapped.UnitBytes();
+    const uint64_t begin_row = std::min(first, rows), end_row = begin_row + std::min(count, rows - begin_row);
+    const uint64_t begin = begin_row * units_per_row / head * head;
+    const uint64_t end = (end_row * units_per_row + head - 1) / head * head;
+    return {mapped.tensor->offset + (mapped.first_row + begin) * bytes, (end - begin) * bytes};
+  }
+
   const Mapped& MappedOf(const TensorInfo& info) const { return mapped_[static_cast<size_t>(&info - tensors_.data())]; }
 
   std::shared_ptr<const GgufFile> file_;

@@ -82,7 +82,9 @@ class Exporter {
     for (uint64_t first = 0; first < rows && size > 0; first += rows_per_piece) {
       const uint64_t count = std::min(rows_per_piece, rows - first);
       values_.resize(count * size);
+      source_.ExpectRows(spec.name, first + count, rows_per_piece);
       OCTET_TRY(source_.ReadRows(spec.name, first, count, values_.data()));
+      source_.ReleaseRows(spec.name, first, count);
       OCTET_TRY(CheckValues(values_, first, size, spec.dtype, spec.name));
       const auto bytes = Encode(spec.dtype, values_, codes_);
       OCTET_TRY(writer.Write(spec.name, bytes));

@@ -170,8 +170,8 @@ Result<Json> OctetPack::OptionalJson(std::string_view name) const {
   return ParseJson(text, Cat(path_, ": ", name));
 }
 
-void OctetPack::Release(std::string_view name) const {
-  if (const OctetPackSection* section = Find(name)) file_.Release(section->offset, section->size);
+void OctetPack::Release(std::span<const std::byte> bytes) const {
+  file_.Release(static_cast<size_t>(bytes.data() - file_.bytes().data()), bytes.size());
 }
 
 Result<OctetPackWriter> OctetPackWriter::Create(const std::filesystem::path& path) {

@@ -61,8 +61,8 @@ class OctetPack {
   Result<std::string> OptionalText(std::string_view name) const;
   Result<Json> OptionalJson(std::string_view name) const;
 
-  // The section won't be read again soon: its pages may leave resident memory.
-  void Release(std::string_view name) const;
+  // Bytes of a section that won't be read again soon: their pages may leave resident memory.
+  void Release(std::span<const std::byte> bytes) const;
 
  private:
   std::filesystem::path path_;

@@ -41,7 +41,7 @@ class SafetensorsFile {
   std::span<const std::byte> Bytes(const Entry& entry) const {
     return file_.bytes().subspan(entry.offset, entry.bytes);
   }
-  void Release(const Entry& entry) const { file_.Release(entry.offset, entry.bytes); }
+  const MappedFile& mapped() const { return file_; }
 
  private:
   std::filesystem::path path_;

@@ -1,6 +1,7 @@
 // The tensors of one safetensors file, or of all shards that an index names, as one TensorSource.
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include "base/json.h"
 #include "base/log.h"
@@ -42,11 +43,27 @@ class SafetensorsSource : public TensorSource {
     return BytesOf(*OCTET_TRY(Require(name)));
   }
 
-  void Release(std::string_view name) const override {
-    if (const TensorInfo* info = Find(name)) PlaceOf(*info).file->Release(*PlaceOf(*info).entry);
+  void ReleaseRows(std::string_view name, uint64_t first, uint64_t count) const override {
+    if (const TensorInfo* info = Find(name)) {
+      const auto [offset, bytes] = RangeOf(*info, first, count);
+      PlaceOf(*info).file->mapped().Release(offset, bytes);
+    }
+  }
+
+  void ExpectRows(std::string_view name, uint64_t first, uint64_t count) const override {
+    if (const TensorInfo* info = Find(name)) {
+      const auto [offset, bytes] = RangeOf(*info, first, count);
+      PlaceOf(*info).file->mapped().Expect(offset, bytes);
+    }
   }
 
  private:
+  // Where those of the rows that there are lie in the file: offset and bytes.
+  std::pair<uint64_t, uint64_t> RangeOf(const TensorInfo& info, uint64_t first, uint64_t count) const {
+    const uint64_t rows = RowCount(info.shape), row_bytes = info.stored_bytes / std::max<uint64_t>(rows, 1);
+    const uint64_t begin = std::min(first, rows), some = std::min(count, rows - begin);
+    return {PlaceOf(info).entry->offset + begin * row_bytes, some * row_bytes};
+  }
   const Place& PlaceOf(const TensorInfo& info) const { return places_[static_cast<size_t>(&info - tensors_.data())]; }
   std::span<const std::byte> BytesOf(const TensorInfo& info) const {
     return PlaceOf(info).file->Bytes(*PlaceOf(info).entry);

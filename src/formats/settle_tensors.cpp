@@ -39,8 +39,11 @@ class RenamedTensors : public TensorSource {
   Result<std::span<const std::byte>> Bytes(std::string_view name) const override {
     return stored_->Bytes(StoredName(*OCTET_TRY(Require(name))));
   }
-  void Release(std::string_view name) const override {
-    if (const TensorInfo* info = Find(name)) stored_->Release(StoredName(*info));
+  void ReleaseRows(std::string_view name, uint64_t first, uint64_t count) const override {
+    if (const TensorInfo* info = Find(name)) stored_->ReleaseRows(StoredName(*info), first, count);
+  }
+  void ExpectRows(std::string_view name, uint64_t first, uint64_t count) const override {
+    if (const TensorInfo* info = Find(name)) stored_->ExpectRows(StoredName(*info), first, count);
   }
 
  private:

@@ -48,9 +48,17 @@ class TensorSource {
   // as the source.
   virtual Result<std::span<const std::byte>> Bytes(std::string_view name) const = 0;
 
-  // The tensor won't be read again soon: pages that are mapped for it may leave resident memory. Reading it again is
-  // allowed.
-  virtual void Release(std::string_view name) const { static_cast<void>(name); }
+  // Rows that won't be read again soon: pages that are mapped for them may leave resident memory. Reading them again is
+  // allowed. Rows beyond the last one are no error, here and below.
+  virtual void ReleaseRows(std::string_view name, uint64_t first, uint64_t count) const {
+    static_cast<void>(name), static_cast<void>(first), static_cast<void>(count);
+  }
+  void Release(std::string_view name) const { ReleaseRows(name, 0, ~uint64_t{0}); }
+
+  // Rows that will be read soon: the system may begin to fetch them.
+  virtual void ExpectRows(std::string_view name, uint64_t first, uint64_t count) const {
+    static_cast<void>(name), static_cast<void>(first), static_cast<void>(count);
+  }
 
  protected:
   // What ReadRows and Bytes check first.

@@ -13,6 +13,7 @@ namespace {
 using kernels::WeightFormat;
 
 constexpr size_t kFloatsInFlight = size_t{1} << 18;  // a thread's rows on their way into panels: 1 MB
+constexpr size_t kGroupsKept = 16;                   // so many of them are read before their pages are let go
 
 // The first error of several threads.
 class SharedStatus {
@@ -41,23 +42,56 @@ Status CheckpointWeights::RefuseNan(std::span<const std::byte> rows, size_t firs
               ", column ", at % columns, "; the file is damaged or was quantised from such weights");
 }
 
-Status CheckpointWeights::PackPanels(const Source& source, const PackedMatrix& matrix, std::byte* panels) const {
-  SharedStatus status;
+template <class Visit>
+void CheckpointWeights::ForEachPart(const Source& source, size_t first, size_t count, Visit&& visit) {
+  size_t part_begin = 0;
+  for (const Part& part : source.parts) {
+    const size_t begin = std::max(first, part_begin), end = std::min(first + count, part_begin + part.slot.rows);
+    if (begin < end) visit(part, part.slot.first_row + begin - part_begin, end - begin);
+    part_begin += part.slot.rows;
+  }
+}
+
+void CheckpointWeights::ReleasePanels(const Source& source, size_t begin, size_t end) const {
+  ForEachPart(source, begin * kernels::kPanelColumns, (end - begin) * kernels::kPanelColumns,
+              [&](const Part& part, size_t row, size_t rows) { tensors_->ReleaseRows(part.codes(), row, rows); });
+}
+
+Status CheckpointWeights::ReadPanels(std::string_view name, size_t begin, size_t end, std::byte* to) {
+  const Source* source = OCTET_TRY(FindSource(name, /*is_matrix=*/true));
+  const PackedMatrix matrix = Describe(*source);
   const size_t group = std::max<size_t>(1, kFloatsInFlight / (kernels::kPanelColumns * matrix.depth));
-  const size_t groups = (kernels::Panels(matrix.columns) + group - 1) / group;
-  pool_->ForEachShare(groups, [&](size_t begin, size_t end) {
+  const size_t panel_bytes = kernels::PanelBytes(matrix.format, matrix.depth);
+  // What the caller is likely to ask for next comes from the disk meanwhile.
+  ForEachPart(*source, (begin == 0 ? begin : end) * kernels::kPanelColumns,
+              (begin == 0 ? 2 : 1) * (end - begin) * kernels::kPanelColumns,
+              [&](const Part& part, size_t row, size_t rows) { tensors_->ExpectRows(part.codes(), row, rows); });
+  SharedStatus status;
+  pool_->ForEachShare(end - begin, [&](size_t share_begin, size_t share_end) {
     std::vector<float> scratch;
-    for (size_t index = begin; index < end; ++index) {
-      const size_t first = index * group * kernels::kPanelColumns;
-      const size_t count = std::min(group * kernels::kPanelColumns, matrix.columns - first);
-      std::byte* packed = panels + index * group * kernels::PanelBytes(matrix.format, matrix.depth);
-      if (Status done = PackColumns(source, matrix, first, count, scratch, packed); !done)
+    size_t released = begin + share_begin;
+    for (size_t panel = released; panel < begin + share_end; panel += group) {
+      const size_t behind = std::min(panel + group, begin + share_end), first = panel * kernels::kPanelColumns;
+      const size_t count = std::min(behind * kernels::kPanelColumns, matrix.columns) - first;
+      if (Status done = PackColumns(*source, matrix, first, count, scratch, to + (panel - begin) * panel_bytes); !done)
         status.Set(std::move(done).error());
+      if (behind < begin + share_end && behind - released < kGroupsKept * group) continue;
+      ReleasePanels(*source, released, behind);
+      released = behind;
     }
   });
-  for (const Part& part : source.parts)
-    tensors_->Release(part.integers ? part.integers->codes : part.nvfp4 ? part.nvfp4->codes : part.slot.tensor);
+  if (end == kernels::Panels(matrix.columns)) ReleaseWhole(*source);
   return status.Take();
+}
+
+// Pages that reads around the rows brought back, and those of the scales.
+void CheckpointWeights::ReleaseWhole(const Source& source) const {
+  for (const Part& part : source.parts) {
+    tensors_->Release(part.codes());
+    if (part.integers) tensors_->Release(part.integers->scales);
+    if (part.integers) tensors_->Release(part.integers->zeros);  // nothing where it has none
+    if (part.nvfp4) tensors_->Release(part.nvfp4->scales);
+  }
 }
 
 Status CheckpointWeights::PackColumns(const Source& source, const PackedMatrix& matrix, size_t first, size_t count,
@@ -119,6 +153,7 @@ Status CheckpointWeights::PackIntegerColumns(const Source& source, const PackedM
                                              size_t count, std::byte* packed) const {
   std::vector<int8_t> codes(count * matrix.depth);
   std::vector<Fp16> scales;
+  std::vector<uint8_t> zeros;
   size_t part_begin = 0;
   for (const Part& part : source.parts) {
     const size_t begin = std::max(first, part_begin), end = std::min(first + count, part_begin + part.slot.rows);
@@ -126,19 +161,35 @@ Status CheckpointWeights::PackIntegerColumns(const Source& source, const PackedM
       const size_t row = part.slot.first_row + begin - part_begin, rows = end - begin;
       const std::span<int8_t> to = std::span(codes).subspan((begin - first) * matrix.depth, rows * matrix.depth);
       OCTET_TRY(part.integers->ReadCodes(*tensors_, row, rows, to));
-      if (matrix.format != WeightFormat::kInt8) {
-        const std::vector<float> stored = OCTET_TRY(part.integers->ReadScales(*tensors_, row, rows));
-        const std::vector<Fp16> fitted = KernelScales(*part.integers, stored);
-        scales.insert(scales.end(), fitted.begin(), fitted.end());
-      }
+      OCTET_TRY(AppendGroups(part, row, rows, scales, zeros));
     }
     part_begin += part.slot.rows;
   }
   if (matrix.format == WeightFormat::kInt8) {
     kernels::PackWeightsInt8(codes.data(), count, matrix.depth, packed);
+  } else if (kernels::HasZeros(matrix.format)) {
+    std::vector<uint8_t> stored(codes.size());
+    std::transform(codes.begin(), codes.end(), stored.begin(),
+                   [](int8_t code) { return static_cast<uint8_t>(code + 8); });
+    kernels::PackWeightsInt4Zeros({matrix.format, stored.data(), scales.data(), zeros.data()}, count, matrix.depth,
+                                  packed);
   } else {
     kernels::PackWeightsInt4(matrix.format, codes.data(), scales.data(), count, matrix.depth, packed);
   }
+  return {};
+}
+
+// Scales and zero points of the groups of a part's rows, as the kernels take them; INT8 has none.
+Status CheckpointWeights::AppendGroups(const Part& part, size_t row, size_t rows, std::vector<Fp16>& scales,
+                                       std::vector<uint8_t>& zeros) const {
+  if (part.integers->format == WeightFormat::kInt8) return {};
+  const std::vector<Fp16> fitted =
+      KernelScales(*part.integers, OCTET_TRY(part.integers->ReadScales(*tensors_, row, rows)));
+  scales.insert(scales.end(), fitted.begin(), fitted.end());
+  if (part.integers->zeros.empty()) return {};
+  const std::vector<uint8_t> stored =
+      KernelZeros(*part.integers, OCTET_TRY(part.integers->ReadZeros(*tensors_, row, rows)));
+  zeros.insert(zeros.end(), stored.begin(), stored.end());
   return {};
 }
 

@@ -40,6 +40,29 @@ Shape ShapeOf(const WeightSlot& slot) {
 
 }  // namespace
 
+Result<PackedMatrix> WeightProvider::Outline(std::string_view name) {
+  PackedMatrix matrix = OCTET_TRY(Matrix(name));
+  matrix.panels = {};
+  return matrix;
+}
+
+Status WeightProvider::ReadPanels(std::string_view name, size_t begin, size_t end, std::byte* to) {
+  const PackedMatrix matrix = OCTET_TRY(Matrix(name));
+  const size_t bytes = kernels::PanelBytes(matrix.format, matrix.depth);
+  std::copy_n(matrix.panels.begin() + static_cast<std::ptrdiff_t>(begin * bytes), (end - begin) * bytes, to);
+  return {};
+}
+
+uint64_t WeightProvider::bytes() const {
+  uint64_t total = 0;
+  for (const Entry& entry : Entries()) total += entry.bytes;
+  return total;
+}
+
+size_t PanelRuns(std::string_view name, size_t columns) {
+  return name.ends_with(".ffn.gate_up") && columns % (2 * kernels::kPanelColumns) == 0 ? 2 : 1;
+}
+
 bool WeightProvider::Has(std::string_view name) const {
   const std::vector<Entry>& entries = Entries();
   return std::any_of(entries.begin(), entries.end(), [&](const Entry& entry) { return entry.name == name; });
@@ -57,6 +80,7 @@ Result<CheckpointWeights> CheckpointWeights::Open(const Checkpoint& checkpoint, 
   const WeightFormat dense = OCTET_TRY(weights.DenseFormat(slots, compute));
   for (const WeightSlot& slot : slots) OCTET_TRY(weights.AddSlot(slot, dense, checkpoint.config));
   weights.JoinFusedParts();
+  for (size_t i = 0; i < weights.entries_.size(); ++i) weights.entries_[i].bytes = PackedBytesOf(weights.sources_[i]);
   return weights;
 }
 
@@ -197,30 +221,50 @@ Result<std::vector<float>> CheckpointWeights::Vector(std::string_view name) {
   return values;
 }
 
-Result<PackedMatrix> CheckpointWeights::Matrix(std::string_view name) {
+PackedMatrix CheckpointWeights::Describe(const Source& source) {
+  PackedMatrix matrix{.format = source.format,
+                      .columns = 0,
+                      .depth = source.parts.front().slot.columns,
+                      .panels = {},
+                      .column_scales = {},
+                      .bias = {},
+                      .input_scale = source.input_scale,
+                      .owner = {}};
+  for (const Part& part : source.parts) matrix.columns += part.slot.rows;
+  return matrix;
+}
+
+Result<PackedMatrix> CheckpointWeights::Outline(std::string_view name) {
   const Source* source = OCTET_TRY(FindSource(name, /*is_matrix=*/true));
   struct Memory {
-    WeightArena::Piece panels;
     std::vector<float> scales;
     std::vector<float> bias;
   };
   auto memory = std::make_shared<Memory>();
-  PackedMatrix matrix{.format = source->format,
-                      .columns = 0,
-                      .depth = source->parts.front().slot.columns,
-                      .panels = {},
-                      .column_scales = {},
-                      .bias = {},
-                      .input_scale = source->input_scale,
-                      .owner = {}};
-  for (const Part& part : source->parts) matrix.columns += part.slot.rows;
-  memory->panels = OCTET_TRY(arena_.Take(kernels::PackedBytes(matrix.format, matrix.columns, matrix.depth)));
-  OCTET_TRY(PackPanels(*source, matrix, memory->panels.bytes.data()));
   memory->scales = OCTET_TRY(JoinScales(*source));
   memory->bias = OCTET_TRY(JoinBiases(*source));
-  matrix.panels = memory->panels.bytes;
+  PackedMatrix matrix = Describe(*source);
   matrix.column_scales = memory->scales;
   matrix.bias = memory->bias;
+  matrix.owner = std::move(memory);
+  return matrix;
+}
+
+Result<PackedMatrix> CheckpointWeights::Matrix(std::string_view name) {
+  struct Memory {
+    WeightArena::Piece panels;
+    std::shared_ptr<const void> outline;
+  };
+  PackedMatrix matrix = OCTET_TRY(Outline(name));
+  auto memory = std::make_shared<Memory>();
+  memory->panels = OCTET_TRY(arena_.Take(kernels::PackedBytes(matrix.format, matrix.columns, matrix.depth)));
+  memory->outline = std::move(matrix.owner);
+  matrix.panels = memory->panels.bytes;
+  const size_t runs = PanelRuns(name, matrix.columns), run = kernels::Panels(matrix.columns) / runs;
+  for (size_t begin = 0; begin < runs * run; begin += run) {
+    std::byte* const to = memory->panels.bytes.data() + begin * kernels::PanelBytes(matrix.format, matrix.depth);
+    OCTET_TRY(ReadPanels(name, begin, begin + run, to));
+  }
   matrix.owner = std::move(memory);
   return matrix;
 }
@@ -275,22 +319,19 @@ Result<std::vector<float>> CheckpointWeights::JoinBiases(const Source& source) c
   return bias;
 }
 
-uint64_t CheckpointWeights::packed_bytes() const {
-  uint64_t bytes = 0;
-  for (const Source& source : sources_) {
-    size_t rows = 0;
-    bool has_bias = false;
-    for (const Part& part : source.parts) {
-      rows += part.slot.rows;
-      has_bias = has_bias || !part.bias.empty();
-    }
-    const WeightSlot& slot = source.parts.front().slot;
-    const bool has_scales = source.format == WeightFormat::kE4M3 || source.format == WeightFormat::kNvfp4 ||
-                            source.format == WeightFormat::kInt8;
-    bytes += slot.IsMatrix() ? kernels::PackedBytes(source.format, rows, slot.columns) : rows * sizeof(float);
-    bytes += rows * sizeof(float) * (size_t{has_scales} + size_t{has_bias});
+uint64_t CheckpointWeights::PackedBytesOf(const Source& source) {
+  size_t rows = 0;
+  bool has_bias = false;
+  for (const Part& part : source.parts) {
+    rows += part.slot.rows;
+    has_bias = has_bias || !part.bias.empty();
   }
-  return bytes;
+  const WeightSlot& slot = source.parts.front().slot;
+  const bool has_scales = source.format == WeightFormat::kE4M3 || source.format == WeightFormat::kNvfp4 ||
+                          source.format == WeightFormat::kInt8;
+  const uint64_t values =
+      slot.IsMatrix() ? kernels::PackedBytes(source.format, rows, slot.columns) : rows * sizeof(float);
+  return values + rows * sizeof(float) * (size_t{has_scales} + size_t{has_bias});
 }
 
 bool CheckpointWeights::all_f32() const {

@@ -1,4 +1,4 @@
-// What a loaded decoder holds, and one step's buffers; private to models/decoder*.cpp.
+// What a loaded decoder holds, and one step's buffers; private to this folder.
 #pragma once
 
 #include <memory>
@@ -53,6 +53,14 @@ struct Decoder::Parts {
 Result<LayerWeights> LoadLayer(const ModelSpec& spec, size_t index, WeightProvider& weights);
 Result<NormWeights> LoadNorm(const NormSpec& norm, size_t width, WeightProvider& weights, std::string_view name);
 Result<PackedMatrix> LoadMatrix(WeightProvider& weights, std::string_view name, size_t columns, size_t depth);
+
+// Floats between rows of products' outputs. Where rows of the width would begin in the same few sets of the first-level
+// cache (multiples of 1 KB), a panel's columns of 32 rows would push each other out of it: a line more spreads them.
+inline size_t RowStride(size_t width) { return width % 256 == 0 ? width + 16 : width; }
+
+inline size_t QkvWidth(const AttnSpec& attn) {
+  return (attn.heads + attn.kv_heads) * attn.key_dim + attn.kv_heads * attn.value_dim;
+}
 
 // One call of Forward: buffers in the workspace, and the steps in order.
 class ForwardPass {

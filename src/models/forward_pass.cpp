@@ -27,14 +27,6 @@ Status MultiplyJoined(ExecutionContext& context, const JoinedMatrices& matrices,
   return {};
 }
 
-// Floats between rows of products' outputs. Where rows of the width would begin in the same few sets of the first-level
-// cache (multiples of 1 KB), a panel's columns of 32 rows would push each other out of it: a line more spreads them.
-size_t RowStride(size_t width) { return width % 256 == 0 ? width + 16 : width; }
-
-size_t QkvWidth(const AttnSpec& attn) {
-  return (attn.heads + attn.kv_heads) * attn.key_dim + attn.kv_heads * attn.value_dim;
-}
-
 }  // namespace
 
 ForwardPass::ForwardPass(const Decoder::Parts& parts, std::span<const Decoder::Run> runs, ExecutionContext& context,

@@ -15,6 +15,9 @@ using kernels::WeightFormat;
 constexpr size_t kGroups[] = {128, 64, 32};
 constexpr WeightFormat kGroupFormats[] = {WeightFormat::kInt4Group128, WeightFormat::kInt4Group64,
                                           WeightFormat::kInt4Group32};
+constexpr WeightFormat kZeroFormats[] = {WeightFormat::kInt4Zeros128, WeightFormat::kInt4Zeros64,
+                                         WeightFormat::kInt4Zeros32};
+constexpr int kInt4Offset = 8;  // of codes and zero points as they are stored
 
 // weight_shape, [2] integers, where it is there: readers need it, and it must not say otherwise.
 Status CheckShape(const TensorSource& tensors, const std::string& module, const IntegerMatrix& matrix) {
@@ -33,18 +36,36 @@ Status CheckShape(const TensorSource& tensors, const std::string& module, const 
               matrix.rows, ", ", matrix.columns, "]");
 }
 
-// What would change the value of a code and isn't computed.
-Status RefuseZerosAndOrder(const TensorSource& tensors, const std::string& module, const DeclaredIntegers& declared) {
-  for (const auto& [suffix, meaning] : {std::pair{".weight_zero_point", "codes have zero points"},
-                                        std::pair{".weight_g_idx", "inputs are assigned to groups one by one"}}) {
-    if (tensors.Find(module + suffix) != nullptr) {
-      return Fail(ErrorCode::kUnsupported, "tensor ", module, suffix, " is there: ", meaning,
-                  ", which isn't known; symmetric codes in groups of neighbours are");
-    }
+// What would change which scale a code has and isn't computed.
+Status RefuseOrder(const TensorSource& tensors, const std::string& module) {
+  const std::string name = module + ".weight_g_idx";
+  if (tensors.Find(name) == nullptr) return {};
+  return Fail(ErrorCode::kUnsupported, "tensor ", name,
+              " is there: inputs are assigned to groups one by one, which isn't known; groups of neighbours are");
+}
+
+// Zero points of codes of 4 bits, packed as the codes are, but down the rows.
+Status FindZeros(const TensorSource& tensors, const std::string& module, const DeclaredIntegers& declared,
+                 IntegerMatrix& matrix) {
+  const std::string name = module + ".weight_zero_point";
+  const TensorInfo* info = tensors.Find(name);
+  if (info == nullptr) {
+    if (!declared.all_asymmetric) return {};
+    return Fail(ErrorCode::kCorrupt, "tensor ", name,
+                " is missing, the quantization_config says that codes have zero points");
   }
-  if (!declared.all_asymmetric) return {};
-  return Fail(ErrorCode::kCorrupt, "tensor ", module,
-              ".weight_zero_point is missing, the quantization_config says that codes have zero points");
+  if (matrix.bits != 4 || !matrix.is_packed) {
+    return Fail(ErrorCode::kUnsupported, "tensor ", name, " is there: ", matrix.bits, "-bit codes",
+                matrix.is_packed ? "" : " in I8", " with zero points aren't known; packed ones of 4 bits are");
+  }
+  const Shape expected = {PackedWords(matrix.rows, 4), matrix.groups};
+  if (info->dtype != DType::kI32 || info->shape != expected) {
+    return Fail(ErrorCode::kCorrupt, "tensor ", name, " has shape ", ToText(info->shape), " in ", info->stored_type,
+                "; zero points of ", matrix.rows, " rows in ", matrix.groups, " groups are ", ToText(expected),
+                " in I32");
+  }
+  matrix.zeros = name;
+  return {};
 }
 
 // Columns that share a scale where a row has `groups` of them.
@@ -70,9 +91,10 @@ Result<WeightFormat> FormatOf(const IntegerMatrix& matrix) {
     return Fail(ErrorCode::kUnsupported, "scale ", matrix.scales, " has ", matrix.groups,
                 " columns; INT8 is known with one scale per row or tensor");
   }
-  if (matrix.groups == 1) return WeightFormat::kInt4Group128;  // the same scale in each
+  const auto& formats = matrix.zeros.empty() ? kGroupFormats : kZeroFormats;
+  if (matrix.groups == 1) return formats[0];  // the same scale in each
   for (size_t i = 0; i < std::size(kGroups); ++i) {
-    if (matrix.group % kGroups[i] == 0) return kGroupFormats[i];
+    if (matrix.group % kGroups[i] == 0) return formats[i];
   }
   return Fail(ErrorCode::kUnsupported, "scale ", matrix.scales, " stands for groups of ", matrix.group,
               " inputs; INT4 is known in groups of 32 or multiples of it");
@@ -161,9 +183,10 @@ Result<std::optional<IntegerMatrix>> FindIntegerMatrix(const TensorSource& tenso
   IntegerMatrix matrix{.rows = slot.tensor_rows, .columns = slot.columns};
   OCTET_TRY(packed != nullptr ? DescribePacked(*packed, matrix) : DescribePlain(*plain, matrix));
   OCTET_TRY(CheckShape(tensors, module, matrix));
-  OCTET_TRY(RefuseZerosAndOrder(tensors, module, declared));
+  OCTET_TRY(RefuseOrder(tensors, module));
   OCTET_TRY(FindScales(tensors, module, matrix));
   if (is_plain && matrix.groups > 1) matrix.bits = 4;
+  OCTET_TRY(FindZeros(tensors, module, declared, matrix));
   matrix.group = OCTET_TRY(GroupSize(matrix, declared));
   matrix.format = OCTET_TRY(FormatOf(matrix));
   return std::optional<IntegerMatrix>(std::move(matrix));
@@ -207,6 +230,21 @@ Result<std::vector<float>> IntegerMatrix::ReadScales(const TensorSource& tensors
               at % groups, "; the file is damaged or was quantised from such weights");
 }
 
+Result<std::vector<int8_t>> IntegerMatrix::ReadZeros(const TensorSource& tensors, size_t first, size_t count) const {
+  const std::span<const std::byte> bytes = OCTET_TRY(tensors.Bytes(zeros));
+  std::vector<int8_t> all(count * groups);
+  for (size_t row = first; row < first + count; ++row) {
+    for (size_t group_index = 0; group_index < groups; ++group_index) {
+      // Eight rows of a group share a word, little-endian: two rows a byte.
+      const size_t word = row / 8 * groups + group_index;
+      const int byte = std::to_integer<int>(bytes[4 * word + row % 8 / 2]);
+      const int stored = row % 2 == 0 ? byte & 15 : byte >> 4;
+      all[(row - first) * groups + group_index] = static_cast<int8_t>(stored - kInt4Offset);
+    }
+  }
+  return all;
+}
+
 float RowFactor(std::span<const float> scales) {
   const bool fits = std::all_of(scales.begin(), scales.end(), [](float s) { return ToFloat(ToFp16(s)) == s; });
   if (fits) return 1;
@@ -224,6 +262,17 @@ std::vector<Fp16> KernelScales(const IntegerMatrix& matrix, std::span<const floa
     const std::span<const float> from = scales.subspan(row * matrix.groups, matrix.groups);
     const float factor = RowFactor(from);
     for (size_t index = 0; index < groups; ++index) to.push_back(ToFp16(from[index * size / matrix.group] / factor));
+  }
+  return to;
+}
+
+std::vector<uint8_t> KernelZeros(const IntegerMatrix& matrix, std::span<const int8_t> zeros) {
+  const size_t size = kernels::Int4Group(matrix.format), groups = CeilDivide(matrix.columns, size);
+  std::vector<uint8_t> to;
+  for (size_t row = 0; row * matrix.groups < zeros.size(); ++row) {
+    const std::span<const int8_t> from = zeros.subspan(row * matrix.groups, matrix.groups);
+    for (size_t index = 0; index < groups; ++index)
+      to.push_back(static_cast<uint8_t>(from[index * size / matrix.group] + kInt4Offset));
   }
   return to;
 }

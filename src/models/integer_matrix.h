@@ -7,6 +7,7 @@
 // docs/formats/compressed_tensors.md.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -32,6 +33,7 @@ DeclaredIntegers ReadDeclaredIntegers(const Json& config);
 struct IntegerMatrix {
   std::string codes = {};   // tensor: int32 words of packed codes, or int8 codes
   std::string scales = {};  // tensor: [rows, groups], or fewer for the same scale again
+  std::string zeros = {};   // tensor of zero points, empty for none: words that hold [rows, groups], eight rows each
   bool is_packed = false;   // words
   int bits = 8;
   size_t rows = 0, columns = 0;
@@ -45,6 +47,9 @@ struct IntegerMatrix {
 
   // Scales of those rows, [count, groups]. Fails with corrupt where one is no number.
   Result<std::vector<float>> ReadScales(const TensorSource& tensors, size_t first, size_t count) const;
+
+  // Zero points of those rows, [count, groups], -8 to 7: a weight is (code - zero point) * scale. Requires zeros.
+  Result<std::vector<int8_t>> ReadZeros(const TensorSource& tensors, size_t first, size_t count) const;
 };
 
 // Nothing where the slot's module isn't stored so. Fails with corrupt or unsupported, naming tensor and sizes.
@@ -57,5 +62,8 @@ float RowFactor(std::span<const float> scales);
 
 // Scales [rows, matrix.groups] divided by their row's factor, repeated for each group of matrix.format.
 std::vector<Fp16> KernelScales(const IntegerMatrix& matrix, std::span<const float> scales);
+
+// Zero points [rows, matrix.groups] as the kernels store them, + 8 like the codes, repeated alike.
+std::vector<uint8_t> KernelZeros(const IntegerMatrix& matrix, std::span<const int8_t> zeros);
 
 }  // namespace octet

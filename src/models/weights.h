@@ -35,6 +35,7 @@ class WeightProvider {
   struct Entry {
     std::string name;
     bool is_matrix = false;
+    uint64_t bytes = 0;  // as a decoder has it: panels, scales of rows and bias, or a vector's floats
   };
   // What Matrix and Vector serve, in the order of the forward pass. A fused matrix ("layers.3.attn.qkv") stands in
   // place of its parts; a bias is part of its matrix and has no entry.
@@ -44,8 +45,20 @@ class WeightProvider {
   virtual Result<PackedMatrix> Matrix(std::string_view name) = 0;
   virtual Result<std::vector<float>> Vector(std::string_view name) = 0;
 
+  // For who can't hold a matrix whole: the same without panels, and panels begin .. end - 1 of it into `to`, PanelBytes
+  // each. Here by Matrix, which suits a provider whose matrices are in memory anyway.
+  virtual Result<PackedMatrix> Outline(std::string_view name);
+  virtual Status ReadPanels(std::string_view name, size_t begin, size_t end, std::byte* to);
+
   bool Has(std::string_view name) const;
+  // What all entries take.
+  uint64_t bytes() const;
 };
+
+// How many equal runs of its panels the threads share out, one after the other, when they multiply with a matrix: two
+// where gate and up are joined and each fills whole panels, else one. Memory that each thread writes first in the same
+// shares lies on its own node of a machine with several.
+size_t PanelRuns(std::string_view name, size_t columns);
 
 // Whether the checkpoint holds every weight of the model in the shape and in a type that loading takes, without reading
 // them: fails as CheckpointWeights::Open does. For who writes a model anew, which would give a broken one a new name.
@@ -70,9 +83,10 @@ class CheckpointWeights : public WeightProvider {
   const std::vector<Entry>& Entries() const override { return entries_; }
   Result<PackedMatrix> Matrix(std::string_view name) override;
   Result<std::vector<float>> Vector(std::string_view name) override;
+  Result<PackedMatrix> Outline(std::string_view name) override;
+  // On all threads, which let the mapped pages of what they have read go.
+  Status ReadPanels(std::string_view name, size_t begin, size_t end, std::byte* to) override;
 
-  // What all entries take once packed, biases and scales of rows included.
-  uint64_t packed_bytes() const;
   // Whether no matrix is anything but FP32.
   bool all_f32() const;
 
@@ -85,6 +99,9 @@ class CheckpointWeights : public WeightProvider {
     std::optional<BlockScales> blocks = {};
     std::optional<IntegerMatrix> integers = {};
     std::optional<Nvfp4Matrix> nvfp4 = {};
+
+    // The tensor that holds most of it.
+    const std::string& codes() const { return integers ? integers->codes : nvfp4 ? nvfp4->codes : slot.tensor; }
   };
   struct Source {
     std::vector<Part> parts;  // one, or those of a fused matrix
@@ -110,7 +127,15 @@ class CheckpointWeights : public WeightProvider {
   Result<std::vector<float>> ScalesOf(const Part& part) const;
   Result<std::vector<float>> JoinBiases(const Source& source) const;
   Status RefuseNan(std::span<const std::byte> rows, size_t first_row, size_t columns, const std::string& tensor) const;
-  Status PackPanels(const Source& source, const PackedMatrix& matrix, std::byte* panels) const;
+  // Format, columns, depth and scale of inputs.
+  static PackedMatrix Describe(const Source& source);
+  // What an entry takes once packed, bias and scales of rows included.
+  static uint64_t PackedBytesOf(const Source& source);
+  // Calls visit(part, first row of its tensor, rows) for what becomes columns first .. first + count - 1.
+  template <class Visit>
+  static void ForEachPart(const Source& source, size_t first, size_t count, Visit&& visit);
+  void ReleasePanels(const Source& source, size_t begin, size_t end) const;
+  void ReleaseWhole(const Source& source) const;
   // Columns first .. first + count - 1 of the joined matrix into `packed`, their own place.
   Status PackColumns(const Source& source, const PackedMatrix& matrix, size_t first, size_t count,
                      std::vector<float>& scratch, std::byte* packed) const;
@@ -118,6 +143,8 @@ class CheckpointWeights : public WeightProvider {
   std::vector<float> BlockScalesOf(const Source& source, size_t first, size_t count) const;
   Status PackIntegerColumns(const Source& source, const PackedMatrix& matrix, size_t first, size_t count,
                             std::byte* packed) const;
+  Status AppendGroups(const Part& part, size_t row, size_t rows, std::vector<Fp16>& scales,
+                      std::vector<uint8_t>& zeros) const;
   Status PackNvfp4Columns(const Source& source, const PackedMatrix& matrix, size_t first, size_t count,
                           std::byte* packed) const;
 

@@ -27,7 +27,9 @@ Status ForEachSlice(const TensorSource& source, const TensorPrecision& tensor, c
     OCTET_TRY(run.cancel.Check());
     const uint64_t count = std::min(step, rows - first);
     floats.resize(count * columns);
+    source.ExpectRows(tensor.source, first + count, step);
     OCTET_TRY(source.ReadRows(tensor.source, first, count, floats.data()));
+    source.ReleaseRows(tensor.source, first, count);
     OCTET_TRY(body(first, std::span<const float>(floats)));
     run.progress.Advance(floats.size());
   }

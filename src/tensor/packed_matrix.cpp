@@ -14,14 +14,22 @@ namespace {
 
 constexpr size_t kAlignment = 64;
 constexpr size_t kHugePage = size_t{1} << 21;
+// From here on a buffer is a mapping of its own: what nobody writes is never there, and all of it goes when it is
+// freed.
+constexpr size_t kMapped = size_t{1} << 18;
 
-// Zeros on a huge page's boundary, whole pages of that size; null where the system has no more. A mapping of its own,
-// so that memory which nobody writes is never there.
+size_t MappedBytes(size_t bytes) { return bytes < kHugePage ? bytes : RoundUp(bytes, kHugePage); }
+
+std::byte* MapPages(size_t bytes) {
+  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return memory == MAP_FAILED ? nullptr : static_cast<std::byte*>(memory);
+}
+
+// Zeros on a huge page's boundary, whole pages of that size; null where the system has no more.
 std::byte* MapHugePages(size_t bytes) {
-  const size_t size = RoundUp(bytes, kHugePage), mapped = size + kHugePage;
-  void* memory = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) return nullptr;
-  auto* begin = static_cast<std::byte*>(memory);
+  const size_t size = MappedBytes(bytes), mapped = size + kHugePage;
+  std::byte* const begin = MapPages(mapped);
+  if (begin == nullptr) return nullptr;
   const size_t before = RoundUp(reinterpret_cast<uintptr_t>(begin), kHugePage) - reinterpret_cast<uintptr_t>(begin);
   if (before != 0) munmap(begin, before);
   munmap(begin + before + size, kHugePage - before);
@@ -40,19 +48,20 @@ Result<std::shared_ptr<AlignedBuffer>> AlignedBuffer::Allocate(size_t bytes) {
     return Fail(ErrorCode::kExhausted, "can't allocate ", bytes, " bytes of memory, the machine has ",
                 InstalledMemory());
   }
-  const bool huge = bytes >= kHugePage;
-  std::byte* memory =
-      huge ? MapHugePages(bytes) : static_cast<std::byte*>(std::aligned_alloc(kAlignment, RoundUp(bytes, kAlignment)));
+  std::byte* memory = bytes >= kHugePage ? MapHugePages(bytes)
+                      : bytes >= kMapped
+                          ? MapPages(bytes)
+                          : static_cast<std::byte*>(std::aligned_alloc(kAlignment, RoundUp(bytes, kAlignment)));
   if (memory == nullptr) return Fail(ErrorCode::kExhausted, "can't allocate ", bytes, " bytes of memory");
-  if (!huge) std::memset(memory, 0, bytes);
+  if (bytes < kMapped) std::memset(memory, 0, bytes);
   buffer->data_ = memory;
   buffer->size_ = bytes;
   return buffer;
 }
 
 AlignedBuffer::~AlignedBuffer() {
-  if (size_ >= kHugePage) {
-    munmap(data_, RoundUp(size_, kHugePage));
+  if (size_ >= kMapped) {
+    munmap(data_, MappedBytes(size_));
   } else {
     std::free(data_);
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/checked.h"
+#include "base/memory.h"
 
 namespace octet {
 namespace {
@@ -22,6 +23,22 @@ Result<WeightArena::Piece> WeightArena::Take(size_t bytes) {
   block_ = OCTET_TRY(AlignedBuffer::Allocate(std::max(bytes, kBlockBytes)));
   used_ = bytes;
   return Piece{{block_->data(), bytes}, block_};
+}
+
+uint64_t ArenaBytes(std::span<const uint64_t> pieces) {
+  const uint64_t page = HugePageBytes();
+  uint64_t total = 0, block = 0, used = 0;
+  for (const uint64_t bytes : pieces) {
+    const uint64_t begin = RoundUp(used, kPieceAlignment);
+    if (begin <= block && bytes <= block - begin) {
+      used = begin + bytes;
+      continue;
+    }
+    total += RoundUp(used, page);
+    block = std::max<uint64_t>(bytes, kBlockBytes);
+    used = bytes;
+  }
+  return total + RoundUp(used, page);
 }
 
 }  // namespace octet

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 
@@ -30,5 +31,8 @@ class WeightArena {
   std::shared_ptr<AlignedBuffer> block_;
   size_t used_ = 0;
 };
+
+// Resident bytes of a fresh arena whose pieces of these sizes were taken in order and written whole.
+uint64_t ArenaBytes(std::span<const uint64_t> pieces);
 
 }  // namespace octet

@@ -9,12 +9,10 @@
 #include <cstdlib>
 
 #include "base/memory.h"
-#include "engine/memory_plan.h"
 #include "engine/pack/build_pack.h"
 #include "engine/session.h"
 #include "octet/model.h"
 #include "octet/session.h"
-#include "tests/engine/count_allocations.h"
 
 namespace octet {
 namespace {
@@ -161,24 +159,6 @@ TEST(Engine, SequencesThatRunTogetherAnswerAsTheyDoAlone) {
   }
 }
 
-TEST(Engine, ADecodeStepTakesNoMemory) {
-  const std::unique_ptr<Engine> engine = OpenGolden(GoldenModel("smollm2"));
-  Request request = MakeRequest(20, 30);
-  request.options.sampling.logprobs = -1;
-  request.options.sampling.temperature = 0.5F;
-  request.options.sampling.top_p = 0.9F;
-  Sequence sequence = *Sequence::Create(request, engine->limits(), engine->MakePages());
-  Sequence* const one = &sequence;
-  for (int i = 0; i < 5; ++i) ASSERT_TRUE(engine->runner().Step({&one, 1}).has_value());
-  sequence.TakeText();
-  const size_t before = AllocationCount();
-  for (int i = 0; i < 20; ++i) {
-    ASSERT_TRUE(engine->runner().Step({&one, 1}).has_value());
-    sequence.TakeText();
-  }
-  EXPECT_EQ(AllocationCount() - before, 0u);
-}
-
 TEST(Engine, CancellingKeepsWhatWasSaid) {
   const std::unique_ptr<Engine> engine = OpenGolden(GoldenModel("smollm2"));
   EngineSession session(*engine);
@@ -226,23 +206,6 @@ TEST(Engine, AContextBeyondTheModelsIsRefusedWithBothNumbers) {
   ASSERT_FALSE(engine.has_value());
   EXPECT_EQ(engine.error().code, ErrorCode::kInvalidArgument);
   EXPECT_THAT(engine.error().message, HasSubstr("a context of 1048576 tokens is beyond the model's"));
-}
-
-TEST(MemoryPlan, AgreesWithWhatThePackHoldsAndTheCacheTakes) {
-  const TemporaryDirectory directory;
-  ThreadPool pool(1);
-  for (const char* name : {"smollm2", "gemma3", "phi3_short"}) {
-    const Result<ModelFiles> source = ModelFiles::Open(GoldenModel(name), {}, pool);
-    const Result<ModelFiles> pack = ModelFiles::Open(Pack(GoldenModel(name), directory.path()), {}, pool);
-    ASSERT_TRUE(source.has_value() && pack.has_value());
-    const Result<MemoryPlan> planned = PlanMemory(*source, {.context = 64, .users = 2});
-    const Result<MemoryPlan> packed = PlanMemory(*pack, {.context = 64, .users = 2});
-    EXPECT_NEAR(static_cast<double>(planned->weights), static_cast<double>(packed->weights),
-                0.05 * static_cast<double>(packed->weights))
-        << name;
-    const std::unique_ptr<Engine> engine = OpenGolden(GoldenModel(name), {.context = 64});
-    EXPECT_EQ(planned->cache, engine->cache().page_bytes() * engine->cache().pages() * 2) << name;
-  }
 }
 
 TEST(PublicApi, AModelOpensAndASessionGoesOnFromTokens) {

@@ -43,12 +43,13 @@ class PackIndex : public testing::Test {
   }
 
   std::filesystem::path directory_;
+  ThreadPool pool_{2};
 };
 
 TEST_F(PackIndex, MatrixAndVectorAreServedInPlace) {
   const auto pack = Make(R"({"layout":1,"weights":[{"name":"w","columns":33,"depth":5,"format":"e4m3"}]})",
                          kernels::PackedBytes(kernels::WeightFormat::kE4M3, 33, 5), 33 * 4);
-  PackWeights weights(pack, *ReadPackIndex(*pack), LoadMode::kMap);
+  PackWeights weights(pack, *ReadPackIndex(*pack), LoadMode::kMap, pool_);
   const Result<PackedMatrix> matrix = weights.Matrix("w");
   ASSERT_TRUE(matrix.has_value()) << matrix.error().message;
   EXPECT_EQ(matrix->panels.data(), pack->Section(DataSection("w"))->data());
@@ -88,7 +89,7 @@ TEST_F(PackIndex, AStaticScaleOfInputsIsKeptExactly) {
   entry.depth = 5;
   entry.input_scale = 0.1F;  // needs all digits of a float
   const auto pack = Make(WritePackIndex({&entry, 1}), kernels::PackedBytes(entry.format, 33, 5), 33 * 4);
-  PackWeights weights(pack, *ReadPackIndex(*pack), LoadMode::kCopy);
+  PackWeights weights(pack, *ReadPackIndex(*pack), LoadMode::kCopy, pool_);
   EXPECT_EQ(weights.Matrix("w")->input_scale, 0.1F);
   EXPECT_THAT(
       Message(R"({"layout":1,"weights":[{"name":"w","columns":32,"depth":1,"format":"e4m3","input_scale":-1}]})", 128),
@@ -112,7 +113,7 @@ TEST_F(PackIndex, TextsOfTheModelThatAreNotUtf8AreStoredWithReplacements) {
   const std::filesystem::path path = directory_ / "model.octet";
   const Result<PackSummary> built = BuildPack(*files, path, progress, CancelFlag());
   ASSERT_TRUE(built.has_value()) << built.error().message;
-  const Result<ModelFiles> read = OpenPack(path, LoadMode::kMap);
+  const Result<ModelFiles> read = OpenPack(path, LoadMode::kMap, pool);
   ASSERT_TRUE(read.has_value()) << read.error().message;
   EXPECT_EQ(read->tokenizer_config["bos_token"], "\uFFFD<s>");
 }

@@ -106,6 +106,40 @@ class EditableSource : public TensorSource {
     Set(module + ".weight_shape", DType::kI64, {2}, {static_cast<float>(shape[0]), static_cast<float>(shape[1])});
     codes_[name] = {shape, std::move(values)};
   }
+
+  // The same of 4 bits with zero points: codes -8 to 7 from the least to the greatest weight of a group, or 0.
+  void QuantiseWithZeros(const std::string& name, size_t group) {
+    const Shape shape = Find(name)->shape;
+    const std::string module = name.substr(0, name.rfind('.'));
+    const size_t groups = (shape[1] + group - 1) / group;
+    std::vector<float> values = data_[name].first, scales;
+    std::vector<int8_t> codes;
+    std::vector<uint32_t> zeros((shape[0] + 7) / 8 * groups);
+    for (size_t row = 0; row < shape[0]; ++row) {
+      for (size_t index = 0; index < groups; ++index) {
+        const size_t first = index * group;
+        const std::span<float> one(values.data() + row * shape[1] + first, std::min(group, shape[1] - first));
+        const float least = std::min(0.0F, *std::min_element(one.begin(), one.end()));
+        const float greatest = std::max(0.0F, *std::max_element(one.begin(), one.end()));
+        scales.push_back(ToFloat(ToBf16((greatest - least) / 15)));
+        const float zero = std::clamp(std::nearbyint(-8 - least / scales.back()), -8.0F, 7.0F);
+        zeros[row / 8 * groups + index] |= static_cast<uint32_t>(zero + 8) << row % 8 * 4;
+        for (float& value : one) {
+          const float code = std::clamp(std::nearbyint(value / scales.back()) + zero, -8.0F, 7.0F);
+          codes.push_back(static_cast<int8_t>(code));
+          value = (code - zero) * scales.back();
+        }
+      }
+    }
+    std::vector<uint32_t> words(shape[0] * PackedWords(shape[1], 4));
+    PackIntegers(codes, shape[1], 4, words);
+    Remove(name);
+    SetWords(module + ".weight_packed", {shape[0], PackedWords(shape[1], 4)}, words);
+    SetWords(module + ".weight_zero_point", {(shape[0] + 7) / 8, groups}, zeros);
+    Set(module + ".weight_scale", DType::kF32, {shape[0], groups}, std::move(scales));
+    Set(module + ".weight_shape", DType::kI64, {2}, {static_cast<float>(shape[0]), static_cast<float>(shape[1])});
+    codes_[name] = {shape, std::move(values)};
+  }
   void SetWords(const std::string& name, Shape shape, std::span<const uint32_t> words) {
     Set(name, DType::kI32, std::move(shape), {});
     const std::span<const std::byte> bytes = std::as_bytes(words);
@@ -160,7 +194,8 @@ class EditableSource : public TensorSource {
     auto decoded = std::make_shared<EditableSource>(*this);
     for (const auto& [name, weights] : codes_) {
       const std::string module = name.substr(0, name.rfind('.'));
-      for (const char* part : {".weight_packed", ".weight_scale", ".weight_shape", ".weight_global_scale"})
+      for (const char* part :
+           {".weight_packed", ".weight_scale", ".weight_shape", ".weight_global_scale", ".weight_zero_point"})
         decoded->Remove(module + part);
       decoded->Set(name, DType::kF32, weights.first, weights.second);
     }

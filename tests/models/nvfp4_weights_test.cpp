@@ -68,7 +68,7 @@ TEST_F(Nvfp4Weights, WhatTheyTakeIsWhatTheMatricesHave) {
     const PackedMatrix matrix = Must(weights.Matrix(entry.name));
     bytes += matrix.panels.size() + matrix.column_scales.size_bytes() + matrix.bias.size_bytes();
   }
-  EXPECT_EQ(weights.packed_bytes(), bytes);
+  EXPECT_EQ(weights.bytes(), bytes);
   EXPECT_FALSE(weights.all_f32());
 }
 

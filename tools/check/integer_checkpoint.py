@@ -1,10 +1,10 @@
-"""Loads a checkpoint that `octet quantize --to int8|int4` wrote with transformers and compressed-tensors: its weights must be the codes times
+"""Loads a checkpoint that `octet quantize --to int8|int4` or another quantiser wrote with transformers and compressed-tensors: its weights must be the codes times
 the scales of the files, near the original's, and its predictions must be those of Octet.
 
     python tools/check/integer_checkpoint.py ORIGINAL QUANTISED [OCTET]      needs torch, transformers, compressed-tensors
 
 Exits with 1 where they aren't, with 77 and a reason where a package is missing. ORIGINAL is the Hugging Face directory that was quantised,
-OCTET the program to compare with.
+OCTET the program to compare with. A checkpoint with zero points: tools/check/asymmetric_checkpoint.py.
 """
 import json
 import subprocess
@@ -14,7 +14,9 @@ try:
     import compressed_tensors  # noqa: F401
     import torch
     from safetensors.torch import load_file
-    from transformers import AutoModelForCausalLM
+    from compressed_tensors.compressors.pack_quantized import PackedQuantizationCompressor
+    from compressed_tensors.quantization import QuantizationArgs, QuantizationScheme
+    from transformers import AutoConfig, AutoModelForCausalLM
 except ImportError as error:
     print(f"skipped: {error}")
     sys.exit(77)
@@ -35,6 +37,9 @@ def decoded(tensors, module):
     rows, columns = tensors[module + ".weight_shape"].tolist()
     words, scales = tensors[module + ".weight_packed"], tensors[module + ".weight_scale"].float()
     codes = unpack(words, columns, 4 if words.shape[1] == -(-columns // 8) else 8)
+    if module + ".weight_zero_point" in tensors:  # packed down the rows
+        zeros = unpack(tensors[module + ".weight_zero_point"].T.contiguous(), rows, 4).T
+        codes = codes - zeros.repeat_interleave(columns // zeros.shape[1], 1)
     return codes * scales.repeat_interleave(columns // scales.shape[1], 1), scales
 
 
@@ -48,6 +53,25 @@ def check_weights(original, loaded, tensors):
         # From 8 to 7 where a weight of the other sign is at -8, and what rounding the scale to BF16 leaves out.
         assert steps.max() <= 1 + 8 / 512, (module, steps.max())
     return len(modules)
+
+
+def load_decompressed(path, tensors):
+    """transformers' model with the weights that compressed-tensors decompresses: for zero points, whose packed shape the first takes
+    for a mistake where it hands the checkpoint to the second itself (transformers 5.23)."""
+    config = AutoConfig.from_pretrained(path)
+    groups = config.quantization_config["config_groups"]
+    scheme = QuantizationScheme(targets=["Linear"], weights=QuantizationArgs(**groups["group_0"]["weights"]))
+    del config.quantization_config
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32, attn_implementation="eager").eval()
+    state = {name: tensor for name, tensor in tensors.items() if ".weight_" not in name}
+    for module in (name.removesuffix(".weight_packed") for name in tensors if name.endswith(".weight_packed")):
+        packed = {name.removeprefix(module + "."): tensor for name, tensor in tensors.items() if name.startswith(module + ".")}
+        packed["weight_scale"] = packed["weight_scale"].float()
+        state[module + ".weight"] = PackedQuantizationCompressor.decompress(packed, scheme)["weight"]
+    missing, unexpected = model.load_state_dict(state, strict=False)
+    assert not unexpected and set(missing) <= {"lm_head.weight"}, (missing, unexpected)
+    model.tie_weights()
+    return model
 
 
 def octet_logprobs(program, directory, ids, vocabulary):
@@ -82,9 +106,11 @@ def exit_code(loaded, program, directory):
 def main():
     original_path, path, *program = sys.argv[1:]
     load = lambda where: AutoModelForCausalLM.from_pretrained(where, dtype=torch.float32, attn_implementation="eager")
-    original, loaded = load(original_path), load(path)
+    tensors = load_file(path + "/model.safetensors")
+    has_zeros = any(name.endswith(".weight_zero_point") for name in tensors)
+    original, loaded = load(original_path), load_decompressed(path, tensors) if has_zeros else load(path)
     loaded(torch.tensor([[1]]))  # some versions decompress at the first use
-    modules = check_weights(original, loaded, load_file(path + "/model.safetensors"))
+    modules = check_weights(original, loaded, tensors)
     print(f"{modules} modules have the weights of the files")
     if modules == 0:
         return 1

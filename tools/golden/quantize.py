@@ -1,9 +1,10 @@
 """Goldens of the quantisation recipes, computed by torch.
 
-    python tools/golden/quantize.py     writes tests/golden/quantize/{fp8_rows,fp8_blocks,int8_rows,int4_groups,nvfp4_rows}.json
+    python tools/golden/quantize.py     writes tests/golden/quantize/{fp8_rows,fp8_blocks,int8_rows,int4_groups,int4_zeros,nvfp4_rows}.json
 
 INT8 codes are weight / scale with scale = amax / 127 of the row; INT4 codes are in groups of 32 columns, the last of which is short, with
-the scale of least squared error among the largest weight over ENDS. Both scales are rounded to BF16 first. The packed
+the scale of least squared error among the largest weight over ENDS. INT4 with zero points is compressed-tensors' own but for its scales,
+which are rounded to BF16. Both scales are rounded to BF16 first. The packed
 words are those of compressed-tensors. Per-channel FP8 as compressed-tensors' FP8_DYNAMIC preset stores it: code = E4M3(weight / scale). The scale is the one of least squared
 error among amax / 448 * 2^(i / 8), i = 0 .. 7. FP8 in blocks has scales amax / 448 of 128 x 128 weights, the last ones short;
 its weights are a formula that FP32 holds, its codes in hexadecimal. NVFP4 is compressed-tensors' own: its global scale, its scales, its packed codes.
@@ -13,8 +14,9 @@ import pathlib
 
 import torch
 from compressed_tensors.compressors.nvfp4.helpers import quantize_and_pack_fp4
+from compressed_tensors.compressors.pack_quantized import PackedQuantizationCompressor
 from compressed_tensors.compressors.pack_quantized.helpers import pack_to_int32
-from compressed_tensors.quantization import preset_name_to_scheme
+from compressed_tensors.quantization import QuantizationArgs, QuantizationScheme, preset_name_to_scheme
 from compressed_tensors.quantization.utils import calculate_qparams, generate_gparam
 
 
@@ -107,6 +109,27 @@ def write_fp8_blocks(rows=131, columns=140, side=128):
                                 "codes": codes.view(torch.uint8).numpy().tobytes().hex()}) + "\n")
 
 
+def asymmetric_scheme(group):
+    """INT4 with zero points, as `symmetric: false` asks for."""
+    arguments = QuantizationArgs(num_bits=4, type="int", strategy="group", group_size=group, symmetric=False)
+    return QuantizationScheme(targets=["Linear"], weights=arguments)
+
+
+def write_int4_zeros(weights):
+    scheme = asymmetric_scheme(GROUP)
+    groups = weights.reshape(len(weights), -1, GROUP)
+    scales, zeros = calculate_qparams(groups.amin(-1), groups.amax(-1), scheme.weights)
+    scales, zeros = stored(scales), zeros.to(torch.int8)
+    packed = PackedQuantizationCompressor.compress(
+        {"weight": weights, "weight_scale": scales, "weight_zero_point": zeros}, scheme)
+    decoded = PackedQuantizationCompressor.decompress(packed, scheme)
+    unsigned = lambda words: (words.long() & 0xFFFFFFFF).tolist()
+    golden = {"words": unsigned(packed["weight_packed"]), "zero_words": unsigned(packed["weight_zero_point"]),
+              "scales": scales.tolist(), "zeros": zeros.tolist(), "decoded": decoded["weight"].tolist()}
+    path = pathlib.Path(__file__).parents[2] / "tests/golden/quantize/int4_zeros.json"
+    path.write_text(json.dumps(golden) + "\n")
+
+
 def main():
     generator = torch.Generator().manual_seed(11)
     weights = torch.randn(ROWS, COLUMNS, generator=generator)
@@ -125,6 +148,7 @@ def main():
     weights = torch.randn(ROWS, 48, generator=generator) * torch.logspace(-2.5, 0, ROWS)[:, None]
     weights[5, 3] = weights.abs().max() * 10
     write_nvfp4(weights)
+    write_int4_zeros(torch.randn(21, 64, generator=generator) * torch.logspace(-2, 0, 21)[:, None] + 0.003)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 //
 //   ModelFiles files = OCTET_TRY(ModelFiles::Open("build/models/fp8", {}, pool));
 //   PackSummary made = OCTET_TRY(BuildPack(files, "fp8.octet", progress, cancel));
-//   ModelFiles pack = OCTET_TRY(OpenPack("fp8.octet", LoadMode::kMap));
+//   ModelFiles pack = OCTET_TRY(OpenPack("fp8.octet", LoadMode::kMap, pool));
 //
 // A pack is a cache of its source: nothing needs it. Its sections: docs/formats/octet_pack.md.
 #pragma once
@@ -28,11 +28,13 @@ struct PackSummary {
 // as creating a file does.
 Status CheckPackTarget(const std::filesystem::path& path, const std::filesystem::path& model);
 
-// Holds one matrix in memory at a time; the file appears whole or not at all, replacing a pack. Fails as
+// Packs piece by piece, one while the one before is written: some 200 MB of memory whatever the model's size. The file
+// appears whole or not at all, replacing a pack. Fails as
 // CheckPackTarget, as reading the weights and writing do, and with cancelled.
 Result<PackSummary> BuildPack(const ModelFiles& files, const std::filesystem::path& path, Progress& progress,
                               const CancelFlag& cancel);
 
-Result<ModelFiles> OpenPack(const std::filesystem::path& path, LoadMode mode);
+// The pool must outlive the weights.
+Result<ModelFiles> OpenPack(const std::filesystem::path& path, LoadMode mode, ThreadPool& pool);
 
 }  // namespace octet

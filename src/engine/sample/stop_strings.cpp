@@ -6,14 +6,22 @@
 namespace octet {
 
 std::string StopStrings::Push(std::string_view text) {
-  if (matched_) return {};
-  if (stops_.empty()) return std::string(text);
+  std::string safe;
+  Push(text, safe);
+  return safe;
+}
+
+void StopStrings::Push(std::string_view text, std::string& out) {
+  if (matched_) return;
+  if (stops_.empty()) {
+    out += text;
+    return;
+  }
   held_ += text;
   size_t end = 0;
   if (!FindFirstStop(end)) end = held_.size() - HeldBack();
-  std::string safe = held_.substr(0, end);
+  out.append(held_, 0, end);
   held_.erase(0, end);
-  return safe;
 }
 
 std::string StopStrings::Finish() { return matched_ ? std::string() : std::exchange(held_, {}); }

@@ -25,6 +25,8 @@ class StopStrings {
 
   // After a match it returns nothing.
   std::string Push(std::string_view text);
+  // The same appended to `out`; allocates nothing where that has room and the text is no longer than any before.
+  void Push(std::string_view text, std::string& out);
   std::string Finish();
 
   // Which stop ended the text.
