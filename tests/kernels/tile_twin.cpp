@@ -219,8 +219,7 @@ bool IsTiledInt8(WeightFormat weights, size_t rows) { return weights == WeightFo
 
 void GemmInt8(const GemmArgs& args) {
   constexpr WeightFormat kFormat = WeightFormat::kInt8;
-  IsTiledInt8(kFormat, args.rows) ? GemmInt8Tiles(args)
-                                  : AvailableTiers().front()->gemm_int8[Int8Index(kFormat)](args);
+  IsTiledInt8(kFormat, args.rows) ? GemmInt8Tiles(args) : AvailableTiers().front()->gemm_int8[Int8Index(kFormat)](args);
 }
 
 // The reference's codes and start values, each at its place before the tiles.

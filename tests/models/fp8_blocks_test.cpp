@@ -115,7 +115,7 @@ TEST_F(Fp8Blocks, WhatTheyTakeIsWhatTheMatricesHave) {
     const PackedMatrix matrix = Must(weights.Matrix(entry.name));
     bytes += matrix.panels.size() + matrix.column_scales.size_bytes() + matrix.bias.size_bytes();
   }
-  EXPECT_EQ(weights.packed_bytes(), bytes);
+  EXPECT_EQ(weights.bytes(), bytes);
 }
 
 TEST_F(Fp8Blocks, ScalesOfAnotherShapeAreRefusedWithBothBeforeAnythingIsPacked) {

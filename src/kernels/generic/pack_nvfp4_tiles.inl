@@ -6,7 +6,7 @@ inline void PackTiledNvfp4(const KernelTable::PackArgs& args) {
   const size_t end_row = RowBlockBegin(args.rows, args.end_block);
   for (size_t row = RowBlockBegin(args.rows, args.first_block); row < end_row; ++row)
     args.row_scales[row] = FiniteScale(args.x + row * args.stride, args.depth, 6.0f * 448.0f);
-  PackTiledRows(args, [&](size_t row, Float x) {
+  PackTiledRows(args, [&](size_t row, size_t, Float x) {
     const bool is_finite = args.row_scales[row] == args.row_scales[row];
     const Float values = is_finite ? x : Zero();
     const float row_scale = is_finite ? args.row_scales[row] : 1.0f;

@@ -52,8 +52,8 @@ void Gemm(const GemmArgs& args) {
   args.rows <= kChainedRows ? GemmChained<format>(args) : GemmTiles<format>(args);
 }
 
-// A block of the other tiers' rows would leave most of a tile idle, and INT4 and NVFP4 leave the tiles at each group for
-// its scale, which takes longer than products in vectors. Integers have the same bits either way.
+// A block of the other tiers' rows would leave most of a tile idle, and INT4 and NVFP4 leave the tiles at each group
+// for its scale, which takes longer than products in vectors. Integers have the same bits either way.
 bool IsTiledInt8(WeightFormat weights, size_t rows) { return weights == WeightFormat::kInt8 && rows > kRowBlock; }
 
 void GemmInt8(const GemmArgs& args) {
