@@ -4,11 +4,9 @@
 // sums [rows][32] += chains [rows][32] * scales. Denormals are zeros if the caller says so to the processor.
 inline void AddBlock(const GemmArgs& args, const BlockPlace& place, const float* scales, const float* chains,
                      float* sums) {
-  const size_t blocks = Fp8Blocks(args.depth);
-  const float* of_row =
-      args.block_scales == nullptr ? nullptr : args.block_scales + place.first_row * blocks + place.k / kFp8Block;
+  const BlockFactors factors = FactorsOf(args, place, scales);
   for (size_t row = 0; row < place.rows; ++row, chains += kPanelColumns, sums += kPanelColumns) {
-    const Float factor = Set(of_row == nullptr ? 1.0f : of_row[row * blocks]);
+    const Float factor = RowFactor(factors, row);
     for (size_t c = 0; c < kPanelColumns; c += kLanes)
       Store(Fma(Load(chains + c), Mul(Load(scales + c), factor), Load(sums + c)), sums + c);
   }

@@ -191,19 +191,27 @@ inline size_t PartDepth(size_t depth, size_t unit) {
 [[gnu::noinline]] inline void MultiplyBlocksByTiles(const GemmArgs& args, const BlockPlace& place,
                                                     const TiledPart& part, const std::byte* codes, TiledRows rows,
                                                     float* sums) {
-  alignas(64) float chains[kTiledRows * kPanelColumns];
+  alignas(64) float chains[2][kTiledRows * kPanelColumns];
   const DenormalsAreZero mode;
   if (part.is_first) std::memset(sums, 0, rows.count * kPanelColumns * sizeof(float));
-  for (size_t k = 0; k < part.depth; k += kFp8Block, codes += RecordBytes(WeightFormat::kE4M3Block)) {
+  const auto close = [&](size_t block) {
+    const size_t k = block * kFp8Block;
+    const float* scales =
+        BlockScales(codes + block * RecordBytes(WeightFormat::kE4M3Block), BlockDepth(part.depth - k));
+    AddBlock(args, {place.first_row, place.rows, place.k + k}, scales, chains[block % 2], sums);
+  };
+  const size_t blocks = Fp8Blocks(part.depth);
+  for (size_t i = 0; i < blocks; ++i) {
     TiledPart block = part;
-    block.depth = BlockDepth(part.depth - k);
-    block.weights += k / 2 * kRecordBytes;
-    if (k + block.depth != part.depth) block.rest = nullptr;
+    block.depth = BlockDepth(part.depth - i * kFp8Block);
+    block.weights += i * kFp8Block / 2 * kRecordBytes;
+    if (i + 1 != blocks) block.rest = nullptr;
     block.is_first = true;
-    MultiplyTiles(block, rows, chains);
-    AddBlock(args, {place.first_row, place.rows, place.k + k}, BlockScales(codes, block.depth), chains, sums);
+    MultiplyTiles(block, rows, chains[i % 2]);
+    if (i != 0) close(i - 1);  // while the tiles multiply
     rows.first += kFp8Block / kTileDepth * rows.tile;
   }
+  close(blocks - 1);
 }
 
 // One part of the depth of a panel for all row blocks of a group; the last part finishes their output.

@@ -55,8 +55,8 @@ void GemmFewRows(const GemmArgs& args) {
       if constexpr (format == WeightFormat::kE4M3Block) {
         MultiplyBlocks(args, {0, rows, panels, k, depth}, weights, sums,
                        [&](size_t at, const std::byte* codes, size_t count, float* chains) {
-                         MultiplyWidened<WeightFormat::kE4M3>(rows, panels, widened.data() + 2 * at * rows, codes,
-                                                              panel_bytes, count, chains);
+                         Multiply<WeightFormat::kE4M3, Planes>(rows, panels, widened.data() + 2 * at * rows, codes,
+                                                               panel_bytes, count, chains);
                        });
       } else {
         MultiplyWidened<format>(rows, panels, widened.data(), weights, panel_bytes, depth, sums);
@@ -89,7 +89,7 @@ void GemmManyRows(const GemmArgs& args) {
 inline void GemmManyBlocks(const GemmArgs& args) {
   constexpr WeightFormat kFormat = WeightFormat::kE4M3Block;
   WidenedRows widened;
-  alignas(64) float weights[kFp8Block * kPanelColumns], chains[kRowBlock * kPanelColumns];
+  alignas(64) float weights[kFp8Block * kPanelColumns];
   const float* scales = nullptr;
   GemmDecoded<kFormat, kFp8Block>(
       args,
@@ -100,9 +100,10 @@ inline void GemmManyBlocks(const GemmArgs& args) {
       [&](size_t first_row, size_t rows, size_t k, size_t depth, float* sums) {
         const DenormalsAreZero mode;
         widened.Widen(BlockAt(args, first_row, rows, k), depth / 2 * rows);
-        Clear(chains, rows * kPanelColumns);
-        MultiplyDecoded(rows, widened.data(), weights, depth, chains);
-        AddBlock(args, {first_row, rows, k}, scales, chains, sums);
+        const BlockFactors factors = FactorsOf(args, {first_row, rows, k}, scales);
+        WithRows(rows, [&](auto count) {
+          AddDecodedProductsOfBlock<count()>(widened.data(), weights, depth, factors, sums);
+        });
       });
 }
 

@@ -46,6 +46,18 @@ struct BlockPlace {
 
 inline size_t BlockDepth(size_t left) { return left < kFp8Block ? left : kFp8Block; }
 
+// What the chains of a block are multiplied with: the columns' scales [32], and one of each row, null for 1.
+struct BlockFactors {
+  const float* scales = nullptr;
+  const float* of_rows = nullptr;
+  size_t stride = 0;  // between rows
+};
+inline BlockFactors FactorsOf(const GemmArgs& args, const BlockPlace& place, const float* scales) {
+  const size_t blocks = Fp8Blocks(args.depth);
+  if (args.block_scales == nullptr) return {.scales = scales};
+  return {scales, args.block_scales + place.first_row * blocks + place.k / kFp8Block, blocks};
+}
+
 // The scales behind the codes of a block, one for each column.
 inline const float* BlockScales(const std::byte* codes, size_t depth) {
   return reinterpret_cast<const float*>(codes + depth * kPanelColumns);

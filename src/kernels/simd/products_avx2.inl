@@ -27,6 +27,25 @@ template <size_t rows, size_t... i>
   (Store(tile.sum[i / 4][i % 4], sums + 8 * i), ...);
 }
 
+[[gnu::always_inline]] inline Float RowFactor(const BlockFactors& factors, size_t row) {
+  return Set(factors.of_rows == nullptr ? 1.0f : factors.of_rows[row * factors.stride]);
+}
+
+template <size_t rows, size_t... i>
+[[gnu::always_inline]] inline void ClearTile(Tile<rows>& tile, std::index_sequence<i...>) {
+  ((tile.sum[i / 4][i % 4] = Zero()), ...);
+}
+
+// The chains of a block join the sums of the rows from `first` on.
+template <size_t rows, size_t... i>
+[[gnu::always_inline]] inline void CloseTile(const Tile<rows>& tile, const BlockFactors& factors, size_t first,
+                                             float* sums, std::index_sequence<i...>) {
+  (Store(Fma(tile.sum[i / 4][i % 4], Mul(Load(factors.scales + i % 4 * 8), RowFactor(factors, first + i / 4)),
+             Load(sums + 8 * i)),
+         sums + 8 * i),
+   ...);
+}
+
 [[gnu::always_inline]] inline void MultiplyAddRow(Float& first, Float& second, Float w0, Float w1,
                                                   const std::byte* activation) {
   const Float value = Broadcast(activation);
@@ -121,6 +140,20 @@ template <size_t rows, template <size_t> class Operand = Planes>
     LoadTile(tile, sums + first * kPanelColumns, each_sum);
     AddDecoded<Layout>(tile, activations + first * Layout::kRow, reinterpret_cast<const std::byte*>(weights), depth);
     StoreTile(tile, sums + first * kPanelColumns, each_sum);
+  });
+}
+
+// The same of one block of E4M3 in blocks: chains from zero, which join the sums.
+template <size_t rows>
+[[gnu::noinline]] void AddDecodedProductsOfBlock(const std::byte* activations, const float* weights, size_t depth,
+                                                 const BlockFactors& factors, float* sums) {
+  InParts<rows, 3>([&](auto count, size_t first) {
+    using Layout = Planes<rows>;
+    const auto each_sum = std::make_index_sequence<count() * 4>();
+    Tile<count()> tile;
+    ClearTile(tile, each_sum);
+    AddDecoded<Layout>(tile, activations + first * Layout::kRow, reinterpret_cast<const std::byte*>(weights), depth);
+    CloseTile(tile, factors, first, sums + first * kPanelColumns, each_sum);
   });
 }
 

@@ -116,6 +116,17 @@ template <size_t rows>
   StoreTile(tile, sums, each_sum);
 }
 
+// The same of one block of E4M3 in blocks: chains from zero, which join the sums.
+template <size_t rows>
+[[gnu::noinline]] void AddDecodedProductsOfBlock(const std::byte* activations, const float* weights, size_t depth,
+                                                 const BlockFactors& factors, float* sums) {
+  const auto each_sum = std::make_index_sequence<rows * 2>();
+  Tile<rows, 2> tile;
+  ClearTile(tile, each_sum);
+  AddDecoded<Planes<rows>>(tile, activations, reinterpret_cast<const std::byte*>(weights), depth);
+  CloseTile(tile, factors, sums, each_sum);
+}
+
 [[gnu::always_inline]] inline void StoreDecoded(Int pairs, float* to) {
   Store(OddOf(pairs), to);
   Store(EvenOf(pairs), to + 32);

@@ -24,10 +24,6 @@ template <size_t half, size_t rows, size_t... r>
 }
 
 template <size_t rows, size_t... i>
-[[gnu::always_inline]] inline void ClearTile(Tile<rows>& tile, std::index_sequence<i...>) {
-  ((tile.sum[i / 4][i % 4] = Zero()), ...);
-}
-template <size_t rows, size_t... i>
 [[gnu::always_inline]] inline void StoreConverted(const Tile<rows>& tile, float* sums, std::index_sequence<i...>) {
   (Store(_mm256_cvtepi32_ps(AsInt(tile.sum[i / 4][i % 4])), sums + 8 * i), ...);
 }

@@ -104,10 +104,10 @@ inline void WidenTiledRows(const std::byte* from, size_t rows, size_t depth, flo
   }
 }
 
+// The caller sets the mode of denormals.
 template <WeightFormat format>
 inline void MultiplyChained(size_t rows, size_t panels, const std::byte* activations, const std::byte* weights,
                             size_t panel_bytes, size_t depth, float* sums) {
-  const DenormalsAreZero mode;
   if (rows == 2)
     AddChainedProducts<format, 2, 1>(activations, weights, panel_bytes, depth, sums);
   else if (panels == 2)
@@ -140,6 +140,7 @@ void GemmChained(const GemmArgs& args) {
                                                               panel_bytes, count, chains);
                        });
       } else {
+        const DenormalsAreZero mode;
         MultiplyChained<format>(rows, panels, activations, weights, panel_bytes, depth, sums);
       }
     }

@@ -32,6 +32,20 @@ template <size_t rows, size_t tiles, size_t... i>
   (Store(tile.sum[i / tiles][i % tiles], sums + i % tiles / 2 * rows * 32 + i / tiles * 32 + i % 2 * 16), ...);
 }
 
+[[gnu::always_inline]] inline Float RowFactor(const BlockFactors& factors, size_t row) {
+  return Set(factors.of_rows == nullptr ? 1.0f : factors.of_rows[row * factors.stride]);
+}
+
+// The chains of a block join the sums of one panel.
+template <size_t rows, size_t... i>
+[[gnu::always_inline]] inline void CloseTile(const Tile<rows, 2>& tile, const BlockFactors& factors, float* sums,
+                                             std::index_sequence<i...>) {
+  const Float scales[2] = {Load(factors.scales), Load(factors.scales + 16)};
+  (Store(Fma(tile.sum[i / 2][i % 2], Mul(scales[i % 2], RowFactor(factors, i / 2)), Load(sums + 16 * i)),
+         sums + 16 * i),
+   ...);
+}
+
 template <size_t tiles, size_t... t>
 [[gnu::always_inline]] inline void MultiplyAddRow(Float (&sums)[tiles], const Float (&weights)[tiles],
                                                   const std::byte* activation, std::index_sequence<t...>) {
