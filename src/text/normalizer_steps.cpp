@@ -145,7 +145,7 @@ void LowercaseChar(uint32_t code_point, std::string& out) { AppendLowercase(code
 
 void CleanBertChar(uint32_t code_point, std::string& out) {
   const bool is_blank = code_point == '\t' || code_point == '\n' || code_point == '\r';
-  if (code_point == 0 || code_point == 0xFFFD || IsOlderFormat(code_point)) return;
+  if (!is_blank && (code_point == 0 || code_point == 0xFFFD || IsOlderFormat(code_point))) return;
   if (is_blank || (CharClassOf(code_point) & kSpace) != 0)
     out += ' ';
   else
