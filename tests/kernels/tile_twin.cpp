@@ -159,7 +159,7 @@ void PackRows(const KernelTable::PackArgs& args, Code&& code) {
 }
 
 void PackBf16(const KernelTable::PackArgs& args) {
-  if (IsInteger(args.weights)) return AvailableTiers().front()->pack_activations_bf16(args);
+  if (Int4Group(args.weights) != 0) return AvailableTiers().front()->pack_activations_bf16(args);
   PackRows(args, [](size_t, float x) { return ToBf16(x); });
 }
 
@@ -241,6 +241,7 @@ const KernelTable& TileTwin() {
     out.gemm[static_cast<size_t>(WeightFormat::kBf16)] = GemmTiles<WeightFormat::kBf16>;
     out.gemm[static_cast<size_t>(WeightFormat::kE4M3)] = GemmTiles<WeightFormat::kE4M3>;
     out.gemm[static_cast<size_t>(WeightFormat::kNvfp4)] = GemmTiles<WeightFormat::kNvfp4>;
+    out.gemm[static_cast<size_t>(WeightFormat::kInt8)] = GemmTiles<WeightFormat::kInt8>;
     out.gemm_int8[Int8Index(WeightFormat::kInt8)] = GemmInt8<WeightFormat::kInt8>;
     out.gemm_int8[Int8Index(WeightFormat::kInt4Group32)] = GemmInt8<WeightFormat::kInt4Group32>;
     out.gemm_int8[Int8Index(WeightFormat::kInt4Group64)] = GemmInt8<WeightFormat::kInt4Group64>;

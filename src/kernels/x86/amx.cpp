@@ -57,9 +57,9 @@ void GemmInt8(const GemmArgs& args) {
   args.rows <= kRowBlock ? kAvx512.gemm_int8[Int8Index(format)](args) : GemmInt8Tiles<format>(args);
 }
 
-// What goes to products of other tiers is packed as they read it.
+// What goes to products of other tiers, those of INT4, is packed as they read it.
 void PackBf16(const KernelTable::PackArgs& args) {
-  IsInteger(args.weights) ? kAvx512.pack_activations_bf16(args) : PackTiledBf16(args);
+  Int4Group(args.weights) != 0 ? kAvx512.pack_activations_bf16(args) : PackTiledBf16(args);
 }
 
 void PackInt8(const KernelTable::PackArgs& args) {
@@ -89,7 +89,8 @@ void AttendPieceByTiles(const AttendArgs& args, size_t piece, float* partials) {
 
 constinit const KernelTable kAmx = {
     .name = "amx",
-    .gemm = {nullptr, Gemm<WeightFormat::kBf16>, Gemm<WeightFormat::kE4M3>, Gemm<WeightFormat::kNvfp4>},
+    .gemm = {nullptr, Gemm<WeightFormat::kBf16>, Gemm<WeightFormat::kE4M3>, Gemm<WeightFormat::kNvfp4>,
+             Gemm<WeightFormat::kInt8>},
     // Sums of int8 with NVFP4 weights would leave the tiles for each block of 16: the processor's vectors are as quick.
     .gemm_int8 = {nullptr, GemmInt8<WeightFormat::kInt8>, GemmInt8<WeightFormat::kInt4Group32>,
                   GemmInt8<WeightFormat::kInt4Group64>, GemmInt8<WeightFormat::kInt4Group128>,
