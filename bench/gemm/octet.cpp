@@ -1,8 +1,7 @@
 // Speed of the matrix products of each tier with one thread, after a check against the reference.
 //
-//   bench_gemm [ROWS ...] [NAME ...]        default 1 4 8 32 128 512, and all formats; a name stands for those in which
-//   it
-//                                           occurs: bench_gemm 1 128 nvfp4
+//   bench_gemm [ROWS ...] [NAME ...]        default 1 4 8 32 128 512, and all formats
+//   bench_gemm 1 128 nvfp4                  those whose names begin so
 //
 // One line per pair of formats and row count: GB/s of packed weights (of more copies than the caches hold, up to 8
 // rows) beside the memory's bandwidth, GFLOP/s beside the rate of the tier's multiplying instruction.
@@ -153,7 +152,7 @@ struct Task {
 
 bool IsWanted(const Formats& formats, const std::vector<std::string_view>& names) {
   return names.empty() || std::any_of(names.begin(), names.end(), [&](std::string_view name) {
-           return std::string_view(formats.name).find(name) != std::string_view::npos;
+           return std::string_view(formats.name).starts_with(name);
          });
 }
 

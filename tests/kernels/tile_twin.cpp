@@ -164,7 +164,7 @@ void PackRows(const KernelTable::PackArgs& args, Code&& code) {
 }
 
 void PackBf16(const KernelTable::PackArgs& args) {
-  if (IsInteger(args.weights)) return AvailableTiers().front()->pack_activations_bf16(args);
+  if (Int4Group(args.weights) != 0) return AvailableTiers().front()->pack_activations_bf16(args);
   PackRows(args, [](size_t, size_t, float x) { return ToBf16(x); });
 }
 
@@ -257,6 +257,7 @@ const KernelTable& TileTwin() {
     out.gemm[static_cast<size_t>(WeightFormat::kE4M3)] = GemmTiles<WeightFormat::kE4M3>;
     out.gemm[static_cast<size_t>(WeightFormat::kE4M3Block)] = GemmTiles<WeightFormat::kE4M3Block>;
     out.gemm[static_cast<size_t>(WeightFormat::kNvfp4)] = GemmTiles<WeightFormat::kNvfp4>;
+    out.gemm[static_cast<size_t>(WeightFormat::kInt8)] = GemmTiles<WeightFormat::kInt8>;
     out.gemm_int8[Int8Index(WeightFormat::kInt8)] = GemmInt8;
     out.gemm_nvfp4 = GemmTiles<WeightFormat::kNvfp4>;
     out.pack_activations_int8 = PackInt8;

@@ -1,6 +1,6 @@
 // Micro-kernels with FP32 FMAs: `rows` rows of activations times one panel, or two side by side, added to sums in
-// memory. BF16, E4M3 and NVFP4 weights become floats in registers; activations are floats. See generic/operands.inl for
-// their layouts.
+// memory. BF16, E4M3, NVFP4 and INT8 weights become floats in registers; activations are floats. See
+// generic/operands.inl for their layouts.
 
 template <size_t... t>
 [[gnu::always_inline]] inline void LoadRecord(Float (&weights)[sizeof...(t)], const std::byte* record,
@@ -74,6 +74,27 @@ template <class Operand, size_t rows, size_t tiles, size_t... t>
   }
 }
 
+// Elements k and k + 1 of the four in a record of INT8, odd element first.
+template <int k, class Operand, size_t rows, size_t tiles, size_t... t>
+[[gnu::always_inline]] inline void AddInt8Pair(Tile<rows, tiles>& tile, const std::byte* activations,
+                                               const Int (&words)[tiles], std::index_sequence<t...>) {
+  const Float odd[tiles] = {Int8Value<k + 1>(words[t])...};
+  MultiplyAddRows<Operand::kRow>(tile, odd, activations + Operand::kOdd, std::make_index_sequence<rows>());
+  const Float even[tiles] = {Int8Value<k>(words[t])...};
+  MultiplyAddRows<Operand::kRow>(tile, even, activations, std::make_index_sequence<rows>());
+}
+template <class Operand, size_t rows, size_t tiles, size_t... t>
+[[gnu::always_inline]] inline void AddInt8(Tile<rows, tiles>& tile, const std::byte* activations,
+                                           const std::byte* weights, size_t panel_bytes, size_t depth,
+                                           std::index_sequence<t...> each_tile) {
+  for (size_t k = 0; k < depth; k += 4, weights += kRecordBytes, activations += 2 * Operand::kPair) {
+    PrefetchRecord<Operand>(weights, panel_bytes, each_tile);
+    const Int words[tiles] = {LoadWords(weights + t / 2 * panel_bytes + t % 2 * 64)...};
+    AddInt8Pair<0, Operand>(tile, activations, words, each_tile);
+    AddInt8Pair<2, Operand>(tile, activations + Operand::kPair, words, each_tile);
+  }
+}
+
 // Weights that DecodePanel has written: [depth / 2][odd, even][32] floats.
 template <class Operand, size_t rows, size_t tiles>
 [[gnu::always_inline]] inline void AddDecoded(Tile<rows, tiles>& tile, const std::byte* activations,
@@ -103,6 +124,8 @@ template <WeightFormat format, template <size_t> class Operand, size_t rows, siz
     AddBytes<Decoder, Operand<rows>>(tile, activations, weights, panel_bytes, depth, each_tile);
   if constexpr (format == WeightFormat::kNvfp4)
     AddNvfp4<Operand<rows>>(tile, activations, weights, panel_bytes, depth, each_tile);
+  if constexpr (format == WeightFormat::kInt8)
+    AddInt8<Operand<rows>>(tile, activations, weights, panel_bytes, depth, each_tile);
   StoreTile(tile, sums, each_sum);
 }
 

@@ -45,6 +45,16 @@ struct ChainedTile {
         each_tile);
   }
 
+  // Elements k and k + 1 of the four in a record of INT8.
+  template <int k, size_t... t>
+  inline void AddInt8Pair(const std::byte* activations, const Int (&words)[tiles], std::index_sequence<t...>) {
+    using Operand = Planes<rows>;
+    const Float odds[tiles] = {Int8Value<k + 1>(words[t])...};
+    MultiplyAddRows<Operand::kRow>(odd, odds, activations + Operand::kOdd, std::make_index_sequence<rows>());
+    const Float evens[tiles] = {Int8Value<k>(words[t])...};
+    MultiplyAddRows<Operand::kRow>(even, evens, activations, std::make_index_sequence<rows>());
+  }
+
   // A record of each tile's panel.
   template <WeightFormat format, size_t... t>
   inline void AddRecord([[maybe_unused]] const E4M3Decoder& decoder, const std::byte* activations,
@@ -55,6 +65,11 @@ struct ChainedTile {
       PrefetchRecord<Planes<rows>>(weights, panel_bytes, each_tile);
       const Int pairs[tiles] = {LoadWords(weights + t / 2 * panel_bytes + t % 2 * 64)...};
       AddPairs(activations, pairs, each_tile);
+    } else if constexpr (format == WeightFormat::kInt8) {
+      PrefetchRecord<Planes<rows>>(weights, panel_bytes, each_tile);
+      const Int words[tiles] = {LoadWords(weights + t / 2 * panel_bytes + t % 2 * 64)...};
+      AddInt8Pair<0>(activations, words, each_tile);
+      AddInt8Pair<2>(activations + Planes<rows>::kPair, words, each_tile);
     } else {
       Int first[tiles], second[tiles];
       PrefetchRecord<Planes<rows>>(weights, panel_bytes, each_tile);

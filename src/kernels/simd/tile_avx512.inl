@@ -74,6 +74,15 @@ template <class Operand, size_t... t>
   return _mm512_castsi512_ps(_mm512_and_si512(pairs, _mm512_set1_epi32(static_cast<int>(0xFFFF0000))));
 }
 
+// Element k of the four in a record of INT8 weights (layout.h), as floats: a byte in the last bits of 2^23 is added to
+// it, and 128 too much.
+template <int k>
+[[gnu::always_inline]] inline Float Int8Value(Int words) {
+  const Int byte = k == 0 ? words : ShiftRight<8 * k>(words);
+  const Int bits = _mm512_ternarylogic_epi32(byte, SetInt(255), SetInt(0x4B000000), 0xEA);  // (byte & 255) | 2^23
+  return Sub(AsFloat(bits), Set(8388608.0f + 128.0f));
+}
+
 // BF16 bytes of the values of 128 codes of magnitude.
 struct ByteTables {
   uint8_t high[128], low[128];

@@ -81,7 +81,17 @@ inline void DecodeNvfp4Record(const std::byte* from, std::byte* to) {
       std::make_index_sequence<2>());
 }
 
+inline void DecodeInt8Record(const std::byte* from, std::byte* to) {
+  for (size_t tile = 0; tile < 2; ++tile) {
+    const Int words = LoadWords(from + tile * 64);
+    _mm512_store_si512(to + tile * 64, JoinPair(Int8Value<1>(words), Int8Value<0>(words)));
+    _mm512_store_si512(to + kRecordBytes + tile * 64, JoinPair(Int8Value<3>(words), Int8Value<2>(words)));
+  }
+}
+
 template <WeightFormat format>
 inline void DecodeToBf16(const std::byte* from, std::byte* to) {
-  format == WeightFormat::kNvfp4 ? DecodeNvfp4Record(from, to) : DecodeRecord(E4M3Decoder(), from, to);
+  if constexpr (format == WeightFormat::kNvfp4) return DecodeNvfp4Record(from, to);
+  if constexpr (format == WeightFormat::kInt8) return DecodeInt8Record(from, to);
+  DecodeRecord(E4M3Decoder(), from, to);
 }

@@ -61,9 +61,9 @@ void GemmInt8(const GemmArgs& args) {
   IsTiledInt8(kFormat, args.rows) ? GemmInt8Tiles(args) : kAvx512.gemm_int8[Int8Index(kFormat)](args);
 }
 
-// What goes to products of other tiers is packed as they read it.
+// What goes to products of other tiers, those of INT4, is packed as they read it.
 void PackBf16(const KernelTable::PackArgs& args) {
-  IsInteger(args.weights) ? kAvx512.pack_activations_bf16(args) : PackTiledBf16(args);
+  Int4Group(args.weights) != 0 ? kAvx512.pack_activations_bf16(args) : PackTiledBf16(args);
 }
 
 void PackInt8(const KernelTable::PackArgs& args) {
@@ -93,7 +93,7 @@ void AttendPieceByTiles(const AttendArgs& args, size_t piece, float* partials) {
 constinit const KernelTable kAmx = {
     .name = "amx",
     .gemm = {nullptr, Gemm<WeightFormat::kBf16>, Gemm<WeightFormat::kE4M3>, Gemm<WeightFormat::kE4M3Block>,
-             Gemm<WeightFormat::kNvfp4>},
+             Gemm<WeightFormat::kNvfp4>, Gemm<WeightFormat::kInt8>},
     .gemm_int8 = {nullptr, GemmInt8},
     .gemm_nvfp4 = Gemm<WeightFormat::kNvfp4>,
     .pack_activations_bf16 = PackBf16,

@@ -45,7 +45,12 @@ constexpr size_t kAttendRows = kRowBlock;
 // Up to 4 rows are bound by memory; above 8, decoding once for all rows pays.
 template <WeightFormat format>
 void GemmWidened(const GemmArgs& args) {
-  args.rows <= kRowBlock ? GemmFewRows<format>(args) : GemmManyRows<format>(args);
+  if (args.rows <= kRowBlock) return GemmFewRows<format>(args);
+  if constexpr (format == WeightFormat::kInt8) {
+    GemmWidenedIntegers<format>(args);
+  } else {
+    GemmManyRows<format>(args);
+  }
 }
 
 void GemmBlocks(const GemmArgs& args) {
@@ -87,7 +92,7 @@ void GemmGroups(const GemmArgs& args) {
 constinit const KernelTable kAvx512 = {
     .name = "avx512",
     .gemm = {GemmInPlace<WeightFormat::kF32>, GemmWidened<WeightFormat::kBf16>, GemmWidened<WeightFormat::kE4M3>,
-             GemmBlocks, GemmWidened<WeightFormat::kNvfp4>, GemmWidenedIntegers<WeightFormat::kInt8>,
+             GemmBlocks, GemmWidened<WeightFormat::kNvfp4>, GemmWidened<WeightFormat::kInt8>,
              GemmWidenedIntegers<WeightFormat::kInt4Group32>, GemmWidenedIntegers<WeightFormat::kInt4Group64>,
              GemmWidenedIntegers<WeightFormat::kInt4Group128>, GemmWidenedIntegers<WeightFormat::kInt4Zeros32>,
              GemmWidenedIntegers<WeightFormat::kInt4Zeros64>, GemmWidenedIntegers<WeightFormat::kInt4Zeros128>},
