@@ -42,19 +42,20 @@ Status CheckpointWeights::RefuseNan(std::span<const std::byte> rows, size_t firs
               ", column ", at % columns, "; the file is damaged or was quantised from such weights");
 }
 
-template <class Visit>
-void CheckpointWeights::ForEachPart(const Source& source, size_t first, size_t count, Visit&& visit) {
+std::vector<CheckpointWeights::Piece> CheckpointWeights::PiecesOf(const Source& source, size_t first, size_t count) {
+  std::vector<Piece> pieces;
   size_t part_begin = 0;
   for (const Part& part : source.parts) {
     const size_t begin = std::max(first, part_begin), end = std::min(first + count, part_begin + part.slot.rows);
-    if (begin < end) visit(part, part.slot.first_row + begin - part_begin, end - begin);
+    if (begin < end) pieces.push_back({part, part.slot.first_row + begin - part_begin, end - begin, begin - first});
     part_begin += part.slot.rows;
   }
+  return pieces;
 }
 
 void CheckpointWeights::ReleasePanels(const Source& source, size_t begin, size_t end) const {
-  ForEachPart(source, begin * kernels::kPanelColumns, (end - begin) * kernels::kPanelColumns,
-              [&](const Part& part, size_t row, size_t rows) { tensors_->ReleaseRows(part.codes(), row, rows); });
+  for (const Piece& piece : PiecesOf(source, begin * kernels::kPanelColumns, (end - begin) * kernels::kPanelColumns))
+    tensors_->ReleaseRows(piece.part.codes(), piece.row, piece.rows);
 }
 
 Status CheckpointWeights::ReadPanels(std::string_view name, size_t begin, size_t end, std::byte* to) {
@@ -63,9 +64,9 @@ Status CheckpointWeights::ReadPanels(std::string_view name, size_t begin, size_t
   const size_t group = std::max<size_t>(1, kFloatsInFlight / (kernels::kPanelColumns * matrix.depth));
   const size_t panel_bytes = kernels::PanelBytes(matrix.format, matrix.depth);
   // What the caller is likely to ask for next comes from the disk meanwhile.
-  ForEachPart(*source, (begin == 0 ? begin : end) * kernels::kPanelColumns,
-              (begin == 0 ? 2 : 1) * (end - begin) * kernels::kPanelColumns,
-              [&](const Part& part, size_t row, size_t rows) { tensors_->ExpectRows(part.codes(), row, rows); });
+  for (const Piece& piece : PiecesOf(*source, (begin == 0 ? begin : end) * kernels::kPanelColumns,
+                                     (begin == 0 ? 2 : 1) * (end - begin) * kernels::kPanelColumns))
+    tensors_->ExpectRows(piece.part.codes(), piece.row, piece.rows);
   SharedStatus status;
   pool_->ForEachShare(end - begin, [&](size_t share_begin, size_t share_end) {
     std::vector<float> scratch;
@@ -106,21 +107,15 @@ Status CheckpointWeights::PackColumns(const Source& source, const PackedMatrix& 
   const bool is_codes = matrix.format == WeightFormat::kE4M3 || in_blocks;
   scratch.resize(is_codes ? (count * matrix.depth + 3) / 4 : count * matrix.depth);
   auto* codes = reinterpret_cast<std::byte*>(scratch.data());
-  size_t part_begin = 0;
-  for (const Part& part : source.parts) {
-    const size_t begin = std::max(first, part_begin), end = std::min(first + count, part_begin + part.slot.rows);
-    if (begin < end) {
-      const size_t row = part.slot.first_row + begin - part_begin, at = (begin - first) * matrix.depth;
-      if (is_codes) {
-        const std::span<const std::byte> bytes = OCTET_TRY(tensors_->Bytes(part.slot.tensor));
-        const std::span<const std::byte> rows = bytes.subspan(row * matrix.depth, (end - begin) * matrix.depth);
-        OCTET_TRY(RefuseNan(rows, row, matrix.depth, part.slot.tensor));
-        std::copy(rows.begin(), rows.end(), codes + at);
-      } else {
-        OCTET_TRY(tensors_->ReadRows(part.slot.tensor, row, end - begin, scratch.data() + at));
-      }
+  for (const auto& [part, row, rows, at] : PiecesOf(source, first, count)) {
+    if (is_codes) {
+      const std::span<const std::byte> bytes = OCTET_TRY(tensors_->Bytes(part.slot.tensor));
+      const std::span<const std::byte> found = bytes.subspan(row * matrix.depth, rows * matrix.depth);
+      OCTET_TRY(RefuseNan(found, row, matrix.depth, part.slot.tensor));
+      std::copy(found.begin(), found.end(), codes + at * matrix.depth);
+    } else {
+      OCTET_TRY(tensors_->ReadRows(part.slot.tensor, row, rows, scratch.data() + at * matrix.depth));
     }
-    part_begin += part.slot.rows;
   }
   if (matrix.format == WeightFormat::kF32) {
     kernels::PackWeightsF32(scratch.data(), count, matrix.depth, packed);
@@ -135,16 +130,11 @@ Status CheckpointWeights::PackColumns(const Source& source, const PackedMatrix& 
   return {};
 }
 
-std::vector<float> CheckpointWeights::BlockScalesOf(const Source& source, size_t first, size_t count) const {
+std::vector<float> CheckpointWeights::BlockScalesOf(const Source& source, size_t first, size_t count) {
   std::vector<float> scales;
-  size_t part_begin = 0;
-  for (const Part& part : source.parts) {
-    const size_t begin = std::max(first, part_begin), end = std::min(first + count, part_begin + part.slot.rows);
-    if (begin < end) {
-      const std::vector<float> of_part = part.blocks->OfRows(part.slot.first_row + begin - part_begin, end - begin);
-      scales.insert(scales.end(), of_part.begin(), of_part.end());
-    }
-    part_begin += part.slot.rows;
+  for (const Piece& piece : PiecesOf(source, first, count)) {
+    const std::vector<float> of_part = piece.part.blocks->OfRows(piece.row, piece.rows);
+    scales.insert(scales.end(), of_part.begin(), of_part.end());
   }
   return scales;
 }
@@ -154,16 +144,10 @@ Status CheckpointWeights::PackIntegerColumns(const Source& source, const PackedM
   std::vector<int8_t> codes(count * matrix.depth);
   std::vector<Fp16> scales;
   std::vector<uint8_t> zeros;
-  size_t part_begin = 0;
-  for (const Part& part : source.parts) {
-    const size_t begin = std::max(first, part_begin), end = std::min(first + count, part_begin + part.slot.rows);
-    if (begin < end) {
-      const size_t row = part.slot.first_row + begin - part_begin, rows = end - begin;
-      const std::span<int8_t> to = std::span(codes).subspan((begin - first) * matrix.depth, rows * matrix.depth);
-      OCTET_TRY(part.integers->ReadCodes(*tensors_, row, rows, to));
-      OCTET_TRY(AppendGroups(part, row, rows, scales, zeros));
-    }
-    part_begin += part.slot.rows;
+  for (const auto& [part, row, rows, at] : PiecesOf(source, first, count)) {
+    OCTET_TRY(part.integers->ReadCodes(*tensors_, row, rows,
+                                       std::span(codes).subspan(at * matrix.depth, rows * matrix.depth)));
+    OCTET_TRY(AppendGroups(part, row, rows, scales, zeros));
   }
   if (matrix.format == WeightFormat::kInt8) {
     kernels::PackWeightsInt8(codes.data(), count, matrix.depth, packed);
@@ -197,16 +181,10 @@ Status CheckpointWeights::PackNvfp4Columns(const Source& source, const PackedMat
                                            std::byte* packed) const {
   const size_t blocks = CeilDivide(matrix.depth, kernels::kNvfp4Block);
   std::vector<uint8_t> codes(count * matrix.depth), scales(count * blocks);
-  size_t part_begin = 0;
-  for (const Part& part : source.parts) {
-    const size_t begin = std::max(first, part_begin), end = std::min(first + count, part_begin + part.slot.rows);
-    if (begin < end) {
-      const size_t row = part.slot.first_row + begin - part_begin, rows = end - begin, at = begin - first;
-      OCTET_TRY(part.nvfp4->ReadCodes(*tensors_, row, rows,
-                                      std::span(codes).subspan(at * matrix.depth, rows * matrix.depth)));
-      OCTET_TRY(part.nvfp4->ReadScales(*tensors_, row, rows, std::span(scales).subspan(at * blocks, rows * blocks)));
-    }
-    part_begin += part.slot.rows;
+  for (const auto& [part, row, rows, at] : PiecesOf(source, first, count)) {
+    OCTET_TRY(
+        part.nvfp4->ReadCodes(*tensors_, row, rows, std::span(codes).subspan(at * matrix.depth, rows * matrix.depth)));
+    OCTET_TRY(part.nvfp4->ReadScales(*tensors_, row, rows, std::span(scales).subspan(at * blocks, rows * blocks)));
   }
   kernels::PackWeightsNvfp4(codes.data(), scales.data(), count, matrix.depth, packed);
   return {};

@@ -70,9 +70,9 @@ enum class ComputeType { kAuto, kBf16, kF32 };
 // Packs each matrix from the checkpoint when it is asked for, and keeps none: memory is bounded by what the caller
 // holds, one block of the arena and some rows in flight. A tensor in F8_E4M3 with `<module>.weight_scale` beside it
 // becomes an E4M3 matrix, whatever lists say, one in blocks where the scales are of blocks (models/block_scales.h);
-// `<module>.input_scale`, one number, is the scale of its inputs where they
-// are rounded to E4M3. Integer codes and their scales (models/integer_matrix.h) become INT8 and INT4 matrices,
-// codes of NVFP4 (models/nvfp4_matrix.h) NVFP4 ones, whose factor goes to the scales of their columns.
+// `<module>.input_scale`, one number, is the scale of its inputs where they are rounded to E4M3. Integer codes and
+// their scales (models/integer_matrix.h) become INT8 and INT4 matrices, codes of NVFP4 (models/nvfp4_matrix.h) NVFP4
+// ones, whose factor goes to the scales of their columns.
 class CheckpointWeights : public WeightProvider {
  public:
   // Checks names and shapes of all tensors: fails with not_found or corrupt, naming the tensor and both shapes; with
@@ -109,6 +109,12 @@ class CheckpointWeights : public WeightProvider {
     float input_scale = 0;  // 0 for none
   };
 
+  // Rows row .. row + rows - 1 of a part's tensor, which stand from `at` on in what was asked for.
+  struct Piece {
+    const Part& part;
+    size_t row = 0, rows = 0, at = 0;
+  };
+
   CheckpointWeights() = default;
   // What matrices that aren't quantised are packed as.
   Result<kernels::WeightFormat> DenseFormat(const std::vector<WeightSlot>& slots, ComputeType compute) const;
@@ -131,16 +137,15 @@ class CheckpointWeights : public WeightProvider {
   static PackedMatrix Describe(const Source& source);
   // What an entry takes once packed, bias and scales of rows included.
   static uint64_t PackedBytesOf(const Source& source);
-  // Calls visit(part, first row of its tensor, rows) for what becomes columns first .. first + count - 1.
-  template <class Visit>
-  static void ForEachPart(const Source& source, size_t first, size_t count, Visit&& visit);
+  // What becomes columns first .. first + count - 1, in their order; columns beyond the last are none.
+  static std::vector<Piece> PiecesOf(const Source& source, size_t first, size_t count);
   void ReleasePanels(const Source& source, size_t begin, size_t end) const;
   void ReleaseWhole(const Source& source) const;
   // Columns first .. first + count - 1 of the joined matrix into `packed`, their own place.
   Status PackColumns(const Source& source, const PackedMatrix& matrix, size_t first, size_t count,
                      std::vector<float>& scratch, std::byte* packed) const;
   // Scales of blocks for those columns, [count, blocks].
-  std::vector<float> BlockScalesOf(const Source& source, size_t first, size_t count) const;
+  static std::vector<float> BlockScalesOf(const Source& source, size_t first, size_t count);
   Status PackIntegerColumns(const Source& source, const PackedMatrix& matrix, size_t first, size_t count,
                             std::byte* packed) const;
   Status AppendGroups(const Part& part, size_t row, size_t rows, std::vector<Fp16>& scales,

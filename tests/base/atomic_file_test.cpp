@@ -12,6 +12,7 @@
 #include <string>
 
 #include "base/partial_path.h"
+#include "tests/base/temporary_directory.h"
 
 namespace octet {
 namespace {
@@ -20,12 +21,6 @@ namespace fs = std::filesystem;
 
 class AtomicFiles : public testing::Test {
  protected:
-  AtomicFiles() {
-    std::string name = (fs::temp_directory_path() / "octet-atomic-XXXXXX").native();
-    directory_ = ::mkdtemp(name.data());
-  }
-  ~AtomicFiles() override { fs::remove_all(directory_); }
-
   fs::path operator/(const char* name) const { return directory_ / name; }
 
   static std::string Read(const fs::path& path) {
@@ -42,7 +37,8 @@ class AtomicFiles : public testing::Test {
     return static_cast<size_t>(std::distance(fs::directory_iterator(directory_), fs::directory_iterator()));
   }
 
-  fs::path directory_;
+  TemporaryDirectory temporary_;
+  fs::path directory_ = temporary_.path();
 };
 
 TEST_F(AtomicFiles, ReplaceAFileAndLeaveNothingElse) {

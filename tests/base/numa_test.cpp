@@ -5,12 +5,11 @@
 #include <sched.h>
 
 #include <atomic>
-#include <cstdlib>
-#include <fstream>
 #include <mutex>
 #include <set>
 
 #include "base/thread_pool.h"
+#include "tests/base/temporary_directory.h"
 
 namespace octet {
 namespace {
@@ -19,23 +18,16 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 // A folder like /sys/devices/system/node.
-class FakeNodes {
+class FakeNodes : public TemporaryDirectory {
  public:
   FakeNodes() {
-    std::string name = (std::filesystem::temp_directory_path() / "octet-numa-XXXXXX").native();
-    path_ = ::mkdtemp(name.data());
-    std::filesystem::create_directory(path_ / "power");  // the real one has other entries, too
-    std::ofstream(path_ / "online") << "0-1\n";
+    std::filesystem::create_directory(path() / "power");  // the real one has other entries, too
+    Write("online", "0-1\n");
   }
-  ~FakeNodes() { std::filesystem::remove_all(path_); }
   void Add(const std::string& name, std::string_view cpus) const {
-    std::filesystem::create_directory(path_ / name);
-    std::ofstream(path_ / name / "cpulist") << cpus << "\n";
+    std::filesystem::create_directory(path() / name);
+    Write(name + "/cpulist", Cat(cpus, "\n"));
   }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
 };
 
 std::vector<NumaNode> TwoNodes() { return {{.id = 0, .cpus = {0, 1, 4, 5}}, {.id = 1, .cpus = {2, 3, 6, 7}}}; }

@@ -1,12 +1,10 @@
 // What a step of the engine takes of memory once it has run: nothing, on any thread.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <fstream>
-
 #include "base/json_text.h"
 #include "base/mapped_file.h"
 #include "engine/engine.h"
+#include "tests/base/temporary_directory.h"
 #include "tests/engine/count_allocations.h"
 
 namespace octet {
@@ -16,27 +14,17 @@ constexpr size_t kPrompt = 1100;  // three pieces of attention
 constexpr size_t kAnswer = 60;
 
 // A golden model that takes longer contexts.
-class LongModel {
+class LongModel : public TemporaryDirectory {
  public:
   LongModel() {
-    std::string name = (std::filesystem::temp_directory_path() / "octet-step-XXXXXX").native();
-    path_ = ::mkdtemp(name.data());
     const std::filesystem::path golden = OCTET_SOURCE_DIR "/tests/golden/models/smollm2";
     for (const char* file : {"model.safetensors", "tokenizer.json", "tokenizer_config.json"})
-      std::filesystem::copy(golden / file, path_ / file);
+      std::filesystem::copy(golden / file, path() / file);
     const Result<std::string> text = ReadTextFile(golden / "config.json");
     Json config = *ParseJson(*text, "config.json");
     config["max_position_embeddings"] = 2048;
-    std::ofstream(path_ / "config.json") << Dump(config);
+    Write("config.json", Dump(config));
   }
-  ~LongModel() {
-    std::error_code error;
-    std::filesystem::remove_all(path_, error);
-  }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
 };
 
 // Every processor of logits at once: penalties, biases, bans, a least length, nucleus sampling; and stop strings.

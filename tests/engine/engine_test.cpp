@@ -6,13 +6,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "base/memory.h"
 #include "engine/pack/build_pack.h"
 #include "engine/session.h"
 #include "octet/model.h"
 #include "octet/session.h"
+#include "tests/base/temporary_directory.h"
 
 namespace octet {
 namespace {
@@ -55,22 +55,6 @@ Answer GenerateAlone(const std::filesystem::path& path, const Request& request, 
   EngineSession session(*engine);
   return Generate(session, request);
 }
-
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "octet-engine-XXXXXX").native();
-    path_ = ::mkdtemp(name.data());
-  }
-  ~TemporaryDirectory() {
-    std::error_code error;
-    std::filesystem::remove_all(path_, error);
-  }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 std::filesystem::path Pack(const std::filesystem::path& model, const std::filesystem::path& directory) {
   ThreadPool pool(1);

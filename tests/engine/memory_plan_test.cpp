@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <cmath>
-#include <cstdlib>
 #include <fstream>
 
 #include "base/memory.h"
@@ -18,25 +17,10 @@
 #include "engine/random_weights.h"
 #include "engine/session.h"
 #include "models/hf_config.h"
+#include "tests/base/temporary_directory.h"
 
 namespace octet {
 namespace {
-
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "octet-plan-XXXXXX").native();
-    path_ = ::mkdtemp(name.data());
-  }
-  ~TemporaryDirectory() {
-    std::error_code error;
-    std::filesystem::remove_all(path_, error);
-  }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 std::filesystem::path GoldenModel(const std::string& name) {
   return std::filesystem::path(OCTET_SOURCE_DIR) / "tests/golden/models" / name;

@@ -2,12 +2,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 
 #include "engine/pack/build_pack.h"
 #include "engine/pack/pack_index.h"
 #include "engine/pack/pack_weights.h"
+#include "tests/base/temporary_directory.h"
 
 namespace octet {
 namespace {
@@ -16,12 +16,6 @@ using testing::HasSubstr;
 
 class PackIndex : public testing::Test {
  protected:
-  PackIndex() {
-    std::string name = (std::filesystem::temp_directory_path() / "octet-pack-XXXXXX").native();
-    directory_ = ::mkdtemp(name.data());
-  }
-  ~PackIndex() override { std::filesystem::remove_all(directory_); }
-
   // A pack with this index, a section of `bytes` zeros for the weight `w`, and scales of `scales` bytes if any.
   std::shared_ptr<const OctetPack> Make(std::string_view index, size_t bytes, size_t scales = 0) {
     const std::filesystem::path path = directory_ / "test.octet";
@@ -42,7 +36,7 @@ class PackIndex : public testing::Test {
     return entries ? "accepted" : std::string(ErrorCodeName(entries.error().code)) + ": " + entries.error().message;
   }
 
-  std::filesystem::path directory_;
+  TemporaryDirectory directory_;
   ThreadPool pool_{2};
 };
 

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "formats/safetensors_writer.h"
-#include "tests/formats/temporary_directory.h"
+#include "tests/base/temporary_directory.h"
 
 namespace octet {
 namespace {

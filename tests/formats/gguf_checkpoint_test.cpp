@@ -10,7 +10,7 @@
 #include "formats/checkpoint.h"
 #include "formats/gguf.h"
 #include "formats/gguf_rope.h"
-#include "tests/formats/temporary_directory.h"
+#include "tests/base/temporary_directory.h"
 #include "tests/numeric/crc32.h"
 
 namespace octet {

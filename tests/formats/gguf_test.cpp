@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "formats/checkpoint.h"
-#include "tests/formats/temporary_directory.h"
+#include "tests/base/temporary_directory.h"
 
 namespace octet {
 namespace {

@@ -9,7 +9,7 @@
 #include "formats/staged_directory.h"
 #include "numeric/bf16.h"
 #include "numeric/fp16.h"
-#include "tests/formats/temporary_directory.h"
+#include "tests/base/temporary_directory.h"
 
 namespace octet {
 namespace {

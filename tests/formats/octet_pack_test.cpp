@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "base/mapped_file.h"
-#include "tests/formats/temporary_directory.h"
+#include "tests/base/temporary_directory.h"
 
 namespace octet {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 #include "formats/safetensors_writer.h"
-#include "tests/formats/temporary_directory.h"
+#include "tests/base/temporary_directory.h"
 
 namespace octet {
 namespace {

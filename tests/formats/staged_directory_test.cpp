@@ -9,7 +9,7 @@
 #include <algorithm>
 
 #include "base/atomic_file.h"
-#include "tests/formats/temporary_directory.h"
+#include "tests/base/temporary_directory.h"
 
 namespace octet {
 namespace {

@@ -62,6 +62,20 @@ class EditableWeights : public testing::Test {
     return values;
   }
 
+  // What the matrices and vectors take, one by one.
+  static uint64_t BytesOfAll(CheckpointWeights& weights) {
+    uint64_t bytes = 0;
+    for (const WeightProvider::Entry& entry : weights.Entries()) {
+      if (!entry.is_matrix) {
+        bytes += Must(weights.Vector(entry.name)).size() * sizeof(float);
+        continue;
+      }
+      const PackedMatrix matrix = Must(weights.Matrix(entry.name));
+      bytes += matrix.panels.size() + matrix.column_scales.size_bytes() + matrix.bias.size_bytes();
+    }
+    return bytes;
+  }
+
   ThreadPool pool{2};
   Checkpoint checkpoint;
   std::shared_ptr<EditableSource> source;

@@ -106,16 +106,7 @@ TEST_F(Fp8Blocks, BlocksOfAFusedTensorReachOverItsParts) {
 TEST_F(Fp8Blocks, WhatTheyTakeIsWhatTheMatricesHave) {
   source->QuantiseBlocks(kWeight);
   CheckpointWeights weights = Must(Open());
-  uint64_t bytes = 0;
-  for (const WeightProvider::Entry& entry : weights.Entries()) {
-    if (!entry.is_matrix) {
-      bytes += Must(weights.Vector(entry.name)).size() * sizeof(float);
-      continue;
-    }
-    const PackedMatrix matrix = Must(weights.Matrix(entry.name));
-    bytes += matrix.panels.size() + matrix.column_scales.size_bytes() + matrix.bias.size_bytes();
-  }
-  EXPECT_EQ(weights.bytes(), bytes);
+  EXPECT_EQ(weights.bytes(), BytesOfAll(weights));
 }
 
 TEST_F(Fp8Blocks, ScalesOfAnotherShapeAreRefusedWithBothBeforeAnythingIsPacked) {

@@ -195,16 +195,7 @@ TEST_F(IntegerWeights, WhatTheyTakeIsWhatTheMatricesHave) {
   source->QuantiseIntegers(kWeight, 4, 32);
   source->QuantiseIntegers("model.layers.1.mlp.down_proj.weight", 8, 96);
   CheckpointWeights weights = Must(Open());
-  uint64_t bytes = 0;
-  for (const WeightProvider::Entry& entry : weights.Entries()) {
-    if (!entry.is_matrix) {
-      bytes += Must(weights.Vector(entry.name)).size() * sizeof(float);
-      continue;
-    }
-    const PackedMatrix matrix = Must(weights.Matrix(entry.name));
-    bytes += matrix.panels.size() + matrix.column_scales.size_bytes() + matrix.bias.size_bytes();
-  }
-  EXPECT_EQ(weights.bytes(), bytes);
+  EXPECT_EQ(weights.bytes(), BytesOfAll(weights));
   EXPECT_FALSE(weights.all_f32());
 }
 

@@ -1,7 +1,6 @@
 // Products by tiles, for CPUs with a matrix unit. Whoever includes this has defined, for tiles 0 .. 7,
-//   TileSession                        sets the tiles up: Rows(n), n <= 32, gives 0, 1 and 4 the first 16 of n rows, 2,
-//   3
-//                                      and 5 those beyond, 6 and 7 all 16; rows are of 64 bytes
+//   TileSession                        sets the tiles up: Rows(n), n <= 32, gives 0, 1 and 4 the first 16 of n rows,
+//                                      2, 3 and 5 those beyond, 6 and 7 all 16; rows are of 64 bytes
 //   ZeroTile<t>(), LoadTile<t>(from, stride), StoreTile<t>(to, stride)
 //   MultiplyBf16Tiles<sum, a, b>()     sum [rows][16] += a [rows][16 pairs] x b [16 pairs][16 columns]
 //   DecodeToBf16<format>(from, to)     a record of a panel as the records of BF16 that hold the same numbers
