@@ -63,7 +63,6 @@ format: setup-all
 	clang-format -i $(sources)
 
 tidy: setup-all
-	cmake --preset release
 	tools/tidy
 
 docs: build
@@ -76,4 +75,4 @@ install: build
 	cmake --install build/release --prefix $(PREFIX)
 
 clean:
-	rm -rf build/release build/dev build/tsan build/clang
+	rm -rf build/release build/dev build/tsan build/clang build/tidy

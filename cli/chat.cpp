@@ -186,7 +186,7 @@ Status Talk::Loop(const std::filesystem::path& history_file) {
   return call_.cancel().Check();
 }
 
-Result<std::string> ReadPiped(const CancelFlag& cancel) {
+Result<std::string> ReadPipedQuestion(const CancelFlag& cancel) {
   std::string text = OCTET_TRY(ReadStandardInput(cancel));
   while (text.ends_with('\n')) text.pop_back();
   if (text.empty())
@@ -220,7 +220,7 @@ Status Chat(const ChatOptions& options, Invocation& call) {
   OCTET_TRY(CheckLogprobs(options.sampling, call));
   std::string question;
   if (piped) {
-    question = OCTET_TRY(ReadPiped(call.cancel()));
+    question = OCTET_TRY(ReadPipedQuestion(call.cancel()));
     OCTET_TRY(CheckUtf8(question, "the question"));
   }
   Conversation conversation;

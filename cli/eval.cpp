@@ -64,7 +64,7 @@ Json ToJson(const Perplexity& result) {
           {"nll", result.nll}};
 }
 
-std::string ToText(const Perplexity& result) {
+std::string PerplexityText(const Perplexity& result) {
   return fmt::format("perplexity {:.4f} +/- {:.4f} over {} tokens in {} windows", result.perplexity,
                      result.standard_error, result.tokens, result.windows);
 }
@@ -77,7 +77,7 @@ Status RunPerplexity(const EvalOptions& options, Invocation& call) {
   OCTET_TRY(model->SetActivations(ActivationsOf(options.activations)));
   const EvaluationText text = OCTET_TRY(model->Tokenize(content, Windows(options)));
   const Perplexity result = OCTET_TRY(MeasurePerplexity(*model, text, {*pool, call.progress(), call.cancel()}));
-  if (!call.json()) return call.Print(ToText(result) + "\n");
+  if (!call.json()) return call.Print(PerplexityText(result) + "\n");
   Json json = ToJson(result);
   json["tier"] = model->tier();
   return call.PrintJson(json);
@@ -123,7 +123,8 @@ Status RunCompare(const EvalOptions& options, Invocation& call) {
   return call.Print(
       fmt::format("KL divergence mean {:.6f}, 99th percentile {:.6f}, largest {:.4f}\nsame first choice {:.2f} %\n"
                   "A: {}\nB: {}\n",
-                  result.kl_mean, result.kl_p99, result.kl_max, 100 * result.top1, ToText(result.a), ToText(result.b)));
+                  result.kl_mean, result.kl_p99, result.kl_max, 100 * result.top1, PerplexityText(result.a),
+                  PerplexityText(result.b)));
 }
 
 const RegisterVerb kPerplexity(

@@ -122,7 +122,7 @@ bool AsksForHelp(const std::vector<std::string>& words) {
   return std::any_of(words.begin(), end, [](const std::string& word) { return word == "--help" || word == "-h"; });
 }
 
-int Run(const std::vector<std::string>& words) {
+int RunProgram(const std::vector<std::string>& words) {
   static CancelFlag cancel;
   CatchSignals(cancel);
   if (words.empty()) {
@@ -156,7 +156,7 @@ int Run(const std::vector<std::string>& words) {
 int main(int count, char** words) {
   // Libraries below may throw where memory ends; that is the one thing caught here.
   try {
-    return octet::cli::Run(std::vector<std::string>(words + 1, words + count));
+    return octet::cli::RunProgram(std::vector<std::string>(words + 1, words + count));
   } catch (const std::bad_alloc&) {
     std::fputs("octet: out of memory; try a smaller context or fewer users\n", stderr);
   } catch (const std::exception& error) {

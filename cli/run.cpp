@@ -83,7 +83,7 @@ Result<std::vector<int32_t>> ReadIds(const std::string& ids) {
   return ParseIds(text, ids);
 }
 
-Result<std::string> ReadPiped(const CancelFlag& cancel) {
+Result<std::string> ReadPipedPrompt(const CancelFlag& cancel) {
   if (::isatty(STDIN_FILENO) != 0) {
     return Fail(ErrorCode::kInvalidArgument,
                 "no prompt: give --prompt TEXT, --prompt-file FILE, --ids IDS, or pipe a text in");
@@ -104,7 +104,7 @@ Status CheckOneSource(const RunOptions& options) {
 
 Result<std::string> ReadPromptText(const RunOptions& options, const CancelFlag& cancel) {
   if (options.prompt) return *options.prompt;
-  if (options.prompt_file.empty()) return ReadPiped(cancel);
+  if (options.prompt_file.empty()) return ReadPipedPrompt(cancel);
   return ReadTextFile(options.prompt_file, kMostInputBytes);
 }
 

@@ -63,27 +63,27 @@ Result<Json> ReadChat(const std::string& text, const std::string& path, const To
   return inputs;
 }
 
-struct Tokens {
+struct TokenizedText {
   std::string text;
   std::vector<int32_t> ids;
 };
 
 // The template writes BOS itself, so that the tokenizer adds none.
-Result<Tokens> TokenizeChat(const std::string& text, const TokenizeOptions& options, const std::filesystem::path& model,
-                            const Tokenizer& tokenizer) {
+Result<TokenizedText> TokenizeChat(const std::string& text, const TokenizeOptions& options,
+                                   const std::filesystem::path& model, const Tokenizer& tokenizer) {
   const Json inputs = OCTET_TRY(ReadChat(text, options.chat, tokenizer));
   const ChatTemplate chat =
       OCTET_TRY(OpenTemplate(model, options.chat_template, FindMember(inputs, "tools") != nullptr));
   const std::vector<TextPiece> prompt = OCTET_TRY(chat.Render(inputs));
-  Tokens tokens;
+  TokenizedText tokens;
   for (const TextPiece& piece : prompt) tokens.text += piece.text;
   tokens.ids = options.no_special ? tokenizer.Encode(tokens.text, {.add_special = false, .parse_special = false})
                                   : tokenizer.EncodeMarked(prompt, /*add_special=*/false, chat.source());
   return tokens;
 }
 
-Tokens TokenizeText(std::string text, const TokenizeOptions& options, const Tokenizer& tokenizer) {
-  Tokens tokens;
+TokenizedText TokenizeText(std::string text, const TokenizeOptions& options, const Tokenizer& tokenizer) {
+  TokenizedText tokens;
   tokens.text = IsValidUtf8(text) ? std::move(text) : ReplaceInvalidUtf8(text);
   tokens.ids =
       tokenizer.Encode(tokens.text, {.add_special = !options.no_special, .parse_special = !options.no_special});
@@ -100,8 +100,8 @@ Status Tokenize(const TokenizeOptions& options, Invocation& call) {
   const Tokenizer tokenizer = OCTET_TRY(OpenTokenizer(call.word(0)));
   const bool is_chat = !options.chat.empty();
   std::string text = OCTET_TRY(ReadInput(is_chat ? options.chat : options.text, call.cancel()));
-  const Tokens tokens = is_chat ? OCTET_TRY(TokenizeChat(text, options, call.word(0), tokenizer))
-                                : TokenizeText(std::move(text), options, tokenizer);
+  const TokenizedText tokens = is_chat ? OCTET_TRY(TokenizeChat(text, options, call.word(0), tokenizer))
+                                       : TokenizeText(std::move(text), options, tokenizer);
   if (call.json()) return call.PrintJson({{"text", tokens.text}, {"ids", tokens.ids}});
   std::string out;
   for (const int32_t id : tokens.ids) out += Cat(id, "\t", Dump(tokenizer.Decode(std::span(&id, 1))), "\n");

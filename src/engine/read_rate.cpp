@@ -12,6 +12,8 @@
 namespace octet {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 constexpr size_t kLine = 64;
 constexpr size_t kBytesRead = size_t{1} << 28;  // at least, so that a little memory isn't over within a tick
 constexpr int kLeastTimes = 3;
@@ -42,7 +44,6 @@ Result<ReadRate> ReadRate::Create(size_t bytes) {
 }
 
 double ReadRate::Measure(ThreadPool& pool) const {
-  using Clock = std::chrono::steady_clock;
   const size_t bytes = buffer_->size();
   const int times = std::max(kLeastTimes, static_cast<int>(kBytesRead / bytes));
   std::atomic<uint64_t> sink{0};

@@ -13,6 +13,8 @@
 namespace octet {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 // The sequences of one test and their pages.
 class Bench {
  public:
@@ -138,7 +140,6 @@ double SortedMedian(std::vector<double>& values) {
 
 Result<Speed> MeasureSpeed(const Decoder& decoder, nn::ExecutionContext& context, const SpeedTest& test,
                            const CancelFlag& cancel) {
-  using Clock = std::chrono::steady_clock;
   Bench bench = OCTET_TRY(Bench::Create(decoder, context, test));
   OCTET_TRY(bench.Fill(cancel));
   OCTET_TRY(bench.RunOnce(cancel));

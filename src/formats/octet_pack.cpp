@@ -26,12 +26,12 @@ struct Header {
 };
 static_assert(sizeof(Header) == kHeaderBytes);
 
-struct Entry {
+struct TableEntry {
   uint64_t offset = 0;
   uint64_t size = 0;
   uint64_t name_size = 0;
 };
-static_assert(sizeof(Entry) == kEntryBytes);
+static_assert(sizeof(TableEntry) == kEntryBytes);
 
 // FNV-1a of 64 bits over the header, its checksum taken as 0, and the table. Finds damage, not malice.
 uint64_t Checksum(Header header, std::span<const std::byte> table) {
@@ -102,7 +102,7 @@ Result<std::vector<OctetPackSection>> ReadOctetPackTable(std::span<const std::by
   std::span<const std::byte> table = OCTET_TRY(ReadTable(header, file, where));
   std::vector<OctetPackSection> sections;
   for (uint32_t i = 0; i < header.section_count; ++i) {
-    Entry entry;
+    TableEntry entry;
     if (table.size() < sizeof entry)
       return Fail(ErrorCode::kCorrupt, where, ": the table ends before section ", i, " of ", header.section_count);
     std::memcpy(&entry, table.data(), sizeof entry);
@@ -216,7 +216,7 @@ Status OctetPackWriter::Commit() {
   CloseSection();
   std::string table;
   for (const OctetPackSection& section : sections_) {
-    const Entry entry = {section.offset, section.size, section.name.size()};
+    const TableEntry entry = {section.offset, section.size, section.name.size()};
     table.append(reinterpret_cast<const char*>(&entry), sizeof entry).append(section.name);
   }
   Header header;

@@ -17,10 +17,6 @@ bool StandsAlone(std::string_view text, size_t begin, size_t end) {
   return (begin == 0 || !IsWordAt(text, PreviousUtf8(text, begin))) && (end == text.size() || !IsWordAt(text, end));
 }
 
-bool IsSpaceAt(std::string_view text, size_t at) {
-  return (CharClassOf(DecodeUtf8(text, at).code_point) & kSpace) != 0;
-}
-
 // Elements that vocabularies hold for the text of web pages. `s` is not among them: it opens Llama's prompts.
 constexpr std::string_view kHtmlElements[] = {"table", "caption", "thead",      "tbody",  "tfoot", "tr",  "th",  "td",
                                               "h1",    "h2",      "h3",         "h4",     "h5",    "h6",  "b",   "i",

@@ -12,7 +12,7 @@ namespace {
 // Up to here the scan for the best pair costs less than a heap.
 constexpr size_t kShortWord = 32;
 
-constexpr std::string_view kBar = "\u2581";
+constexpr std::string_view kVisibleSpace = "\u2581";
 
 bool IsHeld(const TokenGuard* guard, int32_t id) { return guard != nullptr && guard->Holds(id); }
 
@@ -54,7 +54,7 @@ Result<BpeModel> BpeModel::Make(const TokenizerParts& parts, const Vocabulary& v
 
 void BpeModel::FindBarJoins(const TokenizerParts& parts) {
   cuts_at_bars_ = !byte_level_ && !ignore_merges_ && subword_prefix_.empty() && word_suffix_.empty() &&
-                  vocabulary_->FindOr(kBar, -1) >= 0;
+                  vocabulary_->FindOr(kVisibleSpace, -1) >= 0;
   // The texts of these tokens aren't what they stand for; merges with them tell nothing about bytes.
   std::vector<bool> stand_in(vocabulary_->size());
   const auto mark = [&stand_in](int32_t id) {
@@ -67,7 +67,7 @@ void BpeModel::FindBarJoins(const TokenizerParts& parts) {
     if (left.empty() || stand_in[static_cast<size_t>(pair.left)] || stand_in[static_cast<size_t>(pair.right)])
       cuts_at_bars_ = false;
     if (!cuts_at_bars_) return;
-    if (right.starts_with(kBar)) joins_bar_[static_cast<uint8_t>(left.back())] = true;
+    if (right.starts_with(kVisibleSpace)) joins_bar_[static_cast<uint8_t>(left.back())] = true;
   }
 }
 
@@ -76,7 +76,8 @@ void BpeModel::EncodeWord(std::string_view word, const TokenGuard* guard, BpeScr
   scratch.guard = guard;
   size_t begin = 0;
   if (cuts_at_bars_) {
-    for (size_t bar = word.find(kBar, 1); bar != std::string_view::npos; bar = word.find(kBar, bar + 1)) {
+    for (size_t bar = word.find(kVisibleSpace, 1); bar != std::string_view::npos;
+         bar = word.find(kVisibleSpace, bar + 1)) {
       if (joins_bar_[static_cast<uint8_t>(word[bar - 1])]) continue;
       EncodePart(word.substr(begin, bar - begin), scratch, ids);
       begin = bar;

@@ -274,11 +274,11 @@ Result<std::string> TokenizerJsonFromGguf(const GgufFile& file) {
 Json TokenizerConfigFromGguf(const GgufFile& file) {
   Json config = {{"tokenizer_class", "PreTrainedTokenizerFast"}, {"clean_up_tokenization_spaces", false}};
   const Result<std::vector<std::string_view>> tokens = file.GetStrings("tokenizer.ggml.tokens");
-  constexpr std::pair<std::string_view, std::string_view> kNames[] = {
+  constexpr std::pair<std::string_view, std::string_view> kTokenIds[] = {
       {"bos_token", "bos_token_id"},     {"eos_token", "eos_token_id"}, {"unk_token", "unknown_token_id"},
       {"pad_token", "padding_token_id"}, {"cls_token", "cls_token_id"}, {"sep_token", "seperator_token_id"},
       {"mask_token", "mask_token_id"}};
-  for (const auto& [name, key] : kNames) {
+  for (const auto& [name, key] : kTokenIds) {
     const Result<int64_t> id = file.GetInteger(Cat("tokenizer.ggml.", key));
     if (tokens && id && *id >= 0 && static_cast<uint64_t>(*id) < tokens->size())
       config[std::string(name)] = std::string((*tokens)[static_cast<size_t>(*id)]);

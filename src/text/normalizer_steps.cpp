@@ -11,10 +11,6 @@
 namespace octet {
 namespace {
 
-bool IsSpaceAt(std::string_view text, size_t at) {
-  return (CharClassOf(DecodeUtf8(text, at).code_point) & kSpace) != 0;
-}
-
 size_t GraphemeEnd(std::string_view text, size_t at) {
   Utf8Char c = DecodeUtf8(text, at);
   utf8proc_int32_t state = 0;

@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "text/utf8.h"
+
 namespace octet {
 
 enum CharClass : uint16_t {
@@ -49,6 +51,11 @@ class CharClasses {
 };
 
 inline uint16_t CharClassOf(uint32_t code_point) { return CharClasses()(code_point); }
+
+// Of the character that begins at a byte of valid UTF-8.
+inline bool IsSpaceAt(std::string_view text, size_t at) {
+  return (CharClassOf(DecodeUtf8(text, at).code_point) & kSpace) != 0;
+}
 
 inline bool IsAsciiPunctuation(uint32_t c) {
   return (c >= 0x21 && c <= 0x2F) || (c >= 0x3A && c <= 0x40) || (c >= 0x5B && c <= 0x60) || (c >= 0x7B && c <= 0x7E);

@@ -70,11 +70,6 @@ std::string CheckJson(const std::string& text, const std::string& output) {
   return value == expected ? "" : pointer + " is " + value.dump() + ", " + wanted + " is expected";
 }
 
-std::string Content(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
-
 std::string CheckSame(const std::string& text, const std::filesystem::path& directory) {
   std::istringstream names(text);
   std::string first, second;

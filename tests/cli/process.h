@@ -25,6 +25,9 @@ struct Outcome {
   std::string errors;
 };
 
+// What a file holds; nothing where there is none.
+std::string Content(const std::filesystem::path& path);
+
 Outcome RunCommand(const Command& command);
 
 }  // namespace octet::scenario

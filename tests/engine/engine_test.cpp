@@ -13,15 +13,12 @@
 #include "octet/model.h"
 #include "octet/session.h"
 #include "tests/base/temporary_directory.h"
+#include "tests/models/golden_model.h"
 
 namespace octet {
 namespace {
 
 using testing::HasSubstr;
-
-std::filesystem::path GoldenModel(const std::string& name) {
-  return std::filesystem::path(OCTET_SOURCE_DIR) / "tests/golden/models" / name;
-}
 
 std::unique_ptr<Engine> OpenGolden(const std::filesystem::path& path, EngineOptions options = {}) {
   if (options.threads == 0) options.threads = 2;

@@ -18,13 +18,10 @@
 #include "engine/session.h"
 #include "models/hf_config.h"
 #include "tests/base/temporary_directory.h"
+#include "tests/models/golden_model.h"
 
 namespace octet {
 namespace {
-
-std::filesystem::path GoldenModel(const std::string& name) {
-  return std::filesystem::path(OCTET_SOURCE_DIR) / "tests/golden/models" / name;
-}
 
 std::filesystem::path PackOf(const ModelFiles& files, const std::filesystem::path& directory) {
   Progress progress;

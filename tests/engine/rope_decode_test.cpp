@@ -8,7 +8,7 @@
 namespace octet {
 namespace {
 
-constexpr size_t kPrompt = 24;  // as tools/golden/rope_decode.py has it
+constexpr size_t kGoldenPrompt = 24;  // as tools/golden/rope_decode.py has it
 
 // Feeds a sequence the golden ids as if it had chosen them; at most `chunk` tokens in a pass.
 class ForcedAnswer {
@@ -21,7 +21,7 @@ class ForcedAnswer {
     const size_t vocab = model_.decoder.spec().vocab;
     PagePool pool = Must(PagePool::Create(model_.decoder.kv_layout().page_bytes(), 8));
     Request request;
-    request.prompt.assign(ids_.begin(), ids_.begin() + kPrompt);
+    request.prompt.assign(ids_.begin(), ids_.begin() + kGoldenPrompt);
     request.options.ignore_eos = true;
     const SequenceLimits limits{.context = ids_.size() + 2,
                                 .vocab = vocab,
@@ -57,7 +57,7 @@ TEST(RopeDecode, AnswersPastTheLengthWhereAnglesChangeEqualTheReference) {
       const std::vector<float> want = ReadGoldenFloats(name, "decode.safetensors"),
                                got = ForcedAnswer(name, *tier).Logits(512);
       ASSERT_EQ(got.size(), want.size());
-      const size_t rows = ReadGolden(name).ids.size() - kPrompt + 1, vocab = want.size() / rows;
+      const size_t rows = ReadGolden(name).ids.size() - kGoldenPrompt + 1, vocab = want.size() / rows;
       for (size_t row = 0; row < rows; ++row) {
         EXPECT_LT(
             RelativeError(std::span(got).subspan(row * vocab, vocab), std::span(want).subspan(row * vocab, vocab)),

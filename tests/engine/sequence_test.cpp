@@ -14,23 +14,24 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-constexpr size_t kVocab = 8;
+constexpr size_t kFewTokens = 8;
 
 class SequenceTest : public testing::Test {
  protected:
   Result<Sequence> Make(size_t prompt, GenerateOptions options, size_t cached = 0) {
     Request request;
-    for (size_t i = 0; i < prompt; ++i) request.prompt.push_back(static_cast<int32_t>(i % kVocab));
+    for (size_t i = 0; i < prompt; ++i) request.prompt.push_back(static_cast<int32_t>(i % kFewTokens));
     request.options = std::move(options);
     PageTable pages(pool_, context_);
     EXPECT_TRUE(pages.Cover(cached).has_value());
-    const SequenceLimits limits{.context = context_, .vocab = kVocab, .end_tokens = end_tokens_, .tokenizer = nullptr};
+    const SequenceLimits limits{
+        .context = context_, .vocab = kFewTokens, .end_tokens = end_tokens_, .tokenizer = nullptr};
     return Sequence::Create(std::move(request), limits, std::move(pages), cached);
   }
 
   // Lets the sequence choose `token` next.
   static Status Choose(Sequence& sequence, int32_t token) {
-    std::vector<float> logits(kVocab);
+    std::vector<float> logits(kFewTokens);
     logits[static_cast<size_t>(token)] = 1;
     const Decoder::Run run = OCTET_TRY(sequence.NextRun(1000));
     return sequence.Advance(run, logits.data());
@@ -49,11 +50,11 @@ TEST_F(SequenceTest, PromptIsCutIntoRunsAndOnlyTheLastWantsLogits) {
     ASSERT_TRUE(run.has_value());
     EXPECT_EQ(run->first_position, position);
     EXPECT_EQ(run->tokens.size(), count);
-    EXPECT_EQ(run->tokens[0], static_cast<int32_t>(position % kVocab));
+    EXPECT_EQ(run->tokens[0], static_cast<int32_t>(position % kFewTokens));
     EXPECT_EQ(run->logits_from, position == 40 ? count - 1 : count);
     EXPECT_GE(run->pages.size(), nn::KvLayout::PagesFor(position + count));
     EXPECT_EQ(run->prompt_length, 50u);
-    const std::vector<float> logits(kVocab);
+    const std::vector<float> logits(kFewTokens);
     ASSERT_TRUE(sequence->Advance(*run, logits.data()).has_value());
     position += count;
   }

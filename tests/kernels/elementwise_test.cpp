@@ -241,7 +241,7 @@ TEST_P(Pack, RowOfZerosHasTheScaleOne) {
   EXPECT_EQ(Run(tier(), &KernelTable::pack_activations_e4m3, 2, x, 1, 20, 20).scales[0], 1);
 }
 
-OCTET_FOR_EVERY_TIER(Pack);
+OCTET_FOR_EVERY_TIER_AND_TWIN(Pack);
 
 }  // namespace
 }  // namespace octet::kernels

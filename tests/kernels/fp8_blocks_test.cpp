@@ -163,7 +163,7 @@ TEST_P(Fp8BlocksOnEveryTier, DenormalScalesAndSumsAreZeros) {
   EXPECT_EQ(AllBits(product.out), AllBits(definition.out));
 }
 
-OCTET_FOR_EVERY_TIER(Fp8BlocksOnEveryTier);
+OCTET_FOR_EVERY_TIER_AND_TWIN(Fp8BlocksOnEveryTier);
 
 }  // namespace
 }  // namespace octet::kernels

@@ -227,7 +227,7 @@ TEST_P(GemmInt8, EveryNvfp4CodeAndScaleHasItsValue) {
   }
 }
 
-OCTET_FOR_EVERY_TIER(GemmInt8);
+OCTET_FOR_EVERY_TIER_AND_TWIN(GemmInt8);
 
 }  // namespace
 }  // namespace octet::kernels

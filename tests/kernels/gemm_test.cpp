@@ -197,7 +197,7 @@ TEST_P(Gemm, OddElementOfABf16PairEntersFirst) {
   EXPECT_EQ(out, 1);
 }
 
-OCTET_FOR_EVERY_TIER(Gemm);
+OCTET_FOR_EVERY_TIER_AND_TWIN(Gemm);
 
 }  // namespace
 }  // namespace octet::kernels

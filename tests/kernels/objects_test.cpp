@@ -39,9 +39,9 @@ TEST_P(TierObject, HasNoSymbolsThatOtherFilesShare) {
 #if !defined(__x86_64__)
   GTEST_SKIP() << "the tiers of this test are for x86-64";
 #endif
+  if (IsSanitized()) GTEST_SKIP() << "sanitizers add symbols of their own";
   const std::string symbols = Output("nm " + kObjects + GetParam() + ".cpp.o");
   if (symbols.empty()) GTEST_SKIP() << "nm is missing, or the library was built elsewhere";
-  if (IsSanitized()) GTEST_SKIP() << "sanitizers add symbols of their own";
   std::istringstream lines(symbols);
   for (std::string line; std::getline(lines, line);) {
     // Address (16 digits or blanks), a letter, the name.
@@ -121,10 +121,10 @@ TEST_P(Disassembly, LoopsOfMicroKernelsCallNothingAndReadNoStack) {
 #if !defined(__x86_64__)
   GTEST_SKIP() << "the tiers of this test are for x86-64";
 #endif
+  if (IsSanitized()) GTEST_SKIP() << "sanitized code is not the code that users run";
   const MicroKernel& kernel = GetParam();
   const std::string text = Output("objdump -d --no-show-raw-insn " + kObjects + kernel.object + ".cpp.o");
   if (text.empty()) GTEST_SKIP() << "objdump is missing, or the library was built elsewhere";
-  if (IsSanitized()) GTEST_SKIP() << "sanitized code is not the code that users run";
   int loops = 0;
   for (const Function& function : Functions(text)) {
     if (function.name.find(kernel.function) == std::string::npos) continue;

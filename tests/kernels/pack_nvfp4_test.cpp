@@ -199,7 +199,7 @@ TEST_P(GemmNvfp4, RowsWithInfinityOrNanHaveProductsThatSaySo) {
     EXPECT_EQ(std::isnan(product.out[i]), i / 33 == 2 || i / 33 == 9) << i;
 }
 
-OCTET_FOR_EVERY_TIER(GemmNvfp4);
+OCTET_FOR_EVERY_TIER_AND_TWIN(GemmNvfp4);
 
 }  // namespace
 }  // namespace octet::kernels

@@ -83,6 +83,10 @@ class EveryTier : public testing::TestWithParam<const KernelTable*> {
 
 inline std::string TierName(const testing::TestParamInfo<const KernelTable*>& info) { return info.param->name; }
 
-#define OCTET_FOR_EVERY_TIER(Suite) INSTANTIATE_TEST_SUITE_P(, Suite, testing::ValuesIn(TestedTiers()), TierName)
+// Where the twin differs from the reference: products and how their inputs are packed.
+#define OCTET_FOR_EVERY_TIER_AND_TWIN(Suite) \
+  INSTANTIATE_TEST_SUITE_P(, Suite, testing::ValuesIn(TestedTiers()), TierName)
+#define OCTET_FOR_EVERY_TIER(Suite) \
+  INSTANTIATE_TEST_SUITE_P(, Suite, testing::ValuesIn(AvailableTiers().begin(), AvailableTiers().end()), TierName)
 
 }  // namespace octet::kernels

@@ -163,13 +163,13 @@ void PackRows(const KernelTable::PackArgs& args, Code&& code) {
   }
 }
 
-void PackBf16(const KernelTable::PackArgs& args) {
+void TwinPackBf16(const KernelTable::PackArgs& args) {
   if (Int4Group(args.weights) != 0) return AvailableTiers().front()->pack_activations_bf16(args);
   PackRows(args, [](size_t, size_t, float x) { return ToBf16(x); });
 }
 
 // The reference's codes times the scales of their blocks.
-void PackNvfp4(const KernelTable::PackArgs& args) {
+void TwinPackNvfp4(const KernelTable::PackArgs& args) {
   constexpr size_t kWords = GroupWords(ActivationFormat::kNvfp4);
   std::vector<std::byte> blocks(ActivationBytes(ActivationFormat::kNvfp4, args.rows, args.padded_depth));
   KernelTable::PackArgs in_blocks = args;
@@ -195,7 +195,7 @@ void PackNvfp4(const KernelTable::PackArgs& args) {
   PackRows(in_blocks, [](size_t, size_t, float x) { return ToBf16(x); });
 }
 
-void PackE4M3(const KernelTable::PackArgs& args) {
+void TwinPackE4M3(const KernelTable::PackArgs& args) {
   for (size_t row = RowBlockBegin(args.rows, args.first_block); row < RowBlockBegin(args.rows, args.end_block); ++row) {
     float greatest = 0;
     for (size_t k = 0; k < args.depth; ++k) greatest = std::max(greatest, std::fabs(args.x[row * args.stride + k]));
@@ -205,7 +205,7 @@ void PackE4M3(const KernelTable::PackArgs& args) {
 }
 
 // The reference's scales; its packed codes go nowhere.
-void PackE4M3Blocks(const KernelTable::PackArgs& args) {
+void TwinPackE4M3Blocks(const KernelTable::PackArgs& args) {
   std::vector<std::byte> blocks(ActivationBytes(ActivationFormat::kBf16, args.rows, args.padded_depth));
   KernelTable::PackArgs in_blocks = args;
   in_blocks.packed = blocks.data();
@@ -217,13 +217,13 @@ void PackE4M3Blocks(const KernelTable::PackArgs& args) {
 
 bool IsTiledInt8(WeightFormat weights, size_t rows) { return weights == WeightFormat::kInt8 && rows > kRowBlock; }
 
-void GemmInt8(const GemmArgs& args) {
+void TwinGemmInt8(const GemmArgs& args) {
   constexpr WeightFormat kFormat = WeightFormat::kInt8;
   IsTiledInt8(kFormat, args.rows) ? GemmInt8Tiles(args) : AvailableTiers().front()->gemm_int8[Int8Index(kFormat)](args);
 }
 
 // The reference's codes and start values, each at its place before the tiles.
-void PackInt8(const KernelTable::PackArgs& args) {
+void TwinPackInt8(const KernelTable::PackArgs& args) {
   const KernelTable& reference = *AvailableTiers().front();
   if (!IsTiledInt8(args.weights, args.rows)) return reference.pack_activations_int8(args);
   std::vector<std::byte> blocks(Int8ActivationBytes(args.weights, args.rows, args.padded_depth));
@@ -258,13 +258,13 @@ const KernelTable& TileTwin() {
     out.gemm[static_cast<size_t>(WeightFormat::kE4M3Block)] = GemmTiles<WeightFormat::kE4M3Block>;
     out.gemm[static_cast<size_t>(WeightFormat::kNvfp4)] = GemmTiles<WeightFormat::kNvfp4>;
     out.gemm[static_cast<size_t>(WeightFormat::kInt8)] = GemmTiles<WeightFormat::kInt8>;
-    out.gemm_int8[Int8Index(WeightFormat::kInt8)] = GemmInt8;
+    out.gemm_int8[Int8Index(WeightFormat::kInt8)] = TwinGemmInt8;
     out.gemm_nvfp4 = GemmTiles<WeightFormat::kNvfp4>;
-    out.pack_activations_int8 = PackInt8;
-    out.pack_activations_nvfp4 = PackNvfp4;
-    out.pack_activations_bf16 = PackBf16;
-    out.pack_activations_e4m3 = PackE4M3;
-    out.pack_activations_e4m3_blocks = PackE4M3Blocks;
+    out.pack_activations_int8 = TwinPackInt8;
+    out.pack_activations_nvfp4 = TwinPackNvfp4;
+    out.pack_activations_bf16 = TwinPackBf16;
+    out.pack_activations_e4m3 = TwinPackE4M3;
+    out.pack_activations_e4m3_blocks = TwinPackE4M3Blocks;
     return out;
   }();
   return twin;

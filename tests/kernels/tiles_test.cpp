@@ -5,13 +5,13 @@
 namespace octet::kernels {
 namespace {
 
-struct Shape {
+struct TileShape {
   size_t rows, columns, depth;
 };
 
 class TiledProduct {
  public:
-  TiledProduct(WeightFormat format, const Shape& shape)
+  TiledProduct(WeightFormat format, const TileShape& shape)
       : format_(format),
         shape_(shape),
         x_(RandomFloats(shape.rows * shape.depth, 1)),
@@ -66,7 +66,7 @@ class TiledProduct {
 
  private:
   WeightFormat format_;
-  Shape shape_;
+  TileShape shape_;
   std::vector<float> x_, weights_;
   std::vector<uint8_t> codes_;
   std::vector<float> scales_;
@@ -74,8 +74,8 @@ class TiledProduct {
 };
 
 // Ends within a tile, at one, within a part of 640 and beyond; 1 to 17 rows of a last block, and more than 512.
-constexpr Shape kShapes[] = {{1, 33, 1},   {1, 64, 1400}, {15, 40, 32},   {16, 32, 64}, {17, 32, 640},
-                             {31, 7, 642}, {33, 32, 700}, {48, 96, 1290}, {530, 35, 70}};
+constexpr TileShape kTileShapes[] = {{1, 33, 1},   {1, 64, 1400}, {15, 40, 32},   {16, 32, 64}, {17, 32, 640},
+                                     {31, 7, 642}, {33, 32, 700}, {48, 96, 1290}, {530, 35, 70}};
 
 constexpr WeightFormat kTiledFormats[] = {WeightFormat::kBf16, WeightFormat::kE4M3, WeightFormat::kE4M3Block,
                                           WeightFormat::kNvfp4};
@@ -88,7 +88,7 @@ double Norm(const std::vector<float>& x) {
 
 TEST(Tiles, TheTwinIsWithinTheNormBoundOfTheReference) {
   for (const WeightFormat format : kTiledFormats) {
-    for (const Shape& shape : kShapes) {
+    for (const TileShape& shape : kTileShapes) {
       for (const bool is_rounded : {false, true}) {
         const TiledProduct product(format, shape);
         const std::vector<float> got = product.Run(TileTwin(), is_rounded);
@@ -107,7 +107,7 @@ TEST(Tiles, TheProcessorsTilesHaveTheBitsOfTheTwin) {
     GTEST_SKIP() << "this CPU has no " << missing;
   const KernelTable& tier = *AvailableTiers().back();
   for (const WeightFormat format : kTiledFormats) {
-    for (const Shape& shape : kShapes) {
+    for (const TileShape& shape : kTileShapes) {
       for (const bool is_rounded : {false, true}) {
         const TiledProduct product(format, shape);
         EXPECT_EQ(AllBits(product.Run(tier, is_rounded)), AllBits(product.Run(TileTwin(), is_rounded)))

@@ -27,25 +27,26 @@ class LastRows : public Decoder::Observer {
 };
 
 class EveryModelAndTier : public testing::TestWithParam<std::tuple<std::string, size_t>> {
+ public:
+  static std::string CaseName(const testing::TestParamInfo<ParamType>& test) {
+    return std::get<0>(test.param) + "_" + kernels::AvailableTiers()[std::get<1>(test.param)]->name;
+  }
+
  protected:
   std::string Name() const { return std::get<0>(GetParam()); }
   const kernels::KernelTable& Tier() const { return *kernels::AvailableTiers()[std::get<1>(GetParam())]; }
 };
 
-std::string CaseName(const testing::TestParamInfo<std::tuple<std::string, size_t>>& test) {
-  return std::get<0>(test.param) + "_" + kernels::AvailableTiers()[std::get<1>(test.param)]->name;
-}
-
 auto EveryTier() { return testing::Range(size_t{0}, kernels::AvailableTiers().size()); }
 
 INSTANTIATE_TEST_SUITE_P(Models, EveryModelAndTier, testing::Combine(testing::ValuesIn(GoldenModels()), EveryTier()),
-                         CaseName);
+                         EveryModelAndTier::CaseName);
 
 // Models that between them have every mechanism: groups, windows, biases, caps, two ropes, one that depends on length.
 class MechanismsAndTiers : public EveryModelAndTier {};
 INSTANTIATE_TEST_SUITE_P(Models, MechanismsAndTiers,
                          testing::Combine(testing::Values("llama3", "qwen2", "phi3_long", "gemma3"), EveryTier()),
-                         CaseName);
+                         EveryModelAndTier::CaseName);
 
 TEST_P(EveryModelAndTier, Fp32LogitsAndHiddenStatesEqualTheReference) {
   const Golden golden = ReadGolden(Name());

@@ -21,6 +21,11 @@ namespace octet {
 
 class EditableWeights : public testing::Test {
  protected:
+  // The matrix that the tests of codes change, 64 x 96 in llama3, and what quantised checkpoints have instead.
+  static inline const std::string kModule = "model.layers.0.mlp.down_proj";
+  static inline const std::string kWeight = kModule + ".weight", kPacked = kModule + ".weight_packed",
+                                  kScale = kModule + ".weight_scale";
+
   void SetUp() override { Use("llama3"); }
   void Use(const std::string& name) {
     checkpoint = Must(Checkpoint::Open(GoldenModel(name)));
@@ -32,7 +37,6 @@ class EditableWeights : public testing::Test {
   Result<CheckpointWeights> Open(ComputeType compute = ComputeType::kAuto) {
     return CheckpointWeights::Open(checkpoint, spec, compute, pool);
   }
-  // The matrix that the tests of codes change, 64 x 96 in llama3.
   Result<PackedMatrix> Down() {
     CheckpointWeights weights = OCTET_TRY(Open());
     return weights.Matrix("layers.0.ffn.down");

@@ -31,8 +31,6 @@ void Widen(Checkpoint& checkpoint, EditableSource& source) {
   }
 }
 
-const std::string kWeight = "model.layers.0.mlp.down_proj.weight";  // 64 x 300
-
 class Fp8Blocks : public EditableWeights {
  protected:
   void SetUp() override {

@@ -14,7 +14,7 @@ namespace {
 using nn::ActivationMode;
 
 // Beyond a page, the windows of gemma3 and the original length of phi3_long's rope.
-constexpr size_t kTokens = 44;
+constexpr size_t kFp8Tokens = 44;
 constexpr size_t kGoldenTokens = 8;
 
 // Every matrix in E4M3, or layers and parts of layers in different formats.
@@ -29,12 +29,18 @@ bool IsChosen(const std::string& tensor, Choice choice) {
 }
 
 class Fp8Forward : public testing::TestWithParam<std::tuple<std::string, Choice, const kernels::KernelTable*>> {
+ public:
+  static std::string CaseName(const testing::TestParamInfo<ParamType>& test) {
+    const auto& [model, choice, tier] = test.param;
+    return model + (choice == Choice::kAll ? "_all_" : "_mixed_") + tier->name;
+  }
+
  protected:
   void SetUp() override {
     const auto& [model, choice, tier] = GetParam();
     tier_ = tier;
     ids_ = ReadGolden(model).ids;
-    ids_.resize(kTokens);
+    ids_.resize(kFp8Tokens);
     checkpoint_ = Must(Checkpoint::Open(GoldenModel(model)));
     auto source = std::make_shared<EditableSource>(*checkpoint_.tensors);
     for (const TensorInfo& info : checkpoint_.tensors->tensors()) {
@@ -75,18 +81,13 @@ class Fp8Forward : public testing::TestWithParam<std::tuple<std::string, Choice,
   std::shared_ptr<EditableSource> source_;
 };
 
-std::string CaseName(const testing::TestParamInfo<Fp8Forward::ParamType>& test) {
-  const auto& [model, choice, tier] = test.param;
-  return model + (choice == Choice::kAll ? "_all_" : "_mixed_") + tier->name;
-}
-
 // Between them: joined tensors, biases, norms of heads and behind branches, caps of windows, two ropes, tied heads.
 INSTANTIATE_TEST_SUITE_P(Models, Fp8Forward,
                          testing::Combine(testing::Values("llama3", "qwen2", "phi3_long", "gemma3"),
                                           testing::Values(Choice::kAll, Choice::kMixed),
                                           testing::ValuesIn(kernels::AvailableTiers().begin(),
                                                             kernels::AvailableTiers().end())),
-                         CaseName);
+                         Fp8Forward::CaseName);
 
 TEST_P(Fp8Forward, LogitsWithBf16ActivationsStayWithinANormBoundOfTheDecodedWeights) {
   EXPECT_LT(RelativeError(Got(ActivationMode::kBf16, 1, ids_.size()), Want()), Bf16Bound());
@@ -105,7 +106,7 @@ INSTANTIATE_TEST_SUITE_P(
     Models, Fp8Golden,
     testing::Combine(testing::Values("llama3", "qwen2", "phi3_long", "gemma3"), testing::Values(Choice::kAll),
                      testing::ValuesIn(kernels::AvailableTiers().begin(), kernels::AvailableTiers().end())),
-    CaseName);
+    Fp8Forward::CaseName);
 
 TEST_P(Fp8Golden, LogitsWithE4M3ActivationsEqualTheReference) {
   const std::vector<float> golden = ReadGoldenFloats(std::get<0>(GetParam()), "fp8_forward.safetensors");

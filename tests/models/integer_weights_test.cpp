@@ -12,10 +12,6 @@ namespace {
 using kernels::WeightFormat;
 using testing::HasSubstr;
 
-const std::string kModule = "model.layers.0.mlp.down_proj";  // 64 x 96 in llama3
-const std::string kWeight = kModule + ".weight", kPacked = kModule + ".weight_packed",
-                  kScale = kModule + ".weight_scale";
-
 class IntegerWeights : public EditableWeights {
  protected:
   void Declare(const Json& groups) {
@@ -269,6 +265,12 @@ TEST_F(IntegerWeights, WhatWouldChangeTheCodesIsRefused) {
 constexpr int kWithZeros = 40;  // bits, with zero points
 
 class IntegerForward : public testing::TestWithParam<std::tuple<std::string, int, const kernels::KernelTable*>> {
+ public:
+  static std::string CaseName(const testing::TestParamInfo<ParamType>& test) {
+    const auto& [model, bits, tier] = test.param;
+    return Cat(model, "_int", bits == kWithZeros ? "4_zeros" : Cat(bits), "_", tier->name);
+  }
+
  protected:
   void SetUp() override {
     const auto& [model, bits, tier] = GetParam();
@@ -306,17 +308,12 @@ class IntegerForward : public testing::TestWithParam<std::tuple<std::string, int
   Checkpoint checkpoint_, decoded_;
 };
 
-std::string CaseName(const testing::TestParamInfo<IntegerForward::ParamType>& test) {
-  const auto& [model, bits, tier] = test.param;
-  return Cat(model, "_int", bits == kWithZeros ? "4_zeros" : Cat(bits), "_", tier->name);
-}
-
 // Between them: groups that divide and short ones, biases, fused tensors, tied heads.
 INSTANTIATE_TEST_SUITE_P(
     Models, IntegerForward,
     testing::Combine(testing::Values("llama3", "qwen2", "phi3_short", "gemma3"), testing::Values(4, 8, kWithZeros),
                      testing::ValuesIn(kernels::AvailableTiers().begin(), kernels::AvailableTiers().end())),
-    CaseName);
+    IntegerForward::CaseName);
 
 TEST_P(IntegerForward, LogitsStayWithinANormBoundOfTheDecodedWeights) {
   const std::vector<float> want = Want();

@@ -17,7 +17,7 @@ namespace {
 using kernels::WeightFormat;
 using nn::ActivationMode;
 
-constexpr size_t kTokens = 44;
+constexpr size_t kMixedTokens = 44;
 
 // One matrix of a checkpoint, in another format.
 struct Recoded {
@@ -138,10 +138,10 @@ class MixedFormats : public testing::TestWithParam<std::tuple<std::string, const
   }
   std::vector<int32_t> Ids() const {
     std::vector<int32_t> ids = ReadGolden(std::get<0>(GetParam())).ids;
-    ids.resize(kTokens);
+    ids.resize(kMixedTokens);
     return ids;
   }
-  std::vector<float> Want() const { return Model(true, 1)->Logits(Ids(), kTokens); }
+  std::vector<float> Want() const { return Model(true, 1)->Logits(Ids(), kMixedTokens); }
   std::vector<float> Got(ActivationMode mode, size_t threads, size_t chunk) const {
     const std::unique_ptr<TinyModel> model = Model(false, threads);
     model->context.activations = mode;
@@ -164,22 +164,22 @@ INSTANTIATE_TEST_SUITE_P(Models, MixedFormats,
                          });
 
 TEST_P(MixedFormats, LogitsWithBf16ActivationsStayWithinANormBoundOfTheDecodedWeights) {
-  EXPECT_LT(RelativeError(Got(ActivationMode::kBf16, 1, kTokens), Want()), Bf16Bound());
+  EXPECT_LT(RelativeError(Got(ActivationMode::kBf16, 1, kMixedTokens), Want()), Bf16Bound());
 }
 
 // A row of up to 252 inputs is rounded by less than 1 / 16 of its norm: each by 1 / 254 of the largest. The errors of a
 // layer's four products are independent of each other, so that their squares add up.
 TEST_P(MixedFormats, LogitsWithInt8ActivationsStayWithinANormBoundOfTheDecodedWeights) {
-  const std::vector<float> rounded = Got(ActivationMode::kInt8, 1, kTokens);
+  const std::vector<float> rounded = Got(ActivationMode::kInt8, 1, kMixedTokens);
   EXPECT_LT(RelativeError(rounded, Want()), std::sqrt(4 * Layers() + 1) / 16 + Bf16Bound());
-  EXPECT_NE(rounded, Got(ActivationMode::kBf16, 1, kTokens));
-  EXPECT_EQ(rounded, Got(ActivationMode::kAuto, 1, kTokens));
+  EXPECT_NE(rounded, Got(ActivationMode::kBf16, 1, kMixedTokens));
+  EXPECT_EQ(rounded, Got(ActivationMode::kAuto, 1, kMixedTokens));
 }
 
 TEST_P(MixedFormats, LogitsAreTheSameBitsForAnyThreadsAndCuts) {
   for (const ActivationMode mode : {ActivationMode::kInt8, ActivationMode::kBf16}) {
-    const std::vector<float> whole = Got(mode, 1, kTokens);
-    EXPECT_EQ(Got(mode, 2, kTokens), whole);
+    const std::vector<float> whole = Got(mode, 1, kMixedTokens);
+    EXPECT_EQ(Got(mode, 2, kMixedTokens), whole);
     for (const size_t chunk : ChunksFor(*std::get<1>(GetParam())))
       EXPECT_EQ(Got(mode, 2, chunk), whole) << "chunks of " << chunk;
   }

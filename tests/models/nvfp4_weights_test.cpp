@@ -10,11 +10,10 @@ namespace {
 using kernels::WeightFormat;
 using testing::HasSubstr;
 
-const std::string kModule = "model.layers.0.mlp.down_proj";  // 64 x 96 in llama3
-const std::string kWeight = kModule + ".weight", kPacked = kModule + ".weight_packed",
-                  kScale = kModule + ".weight_scale", kGlobal = kModule + ".weight_global_scale";
-
-class Nvfp4Weights : public EditableWeights {};
+class Nvfp4Weights : public EditableWeights {
+ protected:
+  static inline const std::string kGlobal = kModule + ".weight_global_scale";
+};
 
 TEST_F(Nvfp4Weights, CodesAndScalesKeepTheirValues) {
   source->QuantiseNvfp4(kWeight);
@@ -118,6 +117,11 @@ TEST_F(Nvfp4Weights, CodesOfAnotherShapeAreNamedWithBoth) {
 
 // Forward pass in every tier: every matrix in NVFP4 but one of a pair that is joined otherwise.
 class Nvfp4Forward : public testing::TestWithParam<std::tuple<std::string, const kernels::KernelTable*>> {
+ public:
+  static std::string CaseName(const testing::TestParamInfo<ParamType>& test) {
+    return Cat(std::get<0>(test.param), "_", std::get<1>(test.param)->name);
+  }
+
  protected:
   void SetUp() override {
     const auto& [model, tier] = GetParam();
@@ -144,16 +148,12 @@ class Nvfp4Forward : public testing::TestWithParam<std::tuple<std::string, const
   Checkpoint checkpoint_, decoded_;
 };
 
-std::string CaseName(const testing::TestParamInfo<Nvfp4Forward::ParamType>& test) {
-  return Cat(std::get<0>(test.param), "_", std::get<1>(test.param)->name);
-}
-
 // Between them: blocks that divide and short ones, biases, fused tensors, tied heads.
 INSTANTIATE_TEST_SUITE_P(Models, Nvfp4Forward,
                          testing::Combine(testing::Values("llama3", "qwen2", "phi3_short", "gemma3"),
                                           testing::ValuesIn(kernels::AvailableTiers().begin(),
                                                             kernels::AvailableTiers().end())),
-                         CaseName);
+                         Nvfp4Forward::CaseName);
 
 TEST_P(Nvfp4Forward, LogitsStayWithinANormBoundOfTheDecodedWeights) {
   TinyModel want(decoded_, ComputeType::kF32, kernels::ActiveKernels());

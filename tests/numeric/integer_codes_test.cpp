@@ -9,8 +9,6 @@
 namespace octet {
 namespace {
 
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
-
 TEST(Int8Codes, EveryQuarterRoundsToNearestWithTiesToEven) {
   for (int quarter = -4 * 140; quarter <= 4 * 140; ++quarter) {
     const float value = static_cast<float>(quarter) / 4;
@@ -29,7 +27,7 @@ TEST(Int4Codes, EveryEighthRoundsToNearestWithTiesToEven) {
 }
 
 TEST(IntegerCodes, SaturateAtSymmetricLimitsAndMakeZeroOfNaN) {
-  for (const float value : {1e9f, std::numeric_limits<float>::max(), kInfinity}) {
+  for (const float value : {1e9f, std::numeric_limits<float>::max(), std::numeric_limits<float>::infinity()}) {
     EXPECT_EQ(ToInt8(value).code, 127);
     EXPECT_EQ(ToInt8(-value).code, -127);
     EXPECT_EQ(ToInt4(value).code, 7);

@@ -10,6 +10,7 @@
 #include "base/mapped_file.h"
 #include "numeric/fp8.h"
 #include "quantize/tensor_output.h"
+#include "tests/quantize/waves.h"
 
 namespace octet {
 namespace {
@@ -103,12 +104,8 @@ TEST(E4M3Rows, AWeightThatIsNoNumberIsRefusedWithItsPlace) {
 
 TEST(E4M3Rows, SignalToNoiseIsThatOfThreeMantissaBits) {
   ThreadPool pool(2);
-  std::vector<float> weights(64 * 256);
-  for (size_t i = 0; i < weights.size(); ++i) {
-    weights[i] = std::sin(static_cast<float>(i) * 0.7f) * std::cos(static_cast<float>(i) * 0.013f);
-  }
   // Relative rounding error is uniform within 2^-4: 20 log10(2^4 * sqrt(3)) = 28.9 dB at worst, 31.5 dB over a binade.
-  const EncodedRows encoded = EncodeE4M3Rows(weights, 64, 256, pool).value();
+  const EncodedRows encoded = EncodeE4M3Rows(Waves(64 * 256), 64, 256, pool).value();
   const double decibels = encoded.noise.Decibels();
   EXPECT_GT(decibels, 28.9);
   EXPECT_LT(decibels, 35);

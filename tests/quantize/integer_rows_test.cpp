@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/mapped_file.h"
 #include "formats/packed_integers.h"
+#include "tests/quantize/waves.h"
 
 namespace octet {
 namespace {
@@ -31,23 +32,15 @@ std::vector<float> Floats(const std::vector<Bf16>& codes) {
   return values;
 }
 
-std::vector<float> Waves(size_t count) {
-  std::vector<float> values(count);
-  for (size_t i = 0; i < count; ++i) {
-    values[i] = std::sin(static_cast<float>(i) * 0.7f) * std::cos(static_cast<float>(i) * 0.013f);
-  }
-  return values;
-}
-
 // Made by tools/golden/quantize.py with torch, words by compressed-tensors: rows of every magnitude, a row of zeros, an
 // outlier, a single value, and a last group of 8.
 struct Case {
   const char* file;
   int bits;
 };
-class Golden : public testing::TestWithParam<Case> {};
+class IntegerGolden : public testing::TestWithParam<Case> {};
 
-TEST_P(Golden, CodesScalesAndWordsEqualTorchBitForBit) {
+TEST_P(IntegerGolden, CodesScalesAndWordsEqualTorchBitForBit) {
   const Result<std::string> text =
       ReadTextFile(Cat(OCTET_SOURCE_DIR "/tests/golden/quantize/", GetParam().file, ".json"));
   ASSERT_TRUE(text.has_value()) << text.error().message;
@@ -66,7 +59,7 @@ TEST_P(Golden, CodesScalesAndWordsEqualTorchBitForBit) {
   EXPECT_EQ(words, want);
 }
 
-INSTANTIATE_TEST_SUITE_P(Integers, Golden, testing::Values(Case{"int8_rows", 8}, Case{"int4_groups", 4}),
+INSTANTIATE_TEST_SUITE_P(Integers, IntegerGolden, testing::Values(Case{"int8_rows", 8}, Case{"int4_groups", 4}),
                          [](const auto& test) { return std::string(test.param.file); });
 
 TEST(IntegerRows, ARowOrGroupOfZerosGetsTheScaleOne) {

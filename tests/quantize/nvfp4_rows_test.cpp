@@ -10,6 +10,7 @@
 #include "base/mapped_file.h"
 #include "numeric/e2m1.h"
 #include "numeric/fp8.h"
+#include "tests/quantize/waves.h"
 
 namespace octet {
 namespace {
@@ -23,14 +24,6 @@ std::vector<uint8_t> Bytes(const Json& rows) {
     for (const Json& value : row) bytes.push_back(value.get<uint8_t>());
   }
   return bytes;
-}
-
-std::vector<float> Waves(size_t count) {
-  std::vector<float> values(count);
-  for (size_t i = 0; i < count; ++i) {
-    values[i] = std::sin(static_cast<float>(i) * 0.7f) * std::cos(static_cast<float>(i) * 0.013f);
-  }
-  return values;
 }
 
 EncodedNvfp4 Encode(const std::vector<float>& weights, size_t columns, float global, size_t threads = 1) {

@@ -1,12 +1,9 @@
 #include "engine/sample/block_maxima.h"
 
 #include <functional>
-#include <limits>
 
 namespace octet {
 namespace {
-
-constexpr float kDropped = -std::numeric_limits<float>::infinity();
 
 float Larger(float a, float b) { return a > b ? a : b; }
 

@@ -11,10 +11,14 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
 namespace octet {
+
+// The logit of a token that can't be drawn.
+inline constexpr float kDropped = -std::numeric_limits<float>::infinity();
 
 class BlockMaxima {
  public:

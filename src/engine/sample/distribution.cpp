@@ -2,14 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "kernels/kernel_table.h"
 
 namespace octet {
 namespace {
-
-constexpr float kDropped = -std::numeric_limits<float>::infinity();
 
 // Up to so many blocks a walk over candidates costs less than one over the whole vocabulary.
 constexpr size_t kFewBlocks = 256;

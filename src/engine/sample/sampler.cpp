@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <limits>
 #include <utility>
 
 #include "engine/sample/check_sampling.h"
@@ -12,7 +11,6 @@
 namespace octet {
 namespace {
 
-constexpr float kDropped = -std::numeric_limits<float>::infinity();
 constexpr float kGreedyBelow = 1e-5f;
 
 // An exponent of ones, infinity or NaN, carries into the sign bit. Without a branch, since all are finite but for a

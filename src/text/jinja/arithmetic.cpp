@@ -14,7 +14,7 @@ tl::unexpected<Error> Unsupported(std::string_view symbol, const Value& a, const
   return Refuse("unsupported operand type(s) for ", symbol, ": '", TypeName(a), "' and '", TypeName(b), "'");
 }
 
-std::string_view Symbol(Operator operation) {
+std::string_view ArithmeticSymbol(Operator operation) {
   static constexpr std::string_view kSymbols[] = {"+", "-", "*", "/", "//", "%", "** or pow()"};
   return kSymbols[static_cast<size_t>(operation)];
 }
@@ -191,7 +191,7 @@ Result<Value> Arithmetic(Budget& budget, Operator operation, const Value& a, con
     if (IsListOrTuple(a) && b.IsWhole()) return RepeatSequence(budget, a, b.integer());
     if (IsListOrTuple(b) && a.IsWhole()) return RepeatSequence(budget, b, a.integer());
   }
-  return Unsupported(Symbol(operation), a, b);
+  return Unsupported(ArithmeticSymbol(operation), a, b);
 }
 
 }  // namespace octet::jinja

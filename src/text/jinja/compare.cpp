@@ -38,7 +38,7 @@ Result<bool> EqualDicts(Budget& budget, const Dict& a, const Dict& b) {
   return true;
 }
 
-std::string_view Symbol(Operator comparison) {
+std::string_view ComparisonSymbol(Operator comparison) {
   switch (comparison) {
     case Operator::kLess:
       return "<";
@@ -150,8 +150,8 @@ Result<bool> Compare(Budget& budget, Operator comparison, const Value& a, const 
       (a.sequence().type == SequenceKind::kList || a.sequence().type == SequenceKind::kTuple)) {
     return CompareSequences(budget, comparison, a.sequence(), b.sequence());
   }
-  return Refuse("'", Symbol(comparison), "' not supported between instances of '", TypeName(a), "' and '", TypeName(b),
-                "'");
+  return Refuse("'", ComparisonSymbol(comparison), "' not supported between instances of '", TypeName(a), "' and '",
+                TypeName(b), "'");
 }
 
 Result<bool> Less(Budget& budget, const Value& a, const Value& b) { return Compare(budget, Operator::kLess, a, b); }

@@ -58,7 +58,7 @@ MarkedString Collapse(const MarkedString& text) {
   return out;
 }
 
-Result<MarkedString> Unescape(Budget& budget, MarkedString text) {
+Result<MarkedString> UnescapeEntities(Budget& budget, MarkedString text) {
   static constexpr std::pair<std::string_view, std::string_view> kEntities[] = {
       {"&lt;", "<"}, {"&gt;", ">"}, {"&#39;", "'"}, {"&#34;", "\""}, {"&quot;", "\""}, {"&amp;", "&"}};
   for (const auto& [entity, character] : kEntities) {
@@ -72,7 +72,7 @@ Result<Value> StripTags(Evaluator& evaluator, const Value& subject, Bound&) {
   const MarkedString text = OCTET_TRY(TextOf(budget, subject));
   OCTET_TRY(budget.Allow(text.size() * 4));
   const MarkedString plain = Collapse(WithoutSpans(WithoutSpans(text, "<!--", "-->"), "<", ">"));
-  return MakeString(budget, OCTET_TRY(Unescape(budget, plain)));
+  return MakeString(budget, OCTET_TRY(UnescapeEntities(budget, plain)));
 }
 
 // Percent-encoding of all but letters, digits, _ . - ~ and, in paths, the slash.

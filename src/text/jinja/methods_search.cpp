@@ -11,10 +11,6 @@ namespace {
 
 constexpr size_t kNowhere = std::string_view::npos;
 
-Value Text(Evaluator& evaluator, MarkedString text, const Value& like) {
-  return MakeString(evaluator.budget(), std::move(text), like.string().markup);
-}
-
 // The bytes of `self` that optional start and end characters leave, as slices take them.
 struct Window {
   size_t begin, end;
@@ -54,14 +50,14 @@ Result<Value> Find(Evaluator& evaluator, const Value& self, Bound& arguments) {
 Result<Value> RightFind(Evaluator& evaluator, const Value& self, Bound& arguments) {
   return FindIn(evaluator, self, arguments, true, false);
 }
-Result<Value> Index(Evaluator& evaluator, const Value& self, Bound& arguments) {
+Result<Value> TextIndex(Evaluator& evaluator, const Value& self, Bound& arguments) {
   return FindIn(evaluator, self, arguments, false, true);
 }
 Result<Value> RightIndex(Evaluator& evaluator, const Value& self, Bound& arguments) {
   return FindIn(evaluator, self, arguments, true, true);
 }
 
-Result<Value> Count(Evaluator& evaluator, const Value& self, Bound& arguments) {
+Result<Value> TextCount(Evaluator& evaluator, const Value& self, Bound& arguments) {
   const StringObject& part = *OCTET_TRY(StringArgument(arguments[0]));
   const Window window = OCTET_TRY(WindowOf(evaluator, self, arguments[1], arguments[2]));
   if (!window.valid) return Value::FromInteger(0);
@@ -164,7 +160,7 @@ Result<Value> TextList(Evaluator& evaluator, std::vector<MarkedString> parts, co
   OCTET_TRY(evaluator.budget().Allow(parts.size() * (sizeof(Value) + sizeof(StringObject))));
   std::vector<Value> items;
   items.reserve(parts.size());
-  for (MarkedString& part : parts) items.push_back(Text(evaluator, std::move(part), like));
+  for (MarkedString& part : parts) items.push_back(TextLike(evaluator, std::move(part), like));
   return MakeSequence(evaluator.budget(), SequenceKind::kList, std::move(items));
 }
 
@@ -198,20 +194,20 @@ Result<Value> Partition(Evaluator& evaluator, const Value& self, Bound& argument
   if (separator.empty()) return Refuse("empty separator");
   OCTET_TRY(evaluator.budget().Allow(text.size() * 4));
   const size_t at = from_right ? FindLastPart(text.text(), separator) : FindPart(text.text(), separator, 0);
-  std::vector<Value> parts(3, Text(evaluator, MarkedString(), self));
+  std::vector<Value> parts(3, TextLike(evaluator, MarkedString(), self));
   if (at == kNowhere) {
     parts[from_right ? 2 : 0] = self;
   } else {
-    parts[0] = Text(evaluator, text.Slice(0, at), self);
-    parts[1] = Text(evaluator, text.Slice(at, at + separator.size()), self);
-    parts[2] = Text(evaluator, text.Slice(at + separator.size(), text.size()), self);
+    parts[0] = TextLike(evaluator, text.Slice(0, at), self);
+    parts[1] = TextLike(evaluator, text.Slice(at, at + separator.size()), self);
+    parts[2] = TextLike(evaluator, text.Slice(at + separator.size(), text.size()), self);
   }
   return MakeSequence(evaluator.budget(), SequenceKind::kTuple, std::move(parts));
 }
 
 constexpr Native kSearchMethods[] = {
-    {"count", "/ sub start? end?", Count},       {"endswith", "/ suffix start? end?", Affix<false>},
-    {"find", "/ sub start? end?", Find},         {"index", "/ sub start? end?", Index},
+    {"count", "/ sub start? end?", TextCount},   {"endswith", "/ suffix start? end?", Affix<false>},
+    {"find", "/ sub start? end?", Find},         {"index", "/ sub start? end?", TextIndex},
     {"partition", "/ sep", Partition<false>},    {"rfind", "/ sub start? end?", RightFind},
     {"rindex", "/ sub start? end?", RightIndex}, {"rpartition", "/ sep", Partition<true>},
     {"rsplit", "sep? maxsplit?", Split<true>},   {"split", "sep? maxsplit?", Split<false>},

@@ -11,15 +11,11 @@
 namespace octet::jinja {
 namespace {
 
-Value Text(Evaluator& evaluator, MarkedString text, const Value& like) {
-  return MakeString(evaluator.budget(), std::move(text), like.string().markup);
-}
-
 template <MarkedString (*transform)(const MarkedString&)>
-Result<Value> Apply(Evaluator& evaluator, const Value& self, Bound&) {
+Result<Value> ApplyTransform(Evaluator& evaluator, const Value& self, Bound&) {
   OCTET_TRY(evaluator.budget().Allow(self.string().marked.size() * 2));
   OCTET_TRY(evaluator.budget().SpendCharacters(self.string().marked.size()));
-  return Text(evaluator, transform(self.string().marked), self);
+  return TextLike(evaluator, transform(self.string().marked), self);
 }
 
 // str.title: a letter behind a character without case is upper-case, all others are lower-case.
@@ -53,14 +49,14 @@ Result<Value> Strip(Evaluator& evaluator, const Value& self, Bound& arguments) {
   std::optional<std::string_view> set;
   if (!arguments[0].missing() && !arguments[0].Is(Kind::kNone)) set = OCTET_TRY(StringArgument(arguments[0]))->text();
   OCTET_TRY(evaluator.budget().Allow(self.string().marked.size() * (set ? 1 + set->size() : 1)));
-  return Text(evaluator, StripText(self.string().marked, set, side), self);
+  return TextLike(evaluator, StripText(self.string().marked, set, side), self);
 }
 
-Result<Value> Replace(Evaluator& evaluator, const Value& self, Bound& arguments) {
+Result<Value> ReplaceMethod(Evaluator& evaluator, const Value& self, Bound& arguments) {
   const std::string_view old = OCTET_TRY(StringArgument(arguments[0]))->text();
   const MarkedString& with = OCTET_TRY(StringArgument(arguments[1]))->marked;
   const Integer count = OCTET_TRY(IntegerArgument(arguments[2], -1));
-  return Text(evaluator, OCTET_TRY(ReplaceText(evaluator.budget(), self.string().marked, old, with, count)), self);
+  return TextLike(evaluator, OCTET_TRY(ReplaceText(evaluator.budget(), self.string().marked, old, with, count)), self);
 }
 
 template <bool prefix>
@@ -70,8 +66,8 @@ Result<Value> Remove(Evaluator& evaluator, const Value& self, Bound& arguments) 
   OCTET_TRY(evaluator.budget().Allow(text.size()));
   const bool found = prefix ? text.text().starts_with(part) : text.text().ends_with(part);
   if (!found) return self;
-  return Text(evaluator, prefix ? text.Slice(part.size(), text.size()) : text.Slice(0, text.size() - part.size()),
-              self);
+  return TextLike(evaluator, prefix ? text.Slice(part.size(), text.size()) : text.Slice(0, text.size() - part.size()),
+                  self);
 }
 
 Result<std::string_view> FillCharacter(const Value& fill) {
@@ -85,13 +81,13 @@ bool FillTrust(const Value& self, const Value& fill) {
   return self.string().marked.trusted() && (fill.missing() || fill.string().marked.trusted());
 }
 
-Result<Value> Center(Evaluator& evaluator, const Value& self, Bound& arguments) {
+Result<Value> CenterMethod(Evaluator& evaluator, const Value& self, Bound& arguments) {
   const Integer width = OCTET_TRY(IntegerArgument(arguments[0], 0));
   const std::string_view fill = OCTET_TRY(FillCharacter(arguments[1]));
-  return Text(evaluator,
-              OCTET_TRY(CenterText(evaluator.budget(), self.string().marked, self.string().characters, width, fill,
-                                   FillTrust(self, arguments[1]))),
-              self);
+  return TextLike(evaluator,
+                  OCTET_TRY(CenterText(evaluator.budget(), self.string().marked, self.string().characters, width, fill,
+                                       FillTrust(self, arguments[1]))),
+                  self);
 }
 
 template <bool left>
@@ -102,7 +98,7 @@ Result<Value> Justify(Evaluator& evaluator, const Value& self, Bound& arguments)
   MarkedString padding = OCTET_TRY(Padding(evaluator.budget(), missing, fill, FillTrust(self, arguments[1])));
   MarkedString text = left ? self.string().marked : padding;
   text.Append(left ? padding : self.string().marked);
-  return Text(evaluator, std::move(text), self);
+  return TextLike(evaluator, std::move(text), self);
 }
 
 Result<Value> ZeroFill(Evaluator& evaluator, const Value& self, Bound& arguments) {
@@ -112,7 +108,7 @@ Result<Value> ZeroFill(Evaluator& evaluator, const Value& self, Bound& arguments
   MarkedString filled = text.Slice(0, sign);
   filled.Append(OCTET_TRY(Padding(evaluator.budget(), missing, "0", text.trusted())));
   filled.AppendSlice(text, sign, text.size());
-  return Text(evaluator, std::move(filled), self);
+  return TextLike(evaluator, std::move(filled), self);
 }
 
 Result<Value> ExpandTabs(Evaluator& evaluator, const Value& self, Bound& arguments) {
@@ -135,10 +131,10 @@ Result<Value> ExpandTabs(Evaluator& evaluator, const Value& self, Bound& argumen
       if (out.size() > evaluator.budget().limits().memory_bytes) OCTET_TRY(evaluator.budget().Allow(out.size()));
     }
   }
-  return Text(evaluator, std::move(out), self);
+  return TextLike(evaluator, std::move(out), self);
 }
 
-Result<Value> Join(Evaluator& evaluator, const Value& self, Bound& arguments) {
+Result<Value> JoinMethod(Evaluator& evaluator, const Value& self, Bound& arguments) {
   Budget& budget = evaluator.budget();
   MarkedString text;
   size_t index = 0;
@@ -150,10 +146,10 @@ Result<Value> Join(Evaluator& evaluator, const Value& self, Bound& arguments) {
     text.Append(item.string().marked);
     if (text.size() > budget.limits().memory_bytes) OCTET_TRY(budget.Allow(text.size()));
   }
-  return Text(evaluator, std::move(text), self);
+  return TextLike(evaluator, std::move(text), self);
 }
 
-Result<Value> Format(Evaluator& evaluator, const Value& self, Arguments& arguments) {
+Result<Value> FormatMethod(Evaluator& evaluator, const Value& self, Arguments& arguments) {
   return FormatBraces(evaluator, self.string(), arguments);
 }
 
@@ -168,25 +164,25 @@ Result<Value> FormatMap(Evaluator& evaluator, const Value& self, Bound& argument
 }
 
 constexpr Native kTextMethods[] = {
-    {"capitalize", "", Apply<CapitalizeText>},
-    {"casefold", "", Apply<FoldText>},
-    {"center", "/ width fillchar?", Center},
+    {"capitalize", "", ApplyTransform<CapitalizeText>},
+    {"casefold", "", ApplyTransform<FoldText>},
+    {"center", "/ width fillchar?", CenterMethod},
     {"expandtabs", "tabsize?", ExpandTabs},
-    {"format", "", nullptr, Format},
+    {"format", "", nullptr, FormatMethod},
     {"format_map", "/ mapping", FormatMap},
-    {"join", "/ iterable", Join},
+    {"join", "/ iterable", JoinMethod},
     {"ljust", "/ width fillchar?", Justify<true>},
-    {"lower", "", Apply<LowerText>},
+    {"lower", "", ApplyTransform<LowerText>},
     {"lstrip", "/ chars?", Strip<Side::kLeft>},
     {"removeprefix", "/ prefix", Remove<true>},
     {"removesuffix", "/ suffix", Remove<false>},
-    {"replace", "/ old new count?", Replace},
+    {"replace", "/ old new count?", ReplaceMethod},
     {"rjust", "/ width fillchar?", Justify<false>},
     {"rstrip", "/ chars?", Strip<Side::kRight>},
     {"strip", "/ chars?", Strip<Side::kBoth>},
-    {"swapcase", "", Apply<SwapCase>},
-    {"title", "", Apply<TitleText>},
-    {"upper", "", Apply<UpperText>},
+    {"swapcase", "", ApplyTransform<SwapCase>},
+    {"title", "", ApplyTransform<TitleText>},
+    {"upper", "", ApplyTransform<UpperText>},
     {"zfill", "/ width", ZeroFill},
 };
 

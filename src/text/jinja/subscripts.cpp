@@ -34,7 +34,7 @@ struct Selection {
   size_t count;
 };
 
-Result<std::optional<Integer>> Bound(const Value& value) {
+Result<std::optional<Integer>> SliceBound(const Value& value) {
   if (value.missing() || value.Is(Kind::kNone)) return std::optional<Integer>();
   if (value.IsWhole()) return std::optional<Integer>(value.integer());
   return Refuse("slice indices must be integers or None or have an __index__ method");
@@ -46,8 +46,8 @@ Integer Clamp(Integer bound, Integer length, Integer lowest, Integer highest) {
 }
 
 Result<Selection> Select(size_t size, const Value& start, const Value& stop, const Value& step_value) {
-  const Integer step = OCTET_TRY(Bound(step_value)).value_or(1);
-  const auto first = OCTET_TRY(Bound(start)), end = OCTET_TRY(Bound(stop));
+  const Integer step = OCTET_TRY(SliceBound(step_value)).value_or(1);
+  const auto first = OCTET_TRY(SliceBound(start)), end = OCTET_TRY(SliceBound(stop));
   if (step == 0) return Refuse("slice step cannot be zero");
   const Integer length = static_cast<Integer>(size);
   // A bound outside 64 bits selects as the nearest one inside does, and can't overflow below.

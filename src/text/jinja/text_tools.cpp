@@ -191,6 +191,10 @@ Result<const StringObject*> StringArgument(const Value& value) {
 
 bool BoolArgument(const Value& value, bool otherwise) { return value.missing() ? otherwise : IsTrue(value); }
 
+Value TextLike(Evaluator& evaluator, MarkedString text, const Value& like) {
+  return MakeString(evaluator.budget(), std::move(text), like.string().markup);
+}
+
 Result<Value> SoftString(Evaluator& evaluator, const Value& value) {
   if (value.Is(Kind::kString)) return value;
   return MakeString(evaluator.budget(), OCTET_TRY(TextOf(evaluator.budget(), value)));

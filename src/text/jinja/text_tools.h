@@ -42,6 +42,8 @@ Result<MarkedString> CenterText(Budget& budget, const MarkedString& text, size_t
 Result<Integer> IntegerArgument(const Value& value, Integer otherwise);
 Result<const StringObject*> StringArgument(const Value& value);
 bool BoolArgument(const Value& value, bool otherwise);
+// The text as a string that is markup where `like` is.
+Value TextLike(Evaluator& evaluator, MarkedString text, const Value& like);
 // As jinja's soft_str: a string stays, anything else prints. The result is a kString.
 Result<Value> SoftString(Evaluator& evaluator, const Value& value);
 // An integer that has to be a size: negative becomes 0, huge ones are refused.

@@ -10,7 +10,7 @@ namespace octet::jinja {
 namespace {
 
 constexpr size_t kIndexedFrom = 9;
-constexpr size_t kNowhere = ~size_t{0};
+constexpr size_t kNoEntry = ~size_t{0};
 
 size_t CountCharacters(std::string_view text) {
   return static_cast<size_t>(std::count_if(
@@ -96,23 +96,23 @@ size_t Dict::FindIndex(const Value& key, size_t hash) const {
     for (size_t i = 0; i < entries.size(); ++i) {
       if (SameKey(entries[i].first, key)) return i;
     }
-    return kNowhere;
+    return kNoEntry;
   }
   const auto [begin, end] = index_.equal_range(hash);
   for (auto found = begin; found != end; ++found) {
     if (SameKey(entries[found->second].first, key)) return found->second;
   }
-  return kNowhere;
+  return kNoEntry;
 }
 
 const Value* Dict::Find(const Value& key) const {
   const size_t found = FindIndex(key, HashOf(key));
-  return found == kNowhere ? nullptr : &entries[found].second;
+  return found == kNoEntry ? nullptr : &entries[found].second;
 }
 
 void Dict::Insert(Value key, Value value) {
   const size_t hash = HashOf(key);
-  if (const size_t found = FindIndex(key, hash); found != kNowhere) {
+  if (const size_t found = FindIndex(key, hash); found != kNoEntry) {
     entries[found].second = std::move(value);
     return;
   }
