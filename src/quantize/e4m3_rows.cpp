@@ -34,23 +34,29 @@ double Noise(std::span<const float> row, float scale, double limit, const Decode
 }
 
 // The grid of E4M3 repeats at each power of two, but for its ends, so that one octave of scales has every way that the
-// weights can lie between its points. The first is the smallest that clips nothing.
-float RowScale(std::span<const float> row, const DecodeTable& decode) {
+// weights can lie between its points. The first is the smallest that clips nothing. noise(scale, limit) is that of all
+// weights that share it.
+template <class NoiseOf>
+float LeastSquaresScale(float smallest, NoiseOf&& noise_of) {
   constexpr int kStepsInOctave = 8;
-  const float smallest = LargestMagnitude(row) / kE4M3Max;
-  if (smallest < std::numeric_limits<float>::min())
-    return smallest == 0 ? 1 : smallest;  // 0 also where the quotient underflows
   float best = smallest;
   double least = std::numeric_limits<double>::infinity();
   for (int step = 0; step < kStepsInOctave; ++step) {
     const float scale = smallest * static_cast<float>(std::exp2(static_cast<double>(step) / kStepsInOctave));
-    const double noise = Noise(row, scale, least, decode);
+    const double noise = noise_of(scale, least);
     if (noise < least) {
       least = noise;
       best = scale;
     }
   }
   return best;
+}
+
+float RowScale(std::span<const float> row, const DecodeTable& decode) {
+  const float smallest = LargestMagnitude(row) / kE4M3Max;
+  if (smallest < std::numeric_limits<float>::min())
+    return smallest == 0 ? 1 : smallest;  // 0 also where the quotient underflows
+  return LeastSquaresScale(smallest, [&](float scale, double limit) { return Noise(row, scale, limit, decode); });
 }
 
 RoundingNoise EncodeRow(std::span<const float> row, float scale, const DecodeTable& decode, uint8_t* codes) {
@@ -63,15 +69,22 @@ RoundingNoise EncodeRow(std::span<const float> row, float scale, const DecodeTab
 }
 
 // Scales of the blocks whose first row is `row`.
-void FindBlockScales(std::span<const float> weights, size_t row, size_t columns, std::span<float> scales) {
+void FindBlockScales(std::span<const float> weights, size_t row, size_t columns, const DecodeTable& decode,
+                     std::span<float> scales) {
   const size_t rows = weights.size() / columns, end = std::min(row + kE4M3BlockSide, rows);
   for (size_t block = 0; block < scales.size(); ++block) {
     const size_t first = block * kE4M3BlockSide, count = std::min(kE4M3BlockSide, columns - first);
     float amax = 0;
     for (size_t r = row; r < end; ++r)
       amax = std::max(amax, LargestMagnitude(weights.subspan(r * columns + first, count)));
-    const float scale = amax / kE4M3Max;
-    scales[block] = scale < std::numeric_limits<float>::min() ? 1 : scale;
+    const float smallest = amax / kE4M3Max;
+    const auto noise = [&](float scale, double limit) {
+      double sum = 0;
+      for (size_t r = row; r < end && sum < limit; ++r)
+        sum += Noise(weights.subspan(r * columns + first, count), scale, limit - sum, decode);
+      return sum;
+    };
+    scales[block] = smallest < std::numeric_limits<float>::min() ? 1 : LeastSquaresScale(smallest, noise);
   }
 }
 
@@ -82,12 +95,12 @@ Result<EncodedRows> EncodeE4M3Blocks(std::span<const float> weights, size_t rows
   const size_t row_blocks = CeilDivide(rows, kE4M3BlockSide), blocks = CeilDivide(columns, kE4M3BlockSide);
   EncodedRows encoded{
       .codes = std::vector<uint8_t>(weights.size()), .scales = std::vector<float>(row_blocks * blocks), .noise = {}};
+  const DecodeTable decode = MakeDecodeTable();
   pool.ForEachShare(row_blocks, [&](size_t begin, size_t end) {
     for (size_t block = begin; block < end; ++block)
-      FindBlockScales(weights, block * kE4M3BlockSide, columns,
+      FindBlockScales(weights, block * kE4M3BlockSide, columns, decode,
                       std::span(encoded.scales).subspan(block * blocks, blocks));
   });
-  const DecodeTable decode = MakeDecodeTable();
   encoded.noise = OCTET_TRY(EncodeRows(weights, columns, pool, [&](size_t row, std::span<const float> values) {
     const float* scales = encoded.scales.data() + row / kE4M3BlockSide * blocks;
     RoundingNoise noise;

@@ -28,9 +28,9 @@ Result<EncodedRows> EncodeE4M3Rows(std::span<const float> weights, size_t rows, 
 
 inline constexpr size_t kE4M3BlockSide = 128;
 
-// The same with scales [ceil(rows / 128), ceil(columns / 128)], each amax / 448 of its block, 1 where that isn't a
-// normal number; the last blocks of both axes may be shorter. Requires rows that begin with a block. Cost: one encoding
-// of each weight.
+// The same with scales [ceil(rows / 128), ceil(columns / 128)], searched alike for each block, 1 where amax / 448 isn't
+// a normal number; the last blocks of both axes may be shorter. Requires rows that begin with a block. Cost: about 9
+// encodings of each weight.
 Result<EncodedRows> EncodeE4M3Blocks(std::span<const float> weights, size_t rows, size_t columns, ThreadPool& pool);
 
 }  // namespace octet

@@ -6,7 +6,7 @@ INT8 codes are weight / scale with scale = amax / 127 of the row; INT4 codes are
 the scale of least squared error among the largest weight over ENDS. INT4 with zero points is compressed-tensors' own but for its scales,
 which are rounded to BF16. Both scales are rounded to BF16 first. The packed
 words are those of compressed-tensors. Per-channel FP8 as compressed-tensors' FP8_DYNAMIC preset stores it: code = E4M3(weight / scale). The scale is the one of least squared
-error among amax / 448 * 2^(i / 8), i = 0 .. 7. FP8 in blocks has scales amax / 448 of 128 x 128 weights, the last ones short;
+error among amax / 448 * 2^(i / 8), i = 0 .. 7. FP8 in blocks has such scales of 128 x 128 weights, the last ones short;
 its weights are a formula that FP32 holds, its codes in hexadecimal. NVFP4 is compressed-tensors' own: its global scale, its scales, its packed codes.
 """
 import json
@@ -29,12 +29,13 @@ def encode(weights, scales):
 
 
 def least_squares_scales(weights):
-    smallest = weights.abs().amax(1, keepdim=True) / 448
+    """Of each row; the last axis has what shares a scale."""
+    smallest = weights.abs().amax(-1, keepdim=True) / 448
     scales, least = smallest.clone(), torch.full_like(smallest, float("inf"), dtype=torch.float64)
     for step in range(8):
         candidates = smallest * torch.tensor(2 ** (step / 8), dtype=torch.float64).float()
         change = weights - encode(weights, candidates).float() * candidates
-        noise = (change.double() ** 2).sum(1, keepdim=True)
+        noise = (change.double() ** 2).sum(-1, keepdim=True)
         scales = torch.where(noise < least, candidates, scales)
         least = torch.minimum(noise, least)
     scales[smallest == 0] = 1
@@ -101,8 +102,8 @@ def write_fp8_blocks(rows=131, columns=140, side=128):
     weights = ((place * 7919 % 2001 - 1000) / 1024 * 2.0 ** (place % 5)).float().reshape(rows, columns)
     weights[:128, 128:] = 0
     grid = torch.nn.functional.pad(weights, (0, -columns % side, 0, -rows % side))
-    scales = grid.unflatten(1, (-1, side)).unflatten(0, (-1, side)).abs().amax((1, 3)) / 448
-    scales[scales == 0] = 1
+    blocks = grid.unflatten(1, (-1, side)).unflatten(0, (-1, side)).transpose(1, 2).flatten(2)
+    scales = least_squares_scales(blocks)[..., 0]
     codes = encode(weights, scales.repeat_interleave(side, 0).repeat_interleave(side, 1)[:rows, :columns])
     path = pathlib.Path(__file__).parents[2] / "tests/golden/quantize/fp8_blocks.json"
     path.write_text(json.dumps({"rows": rows, "columns": columns, "scales": scales.flatten().tolist(),
