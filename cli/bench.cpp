@@ -58,6 +58,12 @@ struct Row {
   Speed speed;
 };
 
+// Of --to nvfp4 the activations are part of the recipe, as far as nothing else is asked for.
+nn::ActivationMode ModeOf(const BenchOptions& options) {
+  const bool rounds_inputs = options.shape.to == "nvfp4" && options.activations == "auto";
+  return rounds_inputs ? nn::ActivationMode::kNvfp4 : ActivationsOf(options.activations);
+}
+
 Result<Decoder> LoadShape(const BenchOptions& options) {
   ModelSpec spec = OCTET_TRY(SpecOf(options.shape));
   RandomWeights weights(spec, FormatOf(options.shape));
@@ -109,7 +115,7 @@ Status Measure(const BenchOptions& options, const Decoder& decoder, size_t threa
                std::vector<Row>& rows) {
   const std::unique_ptr<ThreadPool> pool = OCTET_TRY(StartThreads(threads, NumaOf(options.numa)));
   nn::ExecutionContext context(*pool, kernels::ActiveKernels());
-  context.activations = ActivationsOf(options.activations);
+  context.activations = ModeOf(options);
   for (const size_t batch : options.batch) {
     for (const SpeedTest& test : TestsOf(options, batch)) {
       const Speed speed = OCTET_TRY(MeasureSpeed(decoder, context, test, call.cancel()));
@@ -184,7 +190,7 @@ Status Bench(const BenchOptions& options, Invocation& call) {
   const char* wish = std::getenv("OCTET_CPU");
   OCTET_TRY(kernels::SelectKernels(wish == nullptr ? "" : wish));
   const Decoder decoder = OCTET_TRY(LoadDecoder(options, call));
-  OCTET_TRY(decoder.CheckActivations(ActivationsOf(options.activations)));
+  OCTET_TRY(decoder.CheckActivations(ModeOf(options)));
   OCTET_TRY(CheckContext(options, decoder));
   std::vector<size_t> threads = options.threads;
   if (threads.empty()) threads.push_back(ThreadPool::AvailableCores());

@@ -11,6 +11,7 @@
 #include "eval/compare.h"
 #include "eval/decoder_model.h"
 #include "models/hf_config.h"
+#include "quantize/calibration.h"
 #include "quantize/quantize.h"
 #include "text/open_tokenizer.h"
 
@@ -24,6 +25,7 @@ struct QuantizeOptions {
   std::optional<std::string> head;
   std::vector<std::string> keep;
   std::filesystem::path calibrate;
+  std::optional<int> windows;
   std::string gate;
   int threads = 0;
   bool list = false;
@@ -41,7 +43,11 @@ struct QuantizeOptions {
           OneOf{{"bf16", "fp8", "nvfp4", "int8", "int4"}});
     visit(&QuantizeOptions::keep, "keep", "tensors or modules that stay as they are, with * and ?; may be repeated",
           Takes{"PATTERNS"}, SplitAtCommas{});
-    visit(&QuantizeOptions::calibrate, "calibrate", "text that --gate measures on; its first 20 windows of 512 tokens");
+    visit(
+        &QuantizeOptions::calibrate, "calibrate",
+        "text that recipes which need it are calibrated on, and --gate measures on its first 20 windows of 512 tokens");
+    visit(&QuantizeOptions::windows, "windows",
+          "of 512 tokens to calibrate on, 128 unless given; fewer where the text ends", Between{1, 1 << 20});
     visit(&QuantizeOptions::gate, "gate",
           "exit with 1 where the mean KL divergence from the original is above X, in nats", Takes{"kl=X"});
     visit(&QuantizeOptions::threads, "threads", "threads to use; 0: one a core", Between{0, 1024});
@@ -55,7 +61,7 @@ Json RecipeList() {
     list.push_back({{"name", recipe.name},
                     {"alias", recipe.alias.empty() ? Json(nullptr) : Json(recipe.alias)},
                     {"bits_per_weight", recipe.bits_per_weight},
-                    {"needs_calibration", recipe.needs_calibration},
+                    {"needs_calibration", recipe.rounds_inputs},
                     {"full_speed_tiers", recipe.full_speed_tiers},
                     {"readers", recipe.readers},
                     {"summary", recipe.summary}});
@@ -69,7 +75,7 @@ std::string RecipeTable() {
       fmt::format(kLine, "recipe", "bits", "calibration", "tiers at full speed", "other readers", "what it is");
   for (const Recipe& recipe : Recipes()) {
     const std::string name = recipe.alias.empty() ? std::string(recipe.name) : Cat(recipe.name, ", ", recipe.alias);
-    text += fmt::format(kLine, name, recipe.bits_per_weight, recipe.needs_calibration ? "needed" : "no",
+    text += fmt::format(kLine, name, recipe.bits_per_weight, recipe.rounds_inputs ? "needed" : "no",
                         recipe.full_speed_tiers, recipe.readers, recipe.summary);
   }
   return text;
@@ -95,6 +101,7 @@ std::string ReportTable(const QuantizeReport& report) {
       fmt::format("{:.1f} MB, {:.3f} of BF16; {}\n", static_cast<double>(report.weight_bytes) / 1e6, report.ratio(),
                   std::isinf(report.mean_decibels) ? "the codes are exact"
                                                    : fmt::format("signal to noise {:.1f} dB", report.mean_decibels));
+  if (report.calibration_tokens != 0) text += fmt::format("inputs' scales from {} tokens\n", report.calibration_tokens);
   if (report.ragged != 0) {
     const auto ragged = std::find_if(report.tensors.begin(), report.tensors.end(),
                                      [](const QuantizedTensor& tensor) { return tensor.precision.is_ragged(); });
@@ -105,8 +112,12 @@ std::string ReportTable(const QuantizeReport& report) {
 }
 
 // The limit of `kl=X`.
-Result<std::optional<double>> GateLimit(const QuantizeOptions& options) {
-  if (options.gate.empty() != options.calibrate.empty()) {
+Result<std::optional<double>> GateLimit(const QuantizeOptions& options, const Recipe& recipe) {
+  if (options.calibrate.empty() && recipe.rounds_inputs) {
+    return Fail(ErrorCode::kInvalidArgument, "recipe ", recipe.name,
+                " needs a text like those that the model will see: --calibrate FILE, 64,000 tokens are enough");
+  }
+  if (!recipe.rounds_inputs && options.gate.empty() != options.calibrate.empty()) {
     return Fail(ErrorCode::kInvalidArgument,
                 options.gate.empty()
                     ? Cat("recipe ", options.to, " needs no calibration; --calibrate is read together with --gate only")
@@ -129,7 +140,7 @@ constexpr size_t kGateContext = 512, kGateWindows = 20;
 
 // The text that the gate measures on. All that the measurement needs is looked for here, since it comes last, after
 // what may be hours of work.
-Result<std::string> ReadCalibration(const Checkpoint& checkpoint, const QuantizeOptions& options) {
+Result<std::string> ReadGateText(const Checkpoint& checkpoint, const QuantizeOptions& options) {
   const ModelSpec spec = OCTET_TRY(ReadHfConfig(checkpoint.config, checkpoint.path.native()));
   if (spec.max_positions < kGateContext) {
     return Fail(ErrorCode::kInvalidArgument, checkpoint.path, ": has a context of ", spec.max_positions,
@@ -144,6 +155,15 @@ Result<std::string> ReadCalibration(const Checkpoint& checkpoint, const Quantize
                 kGateContext, " or more; give a longer text");
   }
   return content;
+}
+
+Status Calibrate(const Checkpoint& checkpoint, const QuantizeOptions& options, const QuantizeRun& run,
+                 QuantizePlan& plan) {
+  const CalibrationText text = OCTET_TRY(ReadCalibrationText(
+      checkpoint, options.calibrate, {.windows = static_cast<size_t>(options.windows.value_or(128))}));
+  plan.inputs = OCTET_TRY(MeasureInputs(checkpoint, text, run));
+  plan.calibration_tokens = TokensOf(text);
+  return {};
 }
 
 // --head fp8 of a recipe in blocks is in blocks, too.
@@ -164,12 +184,14 @@ PrecisionChoices Choices(const QuantizeOptions& options, const Recipe& recipe) {
           .keep = options.keep};
 }
 
-// How far the result's predictions are from the original's, activations rounded per token but for NVFP4.
+// How far the result's predictions are from the original's, activations rounded but for recipes that leave them in
+// BF16.
 Result<Comparison> Measure(const std::string& content, const QuantizeOptions& options, const Recipe& recipe,
                            ThreadPool& pool, Invocation& call) {
   DecoderModelOptions model{.context = kGateContext, .cancel = &call.cancel()};
   const std::unique_ptr<DecoderModel> a = OCTET_TRY(DecoderModel::Open(call.word(0), model, pool));
   model.activations = IsE4M3(recipe.encoding)               ? nn::ActivationMode::kE4M3
+                      : recipe.rounds_inputs                ? nn::ActivationMode::kNvfp4
                       : recipe.encoding == Encoding::kNvfp4 ? nn::ActivationMode::kBf16
                                                             : nn::ActivationMode::kInt8;
   const std::unique_ptr<DecoderModel> b = OCTET_TRY(DecoderModel::Open(options.output, model, pool));
@@ -195,6 +217,7 @@ Status CheckList(const QuantizeOptions& options, const Invocation& call) {
                                                       {options.head.has_value(), "--head"},
                                                       {!options.keep.empty(), "--keep"},
                                                       {!options.calibrate.empty(), "--calibrate"},
+                                                      {options.windows.has_value(), "--windows"},
                                                       {!options.gate.empty(), "--gate"}};
   for (const auto& [given, name] : others) {
     if (given) return Fail(ErrorCode::kInvalidArgument, "--list shows the recipes and stops; leave ", name, " out");
@@ -202,7 +225,11 @@ Status CheckList(const QuantizeOptions& options, const Invocation& call) {
   return {};
 }
 
-Status CheckGroup(const QuantizeOptions& options, const Recipe& recipe) {
+Status CheckTaken(const QuantizeOptions& options, const Recipe& recipe) {
+  if (options.windows && !recipe.rounds_inputs) {
+    return Fail(ErrorCode::kInvalidArgument, "--windows is of calibration, which recipe ", recipe.name,
+                " doesn't need; leave it out");
+  }
   if (!options.group || recipe.encoding == Encoding::kInt4 || HeadEncoding(options, recipe) == Encoding::kInt4)
     return {};
   return Fail(ErrorCode::kInvalidArgument, "--group is of INT4, recipe ", recipe.name,
@@ -214,20 +241,21 @@ Status Quantize(const QuantizeOptions& options, Invocation& call) {
   if (options.list) return call.json() ? call.PrintJson(RecipeList()) : call.Print(RecipeTable());
   OCTET_TRY(CheckGiven(options, call));
   const Recipe* recipe = OCTET_TRY(FindRecipe(options.to));
-  OCTET_TRY(CheckGroup(options, *recipe));
-  const std::optional<double> gate = OCTET_TRY(GateLimit(options));
+  OCTET_TRY(CheckTaken(options, *recipe));
+  const std::optional<double> gate = OCTET_TRY(GateLimit(options, *recipe));
   const Checkpoint checkpoint = OCTET_TRY(Checkpoint::Open(call.word(0)));
-  const QuantizePlan plan = OCTET_TRY(PlanQuantization(checkpoint, *recipe, Choices(options, *recipe)));
-  std::string calibration;
-  if (gate) calibration = OCTET_TRY(ReadCalibration(checkpoint, options));
+  QuantizePlan plan = OCTET_TRY(PlanQuantization(checkpoint, *recipe, Choices(options, *recipe)));
+  std::string gate_text;
+  if (gate) gate_text = OCTET_TRY(ReadGateText(checkpoint, options));
   const size_t threads = options.threads > 0 ? static_cast<size_t>(options.threads) : ThreadPool::AvailableCores();
   const std::unique_ptr<ThreadPool> pool = OCTET_TRY(ThreadPool::Start(threads));
-  const QuantizeReport report =
-      OCTET_TRY(QuantizeCheckpoint(checkpoint, plan, options.output, {*pool, call.progress(), call.cancel()}));
+  const QuantizeRun run{*pool, call.progress(), call.cancel()};
+  if (recipe->rounds_inputs) OCTET_TRY(Calibrate(checkpoint, options, run, plan));
+  const QuantizeReport report = OCTET_TRY(QuantizeCheckpoint(checkpoint, plan, options.output, run));
   Json json = ToJson(report);
   std::string text = ReportTable(report);
   if (gate) {
-    const Comparison measured = OCTET_TRY(Measure(calibration, options, *recipe, *pool, call));
+    const Comparison measured = OCTET_TRY(Measure(gate_text, options, *recipe, *pool, call));
     json["gate"] = {{"kl_mean", measured.kl_mean}, {"limit", *gate}, {"top1", measured.top1}};
     text += fmt::format("KL divergence {:.6f}, limit {}\n", measured.kl_mean, *gate);
     if (measured.kl_mean > *gate)

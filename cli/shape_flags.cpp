@@ -33,7 +33,7 @@ kernels::WeightFormat FormatOf(const ShapeFlags& flags) {
            : group == "64" ? WeightFormat::kInt4Group64
                            : WeightFormat::kInt4Group128;
   }
-  if (to == "nvfp4-w4a16") return WeightFormat::kNvfp4;
+  if (to == "nvfp4-w4a16" || to == "nvfp4") return WeightFormat::kNvfp4;
   if (to == "fp8-block") return WeightFormat::kE4M3Block;
   return to == "fp8" ? WeightFormat::kE4M3 : WeightFormat::kBf16;
 }

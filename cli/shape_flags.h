@@ -26,8 +26,8 @@ struct ShapeFlags {
     using S = ShapeFlags;
     visit(&S::name, "shape", "instead of MODEL: random weights of a published shape, as in llama-3.2-1b",
           Takes{"NAME"});
-    visit(&S::to, "to", "precision of a --shape's linear layers, bf16 unless given",
-          OneOf{{"bf16", "fp8", "fp8-block", "nvfp4-w4a16", "int8", "int4"}});
+    visit(&S::to, "to", "precision of a --shape's linear layers, bf16 unless given; nvfp4 rounds their inputs, too",
+          OneOf{{"bf16", "fp8", "fp8-block", "nvfp4-w4a16", "nvfp4", "int8", "int4"}});
     visit(&S::head, "head", "precision of a --shape's tied head; same, unless given: that of --to",
           OneOf{{"same", "bf16"}});
     visit(&S::group, "group", "of --to int4: weights that share a scale, 32 unless given", OneOf{{"32", "64", "128"}});

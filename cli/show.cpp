@@ -100,8 +100,9 @@ Result<ShownModel> OfCheckpoint(const std::filesystem::path& path) {
                    .quantisation = QuantisationOf(checkpoint.config),
                    .spec = std::nullopt,
                    .tensors = checkpoint.tensors->tensors()};
-  model.input_scales = std::count_if(model.tensors.begin(), model.tensors.end(),
-                                     [](const TensorInfo& info) { return info.name.ends_with(".input_scale"); });
+  model.input_scales = std::count_if(model.tensors.begin(), model.tensors.end(), [](const TensorInfo& info) {
+    return info.name.ends_with(".input_scale") || info.name.ends_with(".input_global_scale");
+  });
   if (model.tensors.empty()) return model;
   model.spec = OCTET_TRY(ReadHfConfig(checkpoint.config, (checkpoint.gguf ? path : path / "config.json").native()));
   NameCodes(checkpoint, model);
@@ -201,7 +202,8 @@ std::string ModelText(const ShownModel& model) {
     text += fmt::format("{:<10}{:>8}{:>15}{:>13}\n", type, total.tensors, total.weights, total.bytes);
   }
   if (model.input_scales > 0) {
-    text += fmt::format("{} static scales of inputs: used with --activations fp8, not with bf16\n", model.input_scales);
+    text += fmt::format("{} static scales of inputs: used with --activations fp8 or nvfp4, not with bf16\n",
+                        model.input_scales);
   }
   text += fmt::format("{:.1f} MB of weights\n", static_cast<double>(StoredBytes(model.tensors)) / 1e6);
   return model.problem.empty() ? text : text + fmt::format("can't be run: {}\n", SafeMessage(model.problem));

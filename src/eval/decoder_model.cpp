@@ -28,13 +28,6 @@ Status CheckFiles(const ModelFiles& files, const DecoderModelOptions& options) {
   return {};
 }
 
-// BOS where a text's ids begin with it by themselves.
-std::optional<int32_t> AddedBos(const Tokenizer& tokenizer) {
-  const std::vector<int32_t> ids = tokenizer.Encode("a", {.add_special = true, .parse_special = false});
-  if (ids.empty() || !tokenizer.bos() || ids.front() != *tokenizer.bos()) return std::nullopt;
-  return tokenizer.bos();
-}
-
 }  // namespace
 
 Result<std::unique_ptr<DecoderModel>> DecoderModel::Open(const std::filesystem::path& path,
@@ -93,7 +86,7 @@ Status DecoderModel::Run(size_t first, size_t count, size_t logits_from, float* 
 Result<EvaluationText> DecoderModel::Tokenize(std::string_view text, const WindowOptions& options) const {
   EvaluationText tokenised;
   tokenised.ids = tokenizer_.Encode(text, {.add_special = false, .parse_special = false});
-  tokenised.bos = AddedBos(tokenizer_);
+  tokenised.bos = tokenizer_.added_bos();
   tokenised.plan = OCTET_TRY(PlanWindows(tokenised.ids.size(), options));
   return tokenised;
 }

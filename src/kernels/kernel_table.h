@@ -104,6 +104,7 @@ struct KernelTable {
     void* packed = nullptr;         // start of the whole packed matrix
     float* row_scales = nullptr;    // [rows], written by the packings that round to E4M3, int8 and NVFP4
     float* block_scales = nullptr;  // [rows, Fp8Blocks(depth)], written by pack_activations_e4m3_blocks only
+    float static_scale = 0;         // of every row, for pack_activations_nvfp4; 0: each row has its own
     size_t first_block = 0;
     size_t end_block = 0;
     WeightFormat weights = WeightFormat::kBf16;  // what they will be multiplied with; of int8 codes always to be given
@@ -122,7 +123,8 @@ struct KernelTable {
   void (*pack_activations_int8)(const PackArgs& args) = nullptr;
   // Rounds each row to NVFP4 with the scale amax / (6 * 448), 1 where that isn't a normal number. A block of 16 has the
   // E4M3 scale nearest to amax of the block / 6 / the row's scale, at least 2^-9; code = twice the E2M1 number nearest
-  // to x / (block's scale * row's). A row that holds infinity or NaN gets what zeros do, with the scale NaN.
+  // to x / (block's scale * row's). A row that holds infinity or NaN gets what zeros do, with the scale NaN. Where a
+  // static scale is given it is the row's; what is beyond its range becomes the largest number of its sign.
   void (*pack_activations_nvfp4)(const PackArgs& args) = nullptr;
 
   // out[i] = x[i] * (1 / sqrt(mean(x^2) + eps)) * (weight[i] + offset); offset is 1 for Gemma, else 0. out may be x.

@@ -115,7 +115,9 @@ auto CheckpointWeights::FindCodes(const WeightSlot& slot) const
 Status CheckpointWeights::AddSlot(const WeightSlot& slot, WeightFormat dense, const Json& config) {
   if (auto codes = OCTET_TRY(FindCodes(slot))) {
     entries_.push_back({.name = slot.name, .is_matrix = true});
-    sources_.push_back({.parts = {}, .format = codes->second});
+    const Part& part = codes->first;
+    sources_.push_back(
+        {.parts = {}, .format = codes->second, .input_scale = part.nvfp4 ? part.nvfp4->input_scale : 0.0F});
     sources_.back().parts.push_back(std::move(codes->first));
     return {};
   }

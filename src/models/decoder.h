@@ -44,6 +44,10 @@ class Decoder {
     // hidden [rows, spec.hidden]: step 0 is the scaled embedding, step i + 1 the output of layer i, the last the final
     // norm (wanted rows only).
     virtual void OnHidden(size_t step, const float* hidden, size_t rows) = 0;
+    // What a matrix is multiplied with, before it is rounded: floats [rows, width], `stride` apart. `slot` is that of
+    // the joined matrix, "layers.3.attn.qkv" (models/model_spec.h); of the head wanted rows only.
+    virtual void OnInput(std::string_view /*slot*/, const float* /*x*/, size_t /*rows*/, size_t /*width*/,
+                         size_t /*stride*/) {}
   };
 
   // Takes every weight from the provider, which may go afterwards; checks shapes. The cache is BF16 where no format is

@@ -99,6 +99,7 @@ class ForwardPass {
   // Rows whose logits are wanted, in order.
   Result<std::span<size_t>> WantedRows();
   void Observe(size_t step) const;
+  void ObserveInput(size_t layer, std::string_view part, const nn::Rows& rows) const;
 
   const Decoder::Parts& parts_;
   std::span<const Decoder::Run> runs_;

@@ -130,6 +130,10 @@ void ForwardPass::Observe(size_t step) const {
   if (observer_ != nullptr) observer_->OnHidden(step, stream_, rows_);
 }
 
+void ForwardPass::ObserveInput(size_t layer, std::string_view part, const Rows& rows) const {
+  if (observer_ != nullptr) observer_->OnInput(LayerSlot(layer, part), rows.data, rows.count, rows.width, rows.stride);
+}
+
 nn::AttentionShape ForwardPass::ShapeOf(size_t index) const {
   const AttnSpec& attn = parts_.spec.layers[index].attn;
   const LayerWeights& weights = parts_.layers[index];
@@ -165,13 +169,15 @@ Status ForwardPass::Attention(size_t index) {
                            [&](size_t begin, size_t end) { NormRows(weights.attn_norm, begin, end); }));
   is_pending_ = false;
   Observe(index);
+  ObserveInput(index, "attn.qkv", {normed_, hidden, rows_, hidden});
   const Angles& angles = angles_[attn.rope_id];
   OCTET_TRY(nn::Attend(context_, ShapeOf(index), plan_,
                        {.qkv = qkv_, .cosines = angles.cosines, .sines = angles.sines, .out = attended_}));
   const nn::Workspace::Scope packed(context_.workspace);
   const size_t width = attn.heads * attn.value_dim;
-  const PackedRows input =
-      OCTET_TRY(nn::PackRows(context_, weights.out, {attended_, width, rows_, width}, [](size_t, size_t) {}));
+  const Rows attended{attended_, width, rows_, width};
+  ObserveInput(index, "attn.out", attended);
+  const PackedRows input = OCTET_TRY(nn::PackRows(context_, weights.out, attended, [](size_t, size_t) {}));
   nn::Multiply(context_, weights.out, input, branch_, RowStride(hidden));
   is_pending_ = true;
   pending_norm_ = weights.attn_post_norm ? &*weights.attn_post_norm : nullptr;
@@ -194,12 +200,14 @@ Status ForwardPass::FeedForward(size_t index) {
     OCTET_TRY(MultiplyJoined(context_, weights.gate_up, input, gate_up_, RowStride(2 * spec.width), norm));
   }
   is_pending_ = false;
+  ObserveInput(index, "ffn.gate_up", input);
   const auto activate = [&](size_t begin, size_t end) {
     if (!is_aligned) Activate(spec, {begin, end}, {0, spec.width});
   };
   const nn::Workspace::Scope packed(context_.workspace);
-  const PackedRows activated = OCTET_TRY(
-      nn::PackRows(context_, weights.down, {gate_up_, RowStride(2 * spec.width), rows_, spec.width}, activate));
+  const Rows gated{gate_up_, RowStride(2 * spec.width), rows_, spec.width};
+  const PackedRows activated = OCTET_TRY(nn::PackRows(context_, weights.down, gated, activate));
+  ObserveInput(index, "ffn.down", gated);
   nn::Multiply(context_, weights.down, activated, branch_, RowStride(hidden));
   is_pending_ = true;
   pending_norm_ = weights.ffn_post_norm ? &*weights.ffn_post_norm : nullptr;
@@ -242,7 +250,10 @@ Status ForwardPass::Head(float* logits) {
     }
   };
   const PackedRows packed = OCTET_TRY(nn::PackRows(context_, parts_.head, input, norm));
-  if (observer_ != nullptr) observer_->OnHidden(parts_.layers.size() + 1, normed_, wanted.size());
+  if (observer_ != nullptr) {
+    observer_->OnHidden(parts_.layers.size() + 1, normed_, wanted.size());
+    observer_->OnInput("head", normed_, wanted.size(), hidden, hidden);
+  }
   if (wanted.empty()) return {};
   const size_t vocab = parts_.spec.vocab;
   context_.pool.ForEachShare(kernels::Panels(vocab), [&](size_t begin, size_t end) {

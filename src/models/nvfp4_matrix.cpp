@@ -22,19 +22,32 @@ Status RequireTensor(const TensorSource& tensors, const std::string& codes, cons
               ToText(info->shape), " in ", info->stored_type, "; NVFP4 has ", ToText(shape), " in ", Name(dtype));
 }
 
-// What every weight is multiplied with: ModelOpt stores it, compressed-tensors its reciprocal.
-Result<float> ReadFactor(const TensorSource& tensors, const std::string& codes, const std::string& module) {
-  const std::string reciprocal = module + ".weight_global_scale", factor = module + ".weight_scale_2";
-  const bool is_factor = tensors.Find(factor) != nullptr;
-  const std::string& name = is_factor ? factor : reciprocal;
+// One of the two numbers by which a dialect scales a whole tensor, as what its values are multiplied with: ModelOpt
+// stores that, compressed-tensors its reciprocal.
+struct TensorFactor {
+  const char* factor;
+  const char* reciprocal;
+};
+
+Result<float> ReadFactor(const TensorSource& tensors, const std::string& codes, const std::string& module,
+                         const TensorFactor& names) {
+  const bool is_factor = tensors.Find(module + names.factor) != nullptr;
+  const std::string name = module + (is_factor ? names.factor : names.reciprocal);
   const TensorInfo* info = tensors.Find(name);
   const Shape shape = info != nullptr && info->shape.empty() ? Shape{} : Shape{1};
   OCTET_TRY(RequireTensor(tensors, codes, name, DType::kF32, shape));
   float stored = 0;
   OCTET_TRY(tensors.ReadRows(name, 0, 1, &stored));
   const float value = is_factor ? stored : 1 / stored;
-  if (std::isfinite(stored) && stored > 0 && std::isfinite(value)) return value;
+  if (std::isfinite(stored) && stored > 0 && std::isfinite(value) && value > 0) return value;
   return Fail(ErrorCode::kCorrupt, "scale ", name, " is ", stored, ", a number above 0 is expected");
+}
+
+constexpr TensorFactor kWeights = {".weight_scale_2", ".weight_global_scale"};
+constexpr TensorFactor kInputs = {".input_scale", ".input_global_scale"};
+
+bool HasInputScale(const TensorSource& tensors, const std::string& module) {
+  return tensors.Find(module + kInputs.factor) != nullptr || tensors.Find(module + kInputs.reciprocal) != nullptr;
 }
 
 // What would change the value of a weight and isn't computed.
@@ -68,7 +81,9 @@ Result<std::optional<Nvfp4Matrix>> FindNvfp4Matrix(const TensorSource& tensors, 
   }
   OCTET_TRY(RefuseOthers(tensors, module));
   OCTET_TRY(RequireTensor(tensors, matrix.codes, matrix.scales, DType::kE4M3, Shape{matrix.rows, matrix.blocks()}));
-  matrix.factor = OCTET_TRY(ReadFactor(tensors, matrix.codes, module));
+  matrix.factor = OCTET_TRY(ReadFactor(tensors, matrix.codes, module, kWeights));
+  if (HasInputScale(tensors, module))
+    matrix.input_scale = OCTET_TRY(ReadFactor(tensors, matrix.codes, module, kInputs));
   return std::optional<Nvfp4Matrix>(std::move(matrix));
 }
 

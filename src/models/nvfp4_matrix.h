@@ -23,6 +23,7 @@ struct Nvfp4Matrix {
   std::string scales = {};  // tensor: F8_E4M3 [rows, blocks()]
   size_t rows = 0, columns = 0;
   float factor = 1;
+  float input_scale = 0;  // what inputs that are rounded to NVFP4 are scaled by besides their blocks; 0: by their own
 
   // Scales of a row; the last block may be shorter than the others.
   size_t blocks() const;

@@ -70,9 +70,9 @@ enum class ComputeType { kAuto, kBf16, kF32 };
 // Packs each matrix from the checkpoint when it is asked for, and keeps none: memory is bounded by what the caller
 // holds, one block of the arena and some rows in flight. A tensor in F8_E4M3 with `<module>.weight_scale` beside it
 // becomes an E4M3 matrix, whatever lists say, one in blocks where the scales are of blocks (models/block_scales.h);
-// `<module>.input_scale`, one number, is the scale of its inputs where they are rounded to E4M3. Integer codes and
-// their scales (models/integer_matrix.h) become INT8 and INT4 matrices, codes of NVFP4 (models/nvfp4_matrix.h) NVFP4
-// ones, whose factor goes to the scales of their columns.
+// `<module>.input_scale`, one number, is the scale of its inputs where they are rounded, to E4M3 or NVFP4. Integer
+// codes and their scales (models/integer_matrix.h) become INT8 and INT4 matrices, codes of NVFP4
+// (models/nvfp4_matrix.h) NVFP4 ones, whose factor goes to the scales of their columns.
 class CheckpointWeights : public WeightProvider {
  public:
   // Checks names and shapes of all tensors: fails with not_found or corrupt, naming the tensor and both shapes; with

@@ -41,6 +41,7 @@ Result<Packing> PlanPacking(ExecutionContext& context, const PackedMatrix& matri
   args.padded_depth = padded;
   args.weights = format;
   packing.format = FormatFor(context, format);
+  if (packing.format == ActivationFormat::kNvfp4) args.static_scale = matrix.input_scale;
   const size_t bytes = OCTET_TRY(PackingBytes(packing.format, format, rows.count, padded));
   args.packed = OCTET_TRY(context.workspace.Bytes(bytes));
   const bool in_blocks = format == WeightFormat::kE4M3Block;

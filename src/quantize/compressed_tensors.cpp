@@ -5,12 +5,18 @@
 namespace octet {
 namespace {
 
-Json Arguments(int bits, std::string_view type, std::string_view strategy, bool dynamic, const Json& group) {
+Json Arguments(int bits, std::string_view type, std::string_view strategy, const Json& dynamic, const Json& group) {
   return {{"num_bits", bits},           {"type", type},
           {"strategy", strategy},       {"symmetric", true},
           {"dynamic", dynamic},         {"group_size", group},
           {"block_structure", nullptr}, {"actorder", nullptr},
           {"observer", nullptr},        {"observer_kwargs", Json::object()}};
+}
+
+Json Nvfp4Arguments(const TensorPrecision& tensor, const Json& dynamic) {
+  Json arguments = Arguments(4, "float", "tensor_group", dynamic, tensor.group);
+  arguments["scale_dtype"] = "torch.float8_e4m3fn";
+  return arguments;
 }
 
 Json WeightArguments(const TensorPrecision& tensor) {
@@ -22,11 +28,8 @@ Json WeightArguments(const TensorPrecision& tensor) {
       arguments["block_structure"] = {tensor.group, tensor.group};
       return arguments;
     }
-    case Encoding::kNvfp4: {
-      Json arguments = Arguments(4, "float", "tensor_group", /*dynamic=*/false, tensor.group);
-      arguments["scale_dtype"] = "torch.float8_e4m3fn";
-      return arguments;
-    }
+    case Encoding::kNvfp4:
+      return Nvfp4Arguments(tensor, /*dynamic=*/false);
     case Encoding::kInt8:
       return Arguments(8, "int", "channel", /*dynamic=*/false, nullptr);
     case Encoding::kInt4:
@@ -41,6 +44,11 @@ std::string_view Format(const TensorPrecision& tensor) {
 }
 
 Json ActivationArguments(const TensorPrecision& tensor) {
+  if (tensor.rounds_inputs) {  // blocks' scales when it runs, the tensor's from the file
+    Json arguments = Nvfp4Arguments(tensor, "local");
+    arguments["observer"] = "static_minmax";
+    return arguments;
+  }
   if (*tensor.encoding == Encoding::kE4M3) return Arguments(8, "float", "token", /*dynamic=*/true, nullptr);
   if (*tensor.encoding != Encoding::kE4M3Blocks) return nullptr;
   return Arguments(8, "float", "group", /*dynamic=*/true, tensor.group);

@@ -92,6 +92,7 @@ void Encode(Encoding encoding, const PrecisionChoices& choices, TensorPrecision&
   tensor.encoding = encoding;
   if (encoding == Encoding::kInt4) tensor.group = choices.group;
   if (encoding == Encoding::kNvfp4) tensor.group = kNvfp4BlockColumns;
+  tensor.rounds_inputs = encoding == Encoding::kNvfp4 && choices.rounds_inputs;
   if (encoding == Encoding::kE4M3Blocks) tensor.group = kE4M3BlockSide;
 }
 
@@ -132,7 +133,7 @@ Status AddHead(std::span<const WeightSlot> slots, const TensorSource& tensors, c
   TensorPrecision head{.name = std::string(kHeadTensor), .source = info->name, .shape = info->shape};
   head.reason = Cat("--head ", Name(*choices.head));
   Encode(*choices.head, choices, head);
-  head.joined = kHeadModule;
+  head.joined = "head";
   map.tensors.push_back(std::move(head));
   map.unties_head = true;
   return {};

@@ -23,6 +23,7 @@ inline constexpr std::string_view kHeadModule = "lm_head";
 struct PrecisionChoices {
   Encoding layers = Encoding::kE4M3;            // of the linear layers
   size_t group = 32;                            // inputs that share a scale, of INT4
+  bool rounds_inputs = false;                   // of NVFP4: with a scale for the inputs of each matrix
   std::optional<Encoding> head = std::nullopt;  // a tied head gets a tensor of its own then; the embedding stays
   std::vector<std::string> keep = {};  // patterns (quantize/glob.h) of tensor or module names that stay as they are
 };
@@ -33,6 +34,7 @@ struct TensorPrecision {
   Shape shape = {};
   std::optional<Encoding> encoding = {};  // of a quantised matrix
   size_t group = 0;                       // inputs that share a scale, of INT4, NVFP4 and E4M3 in blocks
+  bool rounds_inputs = false;             // a scale of its inputs is stored
   DType dtype = DType::kBf16;             // written, of a tensor that stays
   std::string reason =
       {};  // "recipe", "embedding", "head", "norm or bias", "--keep PATTERN", "not part of the model's layers"

@@ -44,8 +44,9 @@ Result<QuantizedTensor> WriteTensor(const TensorSource& source, const TensorPrec
   return written;
 }
 
-Result<std::vector<QuantizedTensor>> WriteTensors(const TensorSource& source, const PrecisionMap& map,
+Result<std::vector<QuantizedTensor>> WriteTensors(const TensorSource& source, const QuantizePlan& plan,
                                                   const std::filesystem::path& directory, const QuantizeRun& run) {
+  const PrecisionMap& map = plan.map;
   ShardedSafetensorsWriter writer =
       OCTET_TRY(ShardedSafetensorsWriter::Create(directory, OutputTensors(map), {{"format", "pt"}}, kShardBytes));
   uint64_t total = 0;
@@ -53,7 +54,7 @@ Result<std::vector<QuantizedTensor>> WriteTensors(const TensorSource& source, co
     total += Elements(tensor.shape) * (tensor.encoding == Encoding::kNvfp4 ? 2 : 1);
   run.progress.Begin("quantize", total, "weights");
   const GlobalScales globals = OCTET_TRY(MeasureGlobalScales(source, map, run));
-  OCTET_TRY(WriteHeads(map, globals, writer));
+  OCTET_TRY(WriteHeads(map, globals, plan.inputs, writer));
   std::vector<QuantizedTensor> written;
   for (const TensorPrecision& tensor : map.tensors)
     written.push_back(OCTET_TRY(WriteTensor(source, tensor, globals, writer, run)));
@@ -67,7 +68,8 @@ Result<QuantizeReport> MakeReport(const Checkpoint& checkpoint, const QuantizePl
   QuantizeReport report{.recipe = std::string(plan.recipe->name),
                         .source = checkpoint.path,
                         .choices = plan.choices,
-                        .tensors = std::move(tensors)};
+                        .tensors = std::move(tensors),
+                        .calibration_tokens = plan.calibration_tokens};
   for (const TensorSpec& spec : OutputTensors(plan.map)) report.weight_bytes += OCTET_TRY(ByteSize(spec));
   for (const TensorInfo& info : checkpoint.tensors->tensors()) report.bf16_bytes += 2 * Elements(info.shape);
   size_t rounded = 0;
@@ -85,7 +87,7 @@ Result<QuantizeReport> MakeReport(const Checkpoint& checkpoint, const QuantizePl
 
 Result<QuantizeReport> WriteAll(const Checkpoint& checkpoint, const QuantizePlan& plan,
                                 const std::filesystem::path& directory, const QuantizeRun& run) {
-  std::vector<QuantizedTensor> tensors = OCTET_TRY(WriteTensors(*checkpoint.tensors, plan.map, directory, run));
+  std::vector<QuantizedTensor> tensors = OCTET_TRY(WriteTensors(*checkpoint.tensors, plan, directory, run));
   QuantizeReport report = OCTET_TRY(MakeReport(checkpoint, plan, std::move(tensors)));
   OCTET_TRY(WriteFileAtomically(directory / "config.json", Dump(OutputConfig(checkpoint, plan.map), 2) + "\n"));
   if (!checkpoint.generation_config.is_null()) {
@@ -116,6 +118,7 @@ Json ToJson(const QuantizeReport& report) {
           {"head", report.choices.head ? Name(*report.choices.head) : "bf16"},
           {"group", has_groups ? Json(report.choices.group) : Json(nullptr)},
           {"keep", report.choices.keep},
+          {"calibration_tokens", report.calibration_tokens},
           {"ragged", report.ragged},
           {"readers", report.ragged == 0 ? Json::array({"octet", "compressed-tensors"}) : Json::array({"octet"})},
           {"weight_bytes", report.weight_bytes},
@@ -135,6 +138,7 @@ Result<QuantizePlan> PlanQuantization(const Checkpoint& checkpoint, const Recipe
   }
   const ModelSpec spec = OCTET_TRY(ReadHfConfig(checkpoint.config, checkpoint.path.native()));
   choices.layers = recipe.encoding;
+  choices.rounds_inputs = recipe.rounds_inputs;
   Result<PrecisionMap> map = PlanPrecision(WeightSlots(spec), *checkpoint.tensors, choices);
   if (!map) return Prefixed(std::move(map).error(), Cat(checkpoint.path, ": "));
   OCTET_TRY(CheckWeights(checkpoint, spec));

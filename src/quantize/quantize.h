@@ -8,6 +8,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -21,11 +22,17 @@
 
 namespace octet {
 
+// The largest magnitude among the inputs of each matrix on a text, by the slot of the joined matrix:
+// "layers.3.attn.qkv" (models/model_spec.h). Who measures: quantize/calibration.h.
+using InputRanges = std::map<std::string, float, std::less<>>;
+
 // What is to be done.
 struct QuantizePlan {
   const Recipe* recipe = nullptr;
   PrecisionChoices choices;
   PrecisionMap map;
+  InputRanges inputs = {};        // to be given where the recipe rounds inputs
+  size_t calibration_tokens = 0;  // that they were measured on
 };
 
 struct QuantizeRun {
@@ -44,10 +51,11 @@ struct QuantizeReport {
   std::filesystem::path source;
   PrecisionChoices choices;
   std::vector<QuantizedTensor> tensors;
-  uint64_t weight_bytes = 0;  // of all tensors written
-  uint64_t bf16_bytes = 0;    // of the source's tensors at two bytes an element
-  double mean_decibels = 0;   // over the quantised tensors that aren't exact; infinity where all are
-  size_t ragged = 0;          // matrices whose last group is short, which compressed-tensors doesn't read
+  uint64_t weight_bytes = 0;      // of all tensors written
+  uint64_t bf16_bytes = 0;        // of the source's tensors at two bytes an element
+  double mean_decibels = 0;       // over the quantised tensors that aren't exact; infinity where all are
+  size_t calibration_tokens = 0;  // what scales of inputs were measured on
+  size_t ragged = 0;              // matrices whose last group is short, which compressed-tensors doesn't read
 
   double ratio() const {
     return bf16_bytes == 0 ? 0 : static_cast<double>(weight_bytes) / static_cast<double>(bf16_bytes);
@@ -61,9 +69,9 @@ Json ToJson(const QuantizeReport& report);
 // unsupported for a model type that Octet doesn't know.
 Result<QuantizePlan> PlanQuantization(const Checkpoint& checkpoint, const Recipe& recipe, PrecisionChoices choices);
 
-// Fails as the source does; with exhausted where the disk is full, corrupt for a weight that is no number,
-// invalid_argument where the directory may not be replaced (formats/staged_directory.h), cancelled. Nothing is left
-// behind then.
+// Requires the ranges of all inputs that are rounded. Fails as the source does; with exhausted where the disk is full,
+// corrupt for a weight that is no number, invalid_argument where the directory may not be replaced
+// (formats/staged_directory.h), cancelled. Nothing is left behind then.
 Result<QuantizeReport> QuantizeCheckpoint(const Checkpoint& checkpoint, const QuantizePlan& plan,
                                           const std::filesystem::path& directory, const QuantizeRun& run);
 

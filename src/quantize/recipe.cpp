@@ -16,7 +16,7 @@ constexpr Recipe kRecipes[] = {
      .summary =
          "E4M3 weights, one FP32 scale per output channel; activations E4M3 per token or BF16, chosen when it runs",
      .bits_per_weight = 8,
-     .needs_calibration = false,
+     .rounds_inputs = false,
      .full_speed_tiers = "avx2, avx512, avx512_bf16, amx",
      .readers = kReaders},
     {.name = "fp8-block",
@@ -26,7 +26,7 @@ constexpr Recipe kRecipes[] = {
                 "chosen when "
                 "it runs",
      .bits_per_weight = 8,
-     .needs_calibration = false,
+     .rounds_inputs = false,
      .full_speed_tiers = "avx2, avx512, avx512_bf16, amx",
      .readers = kReaders},
     {.name = "nvfp4-w4a16",
@@ -36,8 +36,18 @@ constexpr Recipe kRecipes[] = {
          "NVFP4 weights: E2M1, an E4M3 scale per 16 inputs, an FP32 scale per tensor; activations BF16, or INT8 or "
          "NVFP4 per token, chosen when it runs",
      .bits_per_weight = 4,
-     .needs_calibration = false,
+     .rounds_inputs = false,
      .full_speed_tiers = "avx2, avx512, avx512_bf16, amx",
+     .readers = kReaders},
+    {.name = "nvfp4",
+     .alias = "",
+     .encoding = Encoding::kNvfp4,
+     .summary =
+         "the same weights with an FP32 scale for the inputs of each matrix, by calibration; activations NVFP4, or "
+         "INT8 or BF16, chosen when it runs",
+     .bits_per_weight = 4,
+     .rounds_inputs = true,
+     .full_speed_tiers = "avx2, avx512, avx512_bf16",
      .readers = kReaders},
     {.name = "int8",
      .alias = "",
@@ -46,7 +56,7 @@ constexpr Recipe kRecipes[] = {
          "INT8 weights, symmetric, one BF16 scale per output channel; activations INT8 per token or BF16, chosen "
          "when it runs",
      .bits_per_weight = 8,
-     .needs_calibration = false,
+     .rounds_inputs = false,
      .full_speed_tiers = "avx2, avx512, amx (INT8 activations)",
      .readers = kReaders},
     {.name = "int4-rtn",
@@ -56,7 +66,7 @@ constexpr Recipe kRecipes[] = {
          "INT4 weights, symmetric, one BF16 scale per --group of inputs, rounded to nearest; activations INT8 per "
          "token or BF16",
      .bits_per_weight = 4,
-     .needs_calibration = false,
+     .rounds_inputs = false,
      .full_speed_tiers = "avx2, avx512, amx (INT8 activations)",
      .readers = kReaders},
 };

@@ -30,9 +30,9 @@ struct Recipe {
   std::string_view name;   // as --to takes it
   std::string_view alias;  // another name for it, or empty
   Encoding encoding = Encoding::kE4M3;
-  std::string_view summary;    // weights, scales, activations
-  double bits_per_weight = 0;  // of a quantised matrix, scales not counted
-  bool needs_calibration = false;
+  std::string_view summary;           // weights, scales, activations
+  double bits_per_weight = 0;         // of a quantised matrix, scales not counted
+  bool rounds_inputs = false;         // by scales that a calibration finds
   std::string_view full_speed_tiers;  // CPU tiers with a kernel of their own for it
   std::string_view readers;           // other programs that read the result
 };

@@ -35,6 +35,7 @@ uint16_t Round16(DType dtype, float value) { return dtype == DType::kBf16 ? ToBf
 std::string PackedNameOf(std::string_view tensor) { return Cat(ModuleOf(tensor), ".weight_packed"); }
 std::string ShapeNameOf(std::string_view tensor) { return Cat(ModuleOf(tensor), ".weight_shape"); }
 std::string GlobalNameOf(std::string_view tensor) { return Cat(ModuleOf(tensor), ".weight_global_scale"); }
+std::string InputNameOf(std::string_view tensor) { return Cat(ModuleOf(tensor), ".input_global_scale"); }
 
 bool IsInteger(const TensorPrecision& tensor) {
   return tensor.encoding == Encoding::kInt8 || tensor.encoding == Encoding::kInt4;
@@ -87,6 +88,7 @@ std::vector<TensorSpec> OutputTensors(const PrecisionMap& map) {
   }
   for (const TensorPrecision& tensor : map.tensors) {
     if (IsNvfp4(tensor)) specs.push_back({GlobalNameOf(tensor.name), DType::kF32, {1}});
+    if (tensor.rounds_inputs) specs.push_back({InputNameOf(tensor.name), DType::kF32, {1}});
   }
   for (const TensorPrecision& tensor : map.tensors) {
     const uint64_t rows = RowCount(tensor.shape);
@@ -107,7 +109,8 @@ std::vector<TensorSpec> OutputTensors(const PrecisionMap& map) {
   return specs;
 }
 
-Status WriteHeads(const PrecisionMap& map, const GlobalScales& globals, ShardedSafetensorsWriter& writer) {
+Status WriteHeads(const PrecisionMap& map, const GlobalScales& globals, const InputRanges& inputs,
+                  ShardedSafetensorsWriter& writer) {
   for (const TensorPrecision& tensor : map.tensors) {
     if (!IsInteger(tensor)) continue;
     const uint64_t shape[] = {RowCount(tensor.shape), RowSize(tensor.shape)};
@@ -117,6 +120,9 @@ Status WriteHeads(const PrecisionMap& map, const GlobalScales& globals, ShardedS
     if (!IsNvfp4(tensor)) continue;
     const float global[] = {globals.at(tensor.name)};
     OCTET_TRY(writer.Write(GlobalNameOf(tensor.name), std::as_bytes(std::span(global))));
+    if (!tensor.rounds_inputs) continue;
+    const float of_inputs[] = {Nvfp4GlobalScale(inputs.at(tensor.joined))};
+    OCTET_TRY(writer.Write(InputNameOf(tensor.name), std::as_bytes(std::span(of_inputs))));
   }
   return {};
 }

@@ -1,7 +1,7 @@
 // One tensor of a checkpoint on its way into a safetensors file, a slice of rows at a time.
 //
 //   const GlobalScales globals = OCTET_TRY(MeasureGlobalScales(source, map, run));
-//   OCTET_TRY(WriteHeads(map, globals, writer));
+//   OCTET_TRY(WriteHeads(map, globals, inputs, writer));
 //   OCTET_TRY(CopyTensor(source, precision, writer, run));
 //   const RoundingNoise noise = OCTET_TRY(EncodeTensor(source, precision, globals, writer, run));
 #pragma once
@@ -20,8 +20,10 @@ std::string ScaleNameOf(std::string_view tensor);
 // numbers of 8 and 4 bytes that stay aligned there; then each tensor, a quantised one followed by its scales.
 std::vector<TensorSpec> OutputTensors(const PrecisionMap& map);
 
-// [rows, columns] of every integer matrix, whose packed words don't tell, and the global scale of every NVFP4 one.
-Status WriteHeads(const PrecisionMap& map, const GlobalScales& globals, ShardedSafetensorsWriter& writer);
+// [rows, columns] of every integer matrix, whose packed words don't tell, the global scale of every NVFP4 one, and that
+// of its inputs where they are rounded.
+Status WriteHeads(const PrecisionMap& map, const GlobalScales& globals, const InputRanges& inputs,
+                  ShardedSafetensorsWriter& writer);
 
 // Bit for bit where the type stays, rounded to nearest even where it becomes BF16 or FP16. Fails with unsupported for a
 // type that can't be converted.

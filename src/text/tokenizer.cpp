@@ -64,6 +64,12 @@ std::optional<int32_t> Tokenizer::TokenId(std::string_view token_text) const {
 bool Tokenizer::IsSpecial(int32_t id) const { return state_->IsSpecial(id); }
 size_t Tokenizer::vocab_size() const { return state_->texts.size(); }
 std::optional<int32_t> Tokenizer::bos() const { return state_->bos; }
+
+std::optional<int32_t> Tokenizer::added_bos() const {
+  const std::vector<int32_t> ids = Encode("a", {.add_special = true, .parse_special = false});
+  return ids.empty() || ids.front() != bos() ? std::nullopt : bos();
+}
+
 std::optional<int32_t> Tokenizer::eos() const { return state_->eos; }
 
 }  // namespace octet

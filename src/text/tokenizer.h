@@ -68,6 +68,8 @@ class Tokenizer {
   size_t vocab_size() const;
   std::optional<int32_t> bos() const;
   std::optional<int32_t> eos() const;
+  // BOS where a text's ids begin with it by themselves.
+  std::optional<int32_t> added_bos() const;
 
  private:
   friend class StreamDecoder;

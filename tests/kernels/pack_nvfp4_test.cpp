@@ -10,7 +10,7 @@ namespace {
 
 // Rows packed for NVFP4 weights.
 struct PackedNvfp4 {
-  PackedNvfp4(const KernelTable& tier, const std::vector<float>& x, size_t row_count)
+  PackedNvfp4(const KernelTable& tier, const std::vector<float>& x, size_t row_count, float static_scale = 0)
       : rows(row_count),
         depth(x.size() / rows),
         padded(PaddedDepth(WeightFormat::kNvfp4, depth)),
@@ -24,6 +24,7 @@ struct PackedNvfp4 {
                                  .padded_depth = padded,
                                  .packed = bytes.data(),
                                  .row_scales = scales.data(),
+                                 .static_scale = static_scale,
                                  .end_block = RowBlocks(rows),
                                  .weights = WeightFormat::kNvfp4});
   }
@@ -65,6 +66,31 @@ TEST_P(PackNvfp4, HasTheBytesOfItsDefinition) {
     EXPECT_EQ(AllBits(packed.scales), AllBits(want.scales)) << depth;
     EXPECT_EQ(std::memcmp(packed.bytes.data(), want.bytes.data(), want.size), 0) << depth;
   }
+}
+
+// A scale that fits, one that rounds most numbers to zero, and one whose range most of them leave.
+TEST_P(PackNvfp4, AStaticScaleIsThatOfEveryRowWithTheBytesOfTheDefinition) {
+  for (const float scale : {1e-3f, 0.5f, 1e-6f}) {
+    std::vector<float> x = RandomFloats(11 * 130, 3);
+    x[200] = INFINITY;
+    const PackedNvfp4 packed(tier(), x, 11, scale), want(Reference(), x, 11, scale);
+    for (size_t row = 0; row < 11; ++row) {
+      if (row == 1)
+        EXPECT_TRUE(std::isnan(packed.scales[row]));
+      else
+        EXPECT_EQ(packed.scales[row], scale);
+    }
+    EXPECT_EQ(std::memcmp(packed.bytes.data(), want.bytes.data(), want.size), 0) << scale;
+  }
+}
+
+TEST_P(PackNvfp4, WhatIsBeyondTheRangeOfAStaticScaleBecomesItsLargestNumber) {
+  std::vector<float> x(16);
+  x[0] = 1e4f, x[1] = -3e3f, x[2] = 448, x[3] = -100;
+  const PackedNvfp4 packed(tier(), x, 1, 1.0f);
+  EXPECT_EQ(packed.BlockScale(0, 0), 448);
+  const std::vector<float> want = {6, -6, 1, 0};  // times 448; -100 / 448 is nearer to 0 than to 0.5
+  for (size_t k = 0; k < want.size(); ++k) EXPECT_EQ(packed.Value(0, k), want[k] * 448) << k;
 }
 
 // The row's scale is 1 and the block's 448, which the numbers are divided by here.

@@ -34,10 +34,25 @@ TEST_F(Nvfp4Weights, TheDialectOfModelOptMeansTheSame) {
   const PackedMatrix down = Must(Down());
   EXPECT_EQ(down.format, WeightFormat::kNvfp4);
   EXPECT_EQ(Decoded(down), source->Codes(kWeight));
+  EXPECT_EQ(down.input_scale, 0.5F);
   source->Set(kModule + ".pre_quant_scale", DType::kF32, {96}, std::vector<float>(96, 1));
   EXPECT_EQ(Message(ErrorCode::kUnsupported), "model: tensor " + kModule +
                                                   ".pre_quant_scale is there: inputs are multiplied before the "
                                                   "product, which isn't known");
+}
+
+TEST_F(Nvfp4Weights, ScaleOfInputsIsTheReciprocalOfWhatCompressedTensorsStores) {
+  source->QuantiseNvfp4(kWeight);
+  EXPECT_EQ(Must(Down()).input_scale, 0);
+  const std::string name = kModule + ".input_global_scale";
+  source->Set(name, DType::kF32, {1}, {8.0F});
+  EXPECT_EQ(Must(Down()).input_scale, 0.125F);
+  for (const auto& [bad, text] : {std::pair{0.0F, "0"}, {-1.0F, "-1"}, {INFINITY, "inf"}, {NAN, "nan"}}) {
+    source->Set(name, DType::kF32, {1}, {bad});
+    EXPECT_EQ(Message(ErrorCode::kCorrupt), "model: scale " + name + " is " + text + ", a number above 0 is expected");
+  }
+  source->Set(name, DType::kF32, {2}, {1, 1});
+  EXPECT_EQ(Message(ErrorCode::kCorrupt), "model: tensor " + name + " has shape [2] in F32; NVFP4 has [1] in F32");
 }
 
 TEST_F(Nvfp4Weights, PartsWithDifferentGlobalScalesAreJoined) {

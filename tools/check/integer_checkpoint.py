@@ -74,31 +74,31 @@ def load_decompressed(path, tensors):
     return model
 
 
-def octet_logprobs(program, directory, ids, vocabulary):
+def octet_logprobs(program, directory, ids, vocabulary, options):
     command = [program, "run", directory, "--ids", ",".join(map(str, ids)), "--max-tokens", "1", "--logprobs", str(vocabulary),
-               "--compute", "f32", "--temperature", "0", "--ignore-eos", "--json"]
+               "--compute", "f32", "--temperature", "0", "--ignore-eos", "--json", *options]
     answer = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
     return answer["logprobs"][0]["top"]
 
 
-def difference(loaded, program, directory):
+def difference(loaded, program, directory, options=()):
     """The largest, over the prompts, of the norm of the differences of log-probabilities, relative to that of their spread."""
     worst = 0
     for ids in PROMPTS:
         with torch.no_grad():
             want = loaded(torch.tensor([ids])).logits[0, -1].log_softmax(-1)
         got = torch.zeros_like(want)
-        for entry in octet_logprobs(program, directory, ids, want.numel()):
+        for entry in octet_logprobs(program, directory, ids, want.numel(), options):
             got[entry["token"]] = entry["logprob"]
         worst = max(worst, ((got - want).norm() / (want - want.mean()).norm()).item())
     return worst
 
 
-def exit_code(loaded, program, directory):
+def exit_code(loaded, program, directory, options=()):
     """0 where no program is to be compared or its predictions are those of the loaded model but for rounding."""
     if not program:
         return 0
-    worst = difference(loaded, program[0], directory)
+    worst = difference(loaded, program[0], directory, options)
     print(f"log-probabilities differ from Octet's by {worst:.2e} of their norm")
     return 0 if worst < ROUNDING * loaded.config.num_hidden_layers else 1
 

@@ -1,4 +1,4 @@
-"""Loads a checkpoint that `octet quantize --to nvfp4-w4a16` wrote with transformers and compressed-tensors: its weights must be the codes times
+"""Loads a checkpoint that `octet quantize --to nvfp4-w4a16|nvfp4` wrote with transformers and compressed-tensors: its weights must be the codes times
 the scales of the files, near the original's, and its predictions must be those of Octet.
 
     python tools/check/nvfp4_checkpoint.py ORIGINAL QUANTISED [OCTET]      needs torch, transformers, compressed-tensors
@@ -40,11 +40,14 @@ def main():
     original, loaded = load(original_path, torch.float32), load(path, torch.bfloat16)  # the library decodes to BF16 only
     loaded(torch.tensor([[1]]))  # some versions decompress at the first use
     torch.nn.Module.float(loaded)
-    modules = check_weights(original, loaded, load_file(path + "/model.safetensors"))
+    tensors = load_file(path + "/model.safetensors")
+    modules = check_weights(original, loaded, tensors)
     print(f"{modules} modules have the weights of the files")
     if modules == 0:
         return 1
-    return exit_code(loaded, program, path)
+    # Where the file has scales for them, the library rounds inputs too.
+    rounds_inputs = any(name.endswith(".input_global_scale") for name in tensors)
+    return exit_code(loaded, program, path, ["--activations", "nvfp4"] if rounds_inputs else [])
 
 
 if __name__ == "__main__":

@@ -26,9 +26,15 @@ inline float PackNvfp4Block(const float* x, size_t k, size_t depth, float row_sc
   return MaxLanes(block_scale);
 }
 
+// NaN where the row holds infinity or NaN.
+inline float Nvfp4RowScale(const KernelTable::PackArgs& args, size_t row) {
+  const float own = FiniteScale(args.x + row * args.stride, args.depth, 6.0f * 448.0f);
+  return args.static_scale == 0 || own != own ? own : args.static_scale;
+}
+
 inline void PackNvfp4Row(const KernelTable::PackArgs& args, size_t row, size_t rows, Word* to) {
   const float* x = args.x + row * args.stride;
-  const float row_scale = args.row_scales[row] = FiniteScale(x, args.depth, 6.0f * 448.0f);
+  const float row_scale = args.row_scales[row] = Nvfp4RowScale(args, row);
   const bool is_finite = row_scale == row_scale;
   for (size_t k = 0; k < args.padded_depth; k += kNvfp4Block) {
     Word words[kNvfp4Block / 4];

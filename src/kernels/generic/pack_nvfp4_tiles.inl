@@ -5,7 +5,7 @@ inline void PackTiledNvfp4(const KernelTable::PackArgs& args) {
   static_assert(kLanes == kNvfp4Block);
   const size_t end_row = RowBlockBegin(args.rows, args.end_block);
   for (size_t row = RowBlockBegin(args.rows, args.first_block); row < end_row; ++row)
-    args.row_scales[row] = FiniteScale(args.x + row * args.stride, args.depth, 6.0f * 448.0f);
+    args.row_scales[row] = Nvfp4RowScale(args, row);
   PackTiledRows(args, [&](size_t row, size_t, Float x) {
     const bool is_finite = args.row_scales[row] == args.row_scales[row];
     const Float values = is_finite ? x : Zero();

@@ -65,8 +65,9 @@ void PackInt8Row(const KernelTable::PackArgs& args, size_t row, size_t block_row
 }
 
 // The scale of a row of NVFP4; NaN where the row holds infinity or NaN.
-float Nvfp4RowScale(const float* x, size_t depth) {
-  const float scale = FiniteAmax(x, depth) / (kE2M1Max * kE4M3Max);
+float Nvfp4RowScale(const KernelTable::PackArgs& args, size_t row) {
+  const float scale = FiniteAmax(args.x + row * args.stride, args.depth) / (kE2M1Max * kE4M3Max);
+  if (args.static_scale != 0 && !std::isnan(scale)) return args.static_scale;
   return scale < std::numeric_limits<float>::min() ? 1.0f : scale;
 }
 
@@ -75,7 +76,7 @@ void PackNvfp4Row(const KernelTable::PackArgs& args, size_t row, size_t block_ro
                   std::byte* block) {
   constexpr size_t kWords = GroupWords(ActivationFormat::kNvfp4);
   const float* x = args.x + row * args.stride;
-  const float row_scale = args.row_scales[row] = Nvfp4RowScale(x, args.depth);
+  const float row_scale = args.row_scales[row] = Nvfp4RowScale(args, row);
   const size_t depth = std::isnan(row_scale) ? 0 : args.depth;
   const float divisor = std::isnan(row_scale) ? 1.0f : row_scale;
   for (size_t begin = 0; begin < args.padded_depth; begin += kNvfp4Block) {

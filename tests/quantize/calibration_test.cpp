@@ -1,0 +1,119 @@
+#include "quantize/calibration.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "base/json.h"
+#include "formats/safetensors.h"
+#include "tests/base/temporary_directory.h"
+#include "tests/models/editable_source.h"
+#include "tests/models/golden_model.h"
+
+namespace octet {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr size_t kCalibrationTokens = 44;
+
+class Calibration : public testing::Test {
+ protected:
+  Result<InputRanges> Measure(const Checkpoint& checkpoint, const CalibrationText& text, size_t threads = 2,
+                              ComputeType compute = ComputeType::kF32) {
+    ThreadPool pool(threads);
+    return MeasureInputs(checkpoint, text, {pool, progress_, cancel_}, compute);
+  }
+  static CalibrationText GoldenText(const std::string& name) {
+    CalibrationText text = {ReadGolden(name).ids};
+    text.front().resize(kCalibrationTokens);
+    return text;
+  }
+
+  TemporaryDirectory directory_;
+  Progress progress_;
+  CancelFlag cancel_;
+};
+
+// tools/golden/input_ranges.py
+TEST_F(Calibration, RangesAreThoseOfPyTorch) {
+  const Json golden = ReadJsonFile(OCTET_SOURCE_DIR "/tests/golden/quantize/input_ranges.json");
+  for (const auto& [name, want] : golden.items()) {
+    const InputRanges got = Must(Measure(Must(Checkpoint::Open(GoldenModel(name))), GoldenText(name)));
+    EXPECT_EQ(got.size(), want.size()) << name;
+    for (const auto& [slot, amax] : want.items()) {
+      ASSERT_TRUE(got.contains(slot)) << name << " " << slot;
+      EXPECT_NEAR(got.at(slot), amax.get<float>(), 1e-4 * amax.get<float>()) << name << " " << slot;
+    }
+  }
+}
+
+TEST_F(Calibration, RangesAreTheSameBitsForAnyNumberOfThreadsAndTheLargestOfAllWindows) {
+  const Checkpoint checkpoint = Must(Checkpoint::Open(GoldenModel("llama3")));
+  CalibrationText text = GoldenText("llama3");
+  text.push_back({5, 6, 7});
+  const InputRanges both = Must(Measure(checkpoint, text, 2, ComputeType::kAuto));
+  EXPECT_EQ(Must(Measure(checkpoint, text, 1, ComputeType::kAuto)), both);
+  const InputRanges first = Must(Measure(checkpoint, {text[0]}, 2, ComputeType::kAuto));
+  const InputRanges second = Must(Measure(checkpoint, {text[1]}, 2, ComputeType::kAuto));
+  for (const auto& [slot, amax] : both) EXPECT_EQ(amax, std::max(first.at(slot), second.at(slot))) << slot;
+}
+
+TEST_F(Calibration, InputsThatAreNoNumbersAreAnErrorThatNamesTheirMatrix) {
+  Checkpoint checkpoint = Must(Checkpoint::Open(GoldenModel("llama3")));
+  auto source = std::make_shared<EditableSource>(*checkpoint.tensors);
+  std::vector<float> norm = ReadTensor(*source, "model.layers.1.input_layernorm.weight");
+  norm[7] = std::numeric_limits<float>::infinity();
+  source->Set("model.layers.1.input_layernorm.weight", DType::kF32, {norm.size()}, norm);
+  checkpoint.tensors = source;
+  const Result<InputRanges> ranges = Measure(checkpoint, GoldenText("llama3"));
+  ASSERT_FALSE(ranges.has_value());
+  EXPECT_EQ(ranges.error().code, ErrorCode::kCorrupt);
+  EXPECT_THAT(ranges.error().message, HasSubstr("inputs of layers.1.attn.qkv aren't finite numbers"));
+}
+
+TEST_F(Calibration, TextIsCutIntoWindowsFromItsBeginning) {
+  const Checkpoint checkpoint = Must(Checkpoint::Open(GoldenModel("llama3")));
+  const std::filesystem::path file = directory_.Write("text.txt", std::string(100, 'a'));
+  const CalibrationText text = Must(ReadCalibrationText(checkpoint, file, {.windows = 3, .context = 16}));
+  ASSERT_EQ(text.size(), 3u);
+  EXPECT_EQ(TokensOf(text), 48u);
+  const Result<CalibrationText> longer = ReadCalibrationText(checkpoint, file, {.windows = 3, .context = 512});
+  ASSERT_FALSE(longer.has_value());
+  EXPECT_THAT(longer.error().message, HasSubstr("tokens, calibration needs 512 or more; give a longer text"));
+}
+
+TEST_F(Calibration, ACancelledRunStops) {
+  cancel_.Request();
+  const Result<InputRanges> ranges = Measure(Must(Checkpoint::Open(GoldenModel("llama3"))), GoldenText("llama3"));
+  ASSERT_FALSE(ranges.has_value());
+  EXPECT_EQ(ranges.error().code, ErrorCode::kCancelled);
+}
+
+// The scale of a matrix's inputs is read where its tensors say, and the products round by it.
+TEST_F(Calibration, WhatWasMeasuredIsWrittenForEveryMatrixAndReadBack) {
+  const Checkpoint checkpoint = Must(Checkpoint::Open(GoldenModel("phi3_short")));  // fused tensors
+  QuantizePlan plan = Must(PlanQuantization(checkpoint, *Must(FindRecipe("nvfp4")), {}));
+  plan.inputs = Must(Measure(checkpoint, GoldenText("phi3_short")));
+  plan.calibration_tokens = kCalibrationTokens;
+  ThreadPool pool(2);
+  const QuantizeReport report =
+      Must(QuantizeCheckpoint(checkpoint, plan, directory_ / "out", {pool, progress_, cancel_}));
+  EXPECT_EQ(report.calibration_tokens, kCalibrationTokens);
+  const Checkpoint made = Must(Checkpoint::Open(directory_ / "out"));
+  const ModelSpec spec = Must(ReadHfConfig(made.config, "out"));
+  CheckpointWeights weights = Must(CheckpointWeights::Open(made, spec, ComputeType::kAuto, pool));
+  for (const auto& [slot, amax] : plan.inputs) {
+    if (slot == "head") continue;  // it stays
+    const float want = amax / (6 * 448);
+    EXPECT_NEAR(Must(weights.Matrix(slot)).input_scale, want, 1e-6 * want) << slot;
+  }
+  const Json inputs = made.config["quantization_config"]["config_groups"]["group_0"]["input_activations"];
+  EXPECT_EQ(inputs["dynamic"], "local");
+  EXPECT_EQ(inputs["strategy"], "tensor_group");
+  EXPECT_EQ(inputs["num_bits"], 4);
+}
+
+}  // namespace
+}  // namespace octet
