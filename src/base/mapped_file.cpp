@@ -75,7 +75,7 @@ static void Advise(std::span<const std::byte> file, size_t offset, size_t size, 
   const uintptr_t begin = std::max((first + offset) / kWindow * kWindow, first);
   const uintptr_t behind = first + offset + std::min(size, file.size() - offset);
   const uintptr_t end = std::min((behind + kWindow - 1) / kWindow * kWindow, last);
-  ::madvise(reinterpret_cast<void*>(begin), end - begin, advice);
+  ::madvise(const_cast<std::byte*>(file.data()) + (begin - first), end - begin, advice);
 }
 
 void MappedFile::Release(size_t offset, size_t size) const { Advise(bytes(), offset, size, MADV_DONTNEED); }
