@@ -34,8 +34,8 @@ double Noise(std::span<const float> row, float scale, double limit, const Decode
 }
 
 // The grid of E4M3 repeats at each power of two, but for its ends, so that one octave of scales has every way that the
-// weights can lie between its points. The first is the smallest that clips nothing. noise(scale, limit) is that of all
-// weights that share it.
+// weights can lie between its points. The first is the smallest that clips nothing. noise_of(scale, limit) sums over
+// all weights that share it.
 template <class NoiseOf>
 float LeastSquaresScale(float smallest, NoiseOf&& noise_of) {
   constexpr int kStepsInOctave = 8;
