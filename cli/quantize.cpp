@@ -10,6 +10,7 @@
 #include "cli/verb.h"
 #include "eval/compare.h"
 #include "eval/decoder_model.h"
+#include "formats/staged_directory.h"
 #include "models/hf_config.h"
 #include "quantize/calibration.h"
 #include "quantize/quantize.h"
@@ -244,6 +245,7 @@ Status Quantize(const QuantizeOptions& options, Invocation& call) {
   OCTET_TRY(CheckTaken(options, *recipe));
   const std::optional<double> gate = OCTET_TRY(GateLimit(options, *recipe));
   const Checkpoint checkpoint = OCTET_TRY(Checkpoint::Open(call.word(0)));
+  OCTET_TRY(StagedDirectory::Check(options.output, checkpoint.path));  // before minutes of calibration
   QuantizePlan plan = OCTET_TRY(PlanQuantization(checkpoint, *recipe, Choices(options, *recipe)));
   std::string gate_text;
   if (gate) gate_text = OCTET_TRY(ReadGateText(checkpoint, options));

@@ -82,20 +82,25 @@ bool Holds(const fs::path& target, const fs::path& source) {
 
 }  // namespace
 
-Result<StagedDirectory> StagedDirectory::Create(const fs::path& path, const fs::path& source) {
-  std::error_code error;
-  StagedDirectory staged;
-  staged.target_ = OCTET_TRY(FindTarget(path));
-  if (Holds(staged.target_, source)) {
+Status StagedDirectory::Check(const fs::path& path, const fs::path& source) {
+  const fs::path target = OCTET_TRY(FindTarget(path));
+  if (Holds(target, source)) {
     return Fail(ErrorCode::kInvalidArgument, path, ": replacing it would remove the model that is read, ", source,
                 "; name another directory");
   }
+  return CheckTarget(target);
+}
+
+Result<StagedDirectory> StagedDirectory::Create(const fs::path& path, const fs::path& source) {
+  OCTET_TRY(Check(path, source));
+  std::error_code error;
+  StagedDirectory staged;
+  staged.target_ = OCTET_TRY(FindTarget(path));
   // A directory that exists stays the same directory: it may be a mount point, or where someone works.
   staged.is_inside_ = fs::exists(staged.target_, error);
   const fs::path parent = staged.is_inside_ ? staged.target_ : staged.target_.parent_path();
   const std::string name = staged.target_.filename().native();
   RemoveLeftovers(parent, name);
-  OCTET_TRY(CheckTarget(staged.target_));
   const fs::path stage = parent / PartialName(name);
   fs::remove_all(stage, error);
   if (!fs::create_directories(stage, error)) return SystemError(path, "can't be created", error);

@@ -20,6 +20,8 @@ class StagedDirectory {
  public:
   // Fails with invalid_argument where `path` is a file, a link that leads nowhere, a directory that isn't empty and
   // wasn't made by Octet, or one that is or holds `source`, the model that the files are made from.
+  static Status Check(const std::filesystem::path& path, const std::filesystem::path& source);
+  // Fails as Check does; with exhausted where the disk is full.
   static Result<StagedDirectory> Create(const std::filesystem::path& path, const std::filesystem::path& source);
 
   StagedDirectory(StagedDirectory&& other) noexcept;
