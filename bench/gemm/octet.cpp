@@ -1,7 +1,8 @@
 // Speed of the matrix products of each tier with one thread, after a check against the reference.
 //
-//   bench_gemm [ROWS ...] [NAME ...]        default 1 4 8 32 128 512, and all formats
-//   bench_gemm 1 128 nvfp4                  those whose names begin so
+//   bench_gemm [ROWS ...] [COLUMNSxDEPTH] [NAME ...]   default 1 4 8 32 128 512, 1536x640, all formats and tiers
+//   bench_gemm 1 128 nvfp4                             those whose names begin so
+//   bench_gemm 512 896x4864 bf16 amx                   on a tier
 //
 // One line per pair of formats and row count: GB/s of packed weights (of more copies than the caches hold, up to 8
 // rows) beside the memory's bandwidth, GFLOP/s beside the rate of the tier's multiplying instruction.
@@ -20,7 +21,10 @@ namespace {
 
 using namespace octet::kernels;
 
-constexpr size_t kColumns = 1536, kDepth = 640;  // a multiple of every group
+// Of the weights. The depth is a multiple of every group that is measured.
+struct Shape {
+  size_t columns = 1536, depth = 640;
+};
 
 struct Formats {
   WeightFormat weights;
@@ -52,70 +56,76 @@ bool MultipliesBytes(const Formats& formats, bool is_tiled) {
 bool IsTiled(const KernelTable& kernels) { return std::string_view(kernels.name) == "amx"; }
 
 struct Task {
-  Task(const Formats& formats, size_t row_count)
-      : format(formats.weights), read(formats.read), rows(row_count), x(rows * kDepth), out(rows * kColumns) {
-    const size_t bytes = PackedBytes(format, kColumns, kDepth);
+  Task(const Formats& formats, const Shape& shape, size_t row_count)
+      : format(formats.weights),
+        read(formats.read),
+        columns(shape.columns),
+        depth(shape.depth),
+        rows(row_count),
+        x(rows * depth),
+        out(rows * columns) {
+    const size_t bytes = PackedBytes(format, columns, depth);
     copies = rows <= 8 ? (size_t{192} << 20) / bytes : 1;
     weights.resize(copies * bytes + 64);
     first = weights.data() + (64 - reinterpret_cast<uintptr_t>(weights.data()) % 64);
     for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(static_cast<int>(i * 7919 % 2001) - 1000) / 1000;
-    std::vector<float> values(kColumns * kDepth);
-    std::vector<uint8_t> codes(kColumns * kDepth);
+    std::vector<float> values(columns * depth);
+    std::vector<uint8_t> codes(columns * depth);
     for (size_t i = 0; i < values.size(); ++i) {
       values[i] = static_cast<float>(static_cast<int>(i * 104729 % 2001) - 1000) / 500;
       codes[i] = static_cast<uint8_t>(i * 31 % 255 == 127 ? 0 : i * 31 % 255);
     }
-    if (format == WeightFormat::kF32) PackWeightsF32(values.data(), kColumns, kDepth, first);
-    if (format == WeightFormat::kBf16) PackWeightsBf16(values.data(), kColumns, kDepth, first);
-    if (format == WeightFormat::kE4M3) PackWeightsE4M3(codes.data(), kColumns, kDepth, first);
+    if (format == WeightFormat::kF32) PackWeightsF32(values.data(), columns, depth, first);
+    if (format == WeightFormat::kBf16) PackWeightsBf16(values.data(), columns, depth, first);
+    if (format == WeightFormat::kE4M3) PackWeightsE4M3(codes.data(), columns, depth, first);
     if (format == WeightFormat::kE4M3Block) {
-      const std::vector<float> scales(kColumns * Fp8Blocks(kDepth), 0.125F);
-      PackWeightsE4M3Block(codes.data(), scales.data(), kColumns, kDepth, first);
+      const std::vector<float> scales(columns * Fp8Blocks(depth), 0.125F);
+      PackWeightsE4M3Block(codes.data(), scales.data(), columns, depth, first);
     }
     if (format == WeightFormat::kNvfp4) {
       for (uint8_t& code : codes) code &= 15;
-      const std::vector<uint8_t> scales(kColumns * kDepth / kNvfp4Block, 0x38);
-      PackWeightsNvfp4(codes.data(), scales.data(), kColumns, kDepth, first);
+      const std::vector<uint8_t> scales(columns * depth / kNvfp4Block, 0x38);
+      PackWeightsNvfp4(codes.data(), scales.data(), columns, depth, first);
     }
     if (IsInteger(format)) PackIntegers();
     for (size_t copy = 1; copy < copies; ++copy) std::copy_n(first, bytes, first + copy * bytes);
-    packed.resize(read == ActivationFormat::kInt8 ? Int8ActivationBytes(format, rows, kDepth)
-                                                  : ActivationBytes(read, rows, kDepth));
+    packed.resize(read == ActivationFormat::kInt8 ? Int8ActivationBytes(format, rows, depth)
+                                                  : ActivationBytes(read, rows, depth));
     row_scales.resize(rows, 1);
   }
 
   void PackIntegers() {
-    std::vector<int8_t> codes(kColumns * kDepth);
+    std::vector<int8_t> codes(columns * depth);
     for (size_t i = 0; i < codes.size(); ++i)
       codes[i] = static_cast<int8_t>(static_cast<int>(i * 31 % (format == WeightFormat::kInt8 ? 255 : 15)) -
                                      (format == WeightFormat::kInt8 ? 127 : 7));
-    if (format == WeightFormat::kInt8) return PackWeightsInt8(codes.data(), kColumns, kDepth, first);
-    const std::vector<Fp16> scales(kColumns * IntegerGroups(format, kDepth), ToFp16(0.125F));
-    if (!HasZeros(format)) return PackWeightsInt4(format, codes.data(), scales.data(), kColumns, kDepth, first);
+    if (format == WeightFormat::kInt8) return PackWeightsInt8(codes.data(), columns, depth, first);
+    const std::vector<Fp16> scales(columns * IntegerGroups(format, depth), ToFp16(0.125F));
+    if (!HasZeros(format)) return PackWeightsInt4(format, codes.data(), scales.data(), columns, depth, first);
     const std::vector<uint8_t> zeros(scales.size(), 8);
     for (int8_t& code : codes) code = static_cast<int8_t>(code + 8);
-    PackWeightsInt4Zeros({format, reinterpret_cast<const uint8_t*>(codes.data()), scales.data(), zeros.data()},
-                         kColumns, kDepth, first);
+    PackWeightsInt4Zeros({format, reinterpret_cast<const uint8_t*>(codes.data()), scales.data(), zeros.data()}, columns,
+                         depth, first);
   }
 
   void Multiply(const KernelTable& kernels, size_t copy, size_t panels) {
-    kernels.GemmOf(format, read)({.weights = first + copy * PackedBytes(format, kColumns, kDepth),
+    kernels.GemmOf(format, read)({.weights = first + copy * PackedBytes(format, columns, depth),
                                   .activations = packed.data(),
                                   .row_scales = row_scales.data(),
                                   .out = out.data(),
-                                  .out_stride = kColumns,
+                                  .out_stride = columns,
                                   .rows = rows,
-                                  .depth = kDepth,
-                                  .columns = kColumns,
+                                  .depth = depth,
+                                  .columns = columns,
                                   .end_panel = panels});
   }
 
   void Pack(const KernelTable& kernels) {
     const KernelTable::PackArgs args{.x = x.data(),
-                                     .stride = kDepth,
+                                     .stride = depth,
                                      .rows = rows,
-                                     .depth = kDepth,
-                                     .padded_depth = kDepth,
+                                     .depth = depth,
+                                     .padded_depth = depth,
                                      .packed = packed.data(),
                                      .row_scales = row_scales.data(),
                                      .end_block = RowBlocks(rows),
@@ -144,32 +154,45 @@ struct Task {
 
   WeightFormat format;
   ActivationFormat read;
-  size_t rows, copies = 1;
+  size_t columns, depth, rows, copies = 1;
   std::vector<float> x, out, row_scales;
   std::vector<std::byte> weights, packed;
   std::byte* first = nullptr;
 };
 
-bool IsWanted(const Formats& formats, const std::vector<std::string_view>& names) {
-  return names.empty() || std::any_of(names.begin(), names.end(), [&](std::string_view name) {
-           return std::string_view(formats.name).starts_with(name);
-         });
+// What the command line asks for; empty lists stand for all.
+struct Wanted {
+  std::vector<size_t> rows;
+  std::vector<std::string_view> formats, tiers;
+  Shape shape;
+};
+
+bool IsWanted(std::string_view name, const std::vector<std::string_view>& beginnings) {
+  return beginnings.empty() || std::any_of(beginnings.begin(), beginnings.end(),
+                                           [&](std::string_view beginning) { return name.starts_with(beginning); });
 }
 
-int Run(const std::vector<size_t>& row_counts, const std::vector<std::string_view>& names) {
+bool IsTier(std::string_view name) {
+  const auto tiers = AvailableTiers();
+  return std::any_of(tiers.begin(), tiers.end(), [&](const KernelTable* tier) { return name == tier->name; });
+}
+
+int Run(const Wanted& wanted) {
+  const auto [columns, depth] = wanted.shape;
   const double memory = MemoryBandwidth(), dot = Bf16DotRate();
   fmt::print("limits with one thread: memory {:.1f} GB/s, vdpbf16ps {:.0f} GFLOP/s\n", memory * 1e-9, dot * 1e-9);
   for (const KernelTable* tier : AvailableTiers().subspan(1)) {
+    if (!wanted.tiers.empty() && !std::count(wanted.tiers.begin(), wanted.tiers.end(), tier->name)) continue;
     const double fma = FmaRate(tier->name), int8_dot = Int8DotRate(tier->name);
     for (const Formats& formats : kFormats) {
-      if (!IsWanted(formats, names)) continue;
+      if (!IsWanted(formats.name, wanted.formats)) continue;
       const bool is_float = formats.weights == WeightFormat::kF32;
       const bool dots = std::string_view(tier->name) == "avx512_bf16" && !is_float;
       const bool tiles = IsTiled(*tier) && !is_float;
       const double rate = tiles ? TileRate() * (formats.read == ActivationFormat::kInt8 ? 2 : 1) : dots ? dot : fma;
       const double peak = MultipliesBytes(formats, tiles) ? int8_dot : rate;
-      for (size_t rows : row_counts) {
-        Task task(formats, rows);
+      for (size_t rows : wanted.rows) {
+        Task task(formats, wanted.shape, rows);
         if (!task.Agrees(*tier)) {
           fmt::print(stderr, "{} gemm {} with {} rows differs from the reference\n", tier->name, formats.name, rows);
           return 1;
@@ -177,15 +200,15 @@ int Run(const std::vector<size_t>& row_counts, const std::vector<std::string_vie
         const double seconds = BestSeconds(rows <= 8 ? 5 : 9,
                                            [&] {
                                              for (size_t copy = 0; copy < task.copies; ++copy)
-                                               task.Multiply(*tier, copy, Panels(kColumns));
+                                               task.Multiply(*tier, copy, Panels(columns));
                                            }) /
                                static_cast<double>(task.copies);
-        const double bytes = static_cast<double>(PackedBytes(formats.weights, kColumns, kDepth)) / seconds;
-        const double operations = 2.0 * static_cast<double>(rows * kColumns * kDepth) / seconds;
+        const double bytes = static_cast<double>(PackedBytes(formats.weights, columns, depth)) / seconds;
+        const double operations = 2.0 * static_cast<double>(rows * columns * depth) / seconds;
         fmt::print(
             "gemm {:15} M={:<3} N={} K={}  {:11}  {:5.1f} GB/s = {:3.0f}% of memory  {:6.1f} GFLOP/s = {:3.0f}% of "
             "{:.0f}\n",
-            formats.name, rows, kColumns, kDepth, tier->name, bytes * 1e-9, 100 * bytes / memory, operations * 1e-9,
+            formats.name, rows, columns, depth, tier->name, bytes * 1e-9, 100 * bytes / memory, operations * 1e-9,
             100 * operations / peak, peak * 1e-9);
       }
     }
@@ -197,13 +220,17 @@ int Run(const std::vector<size_t>& row_counts, const std::vector<std::string_vie
 }  // namespace octet::bench
 
 int main(int argc, char** argv) {
-  std::vector<size_t> rows;
-  std::vector<std::string_view> names;
+  octet::bench::Wanted wanted;
   for (int i = 1; i < argc; ++i) {
     char* end = nullptr;
     const size_t count = std::strtoul(argv[i], &end, 10);
-    *end == '\0' && count > 0 ? rows.push_back(count) : names.push_back(argv[i]);
+    if (count > 0 && *end == 'x')
+      wanted.shape = {.columns = count, .depth = std::strtoul(end + 1, nullptr, 10)};
+    else if (count > 0 && *end == '\0')
+      wanted.rows.push_back(count);
+    else
+      (octet::bench::IsTier(argv[i]) ? wanted.tiers : wanted.formats).push_back(argv[i]);
   }
-  if (rows.empty()) rows = {1, 4, 8, 32, 128, 512};
-  return octet::bench::Run(rows, names);
+  if (wanted.rows.empty()) wanted.rows = {1, 4, 8, 32, 128, 512};
+  return octet::bench::Run(wanted);
 }

@@ -25,11 +25,21 @@ class TiledProduct {
       const std::vector<float> block_scales = RandomFloats(shape.columns * Fp8Blocks(shape.depth), 5);
       PackWeightsE4M3Block(codes_.data(), block_scales.data(), shape.columns, shape.depth, packed_.data());
     }
-    if (format != WeightFormat::kNvfp4) return;
-    std::vector<uint8_t> block_scales = RandomCodes(shape.columns * (shape.depth / kNvfp4Block + 1), 5);
+    if (format == WeightFormat::kInt8) PackInt8();
+    if (format == WeightFormat::kNvfp4) PackNvfp4();
+  }
+
+  void PackInt8() {
+    std::vector<int8_t> codes(codes_.begin(), codes_.end());
+    for (int8_t& code : codes) code = std::max<int8_t>(code, -127);
+    PackWeightsInt8(codes.data(), shape_.columns, shape_.depth, packed_.data());
+  }
+
+  void PackNvfp4() {
+    std::vector<uint8_t> block_scales = RandomCodes(shape_.columns * (shape_.depth / kNvfp4Block + 1), 5);
     for (uint8_t& scale : block_scales) scale &= 0x7F;
     for (uint8_t& code : codes_) code &= 15;
-    PackWeightsNvfp4(codes_.data(), block_scales.data(), shape.columns, shape.depth, packed_.data());
+    PackWeightsNvfp4(codes_.data(), block_scales.data(), shape_.columns, shape_.depth, packed_.data());
   }
 
   // With activations in BF16, or in E4M3 and scales of the rows, or of their blocks.
@@ -73,12 +83,13 @@ class TiledProduct {
   Bytes packed_;
 };
 
-// Ends within a tile, at one, within a part of 640 and beyond; 1 to 17 rows of a last block, and more than 512.
-constexpr TileShape kTileShapes[] = {{1, 33, 1},   {1, 64, 1400}, {15, 40, 32},   {16, 32, 64}, {17, 32, 640},
-                                     {31, 7, 642}, {33, 32, 700}, {48, 96, 1290}, {530, 35, 70}};
+// Ends within a tile, at one, within a part of 640 and beyond; 1 to 17 rows of a last block, and more than 512; six
+// panels, where four take turns with a part.
+constexpr TileShape kTileShapes[] = {{1, 33, 1},   {1, 64, 1400}, {15, 40, 32},    {16, 32, 64}, {17, 32, 640},
+                                     {31, 7, 642}, {33, 32, 700}, {48, 170, 1290}, {530, 35, 70}};
 
 constexpr WeightFormat kTiledFormats[] = {WeightFormat::kBf16, WeightFormat::kE4M3, WeightFormat::kE4M3Block,
-                                          WeightFormat::kNvfp4};
+                                          WeightFormat::kNvfp4, WeightFormat::kInt8};
 
 double Norm(const std::vector<float>& x) {
   double sum = 0;

@@ -17,9 +17,11 @@ constexpr size_t kTileRows = 16, kTileBytes = 64, kTilePairs = 16;
 constexpr size_t kTileDepth = 2 * kTilePairs;
 constexpr size_t kTiledRows = 2 * kTileRows;
 // Depth whose weights stay in the first-level cache for all rows: 40 KB of BF16. Its sums wait in memory, for at most
-// so many rows.
+// so many rows. Activations of a part stay in the second-level cache; those of a depth of several parts don't, so there
+// each part meets some panels before the next part comes.
 constexpr size_t kPartDepth = 640;
 constexpr size_t kGroupRows = 512;
+constexpr size_t kGroupPanels = 4;
 
 // Where a row of packed activations lies.
 struct TiledRow {
@@ -239,18 +241,23 @@ inline void MultiplyGroup(const GemmArgs& args, TileSession& session, const Tile
 template <WeightFormat format>
 void GemmTiles(const GemmArgs& args) {
   TileSession session;
-  alignas(64) float sums[kGroupRows * kPanelColumns];
+  alignas(64) float sums[kGroupPanels][kGroupRows * kPanelColumns];
   alignas(64) std::byte scratch[kPartDepth / 2 * kRecordBytes];
   const size_t part_depth = PartDepth(args.depth, format == WeightFormat::kE4M3Block ? kFp8Block : kTileDepth);
+  const size_t panels = part_depth < args.depth ? kGroupPanels : 1;
   for (size_t group = 0; group < args.rows; group += kGroupRows) {
     const size_t end_row = args.rows - group < kGroupRows ? args.rows : group + kGroupRows;
-    for (size_t panel = args.first_panel; panel < args.end_panel; ++panel) {
-      const std::byte* weights = static_cast<const std::byte*>(args.weights) + panel * PanelBytes(format, args.depth);
+    for (size_t first = args.first_panel; first < args.end_panel; first += panels) {
+      const size_t end = args.end_panel - first < panels ? args.end_panel : first + panels;
       for (size_t k = 0; k < args.depth; k += part_depth) {
         const size_t depth = args.depth - k < part_depth ? args.depth - k : part_depth;
-        TiledPart part = TiledWeights<format>(weights, k, depth, scratch);
-        part.streams = format == WeightFormat::kBf16 && args.rows <= kStreamedRows;
-        MultiplyGroup<format>(args, session, part, k, panel, group, end_row, sums);
+        for (size_t panel = first; panel < end; ++panel) {
+          const std::byte* weights =
+              static_cast<const std::byte*>(args.weights) + panel * PanelBytes(format, args.depth);
+          TiledPart part = TiledWeights<format>(weights, k, depth, scratch);
+          part.streams = format == WeightFormat::kBf16 && args.rows <= kStreamedRows;
+          MultiplyGroup<format>(args, session, part, k, panel, group, end_row, sums[panel - first]);
+        }
       }
     }
   }
