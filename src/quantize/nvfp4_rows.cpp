@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/checked.h"
 #include "numeric/e2m1.h"
@@ -12,10 +13,47 @@ namespace {
 
 // Smallest E4M3 number above zero: no reader divides by zero.
 constexpr E4M3 kLeastScale{1};
+constexpr int kE4M3MaxBits = 0x7E;  // 448
 
-E4M3 BlockScale(std::span<const float> block, float global) {
+E4M3 SmallestScale(std::span<const float> block, float global) {
   const E4M3 scale = ToE4M3(LargestMagnitude(block) / kE2M1Max * global);
   return scale.bits == 0 ? kLeastScale : scale;
+}
+
+// The magnitude that ToE2M1 rounds to, found without its table since scales are tried for every weight. Adding and
+// taking away 1.5 * 2^23 rounds to a whole number, ties to even.
+float RoundedMagnitude(float x) {
+  constexpr float kWhole = 12582912.0F;
+  const float magnitude = std::min(std::fabs(x), kE2M1Max);
+  const float step = magnitude < 2 ? 0.5F : magnitude < 4 ? 1.0F : 2.0F;
+  return (magnitude / step + kWhole - kWhole) * step;
+}
+
+double SquaredNoise(std::span<const float> block, float scale) {
+  double noise = 0;
+  for (const float weight : block) {
+    const float change = std::fabs(weight) - RoundedMagnitude(weight / scale) * scale;
+    noise += static_cast<double>(change) * change;
+  }
+  return noise;
+}
+
+// The grid of E2M1 repeats at each power of two, but for its ends: one octave of scales, the eight E4M3 numbers from
+// the smallest on that clips nothing, has every way that the weights can lie between its points.
+E4M3 LeastSquaresScale(std::span<const float> block, float global) {
+  constexpr int kStepsInOctave = 8;
+  const E4M3 smallest = SmallestScale(block, global);
+  E4M3 best = smallest;
+  double least = std::numeric_limits<double>::infinity();
+  for (int step = 0; step < kStepsInOctave && smallest.bits + step <= kE4M3MaxBits; ++step) {
+    const E4M3 scale{static_cast<uint8_t>(smallest.bits + step)};
+    const double noise = SquaredNoise(block, ToFloat(scale) / global);
+    if (noise < least) {
+      least = noise;
+      best = scale;
+    }
+  }
+  return best;
 }
 
 // One block: its codes go to the halves of bytes from column `first` of the row on.
@@ -48,7 +86,7 @@ Result<EncodedNvfp4> EncodeNvfp4Rows(std::span<const float> weights, size_t rows
     for (size_t index = 0; index < blocks; ++index) {
       const size_t first = index * kNvfp4BlockColumns;
       const std::span<const float> block = values.subspan(first, std::min(kNvfp4BlockColumns, columns - first));
-      const E4M3 scale = BlockScale(block, global);
+      const E4M3 scale = LeastSquaresScale(block, global);
       encoded.scales[row * blocks + index] = scale.bits;
       noise.Add(EncodeBlock(block, ToFloat(scale) / global, first, encoded.codes.data() + row * row_bytes));
     }

@@ -5,8 +5,8 @@
 //   EncodedNvfp4 encoded = OCTET_TRY(EncodeNvfp4Rows(weights, rows, columns, global, pool));
 //   // weights[r, c] is about its code * scale of (r, c / 16) / global
 //
-// The numbers are those of compressed-tensors and ModelOpt (which stores 1 / global). The formats themselves:
-// numeric/e2m1.h, numeric/fp8.h.
+// The numbers are those of compressed-tensors and ModelOpt (which stores 1 / global), but for the scales, which they
+// take as amax / 6 (docs/decisions/nvfp4-block-scales.md). The formats themselves: numeric/e2m1.h, numeric/fp8.h.
 #pragma once
 
 #include <cstdint>
@@ -29,9 +29,9 @@ struct EncodedNvfp4 {
 // for tensors of zeros and of numbers too small.
 float Nvfp4GlobalScale(float amax);
 
-// scale = amax / 6 of the block, times global, rounded to E4M3, at least 2^-9; code = ToE2M1(weight / (scale /
-// global)). The last block of a row may be shorter. Fails with corrupt, naming the place, where a weight is NaN or
-// infinite.
+// scale: of the E4M3 number nearest to amax / 6 of the block, times global, at least 2^-9, and the seven above it, the
+// one of least squared error, the first of equals; code = ToE2M1(weight / (scale / global)). The last block of a row
+// may be shorter. Fails with corrupt, naming the place, where a weight is NaN or infinite.
 Result<EncodedNvfp4> EncodeNvfp4Rows(std::span<const float> weights, size_t rows, size_t columns, float global,
                                      ThreadPool& pool);
 

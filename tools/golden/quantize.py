@@ -7,13 +7,14 @@ the scale of least squared error among the largest weight over ENDS. INT4 with z
 which are rounded to BF16. Both scales are rounded to BF16 first. The packed
 words are those of compressed-tensors. Per-channel FP8 as compressed-tensors' FP8_DYNAMIC preset stores it: code = E4M3(weight / scale). The scale is the one of least squared
 error among amax / 448 * 2^(i / 8), i = 0 .. 7. FP8 in blocks has such scales of 128 x 128 weights, the last ones short;
-its weights are a formula that FP32 holds, its codes in hexadecimal. NVFP4 is compressed-tensors' own: its global scale, its scales, its packed codes.
+its weights are a formula that FP32 holds, its codes in hexadecimal. NVFP4 is compressed-tensors' own:
+its global scale, its packed codes, and of its scales and the seven E4M3 numbers above each the one of least squared error.
 """
 import json
 import pathlib
 
 import torch
-from compressed_tensors.compressors.nvfp4.helpers import quantize_and_pack_fp4
+from compressed_tensors.compressors.nvfp4.helpers import quantize_and_pack_fp4, unpack_fp4_from_uint8
 from compressed_tensors.compressors.pack_quantized import PackedQuantizationCompressor
 from compressed_tensors.compressors.pack_quantized.helpers import pack_to_int32
 from compressed_tensors.quantization import QuantizationArgs, QuantizationScheme, preset_name_to_scheme
@@ -85,7 +86,16 @@ def nvfp4(weights):
     arguments = preset_name_to_scheme("NVFP4A16", ["Linear"]).weights
     global_scale = generate_gparam(weights.min(), weights.max())
     blocks = weights.reshape(len(weights), -1, arguments.group_size)
-    scales, _ = calculate_qparams(blocks.amin(-1), blocks.amax(-1), arguments, global_scale=global_scale)
+    smallest, _ = calculate_qparams(blocks.amin(-1), blocks.amax(-1), arguments, global_scale=global_scale)
+    codes = smallest.to(torch.float8_e4m3fn).view(torch.uint8)
+    scales, least = smallest.clone(), torch.full_like(smallest, float("inf"), dtype=torch.float64)
+    for step in range(8):
+        candidates = (codes + step).clamp(max=0x7E).view(torch.float8_e4m3fn).float()
+        packed = quantize_and_pack_fp4(weights, candidates, global_scale, None, arguments.group_size)
+        values = unpack_fp4_from_uint8(packed, *weights.shape, dtype=torch.float32).reshape(blocks.shape)
+        noise = ((blocks - values * (candidates / global_scale)[..., None]).double() ** 2).sum(-1)
+        scales = torch.where(noise < least, candidates, scales.float())
+        least = torch.minimum(noise, least)
     return global_scale, scales, quantize_and_pack_fp4(weights, scales, global_scale, None, arguments.group_size)
 
 
