@@ -107,6 +107,19 @@ TEST_P(Elementwise, RmsNormIsWithinFourRoundingsOfTheFormula) {
   }
 }
 
+TEST_P(Elementwise, RmsNormTakesNumbersWhoseSquaresNoFloatHolds) {
+  for (const float size : {3e19f, 3e38f, 1e-23f, 1e-38f}) {
+    for (const size_t count : kCounts) {
+      std::vector<float> x(count, size), got(count);
+      for (size_t i = 0; i < count; i += 3) x[i] = -size;
+      tier().rms_norm(x.data(), std::vector<float>(count, 1).data(), 0, 0, count, got.data());
+      // 1 / 3e38 is a denormal: half a unit of it, 2^-150, is five roundings.
+      for (size_t i = 0; i < count; ++i)
+        ASSERT_NEAR(got[i], i % 3 == 0 ? -1 : 1, (size == 3e38f ? 10 : 5) * kFloatEps) << size << " " << count;
+    }
+  }
+}
+
 TEST_P(Elementwise, AddScaleAndRopeHaveTheBitsOfTheReference) {
   for (size_t count : kCounts) {
     const std::vector<float> x = RandomFloats(2 * count, 1), y = RandomFloats(count, 2), z = RandomFloats(count, 3);

@@ -92,6 +92,13 @@ struct DoubleSum {
     low = _mm256_add_pd(low, _mm256_cvtps_pd(_mm256_castps256_ps128(x)));
     high = _mm256_add_pd(high, _mm256_cvtps_pd(_mm256_extractf128_ps(x, 1)));
   }
+  // A square of a float is exact in double; in float it would leave the range beyond 2^64.
+  void AddSquare(Float x) {
+    const __m256d first = _mm256_cvtps_pd(_mm256_castps256_ps128(x));
+    const __m256d second = _mm256_cvtps_pd(_mm256_extractf128_ps(x, 1));
+    low = _mm256_fmadd_pd(first, first, low);
+    high = _mm256_fmadd_pd(second, second, high);
+  }
   double Total() const {
     double lanes[4];
     _mm256_storeu_pd(lanes, _mm256_add_pd(low, high));

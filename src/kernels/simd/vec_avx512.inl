@@ -83,6 +83,13 @@ struct DoubleSum {
     low = _mm512_add_pd(low, _mm512_cvtps_pd(_mm512_castps512_ps256(x)));
     high = _mm512_add_pd(high, _mm512_cvtps_pd(_mm512_extractf32x8_ps(x, 1)));
   }
+  // A square of a float is exact in double; in float it would leave the range beyond 2^64.
+  void AddSquare(Float x) {
+    const __m512d first = _mm512_cvtps_pd(_mm512_castps512_ps256(x));
+    const __m512d second = _mm512_cvtps_pd(_mm512_extractf32x8_ps(x, 1));
+    low = _mm512_fmadd_pd(first, first, low);
+    high = _mm512_fmadd_pd(second, second, high);
+  }
   double Total() const {
     double lanes[8];
     _mm512_storeu_pd(lanes, _mm512_add_pd(low, high));
