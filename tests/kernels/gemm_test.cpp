@@ -88,6 +88,24 @@ TEST_P(Gemm, ScalesMultiplyBeforeTheBiasIsAdded) {
   EXPECT_EQ(out[1], 239);
 }
 
+TEST_P(Gemm, NoRowsAreNoProductAndNothingIsWritten) {
+  for (const WeightFormat format : kAllFormats) {
+    for (const ActivationFormat activations :
+         {ActivationFormat::kF32, ActivationFormat::kBf16, ActivationFormat::kInt8, ActivationFormat::kNvfp4}) {
+      if (tier().GemmOf(format, activations) == nullptr) continue;
+      for (const bool rounds_blocks : {false, true}) {
+        Product product(tier(), format, activations, 1, 40, 33);
+        product.rounds_blocks = rounds_blocks && activations == ActivationFormat::kBf16;
+        product.Run(0, 0, 0, Panels(40));
+        EXPECT_EQ(product.out, std::vector<float>(40, -1)) << kFormatNames[size_t(format)];
+      }
+    }
+  }
+  float scale = -1;
+  tier().pack_activations_e4m3({.stride = 33, .depth = 33, .padded_depth = 36, .row_scales = &scale});
+  EXPECT_EQ(scale, -1);
+}
+
 TEST_P(Gemm, EveryE4M3CodeMultipliesExactly) {
   constexpr size_t kCodes = 256;
   std::vector<uint8_t> codes(kCodes);

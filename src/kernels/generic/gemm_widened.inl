@@ -39,6 +39,7 @@ inline void SwapSums(const GemmArgs& args, size_t panel, float* sums, bool store
 template <WeightFormat format>
 void GemmFewRows(const GemmArgs& args) {
   constexpr size_t kRecord = RecordDepth(format);
+  if (args.rows == 0) return;  // the part of the depth is a share of each row
   const size_t panel_bytes = PanelBytes(format, args.depth), rows = args.rows;
   const size_t part = 2 * kPlaneFloats / rows / kRecord * kRecord;
   WidenedRows widened;
