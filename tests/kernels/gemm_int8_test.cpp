@@ -190,6 +190,29 @@ TEST_P(GemmInt8, LargestCodesSumExactly) {
   }
 }
 
+// Codes are stored as 0 .. 255, whose sums of products leave 31 bits where those of the codes don't.
+TEST_P(GemmInt8, LargestCodesSumExactlyOverTheGreatestDepth) {
+  constexpr size_t kRows = 9, kColumns = 2, kDepth = kMaxIntegerDepth;
+  for (const float sign : {-1.0f, 1.0f}) {
+    std::vector<int8_t> codes(kColumns * kDepth, -128);
+    std::fill_n(codes.begin(), kDepth, int8_t{127});
+    Bytes weights(PackedBytes(WeightFormat::kInt8, kColumns, kDepth));
+    PackWeightsInt8(codes.data(), kColumns, kDepth, weights.data());
+    const PackedInt8 packed(tier(), WeightFormat::kInt8, std::vector<float>(kRows * kDepth, 127 * sign), kRows);
+    std::vector<float> out(kRows * kColumns);
+    tier().gemm_int8[Int8Index(WeightFormat::kInt8)]({.weights = weights.data(),
+                                                      .activations = packed.bytes.data(),
+                                                      .out = out.data(),
+                                                      .out_stride = kColumns,
+                                                      .rows = kRows,
+                                                      .depth = kDepth,
+                                                      .columns = kColumns,
+                                                      .end_panel = 1});
+    for (size_t i = 0; i < out.size(); ++i)
+      EXPECT_EQ(out[i], sign * 127 * (i % 2 == 0 ? 127.0f : -128.0f) * float(kDepth)) << i;
+  }
+}
+
 TEST_P(GemmInt8, LargestNvfp4CodesSumExactly) {
   for (const float sign : {-1.0f, 1.0f}) {
     Product product = Int8Product(tier(), WeightFormat::kNvfp4, 9, 40, 512);

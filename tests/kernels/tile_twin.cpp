@@ -80,14 +80,15 @@ void MultiplyBf16Tiles() {
   }
 }
 
-// TDPBSUD: sums of the products of signed and unsigned bytes.
+// TDPBSUD: sums of the products of signed and unsigned bytes, which wrap.
 template <int sum, int a, int b>
 void MultiplyInt8Tiles() {
   for (size_t row = 0; row < tile_registers[sum].rows; ++row) {
     for (size_t column = 0; column < 16; ++column) {
-      auto total = At<int32_t>(tile_registers[sum], row, column);
+      auto total = At<uint32_t>(tile_registers[sum], row, column);
       for (size_t k = 0; k < 64; ++k) {
-        total += At<int8_t>(tile_registers[a], row, k) * At<uint8_t>(tile_registers[b], k / 4, 4 * column + k % 4);
+        const int code = At<uint8_t>(tile_registers[b], k / 4, 4 * column + k % 4);
+        total += static_cast<uint32_t>(At<int8_t>(tile_registers[a], row, k) * code);
       }
       std::memcpy(tile_registers[sum].bytes[row] + 4 * column, &total, 4);
     }

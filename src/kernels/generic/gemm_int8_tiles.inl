@@ -83,13 +83,14 @@ inline void AddInt8Part(const Int8Part& part, float* counts) {
   StoreSums<lower>(counts);
 }
 
-// The counts [rows][32] plus the start values of the rows, as floats in their place.
+// The counts [rows][32] plus the start values of the rows, as floats in their place. Counts of great depths wrap, and
+// so must what brings them back.
 inline void FinishCounts(const std::byte* starts, size_t rows, float* sums) {
   for (size_t row = 0; row < rows; ++row, sums += kPanelColumns) {
-    int32_t start = 0, counts[kPanelColumns];
+    uint32_t start = 0, counts[kPanelColumns];
     std::memcpy(&start, starts + 4 * row, 4);
     std::memcpy(counts, sums, sizeof counts);
-    for (size_t i = 0; i < kPanelColumns; ++i) sums[i] = static_cast<float>(counts[i] + start);
+    for (size_t i = 0; i < kPanelColumns; ++i) sums[i] = static_cast<float>(static_cast<int32_t>(counts[i] + start));
   }
 }
 
