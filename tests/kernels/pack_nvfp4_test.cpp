@@ -84,6 +84,20 @@ TEST_P(PackNvfp4, AStaticScaleIsThatOfEveryRowWithTheBytesOfTheDefinition) {
   }
 }
 
+// The least scale of a block times these is no float but zero.
+TEST_P(PackNvfp4, ZerosAreZerosWithAStaticScaleBelowTheRangeOfFloats) {
+  for (const float scale : {0x1p-149f, 1e-44f, 1e-42f}) {
+    std::vector<float> x = RandomFloats(3 * 64, 3);
+    std::fill_n(x.begin() + 16, 32, 0.0f);
+    std::fill_n(x.begin() + 64 + 8, 56, -0.0f);
+    x[64 + 20] = 0x1p-149f;
+    const PackedNvfp4 packed(tier(), x, 3, scale), want(Reference(), x, 3, scale);
+    EXPECT_EQ(packed.Code(0, 20), 0) << scale;
+    EXPECT_EQ(packed.Code(1, 40), 0) << scale;
+    EXPECT_EQ(std::memcmp(packed.bytes.data(), want.bytes.data(), want.size), 0) << scale;
+  }
+}
+
 TEST_P(PackNvfp4, WhatIsBeyondTheRangeOfAStaticScaleBecomesItsLargestNumber) {
   std::vector<float> x(16);
   x[0] = 1e4f, x[1] = -3e3f, x[2] = 448, x[3] = -100;
@@ -213,6 +227,18 @@ TEST_P(GemmNvfp4, LargestCodesSumExactly) {
     product.Run();
     for (size_t i = 0; i < product.out.size(); ++i)
       ASSERT_EQ(product.out[i], 6 * 448 * sign * 512 * 448 * (i % 40 % 2 == 0 ? 6.0f : -6.0f)) << i;
+  }
+}
+
+TEST_P(GemmNvfp4, RowsOfZerosWithAStaticScaleBelowTheRangeOfFloatsHaveProductsOfZero) {
+  for (const size_t rows : {1, 3, 9}) {
+    Product product = Nvfp4Product(tier(), rows, 33, 48);
+    std::fill(product.x.begin(), product.x.end(), 0.0f);
+    std::fill(product.scales.begin(), product.scales.end(), 0x1p100f);  // what the row's scale would hide
+    std::fill(product.bias.begin(), product.bias.end(), 0.0f);
+    product.static_scale = 1e-44f;
+    product.Run();
+    for (size_t i = 0; i < product.out.size(); ++i) EXPECT_EQ(product.out[i], 0) << rows << " " << i;
   }
 }
 

@@ -150,6 +150,7 @@ struct Product : Weights {
                                      .packed = activation_bytes.data(),
                                      .row_scales = row_scales.data(),
                                      .block_scales = row_block_scales.data(),
+                                     .static_scale = static_scale,
                                      .end_block = RowBlocks(count),
                                      .weights = format};
     (is_int8                                 ? tier.pack_activations_int8
@@ -218,6 +219,7 @@ struct Product : Weights {
   const KernelTable& tier;
   ActivationFormat activations;
   bool rounds_blocks = false;  // activations to E4M3, of weights in E4M3 blocks
+  float static_scale = 0;      // of NVFP4 activations
   size_t rows;
   std::vector<float> x, scales, bias;
   std::vector<float> out;

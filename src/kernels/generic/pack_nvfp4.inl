@@ -8,6 +8,12 @@ inline Float ToE2M1Value(Float x) {
   return Select(Less(x, Set(2.0f)), halves, above);
 }
 
+// The E2M1 numbers nearest to the magnitudes of x / scale. A scale below the floats' range is 0, and so is 0 / 0.
+inline Float E2M1Magnitudes(Float x, Float scale) {
+  const Float magnitude = Abs(x);
+  return Select(Less(Zero(), magnitude), ToE2M1Value(Div(magnitude, scale)), Zero());
+}
+
 // The E4M3 scale of a block of which `greatest` has the greatest magnitudes, in every lane.
 inline Float Nvfp4BlockScale(Float greatest, float row_scale) {
   const Int scale = ToE4M3AsBf16(Set(MaxLanes(greatest) / 6.0f / row_scale));
@@ -20,7 +26,7 @@ inline float PackNvfp4Block(const float* x, size_t k, size_t depth, float row_sc
   for (size_t i = 0; i < kNvfp4Block; i += kLanes) greatest = Max(Abs(LoadPadded(x, k + i, depth)), greatest);
   const Float block_scale = Nvfp4BlockScale(greatest, row_scale), scale = Mul(block_scale, Set(row_scale));
   for (size_t i = 0; i < kNvfp4Block; i += kLanes) {
-    const Float values = LoadPadded(x, k + i, depth), magnitude = ToE2M1Value(Div(Abs(values), scale));
+    const Float values = LoadPadded(x, k + i, depth), magnitude = E2M1Magnitudes(values, scale);
     StoreLow8(ToInts(CopySign(Add(magnitude, magnitude), values)), words + i / 4);
   }
   return MaxLanes(block_scale);

@@ -11,7 +11,7 @@ inline void PackTiledNvfp4(const KernelTable::PackArgs& args) {
     const Float values = is_finite ? x : Zero();
     const float row_scale = is_finite ? args.row_scales[row] : 1.0f;
     const Float block_scale = Nvfp4BlockScale(Abs(values), row_scale);
-    const Float magnitude = ToE2M1Value(Div(Abs(values), Mul(block_scale, Set(row_scale))));
+    const Float magnitude = E2M1Magnitudes(values, Mul(block_scale, Set(row_scale)));
     return ShiftRight<16>(AsInt(CopySign(Mul(magnitude, block_scale), values)));
   });
 }
