@@ -14,7 +14,8 @@ struct Shape {
 constexpr Shape kShapes[] = {{1, 1, 16, 16, 0, 0},      {5, 3, 64, 64, 0, 0},     {33, 2, 24, 48, 0, 0},
                              {131, 4, 32, 32, 0, 0},    {134, 7, 16, 24, 0, 0},   {290, 1, 16, 40, 50, 0},
                              {70, 3, 64, 64, 1, 0},     {270, 2, 16, 16, 129, 5}, {40, 8, 256, 128, 0, 30},
-                             {97, 5, 17, 33, 20, 2.5f}, {1090, 1, 16, 16, 0, 0},  {1600, 2, 8, 8, 600, 0}};
+                             {97, 5, 17, 33, 20, 2.5f}, {61, 2, 16, 16, 0, 0.5f}, {1090, 1, 16, 16, 0, 0},
+                             {1600, 2, 8, 8, 600, 0}};
 constexpr CacheFormat kFormats[] = {CacheFormat::kF32, CacheFormat::kBf16, CacheFormat::kE4M3, CacheFormat::kInt8};
 
 const char* NameOf(CacheFormat format) {

@@ -149,6 +149,17 @@ TEST_P(GemmInt8, HasTheBitsOfTheReferenceForAnyNumberOfRows) {
   }
 }
 
+// More row blocks than share one decoding of the weights.
+TEST_P(GemmInt8, ManyRowBlocksHaveTheBitsOfTheReference) {
+  for (const WeightFormat format : kTaking) {
+    Product product = Int8Product(tier(), format, 140, 34, 70),
+            reference = Int8Product(Reference(), format, 140, 34, 70);
+    product.Run();
+    reference.Run();
+    EXPECT_EQ(AllBits(product.out), AllBits(reference.out)) << kFormatNames[size_t(format)];
+  }
+}
+
 TEST_P(GemmInt8, RowHasTheSameBitsAloneAndInAnyBatch) {
   for (const WeightFormat format : kTaking) {
     Product batch = Int8Product(tier(), format, 37, 75, 150), parts = Int8Product(tier(), format, 37, 75, 150);

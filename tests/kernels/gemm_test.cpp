@@ -35,6 +35,55 @@ TEST_P(Gemm, HasTheBitsOfItsDefinition) {
   }
 }
 
+// More row blocks than share one decoding of the weights.
+TEST_P(Gemm, ManyRowBlocksHaveTheBitsOfTheDefinition) {
+  for (WeightFormat format : kAllFormats) {
+    Product product(tier(), format, 140, 34, 70), definition(DefinitionOf(tier()), format, 140, 34, 70);
+    product.Run();
+    definition.Run();
+    EXPECT_EQ(AllBits(product.out), AllBits(definition.out)) << kFormatNames[size_t(format)];
+  }
+}
+
+// Depths that few rows go through in parts, whose activations fill the first-level cache: a whole one and what is left.
+TEST_P(Gemm, FewRowsOfAGreatDepthHaveTheBitsOfTheDefinition) {
+  const size_t shapes[][2] = {{8, 1100}, {3, 2800}, {1, 8300}, {2, 4200}};
+  for (const auto& [rows, depth] : shapes) {
+    for (WeightFormat format : kAllFormats) {
+      for (const bool rounds_blocks : {false, true}) {
+        if (format == WeightFormat::kF32 || (rounds_blocks && format != WeightFormat::kE4M3Block)) continue;
+        // Two panels, which a row or two take together.
+        Product product(tier(), format, rows, 33, depth);
+        product.rounds_blocks = rounds_blocks;
+        product.Run();
+        const std::vector<float> got = product.out;
+        product.tier = &DefinitionOf(tier());
+        product.Run();
+        EXPECT_EQ(AllBits(got), AllBits(product.out)) << kFormatNames[size_t(format)] << " " << rows << "x" << depth;
+      }
+    }
+  }
+}
+
+// A negative scale makes -0 of a sum of zeros, and + 0 would lose it.
+TEST_P(Gemm, ZerosKeepTheirSignWithoutABias) {
+  for (const WeightFormat format : kAllFormats) {
+    for (const ActivationFormat activations :
+         {ActivationFormat::kF32, ActivationFormat::kBf16, ActivationFormat::kInt8, ActivationFormat::kNvfp4}) {
+      if (tier().GemmOf(format, activations) == nullptr) continue;
+      for (const size_t rows : {1, 5, 9}) {
+        Product product(tier(), format, activations, rows, 40, 33);
+        std::fill(product.x.begin(), product.x.end(), 0.0f);
+        std::fill(product.scales.begin(), product.scales.end(), -1.0f);
+        product.bias.clear();
+        product.Run();
+        EXPECT_EQ(AllBits(product.out), AllBits(std::vector<float>(rows * 40, -0.0f)))
+            << kFormatNames[size_t(format)] << " " << int(activations) << " " << rows;
+      }
+    }
+  }
+}
+
 TEST_P(Gemm, RowHasTheSameBitsAloneAndInAnyBatch) {
   for (WeightFormat format : kAllFormats) {
     Product batch(tier(), format, 37, 40, 150), parts(tier(), format, 37, 40, 150);

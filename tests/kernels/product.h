@@ -127,7 +127,7 @@ struct Product : Weights {
   Product(const KernelTable& kernels, WeightFormat weight_format, ActivationFormat activation_format, size_t row_count,
           size_t column_count, size_t depth_count)
       : Weights(weight_format, column_count, depth_count),
-        tier(kernels),
+        tier(&kernels),
         activations(activation_format),
         rows(row_count),
         x(RandomFloats(rows * depth, 1)),
@@ -153,24 +153,24 @@ struct Product : Weights {
                                      .static_scale = static_scale,
                                      .end_block = RowBlocks(count),
                                      .weights = format};
-    (is_int8                                 ? tier.pack_activations_int8
-     : is_nvfp4                              ? tier.pack_activations_nvfp4
-     : rounds_blocks                         ? tier.pack_activations_e4m3_blocks
-     : activations == ActivationFormat::kF32 ? tier.pack_activations_f32
-                                             : tier.pack_activations_bf16)(pack);
-    tier.GemmOf(format, activations)({.weights = packed.data(),
-                                      .column_scales = scales.data(),
-                                      .bias = bias.data(),
-                                      .activations = activation_bytes.data(),
-                                      .row_scales = is_int8 || is_nvfp4 ? row_scales.data() : nullptr,
-                                      .block_scales = rounds_blocks ? row_block_scales.data() : nullptr,
-                                      .out = out.data() + first * columns,
-                                      .out_stride = columns,
-                                      .rows = count,
-                                      .depth = padded,
-                                      .columns = columns,
-                                      .first_panel = first_panel,
-                                      .end_panel = end_panel});
+    (is_int8                                 ? tier->pack_activations_int8
+     : is_nvfp4                              ? tier->pack_activations_nvfp4
+     : rounds_blocks                         ? tier->pack_activations_e4m3_blocks
+     : activations == ActivationFormat::kF32 ? tier->pack_activations_f32
+                                             : tier->pack_activations_bf16)(pack);
+    tier->GemmOf(format, activations)({.weights = packed.data(),
+                                       .column_scales = scales.data(),
+                                       .bias = bias.empty() ? nullptr : bias.data(),
+                                       .activations = activation_bytes.data(),
+                                       .row_scales = is_int8 || is_nvfp4 ? row_scales.data() : nullptr,
+                                       .block_scales = rounds_blocks ? row_block_scales.data() : nullptr,
+                                       .out = out.data() + first * columns,
+                                       .out_stride = columns,
+                                       .rows = count,
+                                       .depth = padded,
+                                       .columns = columns,
+                                       .first_panel = first_panel,
+                                       .end_panel = end_panel});
   }
   void Run() { Run(0, rows, 0, Panels(columns)); }
 
@@ -216,7 +216,7 @@ struct Product : Weights {
       row[k] = double{ToFloat(ToE4M3(static_cast<float>(row[k]) / scale))} * double{scale};
   }
 
-  const KernelTable& tier;
+  const KernelTable* tier;  // of the next run
   ActivationFormat activations;
   bool rounds_blocks = false;  // activations to E4M3, of weights in E4M3 blocks
   float static_scale = 0;      // of NVFP4 activations
