@@ -1,7 +1,7 @@
 // Numbers at the lower end: denormals, which tiers may flush, E4M3's own subnormals, which none may, and rows of zeros.
 #include <algorithm>
 
-#include "tests/kernels/testing.h"
+#include "tests/kernels/product.h"
 
 namespace octet::kernels {
 namespace {
@@ -85,6 +85,21 @@ std::vector<float> Bf16Values(size_t count, uint32_t seed, int exponent) {
   return values;
 }
 
+// On both sides of the least normal number, 2^-126: the first five of nine rows, whose products and sums are too, and
+// of BF16 weights the columns from 20 on, which the other rows show. The scales of columns lift what comes out.
+struct DenormalProduct : Product {
+  DenormalProduct(const KernelTable& kernels, WeightFormat weight_format)
+      : Product(kernels, weight_format, 9, 40, 260) {
+    for (size_t i = 0; i < 5 * depth; ++i) x[i] = std::ldexp(x[i], -138 + int(i % 23));
+    if (format == WeightFormat::kBf16) {
+      for (size_t i = 20 * depth; i < values.size(); ++i) values[i] = std::ldexp(values[i], -138 + int(i % 19));
+      Pack();
+    }
+    std::fill(scales.begin(), scales.end(), 0x1p60F);
+    std::fill(bias.begin(), bias.end(), 0.0F);
+  }
+};
+
 class SmallNumbers : public EveryTier {};
 
 TEST_P(SmallNumbers, DenormalOperandsStayWithinTheBoundOfAFlush) {
@@ -112,6 +127,24 @@ TEST_P(SmallNumbers, DenormalSumsOfNormalNumbersStayWithinTheBoundOfAFlush) {
       product.codes.push_back(static_cast<uint8_t>(1 + i % 7 + (i % 2 == 0 ? 0x80 : 0)));
     }
     product.ExpectWithinBound(product.Run(tier()));
+  }
+}
+
+TEST_P(SmallNumbers, DenormalsAreZerosInProductsOfBf16ActivationsOfAnyNumberOfRows) {
+  for (const WeightFormat format : kAllFormats) {
+    if (format == WeightFormat::kF32) continue;
+    DenormalProduct batch(tier(), format), definition(DefinitionOf(tier()), format), part(tier(), format);
+    batch.Run();
+    definition.Run();
+    EXPECT_EQ(AllBits(batch.out), AllBits(definition.out)) << kFormatNames[size_t(format)];
+    for (size_t rows = 1; rows <= 9; ++rows) {
+      for (const size_t first : {size_t{0}, 9 - rows}) {
+        std::fill(part.out.begin(), part.out.end(), -1.0F);
+        part.Run(first, rows, 0, Panels(40));
+        EXPECT_EQ(std::memcmp(&part.out[first * 40], &batch.out[first * 40], rows * 40 * sizeof(float)), 0)
+            << kFormatNames[size_t(format)] << ": rows " << first << " .. " << first + rows - 1;
+      }
+    }
   }
 }
 
