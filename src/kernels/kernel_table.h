@@ -8,7 +8,8 @@
 // A tier's table starts as a copy of the table below it (reference < avx2 < avx512 < avx512_bf16 < amx) and replaces
 // entries. `reference` is plain scalar code and defines each result, but for the tiles of amx, which add BF16 products
 // in an order of their own (docs/decisions/tiles.md). An output element's value depends on its row and column alone:
-// not on how many rows, panels or threads a call covers. Layouts: kernels/layout.h.
+// not on how many rows, panels or threads a call covers. Of a NaN only that it is one is promised: its sign and payload
+// depend on the tier and on the rows beside it. Layouts: kernels/layout.h.
 #pragma once
 
 #include <span>
@@ -58,6 +59,9 @@ struct GemmArgs {
 // But for the F32 cache, queries and probabilities are rounded to BF16 for the products. A cache of codes has scales: a
 // score is the product with the codes times the key's scale, a probability enters the product with the values' codes
 // times the value's scale.
+// An infinity or NaN among the values of an F32 or BF16 page may spoil each query of a call that enters the page, those
+// that don't see its position too: they multiply it by a probability of zero. In a cache of codes it spoils none but
+// those that see it.
 struct AttendArgs {
   const float* query = nullptr;
   size_t query_token_stride = 0;  // in floats
