@@ -59,7 +59,7 @@ struct MicroKernel {
   const char* object;
   const char* function;
   const char* instruction;
-  int least = 8;  // loops, a row count each where the kernel has one for each
+  int least;  // loops, half of what g++ 12 or clang 14 make, whichever makes fewer
 };
 
 struct Instruction {
@@ -139,15 +139,17 @@ TEST_P(Disassembly, LoopsOfMicroKernelsCallNothingAndReadNoStack) {
 }
 
 INSTANTIATE_TEST_SUITE_P(, Disassembly,
-                         testing::Values(MicroKernel{"avx2", "AddProducts", "vfmadd231ps"},
-                                         MicroKernel{"avx2", "AddDecodedProducts", "vfmadd231ps"},
-                                         MicroKernel{"avx2", "IntegerProducts", "vpmaddubsw"},
-                                         MicroKernel{"avx512", "AddProducts", "vfmadd231ps"},
-                                         MicroKernel{"avx512", "AddDecodedProducts", "vfmadd231ps"},
-                                         MicroKernel{"avx512", "IntegerProducts", "vpdpbusd"},
-                                         MicroKernel{"avx512", "AddDecodedIntegers", "vpdpbusd"},
-                                         MicroKernel{"avx512_bf16", "DotProducts", "vdpbf16ps"},
-                                         MicroKernel{"amx", "Tiles", "tdpbf16ps", 6}),
+                         testing::Values(MicroKernel{"avx2", "AddProducts", "vfmadd231ps", 25},
+                                         MicroKernel{"avx2", "AddDecodedProducts", "vfmadd231ps", 18},
+                                         MicroKernel{"avx2", "IntegerProducts", "vpmaddubsw", 58},
+                                         MicroKernel{"avx512", "AddProducts", "vfmadd231ps", 41},
+                                         MicroKernel{"avx512", "AddDecodedProducts", "vfmadd231ps", 8},
+                                         MicroKernel{"avx512", "IntegerProducts", "vpdpbusd", 29},
+                                         MicroKernel{"avx512", "AddDecodedIntegers", "vpdpbusd", 12},
+                                         MicroKernel{"avx512_bf16", "DotProducts", "vdpbf16ps", 27},
+                                         MicroKernel{"amx", "Tiles", "tdpbf16ps", 2},
+                                         MicroKernel{"amx", "AddChainedProducts", "vfmadd231ps", 6},
+                                         MicroKernel{"amx", "GemmInt8", "tdpbsud", 1}),
                          [](const auto& tested) {
                            return std::string(tested.param.object) + "_" + tested.param.function;
                          });
