@@ -29,6 +29,36 @@ class Descriptor {
   int value_;
 };
 
+constexpr size_t kHugePage = size_t{1} << 21;
+// What the system maps around a read.
+constexpr size_t kWindow = 65536;
+
+void* Map(void* address, size_t size, int flags, int file) {
+  return ::mmap(address, size, PROT_READ, MAP_PRIVATE | flags, file, 0);
+}
+
+// A whole file at a window's boundary that is none of a huge page. Left to itself the system lays large files on those,
+// and then one read maps 2 MB where the file was just written and still lies in pages of that size: of a table that is
+// only looked up, all would soon be resident.
+void* MapOffHugePages(size_t size, int file) {
+  const size_t room = size + kHugePage + kWindow;
+  void* const reserved = ::mmap(nullptr, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (reserved == MAP_FAILED) return Map(nullptr, size, 0, file);  // more is resident, nothing is wrong
+  const auto begin = reinterpret_cast<uintptr_t>(reserved), end = begin + room;
+  const uintptr_t first = (begin + kHugePage - 1) / kHugePage * kHugePage + kWindow;
+  std::byte* const before = static_cast<std::byte*>(reserved);
+  void* const data = Map(before + (first - begin), size, MAP_FIXED, file);
+  if (data == MAP_FAILED) {
+    ::munmap(reserved, room);
+    return data;
+  }
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const uintptr_t behind = (first + size + page - 1) / page * page;
+  ::munmap(reserved, first - begin);
+  ::munmap(before + (behind - begin), end - behind);
+  return data;
+}
+
 }  // namespace
 
 Result<MappedFile> MappedFile::Open(const std::filesystem::path& path) {
@@ -45,7 +75,8 @@ Result<MappedFile> MappedFile::Open(const std::filesystem::path& path) {
   MappedFile file;
   file.size_ = static_cast<size_t>(status.st_size);
   if (file.size_ == 0) return file;
-  void* data = ::mmap(nullptr, file.size_, PROT_READ, MAP_PRIVATE, descriptor.get(), 0);
+  void* data = file.size_ < kHugePage ? Map(nullptr, file.size_, 0, descriptor.get())
+                                      : MapOffHugePages(file.size_, descriptor.get());
   if (data == MAP_FAILED) {
     file.size_ = 0;
     return Fail(ErrorCode::kExhausted, path, ": can't be mapped: ", std::strerror(errno));
@@ -69,7 +100,6 @@ MappedFile::~MappedFile() {
 
 // Advice on the range's pages, in whole windows as the system maps them around a read: by addresses, not by offsets.
 static void Advise(std::span<const std::byte> file, size_t offset, size_t size, int advice) {
-  constexpr uintptr_t kWindow = 65536;
   if (offset >= file.size() || size == 0) return;
   const auto first = reinterpret_cast<uintptr_t>(file.data()), last = first + file.size();
   const uintptr_t begin = std::max((first + offset) / kWindow * kWindow, first);
