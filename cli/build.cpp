@@ -4,7 +4,6 @@
 
 #include "cli/verb.h"
 #include "engine/pack/build_pack.h"
-#include "formats/octet_pack.h"
 
 namespace octet::cli {
 namespace {
@@ -31,10 +30,6 @@ ComputeType ToComputeType(std::string_view name) {
 
 Status Build(const BuildOptions& options, Invocation& call) {
   OCTET_TRY(CheckPackTarget(options.output, call.word(0)));
-  if (options.compute != "auto" && OctetPack::IsPack(call.word(0))) {
-    return Fail(ErrorCode::kInvalidArgument, call.word(0), ": a pack's matrices keep their types; --compute ",
-                options.compute, " needs the model that it was made from");
-  }
   const size_t threads = options.threads == 0 ? ThreadPool::AvailableCores() : options.threads;
   const std::unique_ptr<ThreadPool> pool = OCTET_TRY(ThreadPool::Start(threads));
   const LoadOptions load{.mode = LoadMode::kMap, .compute = ToComputeType(options.compute)};

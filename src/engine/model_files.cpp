@@ -63,16 +63,22 @@ Result<ModelFiles> ReadCheckpoint(const std::filesystem::path& path, Checkpoint 
   return files;
 }
 
+Result<ModelFiles> OpenPackAs(ComputeType compute, const std::filesystem::path& path, LoadMode mode, ThreadPool& pool) {
+  if (compute == ComputeType::kAuto) return OpenPack(path, mode, pool);
+  return Fail(ErrorCode::kInvalidArgument, path, ": a pack's matrices keep their types; ",
+              compute == ComputeType::kF32 ? "f32" : "bf16", " needs the model that it was made from");
+}
+
 }  // namespace
 
 Result<ModelFiles> ModelFiles::Open(const std::filesystem::path& path, const LoadOptions& options, ThreadPool& pool) {
-  if (OctetPack::IsPack(path)) return OpenPack(path, options.mode, pool);
+  if (OctetPack::IsPack(path)) return OpenPackAs(options.compute, path, options.mode, pool);
   return ReadCheckpoint(path, OCTET_TRY(Checkpoint::Open(path)), options, pool);
 }
 
 Result<ModelFiles> ModelFiles::OpenForPlan(const std::filesystem::path& path, const LoadOptions& options,
                                            ThreadPool& pool) {
-  if (OctetPack::IsPack(path)) return OpenPack(path, options.mode, pool);
+  if (OctetPack::IsPack(path)) return OpenPackAs(options.compute, path, options.mode, pool);
   return ReadCheckpoint(path, OCTET_TRY(Checkpoint::OpenForPlan(path)), options, pool);
 }
 

@@ -27,7 +27,7 @@ enum class LoadMode {
 
 struct LoadOptions {
   LoadMode mode = LoadMode::kMap;
-  ComputeType compute = ComputeType::kAuto;  // of a checkpoint's matrices; a pack has its own
+  ComputeType compute = ComputeType::kAuto;  // of a checkpoint's matrices; of a pack only kAuto
 };
 
 struct ModelFiles {

@@ -21,10 +21,6 @@ Status CheckFiles(const ModelFiles& files, const DecoderModelOptions& options) {
     return Fail(ErrorCode::kNotFound, files.path,
                 ": has no tokenizer, so a text can't be cut into tokens; put tokenizer.json there");
   }
-  if (files.kind == "octet" && options.compute != ComputeType::kAuto) {
-    return Fail(ErrorCode::kInvalidArgument, files.path,
-                ": a pack's weights have their type already; leave --dtype at auto");
-  }
   return {};
 }
 
