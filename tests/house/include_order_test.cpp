@@ -45,6 +45,20 @@ TEST(Rooms, AnIncludeThatGoesBackwardIsFound) {
   EXPECT_EQ(Backward({"cli/a.cpp", {"#include \"tune/t.h\""}}, rooms), "");
 }
 
+TEST(Rooms, AnIncludeIsFoundHoweverItIsWritten) {
+  const Rooms rooms({"room base", "room nn", "room models", "room cli"});
+  for (const char* line :
+       {"#  include   <nn/rope.h>", "  #include \"nn/rope.h\"  // turns", "#include\"nn/rope.h\"",
+        "#\tinclude \"../nn/rope.h\"", "#include \"./../nn/rope.h\"", "#include \"../base/../../src/nn/rope.h\"",
+        "#include \"src/nn/rope.h\"", "#include <src/./nn/rope.h>", "#include \"base/../nn/rope.h\""})
+    EXPECT_NE(Backward({"src/base/a.h", {line}}, rooms), "") << line;
+  EXPECT_EQ(Backward({"tests/base/a_test.cpp", {"#include \"tests/models/editable_source.h\""}}, rooms),
+            "tests/base/a_test.cpp:1: `base` may not include `tests/models/editable_source.h`\n");
+  for (const char* line : {"#include \"tests/base/a.h\"", "#include \"../base/a.h\"", "#include \"rope.h\"",
+                           "#include \"tests/house/rooms.h\"", "#include <nn>", "// #include \"models/a.h\""})
+    EXPECT_EQ(Backward({"src/nn/a.h", {line}}, rooms), "") << line;
+}
+
 TEST(Rooms, AnEdgeToAnUnknownStageIsRefused) {
   EXPECT_EQ(Rooms({"stage eval -> engin"}).problem(), "`engin` of `stage eval -> engin` is no stage above it");
 }

@@ -1,5 +1,7 @@
 #include "tests/house/rooms.h"
 
+#include <filesystem>
+#include <iterator>
 #include <sstream>
 
 namespace octet::house {
@@ -40,8 +42,11 @@ std::string RoomOfFile(const std::string& path) {
 }
 
 std::string RoomOfInclude(const std::string& include, const Rooms& rooms) {
-  const std::string first = include.substr(0, include.find('/'));
-  return first != include && rooms.Knows(first) ? first : "";
+  const std::filesystem::path normal = std::filesystem::path(include).lexically_normal();
+  auto part = normal.begin();
+  while (part != normal.end() && (*part == ".." || *part == "src" || *part == "tests")) ++part;
+  if (part == normal.end() || std::next(part) == normal.end()) return "";
+  return rooms.Knows(*part) ? part->string() : "";
 }
 
 }  // namespace octet::house

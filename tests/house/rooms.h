@@ -31,7 +31,8 @@ class Rooms {
 // The room that a file belongs to: of `src/nn/rope.h` and `tests/nn/rope_test.cpp` it is `nn`, of `cli/run.cpp` it is
 // `cli`; empty for files that stand outside and may include all.
 std::string RoomOfFile(const std::string& path);
-// The room that an include leads to: of "nn/rope.h" it is `nn`; empty for system and test headers.
+// The room that an include leads to: of "nn/rope.h", "../nn/rope.h", "src/nn/rope.h" and "tests/nn/rope.h" it is `nn`;
+// empty for system headers and those that stand outside.
 std::string RoomOfInclude(const std::string& include, const Rooms& rooms);
 
 }  // namespace octet::house

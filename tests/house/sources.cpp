@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <regex>
 
 namespace octet::house {
 
@@ -23,14 +24,13 @@ std::vector<SourceFile> SourcesIn(const std::string& folder) {
 }
 
 std::vector<Include> IncludesOf(const SourceFile& file) {
+  static const std::regex directive(R"(^\s*#\s*include\s*([<"])([^>"]*)[>"])");
   std::vector<Include> includes;
   for (size_t number = 0; number < file.lines.size(); ++number) {
     const std::string& line = file.lines[number];
-    if (!line.starts_with("#include")) continue;
-    const size_t begin = line.find_first_of("<\"");
-    if (begin == std::string::npos) continue;
-    const size_t end = line.find_first_of(">\"", begin + 1);
-    includes.push_back({line.substr(begin + 1, end - begin - 1), number + 1, line[begin] == '"'});
+    std::smatch parts;
+    if (line.find("include") == std::string::npos || !std::regex_search(line, parts, directive)) continue;
+    includes.push_back({parts[2], number + 1, parts[1] == "\""});
   }
   return includes;
 }

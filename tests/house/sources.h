@@ -22,6 +22,7 @@ struct Include {
   size_t line;
   bool quoted;
 };
+// Spaces may stand wherever a compiler takes them.
 std::vector<Include> IncludesOf(const SourceFile& file);
 
 }  // namespace octet::house
