@@ -131,14 +131,14 @@ const RegisterVerb kPerplexity(
     MakeVerb<EvalOptions>({.name = "eval perplexity",
                            .words = "MODEL",
                            .summary = "how well a model predicts a text",
-                           .example = "octet eval perplexity build/models/fp8 --text test.txt --chunks 40"},
+                           .example = "octet eval perplexity build/models/fp8 --text examples/perplexity.txt"},
                           RunPerplexity));
-const RegisterVerb kCompare(
-    MakeVerb<EvalOptions>({.name = "eval compare",
-                           .words = "A B",
-                           .summary = "how far model B's predictions are from model A's on a text",
-                           .example = "octet eval compare build/models/bf16 build/models/fp8 --text test.txt"},
-                          RunCompare));
+const RegisterVerb kCompare(MakeVerb<EvalOptions>(
+    {.name = "eval compare",
+     .words = "A B",
+     .summary = "how far model B's predictions are from model A's on a text",
+     .example = "octet eval compare build/models/bf16 build/models/fp8 --text examples/perplexity.txt"},
+    RunCompare));
 
 }  // namespace
 }  // namespace octet::cli

@@ -56,11 +56,12 @@ Status Import(const ImportOptions& options, Invocation& call) {
                                 static_cast<double>(written) / 1e6, options.dtype));
 }
 
-const RegisterVerb kImport(MakeVerb<ImportOptions>({.name = "import",
-                                                    .words = "MODEL",
-                                                    .summary = "a .gguf or a checkpoint as a Hugging Face directory",
-                                                    .example = "octet import SmolLM2.gguf -o build/models/bf16"},
-                                                   Import));
+const RegisterVerb kImport(
+    MakeVerb<ImportOptions>({.name = "import",
+                             .words = "MODEL",
+                             .summary = "a .gguf or a checkpoint as a Hugging Face directory",
+                             .example = "octet import build/models/SmolLM2-135M-Instruct.gguf -o build/models/bf16"},
+                            Import));
 
 }  // namespace
 }  // namespace octet::cli
