@@ -77,7 +77,7 @@ const Verb* FindVerb(std::string_view name) {
 }
 
 Error UnknownVerb(const std::string& name) {
-  std::vector<std::string> names = {"help"};
+  std::vector<std::string> names = {"help", "--help", "--version"};
   for (const Verb& verb : Verbs()) {
     const size_t space = verb.text.name.find(' ');
     const bool same_group = space != std::string::npos && name.starts_with(verb.text.name.substr(0, space + 1));
