@@ -97,6 +97,13 @@ std::vector<SpeedTest> TestsOf(const BenchOptions& options, size_t batch) {
   return tests;
 }
 
+Status CheckTests(const BenchOptions& options) {
+  if (!TestsOf(options, 1).empty()) return {};
+  return Fail(ErrorCode::kInvalidArgument,
+              "--prompt-tokens and --gen-tokens are both 0, so that there is nothing to measure; give one of them a "
+              "length");
+}
+
 // Before the first test runs: the ones before it may take minutes.
 Status CheckContext(const BenchOptions& options, const Decoder& decoder) {
   const size_t context = decoder.spec().max_positions;
@@ -187,6 +194,7 @@ std::string ToTable(const std::vector<Row>& rows, const Decoder& decoder, bool i
 }
 
 Status Bench(const BenchOptions& options, Invocation& call) {
+  OCTET_TRY(CheckTests(options));
   const char* wish = std::getenv("OCTET_CPU");
   OCTET_TRY(kernels::SelectKernels(wish == nullptr ? "" : wish));
   const Decoder decoder = OCTET_TRY(LoadDecoder(options, call));
