@@ -45,7 +45,9 @@ class Builder : public nlohmann::json_sax<Json> {
     return true;
   }
   bool parse_error(size_t, const std::string&, const Json::exception& error) override {
-    error_ = Cat("not JSON: ", error.what());
+    const std::string_view text = error.what();
+    const size_t behind = text.starts_with('[') ? text.find("] ") : text.npos;  // its number in the library
+    error_ = Cat("not JSON: ", behind == text.npos ? text : text.substr(behind + 2));
     return false;
   }
 

@@ -32,6 +32,11 @@ TEST(ReadingJson, LevelsAreCountedAndTextMustBeWhole) {
     EXPECT_EQ(MessageOf(text).substr(0, 16), "file: not JSON: ") << text;
 }
 
+TEST(ReadingJson, AFaultIsToldWithItsPlaceAndWithoutItsNumberInTheLibrary) {
+  EXPECT_EQ(MessageOf("{\n \"a\": [1,]}").substr(0, 56), "file: not JSON: parse error at line 2, column 10: syntax");
+  EXPECT_EQ(MessageOf("[1e999]"), "file: not JSON: number overflow parsing '1e999'");
+}
+
 // A search for each key among those before it would take minutes here, and the test would be stopped.
 TEST(ReadingJson, AnObjectOfManyMembersIsReadInOnePass) {
   std::string text = "{";
