@@ -54,7 +54,7 @@ class Talk {
 
  private:
   Result<GenerateResult> AnswerLast(bool quiet);
-  Status Handle(const std::string& message);
+  Status Handle(const TypedMessage& message);
   Status Obey(const ChatCommand& command);
   // Prints the answer to the last question. Where none comes, the conversation is as it was before.
   Status AnswerAloud(Conversation before);
@@ -152,10 +152,10 @@ Status Talk::Obey(const ChatCommand& command) {
   return {};
 }
 
-Status Talk::Handle(const std::string& message) {
+Status Talk::Handle(const TypedMessage& message) {
   const std::optional<ChatCommand> command = OCTET_TRY(ParseChatCommand(message));
   if (command) return Obey(*command);
-  OCTET_TRY(CheckUtf8(message, "the question"));
+  OCTET_TRY(CheckUtf8(message.text, "the question"));
   Conversation before = conversation_;
   conversation_.Ask(std::string(MessageText(message)));
   return AnswerAloud(std::move(before));
@@ -171,8 +171,8 @@ Status Talk::Loop(const std::filesystem::path& history_file) {
       reader.Clear();
       continue;
     }
-    const std::optional<std::string> message = reader.Push(*line);
-    if (!message || message->empty()) continue;
+    const std::optional<TypedMessage> message = reader.Push(*line);
+    if (!message || message->text.empty()) continue;
     if (Status handled = Handle(*message); !handled) {
       // An error ends the answer, not the chat; a reader of stdout that has left ends both.
       if (handled.error().code == ErrorCode::kCancelled && LastSignal() == 0) return handled;

@@ -176,5 +176,16 @@ TEST_F(ChatOnATerminal, CommandsAnswerAndSaveWhatWasSaid) {
   EXPECT_THAT(saved, Not(HasSubstr("/save")));
 }
 
+TEST_F(ChatOnATerminal, ABlockThatBeginsWithSlashesIsAQuestion) {
+  ReadUpTo("> ");
+  Type("\"\"\"\r// comment\rx\r\"\"\"\r");
+  ReadUpTo("tokens/s");
+  Type("/save " + (directory_ / "talk.json").native() + "\r");
+  ReadUpTo("saved to");
+  std::ifstream file(directory_ / "talk.json");
+  const std::string saved{std::istreambuf_iterator<char>(file), {}};
+  EXPECT_THAT(saved, HasSubstr(R"("// comment\nx")"));
+}
+
 }  // namespace
 }  // namespace octet

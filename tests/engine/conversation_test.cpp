@@ -60,54 +60,74 @@ TEST(Conversation, SavedOnesLoadTheSame) {
   std::filesystem::remove(path);
 }
 
+// Of the message that the line ends.
+std::optional<std::string> TextOf(std::optional<TypedMessage> message) {
+  return message ? std::optional(std::move(message->text)) : std::nullopt;
+}
+
 TEST(MessageReader, ALineIsAMessage) {
   MessageReader reader;
-  EXPECT_EQ(reader.Push("hello"), "hello");
-  EXPECT_EQ(reader.Push(""), "");
+  EXPECT_EQ(TextOf(reader.Push("hello")), "hello");
+  EXPECT_EQ(TextOf(reader.Push("")), "");
 }
 
 TEST(MessageReader, ABackslashAtTheEndGoesOnInTheNextLine) {
   MessageReader reader;
-  EXPECT_EQ(reader.Push("one\\"), std::nullopt);
+  EXPECT_EQ(TextOf(reader.Push("one\\")), std::nullopt);
   EXPECT_TRUE(reader.waiting());
-  EXPECT_EQ(reader.Push("two\\"), std::nullopt);
-  EXPECT_EQ(reader.Push("three"), "one\ntwo\nthree");
+  EXPECT_EQ(TextOf(reader.Push("two\\")), std::nullopt);
+  EXPECT_EQ(TextOf(reader.Push("three")), "one\ntwo\nthree");
   EXPECT_FALSE(reader.waiting());
 }
 
 TEST(MessageReader, ThreeQuotesBeginAndEndABlock) {
   MessageReader reader;
-  EXPECT_EQ(reader.Push("\"\"\""), std::nullopt);
-  EXPECT_EQ(reader.Push("/not a command\\"), std::nullopt);
-  EXPECT_EQ(reader.Push(""), std::nullopt);
-  EXPECT_EQ(reader.Push("end"), std::nullopt);
-  EXPECT_EQ(reader.Push("\"\"\""), "/not a command\\\n\nend");
-  EXPECT_EQ(reader.Push("\"\"\"all on one line\"\"\""), "all on one line");
-  EXPECT_EQ(reader.Push("\"\"\"first"), std::nullopt);
-  EXPECT_EQ(reader.Push("last\"\"\""), "first\nlast");
+  EXPECT_EQ(TextOf(reader.Push("\"\"\"")), std::nullopt);
+  EXPECT_EQ(TextOf(reader.Push("/not a command\\")), std::nullopt);
+  EXPECT_EQ(TextOf(reader.Push("")), std::nullopt);
+  EXPECT_EQ(TextOf(reader.Push("end")), std::nullopt);
+  EXPECT_EQ(TextOf(reader.Push("\"\"\"")), "/not a command\\\n\nend");
+  EXPECT_EQ(TextOf(reader.Push("\"\"\"all on one line\"\"\"")), "all on one line");
+  EXPECT_EQ(TextOf(reader.Push("\"\"\"first")), std::nullopt);
+  EXPECT_EQ(TextOf(reader.Push("last\"\"\"")), "first\nlast");
+}
+
+TEST(MessageReader, ABlockIsSentAsItStands) {
+  for (const std::string text : {"// comment", "/* a */", "/undo"}) {
+    MessageReader reader;
+    reader.Push("\"\"\"");
+    reader.Push(text);
+    const std::optional<TypedMessage> block = reader.Push("\"\"\"");
+    ASSERT_TRUE(block.has_value());
+    const Result<std::optional<ChatCommand>> command = ParseChatCommand(*block);
+    ASSERT_TRUE(command.has_value());
+    EXPECT_FALSE(command->has_value());
+    EXPECT_EQ(MessageText(*block), text);
+    EXPECT_FALSE(reader.Push("line")->is_block);
+  }
 }
 
 TEST(MessageReader, AClearedReaderBeginsAnew) {
   MessageReader reader;
   reader.Push("lost\\");
   reader.Clear();
-  EXPECT_EQ(reader.Push("kept"), "kept");
+  EXPECT_EQ(TextOf(reader.Push("kept")), "kept");
 }
 
 TEST(ChatCommand, NamesAndArgumentsAreTold) {
-  EXPECT_EQ((*ParseChatCommand("/save  talk file.json "))->argument, "talk file.json");
-  EXPECT_EQ((*ParseChatCommand("/system"))->action, ChatAction::kSystem);
-  EXPECT_EQ((*ParseChatCommand("/system be brief\nand kind"))->argument, "be brief\nand kind");
-  EXPECT_FALSE(ParseChatCommand("what is 1/2?")->has_value());
-  EXPECT_FALSE(ParseChatCommand("//etc")->has_value());
-  EXPECT_EQ(MessageText("//etc"), "/etc");
-  EXPECT_EQ(MessageText("etc"), "etc");
+  EXPECT_EQ((*ParseChatCommand({"/save  talk file.json "}))->argument, "talk file.json");
+  EXPECT_EQ((*ParseChatCommand({"/system"}))->action, ChatAction::kSystem);
+  EXPECT_EQ((*ParseChatCommand({"/system be brief\nand kind"}))->argument, "be brief\nand kind");
+  EXPECT_FALSE(ParseChatCommand({"what is 1/2?"})->has_value());
+  EXPECT_FALSE(ParseChatCommand({"//etc"})->has_value());
+  EXPECT_EQ(MessageText({"//etc"}), "/etc");
+  EXPECT_EQ(MessageText({"etc"}), "etc");
 }
 
 TEST(ChatCommand, MistakesNameWhatIsMeant) {
-  EXPECT_THAT(ParseChatCommand("/retyr").error().message, HasSubstr("did you mean `retry`?"));
-  EXPECT_THAT(ParseChatCommand("/load").error().message, HasSubstr("/load FILE"));
-  EXPECT_THAT(ParseChatCommand("/undo all").error().message, HasSubstr("takes nothing"));
+  EXPECT_THAT(ParseChatCommand({"/retyr"}).error().message, HasSubstr("did you mean `retry`?"));
+  EXPECT_THAT(ParseChatCommand({"/load"}).error().message, HasSubstr("/load FILE"));
+  EXPECT_THAT(ParseChatCommand({"/undo all"}).error().message, HasSubstr("takes nothing"));
 }
 
 TEST(ChatCommand, HelpListsEveryCommand) {

@@ -45,13 +45,13 @@ void MessageReader::Clear() {
   in_block_ = continued_ = false;
 }
 
-std::optional<std::string> MessageReader::Take() {
-  std::string message = std::move(text_);
+TypedMessage MessageReader::Take() {
+  TypedMessage message = {std::move(text_), in_block_};
   Clear();
   return message;
 }
 
-std::optional<std::string> MessageReader::Push(std::string_view line) {
+std::optional<TypedMessage> MessageReader::Push(std::string_view line) {
   if (!in_block_ && !continued_ && line.starts_with(kQuotes)) {
     in_block_ = true;
     line.remove_prefix(kQuotes.size());
@@ -65,7 +65,7 @@ std::optional<std::string> MessageReader::Push(std::string_view line) {
     text_ += line;
     // Closing quotes on a line of their own end the text before that line.
     if (ends && line.empty() && text_.ends_with('\n')) text_.pop_back();
-    return ends ? Take() : std::nullopt;
+    return ends ? std::optional(Take()) : std::nullopt;
   }
   continued_ = line.ends_with('\\');
   if (continued_) line.remove_suffix(1);
@@ -75,11 +75,12 @@ std::optional<std::string> MessageReader::Push(std::string_view line) {
   return std::nullopt;
 }
 
-Result<std::optional<ChatCommand>> ParseChatCommand(std::string_view message) {
-  if (!message.starts_with('/') || message.starts_with("//")) return std::optional<ChatCommand>();
-  const size_t end = std::min(message.find_first_of(" \t\n"), message.size());
-  const std::string name(message.substr(1, end - 1));
-  const std::string argument(Trim(message.substr(end)));
+Result<std::optional<ChatCommand>> ParseChatCommand(const TypedMessage& message) {
+  const std::string_view text = message.text;
+  if (message.is_block || !text.starts_with('/') || text.starts_with("//")) return std::optional<ChatCommand>();
+  const size_t end = std::min(text.find_first_of(" \t\n"), text.size());
+  const std::string name(text.substr(1, end - 1));
+  const std::string argument(Trim(text.substr(end)));
   const auto found = std::find_if(std::begin(kCommands), std::end(kCommands),
                                   [&](const CommandEntry& entry) { return entry.name == name; });
   if (found == std::end(kCommands)) {
@@ -98,8 +99,9 @@ Result<std::optional<ChatCommand>> ParseChatCommand(std::string_view message) {
   return std::optional<ChatCommand>(ChatCommand{found->action, argument});
 }
 
-std::string_view MessageText(std::string_view message) {
-  return message.starts_with("//") ? message.substr(1) : message;
+std::string_view MessageText(const TypedMessage& message) {
+  const std::string_view text = message.text;
+  return !message.is_block && text.starts_with("//") ? text.substr(1) : text;
 }
 
 std::string ChatHelp() {
