@@ -223,6 +223,8 @@ Status Chat(const ChatOptions& options, Invocation& call) {
     question = OCTET_TRY(ReadPipedQuestion(call.cancel()));
     OCTET_TRY(CheckUtf8(question, "the question"));
   }
+  const std::filesystem::path history = options.history.value_or(DefaultHistoryFile());
+  if (!piped) OCTET_TRY(CheckHistoryFile(history));
   Conversation conversation;
   if (!options.load.empty()) conversation = OCTET_TRY(Conversation::Load(options.load));
   if (!options.system.empty()) conversation.SetSystem(options.system);
@@ -232,7 +234,7 @@ Status Chat(const ChatOptions& options, Invocation& call) {
   if (piped) return AnswerPiped(talk, std::move(question), call);
   call.Note(Cat(call.word(0), ": ", engine->context(), " tokens of context, ", engine->threads(), " threads, ",
                 engine->tier(), "; /help lists commands, Ctrl-D leaves"));
-  return talk.Loop(options.history.value_or(DefaultHistoryFile()));
+  return talk.Loop(history);
 }
 
 const RegisterVerb kChat(MakeVerb<ChatOptions>({.name = "chat",

@@ -17,6 +17,7 @@ namespace octet::cli {
 namespace {
 
 constexpr int kHistoryLines = 1000;
+constexpr uintmax_t kMostHistoryBytes = uintmax_t{16} << 20;
 constexpr char kEndOfFile = 4;  // Ctrl-D
 constexpr char kHidden = 1;     // libedit counts no column for what stands between two of these
 
@@ -47,6 +48,22 @@ class HeldSignals {
   struct sigaction before_ = {};
   sigset_t free_ = {};
 };
+
+std::string_view KindOf(std::filesystem::file_type type) {
+  switch (type) {
+    case std::filesystem::file_type::directory:
+      return "a directory";
+    case std::filesystem::file_type::character:
+    case std::filesystem::file_type::block:
+      return "a device";
+    case std::filesystem::file_type::fifo:
+      return "a pipe";
+    case std::filesystem::file_type::socket:
+      return "a socket";
+    default:
+      return "no regular file";
+  }
+}
 
 enum class Key { kByte, kInterrupt, kEnd };
 
@@ -152,6 +169,20 @@ std::optional<std::string> LineEditor::Read(std::string_view prompt, bool colour
 }
 
 bool LineEditor::abandoned() const { return interrupted != 0; }
+
+Status CheckHistoryFile(const std::filesystem::path& path) {
+  std::error_code error;  // what can't be looked at can't be read either
+  const std::filesystem::file_status status = std::filesystem::status(path, error);
+  if (!std::filesystem::exists(status)) return {};
+  if (!std::filesystem::is_regular_file(status)) {
+    return Fail(ErrorCode::kInvalidArgument, "--history: ", path, " is ", KindOf(status.type()),
+                "; name a file, or give an empty name to keep none");
+  }
+  const uintmax_t size = std::filesystem::file_size(path, error);
+  if (error || size <= kMostHistoryBytes) return {};
+  return Fail(ErrorCode::kInvalidArgument, "--history: ", path, " has ", size, " bytes, a history at most ",
+              kMostHistoryBytes, "; name another file, or give an empty name to keep none");
+}
 
 std::filesystem::path DefaultHistoryFile() {
   if (const char* state = std::getenv("XDG_STATE_HOME"); state != nullptr && *state != 0) {

@@ -1,5 +1,6 @@
 // Lines that a user types on a terminal, with editing and a history that is kept in a file (libedit).
 //
+//   OCTET_TRY(CheckHistoryFile(history_file));
 //   LineEditor editor(history_file);
 //   while (std::optional<std::string> line = editor.Read(">", true)) {     // nothing: Ctrl-D, or asked to end
 //     if (editor.abandoned()) continue;                                    // Ctrl-C
@@ -11,11 +12,14 @@
 #include <optional>
 #include <string>
 
+#include "base/error.h"
+
 namespace octet::cli {
 
 class LineEditor {
  public:
-  // An empty path keeps no file. A file that can't be read or written is only a history that is lost.
+  // An empty path keeps no file. A file that can't be read or written is only a history that is lost. Requires that
+  // CheckHistoryFile accepts it: reading a device or a pipe needn't end.
   explicit LineEditor(std::filesystem::path history_file);
   ~LineEditor();
   LineEditor(const LineEditor&) = delete;
@@ -31,6 +35,9 @@ class LineEditor {
   struct State;
   std::unique_ptr<State> state_;
 };
+
+// Fails with invalid_argument for what is there and is no regular file, or a larger one than any history.
+Status CheckHistoryFile(const std::filesystem::path& path);
 
 // $XDG_STATE_HOME/octet/chat_history, else ~/.local/state/octet/chat_history; empty without a home.
 std::filesystem::path DefaultHistoryFile();

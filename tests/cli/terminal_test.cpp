@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <pty.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 #include <iterator>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace octet {
 namespace {
@@ -34,29 +36,35 @@ class ChatOnATerminal : public testing::Test {
     std::filesystem::copy(OCTET_SOURCE_DIR "/tests/golden/models/smollm2", directory_ / "m");
     std::ofstream(directory_ / "m" / "chat_template.jinja")
         << "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}";
-    Start();
+    Start(History());
   }
 
   void TearDown() override {
-    if (terminal_ >= 0) ::close(terminal_);
-    if (process_ > 0) {
-      ::kill(process_, SIGKILL);
-      ::waitpid(process_, nullptr, 0);
-    }
+    Stop();
     std::filesystem::remove_all(directory_);
   }
 
-  void Start() {
+  void Start(const std::filesystem::path& history) {
     process_ = ::forkpty(&terminal_, nullptr, nullptr, nullptr);
     if (process_ < 0) GTEST_SKIP() << "no terminal can be opened here: " << std::strerror(errno);
     if (process_ > 0) return;
     ::signal(SIGHUP, SIG_DFL);  // nohup's wish isn't the test's
     ::setenv("TERM", "xterm", 1);
     ::setenv("NO_COLOR", "1", 1);
-    const std::string model = (directory_ / "m").native(), history = History().native();
+    const std::string model = (directory_ / "m").native();
     ::execl(OCTET_PROGRAM, "octet", "chat", model.c_str(), "--history", history.c_str(), "--max-tokens", "3",
             static_cast<char*>(nullptr));
     ::_exit(127);
+  }
+
+  void Stop() {
+    if (terminal_ >= 0) ::close(terminal_);
+    if (process_ > 0) {
+      ::kill(process_, SIGKILL);
+      ::waitpid(process_, nullptr, 0);
+    }
+    terminal_ = -1;
+    process_ = -1;
   }
 
   std::filesystem::path History() const { return directory_ / "history"; }
@@ -185,6 +193,25 @@ TEST_F(ChatOnATerminal, ABlockThatBeginsWithSlashesIsAQuestion) {
   std::ifstream file(directory_ / "talk.json");
   const std::string saved{std::istreambuf_iterator<char>(file), {}};
   EXPECT_THAT(saved, HasSubstr(R"("// comment\nx")"));
+}
+
+TEST_F(ChatOnATerminal, AHistoryThatIsNoFileIsRefusedBeforeTheModelOpens) {
+  ASSERT_EQ(::mkfifo((directory_ / "pipe").c_str(), 0600), 0);
+  std::ofstream(directory_ / "large").seekp((16 << 20) + 1) << "x";
+  std::filesystem::remove(directory_ / "m" / "config.json");  // opening it would fail otherwise
+  for (const auto& [history, is] : {std::pair<std::filesystem::path, std::string>{"/dev/zero", "a device"},
+                                    {directory_ / "pipe", "a pipe"},
+                                    {directory_, "a directory"}}) {
+    Stop();
+    seen_.clear();
+    Start(history);
+    ReadUpTo("--history: " + history.native() + " is " + is + "; name a file");
+    EXPECT_EQ(Wait(), 2);
+  }
+  Stop();
+  Start(directory_ / "large");
+  ReadUpTo("has 16777218 bytes, a history at most 16777216");
+  EXPECT_EQ(Wait(), 2);
 }
 
 }  // namespace
