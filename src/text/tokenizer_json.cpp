@@ -247,6 +247,10 @@ Result<TokenizerParts> ReadTokenizerJson(std::string_view text, const Json& conf
   simdjson::dom::parser parser;
   object root;
   const auto error = parser.parse(text.data(), text.size()).get(root);
+  if (error == simdjson::MEMALLOC) {
+    return Fail(ErrorCode::kExhausted, where, ": reading its ", text.size(),
+                " bytes takes more memory than the system gives; end other programs, or raise the limit of this one");
+  }
   if (error == simdjson::INCORRECT_TYPE) return Fail(ErrorCode::kCorrupt, where, ": not a JSON object");
   if (error != simdjson::SUCCESS)
     return Fail(ErrorCode::kCorrupt, where, ": not JSON: ", simdjson::error_message(error));
