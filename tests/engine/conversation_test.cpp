@@ -125,7 +125,7 @@ TEST(ChatCommand, NamesAndArgumentsAreTold) {
 }
 
 TEST(ChatCommand, MistakesNameWhatIsMeant) {
-  EXPECT_THAT(ParseChatCommand({"/retyr"}).error().message, HasSubstr("did you mean `retry`?"));
+  EXPECT_THAT(ParseChatCommand({"/retyr"}).error().message, HasSubstr("did you mean `/retry`?"));
   EXPECT_THAT(ParseChatCommand({"/load"}).error().message, HasSubstr("/load FILE"));
   EXPECT_THAT(ParseChatCommand({"/undo all"}).error().message, HasSubstr("takes nothing"));
 }

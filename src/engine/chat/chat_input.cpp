@@ -86,8 +86,9 @@ Result<std::optional<ChatCommand>> ParseChatCommand(const TypedMessage& message)
   if (found == std::end(kCommands)) {
     std::vector<std::string> names;
     for (const CommandEntry& entry : kCommands) names.emplace_back(entry.name);
-    const std::string hint = DidYouMean(name, names);
-    return Fail(ErrorCode::kInvalidArgument, "no command `/", name, "`", hint.empty() ? ";" : hint,
+    const std::optional<std::string> meant = Nearest(name, names);
+    return Fail(ErrorCode::kInvalidArgument, "no command `/", name, "`;",
+                meant ? Cat(" did you mean `/", *meant, "`?") : "",
                 " /help lists all; // begins a message with a slash");
   }
   if (found->takes == Takes::kText && argument.empty()) {
