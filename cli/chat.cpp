@@ -58,19 +58,23 @@ class Talk {
   Status Obey(const ChatCommand& command);
   // Prints the answer to the last question. Where none comes, the conversation is as it was before.
   Status AnswerAloud(Conversation before);
-  std::string Stats() const;
+  Result<std::string> Stats() const;
 
   Engine& engine_;
   EngineSession session_;
   GenerateOptions options_;
   Conversation conversation_;
   Invocation& call_;
-  Timings last_ = {};
-  uint32_t number_ = 0;  // each answer draws anew
+  std::optional<Timings> last_;  // of the answer that the conversation ends with, where it was made here
+  uint32_t number_ = 0;          // each answer draws anew
 };
 
 bool IsEmpty(const GenerateResult& result) {
   return result.finish_reason == FinishReason::kCancelled && result.tokens.empty();
+}
+
+std::string Questions(const Conversation& conversation) {
+  return Cat(conversation.questions(), conversation.questions() == 1 ? " question" : " questions");
 }
 
 Result<GenerateResult> Talk::AnswerLast(bool quiet) {
@@ -86,9 +90,10 @@ Result<GenerateResult> Talk::AnswerLast(bool quiet) {
   };
   GenerateResult result = OCTET_TRY(session_.Generate(std::move(request), print, &call_.cancel()));
   OCTET_TRY(std::move(printed));
-  last_ = result.timings;
   // A question that was stopped before its answer began is taken back by whoever asked it.
-  if (!IsEmpty(result)) conversation_.Answer(result.text);
+  if (IsEmpty(result)) return result;
+  conversation_.Answer(result.text);
+  last_ = result.timings;
   return result;
 }
 
@@ -100,9 +105,14 @@ Result<GenerateResult> Talk::Ask(std::string question, bool quiet) {
   return result;
 }
 
-std::string Talk::Stats() const {
-  const size_t used = last_.prompt_tokens + last_.generated_tokens;
-  return Cat(SpeedLine(last_), "\n", conversation_.questions(), " questions, ", used, " of ", engine_.context(),
+Result<std::string> Talk::Stats() const {
+  const std::vector<ChatMessage> messages = conversation_.messages();
+  size_t used = 0;
+  if (last_)
+    used = last_->prompt_tokens + last_->generated_tokens;
+  else if (!conversation_.empty())
+    used = OCTET_TRY(ChatPrompt(engine_, messages)).size();
+  return Cat(last_ ? SpeedLine(*last_) + "\n" : "", Questions(conversation_), ", ", used, " of ", engine_.context(),
              " tokens of context used");
 }
 
@@ -121,6 +131,7 @@ Status Talk::Obey(const ChatCommand& command) {
     case ChatAction::kSystem:
       OCTET_TRY(CheckUtf8(command.argument, "the system message"));
       conversation_ = Conversation();
+      last_.reset();
       conversation_.SetSystem(command.argument);
       call_.Note(command.argument.empty() ? "no system message; the conversation begins anew"
                                           : "the conversation begins anew");
@@ -132,7 +143,9 @@ Status Talk::Obey(const ChatCommand& command) {
     }
     case ChatAction::kUndo:
       if (!conversation_.Undo()) return Fail(ErrorCode::kInvalidArgument, "nothing was asked yet");
-      call_.Note(Cat("taken back; ", conversation_.questions(), " questions are left"));
+      last_.reset();
+      call_.Note(
+          Cat("taken back; ", Questions(conversation_), conversation_.questions() == 1 ? " is left" : " are left"));
       return {};
     case ChatAction::kSave:
       OCTET_TRY(conversation_.Save(command.argument));
@@ -140,10 +153,11 @@ Status Talk::Obey(const ChatCommand& command) {
       return {};
     case ChatAction::kLoad:
       conversation_ = OCTET_TRY(Conversation::Load(command.argument));
-      call_.Note(Cat(conversation_.questions(), " questions loaded"));
+      last_.reset();
+      call_.Note(Cat(Questions(conversation_), " loaded"));
       return {};
     case ChatAction::kStats:
-      call_.Note(Stats());
+      call_.Note(OCTET_TRY(Stats()));
       return {};
     case ChatAction::kHelp:
       call_.Note(ChatHelp());

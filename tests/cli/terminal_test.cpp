@@ -21,6 +21,7 @@
 namespace octet {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -182,6 +183,24 @@ TEST_F(ChatOnATerminal, CommandsAnswerAndSaveWhatWasSaid) {
   const std::string saved{std::istreambuf_iterator<char>(file), {}};
   EXPECT_THAT(saved, HasSubstr("hello"));
   EXPECT_THAT(saved, Not(HasSubstr("/save")));
+}
+
+TEST_F(ChatOnATerminal, StatsAreOfTheConversationAsItIs) {
+  ReadUpTo("> ");
+  Type("hello\r");
+  ReadUpTo("tokens/s");
+  Type("/stats\r");
+  EXPECT_THAT(ReadUpTo("context used"), HasSubstr("1 question, "));
+  Type("/undo\r");
+  ReadUpTo("taken back");
+  Type("/stats\r");
+  EXPECT_THAT(ReadUpTo("of context used"), AllOf(HasSubstr("0 questions, 0 of "), Not(HasSubstr("answer"))));
+  std::ofstream(directory_ / "talk.json")
+      << R"([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}])";
+  Type("/load " + (directory_ / "talk.json").native() + "\r");
+  ReadUpTo("1 question loaded");
+  Type("/stats\r");
+  EXPECT_THAT(ReadUpTo("of context used"), AllOf(HasSubstr("1 question, "), Not(HasSubstr(" 0 of "))));
 }
 
 TEST_F(ChatOnATerminal, ABlockThatBeginsWithSlashesIsAQuestion) {
