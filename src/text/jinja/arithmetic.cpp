@@ -107,17 +107,27 @@ Result<Value> RepeatText(Budget& budget, const StringObject& string, Integer cou
     return Fail(ErrorCode::kExhausted, "a string of ", size, " bytes repeated ", IntegerText(count),
                 " times is above the memory limit of ", budget.limits().memory_bytes, " bytes");
   }
-  OCTET_TRY(budget.Allow(size * static_cast<size_t>(count)));
+  OCTET_TRY(budget.Allow(string.marked.MemoryOf(static_cast<size_t>(count))));
   MarkedString text;
+  text.Reserve(size * static_cast<size_t>(count));
   for (Integer i = 0; i < count; ++i) text.Append(string.marked);
   return MakeString(budget, std::move(text), string.markup);
 }
 
 Result<Value> AddTexts(Budget& budget, const Value& a, const Value& b) {
+  const MarkedString &left = a.string().marked, &right = b.string().marked;
   const bool markup = a.string().markup || b.string().markup;
-  OCTET_TRY(budget.Allow(a.string().marked.size() + b.string().marked.size()));
-  MarkedString text = markup && !a.string().markup ? EscapeHtml(a.string().marked) : a.string().marked;
-  text.Append(markup && !b.string().markup ? EscapeHtml(b.string().marked) : b.string().marked);
+  // Escaped, a character has up to five bytes, and is there once more until it is appended.
+  OCTET_TRY(budget.Allow((left.memory() + right.memory()) * (markup ? 10 : 1)));
+  MarkedString text;
+  text.Reserve(left.size() + right.size());
+  for (const Value* value : {&a, &b}) {
+    const StringObject& part = value->string();
+    if (markup && !part.markup)
+      text.Append(EscapeHtml(part.marked));
+    else
+      text.Append(part.marked);
+  }
   return MakeString(budget, std::move(text), markup);
 }
 

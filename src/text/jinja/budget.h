@@ -39,6 +39,11 @@ class Budget {
   Status SpendCharacters(size_t bytes) { return Spend(1 + bytes / 4); }
   // Whether `bytes` more fit into memory; also spends the steps for writing them.
   Status Allow(size_t bytes);
+  // The same without steps.
+  Status Fit(size_t bytes) const;
+  // As Allow, for `bytes` behind a text of `held` that belongs to no value yet: as it moves to a larger place, it is
+  // there twice.
+  Status AllowBehind(size_t held, size_t bytes);
 
   // For a value that was made: its bytes were written, whatever was spent for them before.
   void Grow(size_t bytes) {

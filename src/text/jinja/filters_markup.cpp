@@ -107,7 +107,7 @@ Result<Value> UrlEncode(Evaluator& evaluator, const Value& subject, Bound&) {
   const auto add = [&](const Value& key, const Value& value) -> Status {
     if (!out.empty()) out.Append("&", true);
     const MarkedString name = OCTET_TRY(TextOf(budget, key)), text = OCTET_TRY(TextOf(budget, value));
-    OCTET_TRY(budget.Allow((name.size() + text.size()) * 3));
+    OCTET_TRY(budget.AllowBehind(out.memory(), (name.size() + text.size()) * 3));
     out.Append(QuoteUrl(name, true));
     out.Append("=", true);
     out.Append(QuoteUrl(text, true));
@@ -140,7 +140,7 @@ Result<Value> XmlAttr(Evaluator& evaluator, const Value& subject, Bound& argumen
     out.Append("=\"", true);
     const bool markup = value.Is(Kind::kString) && value.string().markup;
     const MarkedString text = OCTET_TRY(TextOf(budget, value));
-    OCTET_TRY(budget.Allow(text.size() * 5));
+    OCTET_TRY(budget.AllowBehind(out.memory(), text.size() * 5));
     out.Append(markup ? text : EscapeHtml(text));
     out.Append("\"", true);
   }
@@ -195,7 +195,9 @@ Result<Value> WordWrap(Evaluator& evaluator, const Value& subject, Bound& argume
   OCTET_TRY(budget.Allow(text.marked.size() * (sizeof(Chunk) + 1 + wrap.size())));
   MarkedString out;
   bool first_line = true;
-  for (const MarkedString& line : LinesOf(text.marked, false)) {
+  size_t at = 0;
+  while (const std::optional<Part> bytes = NextLine(text.marked, false, at)) {
+    const MarkedString line = text.marked.Slice(bytes->begin, bytes->end);
     std::vector<Chunk> chunks = ChunksOf(line, on_hyphens);
     std::reverse(chunks.begin(), chunks.end());
     bool first_of_paragraph = true;

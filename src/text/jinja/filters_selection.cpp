@@ -60,13 +60,15 @@ Result<Value> MultipleKeys(Evaluator& evaluator, const Value& item, const Value&
 
 Result<Value> Sort(Evaluator& evaluator, const Value& subject, Bound& arguments) {
   const Value attribute = arguments[2].missing() ? Value::None() : arguments[2];
-  std::vector<Keyed> items;
-  for (Value& item : OCTET_TRY(Iterate(evaluator.budget(), subject))) {
+  std::vector<Value> items = OCTET_TRY(Iterate(evaluator.budget(), subject));
+  std::vector<Keyed> keyed;
+  for (Value& item : items) {
+    OCTET_TRY(evaluator.budget().Fit(items.size() * sizeof(Value) + 2 * keyed.size() * sizeof(Keyed)));
     Value key = OCTET_TRY(MultipleKeys(evaluator, item, attribute, BoolArgument(arguments[1], false)));
-    items.push_back({std::move(key), std::move(item)});
+    keyed.push_back({std::move(key), std::move(item)});
   }
-  OCTET_TRY(SortByKey(evaluator, items, BoolArgument(arguments[0], false)));
-  return ItemsOf(evaluator, std::move(items), SequenceKind::kList);
+  OCTET_TRY(SortByKey(evaluator, keyed, BoolArgument(arguments[0], false)));
+  return ItemsOf(evaluator, std::move(keyed), SequenceKind::kList);
 }
 
 Result<Value> DictSort(Evaluator& evaluator, const Value& subject, Bound& arguments) {
@@ -76,6 +78,7 @@ Result<Value> DictSort(Evaluator& evaluator, const Value& subject, Bound& argume
   if (!subject.Is(Kind::kDict)) return Refuse("'", TypeName(subject), "' object has no attribute 'items'");
   std::vector<Keyed> items;
   for (const auto& [key, value] : subject.dict().entries) {
+    OCTET_TRY(evaluator.budget().Fit(2 * items.size() * sizeof(Keyed)));
     Value pair = OCTET_TRY(MakeSequence(evaluator.budget(), SequenceKind::kTuple, {key, value}));
     items.push_back(
         {SortKey(evaluator, by == "key" ? key : value, BoolArgument(arguments[0], false)), std::move(pair)});

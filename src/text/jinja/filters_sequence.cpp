@@ -52,12 +52,11 @@ Result<Value> Join(Evaluator& evaluator, const Value& subject, Bound& arguments)
   MarkedString text;
   bool first = true;
   for (const Value& item : OCTET_TRY(Iterate(budget, subject))) {
+    OCTET_TRY(budget.AllowBehind(text.memory(), separator.memory()));
     if (!first) text.Append(separator);
     first = false;
     const Value part = by_attribute ? OCTET_TRY(AttributeOf(evaluator, item, arguments[1])) : item;
     OCTET_TRY(AppendText(budget, part, text));
-    OCTET_TRY(budget.SpendBytes(separator.size()));
-    if (text.size() > budget.limits().memory_bytes) OCTET_TRY(budget.Allow(text.size()));
   }
   return MakeString(budget, std::move(text));
 }
@@ -98,8 +97,9 @@ Result<Value> Reverse(Evaluator& evaluator, const Value& subject, Bound&) {
 Result<Value> Batch(Evaluator& evaluator, const Value& subject, Bound& arguments) {
   const Integer size = OCTET_TRY(IntegerArgument(arguments[0], 0));
   const bool fill = !arguments[1].missing() && !arguments[1].Is(Kind::kNone);
-  std::vector<Value> batches, batch;
-  for (Value& item : OCTET_TRY(Iterate(evaluator.budget(), subject))) {
+  std::vector<Value> items = OCTET_TRY(Iterate(evaluator.budget(), subject)), batches, batch;
+  for (Value& item : items) {
+    OCTET_TRY(evaluator.budget().Fit((items.size() + batches.capacity()) * sizeof(Value)));
     if (static_cast<Integer>(batch.size()) == size)
       batches.push_back(OCTET_TRY(List(evaluator, std::exchange(batch, {}))));
     batch.push_back(std::move(item));
@@ -121,7 +121,7 @@ Result<Value> SliceInto(Evaluator& evaluator, const Value& subject, Bound& argum
   const Integer count = OCTET_TRY(IntegerArgument(arguments[0], 0));
   if (count == 0) return Refuse("integer division or modulo by zero");
   const size_t slices = OCTET_TRY(SizeArgument(budget, count));
-  OCTET_TRY(budget.Allow(slices * (sizeof(Value) + sizeof(Sequence))));
+  OCTET_TRY(budget.Allow(slices * (sizeof(Value) + kSequenceBytes)));
   const bool fill = !arguments[1].missing() && !arguments[1].Is(Kind::kNone);
   std::vector<Value> out;
   auto next = items.begin();

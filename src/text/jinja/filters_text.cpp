@@ -80,13 +80,12 @@ Result<Value> Indent(Evaluator& evaluator, const Value& subject, Bound& argument
   MarkedString ended = text.marked;
   ended.Append("\n", true);
   MarkedString out;
-  const std::vector<MarkedString> lines = LinesOf(ended, false);
-  for (size_t i = 0; i < lines.size(); ++i) {
-    if (i > 0) out.Append("\n", true);
-    if (i == 0 ? first : blank || !lines[i].empty()) out.Append(indent);
-    out.Append(lines[i]);
-    OCTET_TRY(budget.Spend(1 + indent.size() / 64));
-    if (out.size() > budget.limits().memory_bytes) OCTET_TRY(budget.Allow(out.size()));
+  size_t at = 0;
+  while (const std::optional<Part> line = NextLine(ended, false, at)) {
+    OCTET_TRY(budget.AllowBehind(out.memory() + ended.memory(), indent.memory()));
+    if (line->begin > 0) out.Append("\n", true);
+    if (line->begin == 0 ? first : blank || line->begin < line->end) out.Append(indent);
+    out.AppendSlice(ended, line->begin, line->end);
   }
   return MakeString(budget, std::move(out), text.markup);
 }

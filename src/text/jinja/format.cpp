@@ -155,6 +155,7 @@ Result<MarkedString> Convert(Budget& budget, const Conversion& conversion, const
 }
 
 Status AppendPadded(Budget& budget, const Conversion& conversion, const MarkedString& text, MarkedString& out) {
+  OCTET_TRY(budget.Fit(2 * (out.memory() + text.memory())));
   const size_t size = CharactersIn(text.text());
   const bool numeric = std::string_view("srac").find(conversion.type) == std::string_view::npos;
   const Integer missing = conversion.width > size ? static_cast<Integer>(conversion.width - size) : 0;
@@ -232,7 +233,6 @@ Result<Value> FormatPercent(Budget& budget, const StringObject& format, const Va
     const Value value = named ? *named : OCTET_TRY(values.Next());
     const MarkedString converted = OCTET_TRY(Convert(budget, conversion, value));
     OCTET_TRY(AppendPadded(budget, conversion, converted, out));
-    if (out.size() > budget.limits().memory_bytes) OCTET_TRY(budget.Allow(out.size()));
   }
   if (!values.AllUsed()) return Refuse("not all arguments converted during string formatting");
   return MakeString(budget, std::move(out), format.markup);

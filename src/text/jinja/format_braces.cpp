@@ -128,8 +128,9 @@ Result<MarkedString> BraceFormatter::Run(const MarkedString& format, int nesting
     if (end >= text.size())
       return Refuse(brace + 1 == text.size() ? "Single '{' encountered in format string"
                                              : "expected '}' before end of string");
-    out.Append(OCTET_TRY(Field(format.Slice(brace + 1, end), nesting)));
-    if (out.size() > evaluator_.budget().limits().memory_bytes) OCTET_TRY(evaluator_.budget().Allow(out.size()));
+    const MarkedString field = OCTET_TRY(Field(format.Slice(brace + 1, end), nesting));
+    OCTET_TRY(evaluator_.budget().Fit(2 * (out.memory() + field.memory())));
+    out.Append(field);
     at = end + 1;
   }
   return out;

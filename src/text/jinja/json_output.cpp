@@ -81,7 +81,7 @@ void JsonWriter::EscapeCharacter(char32_t character, bool trusted) {
 }
 
 Status JsonWriter::WriteText(const MarkedString& marked) {
-  OCTET_TRY(budget_.Allow(marked.size() * 2));
+  OCTET_TRY(budget_.AllowBehind(out_.memory(), marked.size() * 2));
   OCTET_TRY(style_.ascii ? budget_.SpendCharacters(marked.size()) : budget_.SpendSearch(marked.size()));
   Add("\"");
   const std::string_view text = marked.text();
@@ -91,6 +91,7 @@ Status JsonWriter::WriteText(const MarkedString& marked) {
     const char32_t character = DecodeCharacter(text, at);
 
     if (character >= 0x20 && character != '"' && character != '\\' && !(style_.ascii && character > 0x7F)) continue;
+    OCTET_TRY(budget_.Fit(2 * out_.memory()));  // an escape takes up to six times the bytes
     out_.AppendSlice(marked, kept, begin);
     EscapeCharacter(character, marked.TrustedAt(begin));
     kept = at;
@@ -163,10 +164,7 @@ Status JsonWriter::WriteDict(const Dict& dict) {
 
 Status JsonWriter::Write(const Value& value) {
   OCTET_TRY(budget_.Spend(1 + level_ * (1 + style_.indent.value_or("").size() / 64)));
-  if (out_.size() > budget_.limits().memory_bytes) {
-    return Fail(ErrorCode::kExhausted, "the JSON is above the memory limit of ", budget_.limits().memory_bytes,
-                " bytes");
-  }
+  OCTET_TRY(budget_.Fit(2 * out_.memory()));
   switch (value.kind()) {
     case Kind::kNone:
       return Add("null"), Status();

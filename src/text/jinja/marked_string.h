@@ -23,10 +23,18 @@ class MarkedString {
   std::string_view text() const { return text_; }
   size_t size() const { return text_.size(); }
   bool empty() const { return text_.empty(); }
+  // Bytes of memory, with those of the marks: text from two sources by turns has more of them than of text.
+  size_t memory() const { return MemoryOf(1); }
+  // Of so many copies in a row; a single mark serves all of them.
+  size_t MemoryOf(size_t copies) const {
+    return text_.size() * copies + runs_.size() * sizeof(Run) * (runs_.size() > 1 ? copies : 1);
+  }
   // Whether no byte came from data; true for the empty string.
   bool trusted() const;
   bool TrustedAt(size_t offset) const;
 
+  // Before appending what makes it this large, so that it needn't move.
+  void Reserve(size_t size) { text_.reserve(size); }
   void Append(std::string_view text, bool trusted);
   void Append(const MarkedString& other) { AppendSlice(other, 0, other.size()); }
   void AppendSlice(const MarkedString& other, size_t begin, size_t end);

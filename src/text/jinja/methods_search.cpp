@@ -37,6 +37,7 @@ Result<Value> FindIn(Evaluator& evaluator, const Value& self, Bound& arguments, 
   size_t found = kNowhere;
   if (window.valid) {
     const std::string_view inside = text.substr(window.begin, window.end - window.begin);
+    if (last) OCTET_TRY(evaluator.budget().Fit(inside.size() + part.size()));
     found = last ? FindLastPart(inside, part) : FindPart(inside, part, 0);
   }
   if (found == kNowhere && required) return Refuse("substring not found");
@@ -88,29 +89,25 @@ Result<Value> Affix(Evaluator& evaluator, const Value& self, Bound& arguments) {
   return Value::FromBool(false);
 }
 
-// Words between white space; after `limit` cuts the rest stays whole.
-std::vector<MarkedString> SplitWords(const MarkedString& text, Integer limit) {
-  std::vector<MarkedString> words;
-  size_t begin = kNowhere;
-  for (size_t at = 0; at < text.size();) {
-    const size_t here = at;
-    const bool space = IsSpace(DecodeCharacter(text.text(), at));
-    if (!space && begin == kNowhere) {
-      begin = here;
-      if (limit == 0) break;
-    } else if (space && begin != kNowhere) {
-      words.push_back(text.Slice(begin, here));
-      begin = kNowhere;
-      --limit;
-    }
+// The word between white space behind `at`, which moves behind it; when `limit` words were cut off, the rest as it is.
+std::optional<Part> NextWord(const MarkedString& text, Integer& limit, size_t& at) {
+  size_t begin = at;
+  while (at < text.size() && IsSpace(DecodeCharacter(text.text(), at))) begin = at;
+  if (begin == text.size()) return std::nullopt;
+  if (limit == 0) {
+    at = text.size();
+    return Part{begin, at};
   }
-  if (begin == kNowhere) return words;
-  words.push_back(text.Slice(begin, text.size()));
-  return words;
+  --limit;
+  for (at = begin; at < text.size();) {
+    const size_t end = at;
+    if (IsSpace(DecodeCharacter(text.text(), at))) return Part{begin, end};
+  }
+  return Part{begin, at};
 }
 
-std::vector<MarkedString> SplitWordsFromRight(const MarkedString& text, Integer limit) {
-  std::vector<MarkedString> words;
+std::vector<Part> SplitWordsFromRight(const MarkedString& text, Integer limit) {
+  std::vector<Part> words;
   MarkedString rest = StripText(text, std::nullopt, Side::kRight);
   while (!rest.empty()) {
     size_t space_begin = kNowhere, space_end = 0;
@@ -119,72 +116,94 @@ std::vector<MarkedString> SplitWordsFromRight(const MarkedString& text, Integer 
       if (IsSpace(DecodeCharacter(rest.text(), at))) space_begin = here, space_end = at;
     }
     if (space_begin == kNowhere) break;
-    words.push_back(rest.Slice(space_end, rest.size()));
+    words.push_back({space_end, rest.size()});
     rest = StripText(rest.Slice(0, space_begin), std::nullopt, Side::kRight);
     --limit;
   }
-  if (!rest.empty()) words.push_back(limit == 0 ? rest : StripText(rest, std::nullopt, Side::kLeft));
-  std::erase_if(words, [](const MarkedString& word) { return word.empty(); });
+  if (!rest.empty()) {
+    const size_t kept = limit == 0 ? rest.size() : StripText(rest, std::nullopt, Side::kLeft).size();
+    words.push_back({rest.size() - kept, rest.size()});
+  }
+  std::erase_if(words, [](const Part& word) { return word.begin == word.end; });
   std::reverse(words.begin(), words.end());
   return words;
 }
 
-std::vector<MarkedString> SplitAt(const MarkedString& text, std::string_view separator, Integer limit,
-                                  bool from_right) {
-  // From the right both are read backwards: overlapping separators cut at other places.
-  const std::string text_backwards = from_right ? std::string(text.text().rbegin(), text.text().rend()) : "";
-  const std::string separator_backwards = from_right ? std::string(separator.rbegin(), separator.rend()) : "";
-  const std::string_view searched = from_right ? text_backwards : text.text();
-  const std::string_view sought = from_right ? separator_backwards : separator;
-  std::vector<size_t> cuts;
-  for (size_t at = FindPart(searched, sought, 0); at != kNowhere; at = FindPart(searched, sought, at + sought.size()))
-    cuts.push_back(from_right ? text.size() - sought.size() - at : at);
-  if (from_right) std::reverse(cuts.begin(), cuts.end());
-  if (limit >= 0 && static_cast<Integer>(cuts.size()) > limit) {
-    if (from_right)
-      cuts.erase(cuts.begin(), cuts.end() - static_cast<std::ptrdiff_t>(limit));
-    else
-      cuts.resize(static_cast<size_t>(limit));
-  }
-  std::vector<MarkedString> parts;
-  size_t begin = 0;
-  for (const size_t cut : cuts) {
-    parts.push_back(text.Slice(begin, cut));
-    begin = cut + separator.size();
-  }
-  parts.push_back(text.Slice(begin, text.size()));
+// The piece before the separator behind `at`, which moves behind that; kNowhere behind the last piece.
+std::optional<Part> NextPiece(const MarkedString& text, std::string_view separator, Integer& limit, size_t& at) {
+  if (at == kNowhere) return std::nullopt;
+  const size_t begin = at;
+  const size_t cut = limit == 0 ? kNowhere : FindPart(text.text(), separator, begin);
+  --limit;
+  at = cut == kNowhere ? kNowhere : cut + separator.size();
+  return Part{begin, std::min(cut, text.size())};
+}
+
+// Read backwards: overlapping separators cut at other places than from the left.
+Result<std::vector<Part>> SplitFromRight(Budget& budget, const MarkedString& text, std::string_view separator,
+                                         Integer limit) {
+  const MarkedString backwards(std::string(text.text().rbegin(), text.text().rend()), true);
+  const std::string sought(separator.rbegin(), separator.rend());
+  size_t count = 0, at = 0;
+  for (Integer left = limit; NextPiece(backwards, sought, left, at);) ++count;
+  OCTET_TRY(budget.Allow(count * sizeof(Part)));
+  std::vector<Part> parts;
+  parts.reserve(count);
+  at = 0;
+  while (const std::optional<Part> part = NextPiece(backwards, sought, limit, at))
+    parts.push_back({text.size() - part->end, text.size() - part->begin});
+  std::reverse(parts.begin(), parts.end());
   return parts;
 }
 
-Result<Value> TextList(Evaluator& evaluator, std::vector<MarkedString> parts, const Value& like) {
-  OCTET_TRY(evaluator.budget().Allow(parts.size() * (sizeof(Value) + sizeof(StringObject))));
+// A list of the parts that `next` yields one by one. They are counted first: each takes a hundred times its byte.
+template <class Next>
+Result<Value> TextList(Evaluator& evaluator, const Value& like, Next next) {
+  const MarkedString& text = like.string().marked;
+  size_t count = 0;
+  for (Next counted = next; counted();) ++count;
+  OCTET_TRY(evaluator.budget().Allow(text.memory() + count * (sizeof(Value) + kStringBytes)));
   std::vector<Value> items;
-  items.reserve(parts.size());
-  for (MarkedString& part : parts) items.push_back(TextLike(evaluator, std::move(part), like));
+  items.reserve(count);
+  while (const std::optional<Part> part = next())
+    items.push_back(TextLike(evaluator, text.Slice(part->begin, part->end), like));
   return MakeSequence(evaluator.budget(), SequenceKind::kList, std::move(items));
+}
+
+Result<Value> TextList(Evaluator& evaluator, const Value& like, const std::vector<Part>& parts) {
+  return TextList(evaluator, like, [&parts, at = size_t{0}]() mutable {
+    return at < parts.size() ? std::optional<Part>(parts[at++]) : std::nullopt;
+  });
 }
 
 template <bool from_right>
 Result<Value> Split(Evaluator& evaluator, const Value& self, Bound& arguments) {
+  Budget& budget = evaluator.budget();
   const MarkedString& text = self.string().marked;
   const Integer limit = OCTET_TRY(IntegerArgument(arguments[1], -1));
-  OCTET_TRY(evaluator.budget().Allow(text.size() * 4));
+  OCTET_TRY(budget.Allow(text.size() * 4));
   if (arguments[0].missing() || arguments[0].Is(Kind::kNone)) {
     if (from_right && limit >= 0) {
-      OCTET_TRY(
-          evaluator.budget().Spend(1 + text.size() / 64 * static_cast<size_t>(std::min<Integer>(limit, 1 << 20))));
-      return TextList(evaluator, SplitWordsFromRight(text, limit), self);
+      OCTET_TRY(budget.Spend(1 + text.size() / 64 * static_cast<size_t>(std::min<Integer>(limit, 1 << 20))));
+      return TextList(evaluator, self, SplitWordsFromRight(text, limit));
     }
-    return TextList(evaluator, SplitWords(text, limit), self);
+    return TextList(evaluator, self,
+                    [&text, left = limit, at = size_t{0}]() mutable { return NextWord(text, left, at); });
   }
   const std::string_view separator = OCTET_TRY(StringArgument(arguments[0]))->text();
   if (separator.empty()) return Refuse("empty separator");
-  return TextList(evaluator, SplitAt(text, separator, limit, from_right), self);
+  if (from_right) return TextList(evaluator, self, OCTET_TRY(SplitFromRight(budget, text, separator, limit)));
+  return TextList(evaluator, self, [&text, separator, left = limit, at = size_t{0}]() mutable {
+    return NextPiece(text, separator, left, at);
+  });
 }
 
 Result<Value> SplitLines(Evaluator& evaluator, const Value& self, Bound& arguments) {
-  OCTET_TRY(evaluator.budget().Allow(self.string().marked.size() * 4));
-  return TextList(evaluator, LinesOf(self.string().marked, BoolArgument(arguments[0], false)), self);
+  const MarkedString& text = self.string().marked;
+  OCTET_TRY(evaluator.budget().Allow(text.size() * 4));
+  return TextList(evaluator, self, [&text, keep_ends = BoolArgument(arguments[0], false), at = size_t{0}]() mutable {
+    return NextLine(text, keep_ends, at);
+  });
 }
 
 template <bool from_right>

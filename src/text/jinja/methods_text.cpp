@@ -128,7 +128,7 @@ Result<Value> ExpandTabs(Evaluator& evaluator, const Value& self, Bound& argumen
       const size_t spaces = width - column % width;
       out.Append(OCTET_TRY(Padding(evaluator.budget(), static_cast<Integer>(spaces), " ", text.TrustedAt(begin))));
       column += spaces;
-      if (out.size() > evaluator.budget().limits().memory_bytes) OCTET_TRY(evaluator.budget().Allow(out.size()));
+      OCTET_TRY(evaluator.budget().Fit(2 * out.memory()));
     }
   }
   return TextLike(evaluator, std::move(out), self);
@@ -141,10 +141,9 @@ Result<Value> JoinMethod(Evaluator& evaluator, const Value& self, Bound& argumen
   for (const Value& item : OCTET_TRY(Iterate(budget, arguments[0]))) {
     if (!item.Is(Kind::kString))
       return Refuse("sequence item ", index, ": expected str instance, ", TypeName(item), " found");
+    OCTET_TRY(budget.AllowBehind(text.memory(), self.string().marked.memory() + item.string().marked.memory()));
     if (index++ > 0) text.Append(self.string().marked);
-    OCTET_TRY(budget.SpendBytes(self.string().marked.size()));
     text.Append(item.string().marked);
-    if (text.size() > budget.limits().memory_bytes) OCTET_TRY(budget.Allow(text.size()));
   }
   return TextLike(evaluator, std::move(text), self);
 }

@@ -8,7 +8,7 @@ namespace octet::jinja {
 namespace {
 
 Result<std::vector<Value>> CharactersOf(Budget& budget, const StringObject& string) {
-  OCTET_TRY(budget.Allow(string.characters * (sizeof(Value) + sizeof(StringObject))));
+  OCTET_TRY(budget.Allow(string.characters * (sizeof(Value) + kStringBytes)));
   std::vector<Value> characters;
   characters.reserve(string.characters);
   for (size_t at = 0; at < string.marked.size();) {

@@ -22,7 +22,7 @@ std::string EscapeOf(char32_t character) {
 }
 
 Status AppendQuoted(Budget& budget, const StringObject& string, MarkedString& out) {
-  OCTET_TRY(budget.Allow(string.marked.size() * 2 + 16));
+  OCTET_TRY(budget.AllowBehind(out.memory(), string.marked.size() * 2 + 16));
   OCTET_TRY(budget.SpendCharacters(string.marked.size()));
   const std::string_view text = string.text();
   const bool doubled = text.find('\'') != std::string_view::npos && text.find('"') == std::string_view::npos;
@@ -33,6 +33,7 @@ Status AppendQuoted(Budget& budget, const StringObject& string, MarkedString& ou
     const size_t begin = at;
     const char32_t character = DecodeCharacter(text, at);
     if (character == static_cast<char32_t>(quote) || character == '\\') {
+      OCTET_TRY(budget.Fit(2 * out.memory()));  // a mark of its own for each
       out.Append("\\", false);
     } else if (!IsPrintable(character)) {
       out.Append(EscapeOf(character), string.marked.TrustedAt(begin));
@@ -111,11 +112,7 @@ std::string FloatText(double value) {
 }
 
 Status AppendRepr(Budget& budget, const Value& value, MarkedString& out) {
-  OCTET_TRY(budget.Spend(1));
-  if (out.size() > budget.limits().memory_bytes) {
-    return Fail(ErrorCode::kExhausted, "a printed value is above the memory limit of ", budget.limits().memory_bytes,
-                " bytes");
-  }
+  OCTET_TRY(budget.AllowBehind(out.memory(), 0));
   switch (value.kind()) {
     case Kind::kString:
       return AppendQuoted(budget, value.string(), out);
@@ -157,7 +154,7 @@ Status AppendText(Budget& budget, const Value& value, MarkedString& out) {
       out.Append(FloatText(value.real()), value.trusted());
       return {};
     case Kind::kString:
-      OCTET_TRY(budget.Allow(value.string().marked.size()));
+      OCTET_TRY(budget.AllowBehind(out.memory(), value.string().marked.memory()));
       out.Append(value.string().marked);
       return {};
     default:

@@ -102,12 +102,13 @@ size_t FindLastPart(std::string_view text, std::string_view part) {
 Result<MarkedString> ReplaceText(Budget& budget, const MarkedString& text, std::string_view old,
                                  const MarkedString& with, Integer count) {
   OCTET_TRY(budget.SpendSearch(text.size()));
+  OCTET_TRY(budget.Fit(text.memory()));
   MarkedString replaced;
   size_t kept = 0;
   if (old.empty()) {
     // Between all characters, and at both ends.
     for (size_t at = 0; count != 0; --count) {
-      OCTET_TRY(budget.Allow(replaced.size() / 64 + with.size()));
+      OCTET_TRY(budget.AllowBehind(replaced.memory(), with.memory()));
       replaced.Append(with);
       kept = at;
       if (at >= text.size()) break;
@@ -119,8 +120,7 @@ Result<MarkedString> ReplaceText(Budget& budget, const MarkedString& text, std::
     return replaced;
   }
   for (size_t at = FindPart(text.text(), old, 0); at != std::string_view::npos && count != 0; --count) {
-    OCTET_TRY(budget.Spend(1 + with.size() / 64));
-    if (replaced.size() > budget.limits().memory_bytes) OCTET_TRY(budget.Allow(replaced.size()));
+    OCTET_TRY(budget.AllowBehind(replaced.memory(), with.memory()));
     replaced.AppendSlice(text, kept, at);
     replaced.Append(with);
     kept = at + old.size();
@@ -130,20 +130,18 @@ Result<MarkedString> ReplaceText(Budget& budget, const MarkedString& text, std::
   return replaced;
 }
 
-std::vector<MarkedString> LinesOf(const MarkedString& text, bool keep_ends) {
-  std::vector<MarkedString> lines;
+std::optional<Part> NextLine(const MarkedString& text, bool keep_ends, size_t& at) {
   const std::string_view all = text.text();
-  size_t begin = 0;
-  for (size_t at = 0; at < all.size();) {
+  const size_t begin = at;
+  while (at < all.size()) {
     const size_t end = at;
     const char32_t character = DecodeCharacter(all, at);
     if (!IsLineBreak(character)) continue;
     if (character == '\r' && at < all.size() && all[at] == '\n') ++at;
-    lines.push_back(text.Slice(begin, keep_ends ? at : end));
-    begin = at;
+    return Part{begin, keep_ends ? at : end};
   }
-  if (begin < all.size()) lines.push_back(text.Slice(begin, all.size()));
-  return lines;
+  if (begin == all.size()) return std::nullopt;
+  return Part{begin, all.size()};
 }
 
 Result<size_t> SizeArgument(Budget& budget, Integer value) {

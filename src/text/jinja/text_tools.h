@@ -31,7 +31,13 @@ size_t FindLastPart(std::string_view text, std::string_view part);
 Result<MarkedString> ReplaceText(Budget& budget, const MarkedString& text, std::string_view old,
                                  const MarkedString& with, Integer count);
 
-std::vector<MarkedString> LinesOf(const MarkedString& text, bool keep_ends);
+// Bytes of a text.
+struct Part {
+  size_t begin, end;
+};
+// The line that begins at `at`, which moves behind it; nothing at the end. All lines at once would take many times the
+// memory of the text.
+std::optional<Part> NextLine(const MarkedString& text, bool keep_ends, size_t& at);
 // `count` copies of the character.
 Result<MarkedString> Padding(Budget& budget, Integer count, std::string_view character, bool trusted);
 // Python's str.center; `characters` is the text's length.

@@ -136,7 +136,7 @@ std::string Object::Text() const { return Cat("<", TypeName(), ">"); }
 
 Value MakeString(Budget& budget, MarkedString text, bool markup) {
   auto object = std::make_shared<StringObject>();
-  object->Charge(&budget, sizeof(StringObject) + text.size());
+  object->Charge(&budget, kStringBytes + text.memory());
   object->characters = CountCharacters(text.text());
   object->marked = std::move(text);
   object->markup = markup;
@@ -163,7 +163,7 @@ Status Nest(HeapObject& outer, const Value& inner) {
 Result<Value> FinishSequence(Budget& budget, std::shared_ptr<Sequence> sequence) {
   sequence->depth = 1;
   for (const Value& item : sequence->items) OCTET_TRY(Nest(*sequence, item));
-  sequence->Charge(&budget, sizeof(Sequence) + sequence->items.capacity() * sizeof(Value));
+  sequence->Charge(&budget, kSequenceBytes + sequence->items.capacity() * sizeof(Value));
   return Value(Kind::kSequence, std::move(sequence));
 }
 

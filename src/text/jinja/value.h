@@ -124,6 +124,10 @@ struct Sequence : HeapObject {
   bool IsIndexed() const { return type <= SequenceKind::kRange; }
 };
 
+// What a string takes beside its text and marks, and a sequence beside its items: the object, and what the allocator
+// adds to each piece.
+inline constexpr size_t kStringBytes = sizeof(StringObject) + 64, kSequenceBytes = sizeof(Sequence) + 64;
+
 // Keeps the order of insertion. Keys are strings, numbers, none and tuples of them.
 struct Dict : HeapObject {
   std::vector<std::pair<Value, Value>> entries;
