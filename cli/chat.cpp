@@ -186,7 +186,7 @@ Status Talk::Loop(const std::filesystem::path& history_file) {
       continue;
     }
     const std::optional<TypedMessage> message = reader.Push(*line);
-    if (!message || message->text.empty()) continue;
+    if (!message || IsBlank(*message)) continue;
     if (Status handled = Handle(*message); !handled) {
       // An error ends the answer, not the chat; a reader of stdout that has left ends both.
       if (handled.error().code == ErrorCode::kCancelled && LastSignal() == 0) return handled;

@@ -203,6 +203,12 @@ TEST_F(ChatOnATerminal, StatsAreOfTheConversationAsItIs) {
   EXPECT_THAT(ReadUpTo("of context used"), AllOf(HasSubstr("1 question, "), Not(HasSubstr(" 0 of "))));
 }
 
+TEST_F(ChatOnATerminal, ALineOfSpacesIsNoQuestion) {
+  ReadUpTo("> ");
+  Type("   \r\r/stats\r");
+  EXPECT_THAT(ReadUpTo("context used"), HasSubstr("0 questions"));
+}
+
 TEST_F(ChatOnATerminal, ABlockThatBeginsWithSlashesIsAQuestion) {
   ReadUpTo("> ");
   Type("\"\"\"\r// comment\rx\r\"\"\"\r");

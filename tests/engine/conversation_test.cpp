@@ -107,6 +107,13 @@ TEST(MessageReader, ABlockIsSentAsItStands) {
   }
 }
 
+TEST(MessageReader, WhiteSpaceAloneIsNothingToSend) {
+  for (const char* line : {"", "  ", "\t \n"}) EXPECT_TRUE(IsBlank({line})) << line;
+  EXPECT_FALSE(IsBlank({" a "}));
+  EXPECT_FALSE(IsBlank({.text = " \n ", .is_block = true}));
+  EXPECT_TRUE(IsBlank({.text = "", .is_block = true}));
+}
+
 TEST(MessageReader, AClearedReaderBeginsAnew) {
   MessageReader reader;
   reader.Push("lost\\");

@@ -75,6 +75,10 @@ std::optional<TypedMessage> MessageReader::Push(std::string_view line) {
   return std::nullopt;
 }
 
+bool IsBlank(const TypedMessage& message) {
+  return message.is_block ? message.text.empty() : Trim(message.text).empty();
+}
+
 Result<std::optional<ChatCommand>> ParseChatCommand(const TypedMessage& message) {
   const std::string_view text = message.text;
   if (message.is_block || !text.starts_with('/') || text.starts_with("//")) return std::optional<ChatCommand>();

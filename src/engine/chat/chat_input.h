@@ -39,6 +39,9 @@ class MessageReader {
   bool continued_ = false;  // behind a backslash
 };
 
+// Whether there is nothing to send: no text, or white space alone outside of a block.
+bool IsBlank(const TypedMessage& message);
+
 enum class ChatAction { kSystem, kRetry, kUndo, kSave, kLoad, kStats, kHelp };
 
 struct ChatCommand {
