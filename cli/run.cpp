@@ -32,7 +32,8 @@ struct RunOptions {
 
   template <class Visit>
   static void Describe(Visit&& visit) {
-    visit(&RunOptions::prompt, "prompt", "what to answer; without it and the two below: standard input");
+    visit(&RunOptions::prompt, "prompt",
+          "what to answer, which may be empty; without it and the two below: standard input, which may not");
     visit(&RunOptions::prompt_file, "prompt-file", "file with the prompt");
     visit(&RunOptions::ids, "ids", "prompt as token ids, 1,2,3 or a file of them; nothing is put around them",
           Takes{"IDS|FILE"});
@@ -83,12 +84,17 @@ Result<std::vector<int32_t>> ReadIds(const std::string& ids) {
   return ParseIds(text, ids);
 }
 
-Result<std::string> ReadPipedPrompt(const CancelFlag& cancel) {
+Result<std::string> ReadPipedPrompt(bool raw, const CancelFlag& cancel) {
   if (::isatty(STDIN_FILENO) != 0) {
     return Fail(ErrorCode::kInvalidArgument,
                 "no prompt: give --prompt TEXT, --prompt-file FILE, --ids IDS, or pipe a text in");
   }
-  return ReadStandardInput(cancel);
+  std::string text = OCTET_TRY(ReadStandardInput(cancel));
+  // Line ends alone are no question, as in a chat; a text that --raw goes on from may be just those.
+  if (raw ? text.empty() : text.find_first_not_of('\n') == std::string::npos) {
+    return Fail(ErrorCode::kInvalidArgument, "standard input is empty; pipe a text in, or give --prompt TEXT");
+  }
+  return text;
 }
 
 Status CheckOneSource(const RunOptions& options) {
@@ -104,7 +110,7 @@ Status CheckOneSource(const RunOptions& options) {
 
 Result<std::string> ReadPromptText(const RunOptions& options, const CancelFlag& cancel) {
   if (options.prompt) return *options.prompt;
-  if (options.prompt_file.empty()) return ReadPipedPrompt(cancel);
+  if (options.prompt_file.empty()) return ReadPipedPrompt(options.raw, cancel);
   return ReadTextFile(options.prompt_file, kMostInputBytes);
 }
 
