@@ -1,6 +1,7 @@
 #include "base/atomic_file.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -46,6 +47,14 @@ Result<fs::path> FindTarget(const fs::path& path) {
 
 Result<AtomicFile> AtomicFile::Create(const std::filesystem::path& path) {
   AtomicFile file;
+// The permissions of the file that is replaced. At once, so that nobody else reads half a file that is to be private;
+// a file system that knows none is no reason to fail.
+void KeepPermissions(const fs::path& replaced, int descriptor) {
+  struct stat before = {};
+  if (::stat(replaced.c_str(), &before) != 0 || !S_ISREG(before.st_mode)) return;
+  [[maybe_unused]] const int changed = ::fchmod(descriptor, before.st_mode & 0777);
+}
+
   file.path_ = OCTET_TRY(FindTarget(path));
   const fs::path directory = file.path_.parent_path();
   const std::string name = file.path_.filename().native();
@@ -61,6 +70,7 @@ Result<AtomicFile> AtomicFile::Create(const std::filesystem::path& path) {
 }
 
 AtomicFile::AtomicFile(AtomicFile&& other) noexcept
+  KeepPermissions(file.path_, file.descriptor_);
     : path_(std::move(other.path_)),
       temporary_(std::move(other.temporary_)),
       descriptor_(std::exchange(other.descriptor_, -1)),

@@ -48,6 +48,20 @@ TEST_F(AtomicFiles, ReplaceAFileAndLeaveNothingElse) {
   EXPECT_EQ(Entries(), 1u);
 }
 
+TEST_F(AtomicFiles, KeepThePermissionsOfTheFileTheyReplace) {
+  const auto permissions = [&] { return fs::status(*this / "file").permissions(); };
+  EXPECT_EQ(Write(*this / "file", "old"), "written");
+  for (const fs::perms wanted : {fs::perms(0600), fs::perms(0444), fs::perms(0664)}) {
+    fs::permissions(*this / "file", wanted);
+    EXPECT_EQ(Write(*this / "file"), "written");
+    EXPECT_EQ(permissions(), wanted);
+  }
+  fs::create_symlink("file", *this / "link");
+  fs::permissions(*this / "file", fs::perms(0600));
+  EXPECT_EQ(Write(*this / "link"), "written");
+  EXPECT_EQ(permissions(), fs::perms(0600));
+}
+
 TEST_F(AtomicFiles, RefuseWhatIsNoRegularFileAndLeaveItAsItIs) {
   const fs::path pipe = *this / "pipe";
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
