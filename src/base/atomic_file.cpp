@@ -18,9 +18,13 @@ namespace {
 namespace fs = std::filesystem;
 
 tl::unexpected<Error> WriteError(const std::filesystem::path& path, uint64_t written) {
-  const bool full = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
-  return Fail(full ? ErrorCode::kExhausted : ErrorCode::kInvalidArgument, path, ": writing stopped after ", written,
-              " bytes: ", std::strerror(errno), full ? "; nothing was kept, free some space and run it again" : "");
+  const bool full = errno == ENOSPC || errno == EDQUOT, limited = errno == EFBIG;
+  return Fail(full || limited ? ErrorCode::kExhausted : ErrorCode::kInvalidArgument, path, ": writing stopped after ",
+              written, " bytes: ", std::strerror(errno),
+              full      ? "; nothing was kept, free some space and run it again"
+              : limited ? "; nothing was kept, raise the limit on the size of files (ulimit -f) or use a file system "
+                          "that takes larger ones"
+                        : "");
 }
 
 // The file that takes the bytes. A rename puts a file in the place of whatever has the name: of a device it would make
@@ -43,10 +47,6 @@ Result<fs::path> FindTarget(const fs::path& path) {
   return target;
 }
 
-}  // namespace
-
-Result<AtomicFile> AtomicFile::Create(const std::filesystem::path& path) {
-  AtomicFile file;
 // The permissions of the file that is replaced. At once, so that nobody else reads half a file that is to be private;
 // a file system that knows none is no reason to fail.
 void KeepPermissions(const fs::path& replaced, int descriptor) {
@@ -55,6 +55,10 @@ void KeepPermissions(const fs::path& replaced, int descriptor) {
   [[maybe_unused]] const int changed = ::fchmod(descriptor, before.st_mode & 0777);
 }
 
+}  // namespace
+
+Result<AtomicFile> AtomicFile::Create(const std::filesystem::path& path) {
+  AtomicFile file;
   file.path_ = OCTET_TRY(FindTarget(path));
   const fs::path directory = file.path_.parent_path();
   const std::string name = file.path_.filename().native();
@@ -66,11 +70,11 @@ void KeepPermissions(const fs::path& replaced, int descriptor) {
                 ": can't be created: ", std::strerror(errno));
   }
   MarkInUse(file.descriptor_);
+  KeepPermissions(file.path_, file.descriptor_);
   return file;
 }
 
 AtomicFile::AtomicFile(AtomicFile&& other) noexcept
-  KeepPermissions(file.path_, file.descriptor_);
     : path_(std::move(other.path_)),
       temporary_(std::move(other.temporary_)),
       descriptor_(std::exchange(other.descriptor_, -1)),
