@@ -17,10 +17,23 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kEnding = ".partial";
+constexpr size_t kLongestEntry = 255;                    // bytes of a name in a directory
+constexpr size_t kLongestOwner = 10, kLongestHash = 20;  // digits
+
+// What a partial's name has of the file's: all of it, or the beginning and a hash where an entry of a directory has no
+// room for more.
+std::string Stem(std::string_view name) {
+  constexpr size_t kMost = kLongestEntry - kLongestOwner - kEnding.size() - 2;
+  if (name.size() <= kMost) return std::string(name);
+  const std::string hash = Cat("~", std::hash<std::string_view>()(name));
+  size_t kept = kMost - kLongestHash - 1;
+  while (kept > 0 && (static_cast<unsigned char>(name[kept]) & 0xC0) == 0x80) --kept;  // no half characters
+  return Cat(name.substr(0, kept), hash);
+}
 
 // The process that made it, 0 for another kind of name.
 pid_t OwnerOf(std::string_view entry, std::string_view name) {
-  const std::string opening = Cat(".", name, ".");
+  const std::string opening = Cat(".", Stem(name), ".");
   if (!entry.starts_with(opening) || !entry.ends_with(kEnding)) return 0;
   if (entry.size() <= opening.size() + kEnding.size()) return 0;
   const std::string_view digits = entry.substr(opening.size(), entry.size() - opening.size() - kEnding.size());
@@ -41,7 +54,7 @@ bool IsAbandoned(const fs::path& path, pid_t owner) {
 
 }  // namespace
 
-std::string PartialName(std::string_view name) { return Cat(".", name, ".", ::getpid(), kEnding); }
+std::string PartialName(std::string_view name) { return Cat(".", Stem(name), ".", ::getpid(), kEnding); }
 
 bool IsPartialName(std::string_view entry, std::string_view name) { return OwnerOf(entry, name) != 0; }
 

@@ -1,4 +1,5 @@
-// Where files and directories are written before they take their names: a hidden `.NAME.PID.partial`.
+// Where files and directories are written before they take their names: a hidden `.NAME.PID.partial`,
+// with less of a NAME that is too long for that.
 //
 //   RemoveLeftovers(directory, "model.octet");
 //   fs::path partial = directory / PartialName("model.octet");

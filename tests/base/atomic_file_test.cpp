@@ -124,6 +124,21 @@ TEST_F(AtomicFiles, RemoveWhatAKilledProcessLeftAndNothingElse) {
   for (const std::string& name : others) EXPECT_TRUE(fs::exists(directory_ / name)) << name;
 }
 
+TEST_F(AtomicFiles, HaveNamesAsLongAsTheFileSystemTakes) {
+  const std::string longest(255, 'x'), other = std::string(254, 'x') + "y";
+  const pid_t child = ::fork();
+  if (child == 0) {
+    std::ofstream(directory_ / PartialName(longest)) << "half";
+    ::_exit(0);
+  }
+  ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+  EXPECT_EQ(Entries(), 1u);
+  EXPECT_EQ(Write(directory_ / other), "written");
+  EXPECT_EQ(Entries(), 2u);  // what isn't its own stays
+  EXPECT_EQ(Write(directory_ / longest), "written");
+  EXPECT_EQ(Entries(), 2u);
+}
+
 TEST_F(AtomicFiles, LeaveAPartialThatAnotherContainerHolds) {
   const fs::path held = directory_ / Cat(".file.", EndedProcess(), ".partial");  // its id is none here
   const int descriptor = ::open(held.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
