@@ -9,6 +9,10 @@ namespace octet {
 
 Result<std::unique_ptr<ThreadPool>> StartThreads(size_t threads, NumaMode mode) {
   const size_t cores = ThreadPool::AvailableCores();
+  if (threads > cores) {
+    LogWarning(threads, " threads share the ", cores, cores == 1 ? " CPU" : " CPUs",
+               " that this process may use, and wait for each other; without --threads there is one for each");
+  }
   if (mode == NumaMode::kOff) return ThreadPool::Start(threads == 0 ? cores : threads);
   const std::vector<NumaNode> nodes = UsableNodes(OCTET_TRY(ReadNumaNodes()));
   const int cpu = CurrentCpu();

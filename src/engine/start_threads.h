@@ -13,7 +13,8 @@
 namespace octet {
 
 // 0 threads: as many as the cores that this process may use, with kIsolate those of the node. On a machine with one
-// node the mode changes nothing, which the log says. Fails as ThreadPool and ReadNumaNodes do.
+// node the mode changes nothing, which the log says; it warns of more threads than cores. Fails as ThreadPool and
+// ReadNumaNodes do.
 Result<std::unique_ptr<ThreadPool>> StartThreads(size_t threads, NumaMode mode);
 
 }  // namespace octet
