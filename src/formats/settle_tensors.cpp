@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::string_view kPrefix = "model.";
 constexpr std::string_view kEmbedding = "model.embed_tokens.weight";
-constexpr std::string_view kHead = "lm_head.weight";
+constexpr std::string_view kHead = "lm_head.weight", kHeadCodes = "lm_head.weight_packed";
 constexpr const char* kTied = "tie_word_embeddings";
 
 constexpr uint64_t kRowsAtOnce = 64;
@@ -60,7 +60,8 @@ Result<bool> HoldSameValues(const TensorSource& tensors, const TensorInfo& a, co
   if (a.dtype == b.dtype && a_bytes && b_bytes)
     return std::equal(a_bytes->begin(), a_bytes->end(), b_bytes->begin(), b_bytes->end());
   const uint64_t rows = RowCount(a.shape), width = RowSize(a.shape);
-  std::vector<float> a_values(kRowsAtOnce * width), b_values(kRowsAtOnce * width);
+  if (rows == 0 || width == 0) return true;  // whatever the other number says
+  std::vector<float> a_values(std::min(kRowsAtOnce, rows) * width), b_values(a_values.size());
   for (uint64_t row = 0; row < rows; row += kRowsAtOnce) {
     const uint64_t count = std::min(kRowsAtOnce, rows - row);
     OCTET_TRY(tensors.ReadRows(a.name, row, count, a_values.data()));
@@ -82,11 +83,21 @@ void AddMissingPrefix(Checkpoint& checkpoint) {
   });
 }
 
+void WarnOfHead(const Checkpoint& checkpoint, std::string_view head, std::string_view what) {
+  LogWarning(checkpoint.path, ": config.json ties the head to the embedding, but ", head, " ", what,
+             "; it is used as the head");
+}
+
 Status SettleHead(Checkpoint& checkpoint) {
   const Json* tied = FindMember(checkpoint.config, kTied);
   if (tied != nullptr && *tied != true) return {};  // the file's word, or a mistake that its reader names
   const TensorInfo* embedding = checkpoint.tensors->Find(kEmbedding);
   const TensorInfo* head = checkpoint.tensors->Find(kHead);
+  if (head == nullptr && checkpoint.tensors->Find(kHeadCodes) != nullptr) {
+    if (tied != nullptr) WarnOfHead(checkpoint, kHeadCodes, "is there");
+    checkpoint.config[kTied] = false;
+    return {};
+  }
   if (head == nullptr) return {};
   if (embedding == nullptr) {
     LogInfo(checkpoint.path, ": has no ", kEmbedding, "; ", kHead, " serves as both");
@@ -96,10 +107,7 @@ Status SettleHead(Checkpoint& checkpoint) {
     return {};
   }
   if (OCTET_TRY(HoldSameValues(*checkpoint.tensors, *embedding, *head))) return {};
-  if (tied != nullptr) {
-    LogWarning(checkpoint.path, ": config.json ties the head to the embedding, but ", kHead, " differs from ",
-               kEmbedding, "; it is used as the head");
-  }
+  if (tied != nullptr) WarnOfHead(checkpoint, kHead, Cat("differs from ", kEmbedding));
   checkpoint.config[kTied] = false;
   return {};
 }

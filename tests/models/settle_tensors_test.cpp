@@ -51,6 +51,20 @@ TEST_F(SettleTensorsTest, AHeadThatDiffersFromTheEmbeddingIsUsedInsteadAndToldOf
   EXPECT_NE(warnings_.find("lm_head.weight differs from model.embed_tokens.weight"), std::string::npos);
 }
 
+TEST_F(SettleTensorsTest, AHeadInCodesIsUsedInsteadAndToldOf) {
+  source_->Set("lm_head.weight_packed", DType::kI32, {1, 1}, {0});
+  ASSERT_TRUE(SettleTensors(checkpoint_).has_value());
+  EXPECT_EQ(checkpoint_.config["tie_word_embeddings"], false);
+  EXPECT_NE(warnings_.find("lm_head.weight_packed is there; it is used as the head"), std::string::npos) << warnings_;
+}
+
+TEST_F(SettleTensorsTest, NoRowsOfAnyWidthAskForNoMemory) {
+  source_->Set(kEmbedding, DType::kF32, {0, uint64_t{1} << 50}, {});
+  source_->Set(kHead, DType::kBf16, {0, uint64_t{1} << 50}, {});
+  ASSERT_TRUE(SettleTensors(checkpoint_).has_value());
+  EXPECT_EQ(checkpoint_.config["tie_word_embeddings"], true);
+}
+
 TEST_F(SettleTensorsTest, AHeadEqualToTheEmbeddingStaysTied) {
   const std::vector<float> tied = Logits(checkpoint_);
   SetHead(1);
