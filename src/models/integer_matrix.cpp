@@ -70,7 +70,10 @@ Status FindZeros(const TensorSource& tensors, const std::string& module, const D
 
 // Columns that share a scale where a row has `groups` of them.
 Result<size_t> GroupSize(const IntegerMatrix& matrix, const DeclaredIntegers& declared) {
-  if (matrix.groups == 1) return matrix.columns;
+  const bool has_whole_row = !declared.all_grouped || matrix.bits != 4 ||
+                             std::any_of(declared.group_sizes.begin(), declared.group_sizes.end(),
+                                         [&](size_t size) { return size >= matrix.columns; });
+  if (matrix.groups == 1 && has_whole_row) return matrix.columns;
   std::vector<size_t> fitting;
   for (const size_t size : declared.group_sizes) {
     if (CeilDivide(matrix.columns, size) == matrix.groups) fitting.push_back(size);
@@ -81,7 +84,8 @@ Result<size_t> GroupSize(const IntegerMatrix& matrix, const DeclaredIntegers& de
   }
   std::string sizes;
   for (const size_t size : declared.group_sizes) sizes += Cat(sizes.empty() ? "" : ", ", size);
-  return Fail(ErrorCode::kCorrupt, "scale ", matrix.scales, " has ", matrix.groups, " columns for ", matrix.columns,
+  return Fail(ErrorCode::kCorrupt, "scale ", matrix.scales, " has ", matrix.groups,
+              matrix.groups == 1 ? " column for " : " columns for ", matrix.columns,
               " inputs, the quantization_config's group_size is ", sizes.empty() ? "not given" : sizes);
 }
 
@@ -129,11 +133,22 @@ Status DescribePlain(const TensorInfo& info, IntegerMatrix& matrix) {
               matrix.rows, ", ", matrix.columns, "]");
 }
 
-Status DescribePacked(const TensorInfo& info, IntegerMatrix& matrix) {
+// Bits of the codes in a row of `words`.
+Result<std::optional<int>> BitsOf(uint64_t words, const IntegerMatrix& matrix, const DeclaredIntegers& declared) {
+  const std::optional<int> bits = BitsOfPacked(words, matrix.columns);
+  if (!bits || PackedWords(matrix.columns, 4) != PackedWords(matrix.columns, 8)) return bits;
+  if (declared.bits.size() == 1) return declared.bits.front();
+  return Fail(ErrorCode::kCorrupt, "tensor ", matrix.codes, ": ", matrix.columns,
+              " codes fill one word in 4 bits and in 8, and the quantization_config gives ",
+              declared.bits.empty() ? "no num_bits" : "both as num_bits");
+}
+
+Status DescribePacked(const TensorInfo& info, const DeclaredIntegers& declared, IntegerMatrix& matrix) {
   matrix.codes = info.name;
   matrix.is_packed = true;
   const bool is_table = info.dtype == DType::kI32 && info.shape.size() == 2 && info.shape[0] == matrix.rows;
-  const std::optional<int> bits = is_table ? BitsOfPacked(info.shape[1], matrix.columns) : std::nullopt;
+  std::optional<int> bits;
+  if (is_table) bits = OCTET_TRY(BitsOf(info.shape[1], matrix, declared));
   if (!bits) {
     return Fail(info.dtype == DType::kI32 ? ErrorCode::kCorrupt : ErrorCode::kUnsupported, "tensor ", info.name,
                 " has shape ", ToText(info.shape), " in ", info.stored_type, "; codes of ", matrix.rows, " x ",
@@ -144,6 +159,11 @@ Status DescribePacked(const TensorInfo& info, IntegerMatrix& matrix) {
   return {};
 }
 
+template <class T>
+void AddOnce(T value, std::vector<T>& to) {
+  if (std::find(to.begin(), to.end(), value) == to.end()) to.push_back(value);
+}
+
 }  // namespace
 
 DeclaredIntegers ReadDeclaredIntegers(const Json& config) {
@@ -151,19 +171,22 @@ DeclaredIntegers ReadDeclaredIntegers(const Json& config) {
   const Json* quantisation = FindMember(config, "quantization_config");
   const Json* groups = quantisation == nullptr ? nullptr : FindMember(*quantisation, "config_groups");
   if (groups == nullptr || !groups->is_object()) return declared;
-  size_t symmetric = 0, asymmetric = 0;
+  size_t symmetric = 0, asymmetric = 0, grouped = 0;
   for (const Json& group : *groups) {
     const Json* weights = group.is_object() ? FindMember(group, "weights") : nullptr;
     if (weights == nullptr || !weights->is_object()) continue;
+    if (const Json* type = FindMember(*weights, "type"); type != nullptr && *type == "float") continue;
     const Json* is_symmetric = FindMember(*weights, "symmetric");
     ++(is_symmetric != nullptr && is_symmetric->is_boolean() && !is_symmetric->get<bool>() ? asymmetric : symmetric);
+    if (const Json* bits = FindMember(*weights, "num_bits"); bits != nullptr && (*bits == 4 || *bits == 8))
+      AddOnce(bits->get<int>(), declared.bits);
     const Json* size = FindMember(*weights, "group_size");
     if (size == nullptr || !size->is_number_integer() || size->get<int64_t>() <= 0) continue;
-    const auto value = size->get<size_t>();
-    if (std::find(declared.group_sizes.begin(), declared.group_sizes.end(), value) == declared.group_sizes.end())
-      declared.group_sizes.push_back(value);
+    ++grouped;
+    AddOnce(size->get<size_t>(), declared.group_sizes);
   }
   declared.all_asymmetric = asymmetric > 0 && symmetric == 0;
+  declared.all_grouped = grouped > 0 && grouped == symmetric + asymmetric;
   return declared;
 }
 
@@ -181,7 +204,7 @@ Result<std::optional<IntegerMatrix>> FindIntegerMatrix(const TensorSource& tenso
                 " are both there; which of them holds the weights is open");
   }
   IntegerMatrix matrix{.rows = slot.tensor_rows, .columns = slot.columns};
-  OCTET_TRY(packed != nullptr ? DescribePacked(*packed, matrix) : DescribePlain(*plain, matrix));
+  OCTET_TRY(packed != nullptr ? DescribePacked(*packed, declared, matrix) : DescribePlain(*plain, matrix));
   OCTET_TRY(CheckShape(tensors, module, matrix));
   OCTET_TRY(RefuseOrder(tensors, module));
   OCTET_TRY(FindScales(tensors, module, matrix));

@@ -22,11 +22,13 @@
 
 namespace octet {
 
-// What quantization_config says about integer weights: sizes of groups, which the tensors leave open where the last
-// group of a row is short, and whether all of them have zero points.
+// What quantization_config says about integer weights, where the tensors leave it open: sizes of groups, if the last
+// group of a row is short, and bits, if a row of either kind is a single word.
 struct DeclaredIntegers {
-  std::vector<size_t> group_sizes;
-  bool all_asymmetric = false;
+  std::vector<size_t> group_sizes = {};
+  std::vector<int> bits = {};
+  bool all_asymmetric = false;  // have zero points
+  bool all_grouped = false;     // none has one scale for a row
 };
 DeclaredIntegers ReadDeclaredIntegers(const Json& config);
 

@@ -80,7 +80,7 @@ TEST_F(IntegerWeights, CodesWithZeroPointsKeepTheirValues) {
     EXPECT_EQ(Decoded(down), source->Codes(kWeight));
   }
   source->QuantiseWithZeros("model.layers.1.mlp.down_proj.weight", 64);
-  Declare({{{"group_size", 64}, {"symmetric", false}}});
+  Declare({{{"group_size", 64}, {"symmetric", false}}, {{"strategy", "channel"}, {"symmetric", false}}});
   CheckpointWeights weights = Must(Open());
   const PackedMatrix ragged = Must(weights.Matrix("layers.1.ffn.down"));
   EXPECT_EQ(ragged.format, WeightFormat::kInt4Zeros64);
@@ -155,6 +155,29 @@ TEST(IntegerMatrix, CodesScalesAndZeroPointsAreThoseThatCompressedTensorsPacked)
   EXPECT_EQ(Must(matrix.ReadZeros(source, 17, 4)), std::vector<int8_t>(zeros.begin() + 17 * 2, zeros.end()));
 }
 
+// Three codes fill one word in 4 bits and in 8.
+TEST(IntegerMatrix, BitsThatTheWordsLeaveOpenAreThoseOfTheConfiguration) {
+  EditableSource source(*Must(Checkpoint::Open(GoldenModel("llama3"))).tensors);
+  source.SetWords("m.weight_packed", {2, 1}, std::vector<uint32_t>{0x00838281, 0x007F7E7D});
+  source.Set("m.weight_scale", DType::kF32, {2, 1}, {1, 1});
+  WeightSlot slot;
+  slot.tensor = "m.weight";
+  slot.rows = slot.tensor_rows = 2;
+  slot.columns = 3;
+  std::vector<int8_t> codes(6);
+  IntegerMatrix matrix = *Must(FindIntegerMatrix(source, slot, {.bits = {8}}));
+  ASSERT_TRUE(matrix.ReadCodes(source, 0, 2, codes).has_value());
+  EXPECT_EQ(codes, (std::vector<int8_t>{1, 2, 3, -3, -2, -1}));
+  matrix = *Must(FindIntegerMatrix(source, slot, {.bits = {4}}));
+  ASSERT_TRUE(matrix.ReadCodes(source, 0, 2, codes).has_value());
+  EXPECT_EQ(codes, (std::vector<int8_t>{-7, 0, -6, 5, -1, 6}));
+  const Result<std::optional<IntegerMatrix>> open = FindIntegerMatrix(source, slot, {});
+  ASSERT_FALSE(open.has_value());
+  EXPECT_EQ(open.error().message,
+            "tensor m.weight_packed: 3 codes fill one word in 4 bits and in 8, and the quantization_config gives no "
+            "num_bits");
+}
+
 // FP16, which the kernels' scales have, ends at 65504 and has few bits below 2^-14.
 TEST_F(IntegerWeights, ScalesBeyondTheRangeOfFp16KeepTheirValues) {
   for (const float factor : {0x1p-60F, 0x1p40F}) {
@@ -221,6 +244,14 @@ TEST_F(IntegerWeights, GroupsThatDontFitAreNamedWithBothNumbers) {
                                               "128");
   Declare({{{"group_size", 32}}, {{"group_size", 128}}});
   EXPECT_EQ(Must(Down()).format, WeightFormat::kInt4Group32);
+  const std::vector<float> scales = ReadTensor(*source, kScale);
+  source->Set(kScale, DType::kF32, {64}, std::vector<float>(64, 1));
+  Declare({{{"group_size", 32}}});
+  EXPECT_EQ(Message(ErrorCode::kCorrupt),
+            "model: scale " + kScale + " has 1 column for 96 inputs, the quantization_config's group_size is 32");
+  Declare({{{"group_size", 32}}, {{"strategy", "channel"}}});
+  EXPECT_EQ(Must(Down()).format, WeightFormat::kInt4Group128) << "one scale for a row is what a group may have";
+  source->Set(kScale, DType::kF32, {64, 3}, scales);
   source->Set(kScale, DType::kF32, {64, 97}, std::vector<float>(64 * 97, 1));
   EXPECT_THAT(Message(ErrorCode::kCorrupt), HasSubstr("has shape [64, 97]"));
   Use("llama3");
