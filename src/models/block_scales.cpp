@@ -13,34 +13,51 @@ using kernels::kFp8Block;
 
 // The blocks that config.json speaks of: DeepSeek's weight_block_size, or the block_structure of a
 // group of compressed-tensors, which older versions wrote as text.
-std::optional<std::string> DeclaredBlock(const Json& config) {
+struct DeclaredBlock {
+  std::optional<std::string> size = {};
+  bool of_all = false;  // no group of floats is scaled otherwise
+};
+
+DeclaredBlock ReadDeclaredBlock(const Json& config) {
   const Json* quantisation = FindMember(config, "quantization_config");
-  if (quantisation == nullptr || !quantisation->is_object()) return std::nullopt;
+  if (quantisation == nullptr || !quantisation->is_object()) return {};
   const auto is_there = [](const Json* block) { return block != nullptr && !block->is_null(); };
-  if (const Json* block = FindMember(*quantisation, "weight_block_size"); is_there(block)) return block->dump();
+  if (const Json* block = FindMember(*quantisation, "weight_block_size"); is_there(block)) return {block->dump(), true};
   const Json* groups = FindMember(*quantisation, "config_groups");
-  if (groups == nullptr || !groups->is_object()) return std::nullopt;
+  if (groups == nullptr || !groups->is_object()) return {};
+  DeclaredBlock declared{.of_all = true};
   for (const Json& group : *groups) {
     const Json* weights = group.is_object() ? FindMember(group, "weights") : nullptr;
-    const Json* block = weights != nullptr && weights->is_object() ? FindMember(*weights, "block_structure") : nullptr;
-    if (is_there(block)) return block->dump();
+    if (weights == nullptr || !weights->is_object()) continue;
+    const Json* block = FindMember(*weights, "block_structure");
+    if (is_there(block) && !declared.size) declared.size = block->dump();
+    const Json* type = FindMember(*weights, "type");
+    if (!is_there(block) && (type == nullptr || *type != "int")) declared.of_all = false;
   }
-  return std::nullopt;
+  return declared;
 }
 
 Shape ScaleShape(const TensorInfo& weight) {
   return {CeilDivide(weight.shape[0], uint64_t{kFp8Block}), CeilDivide(weight.shape[1], uint64_t{kFp8Block})};
 }
 
-// The tensor that holds scales of blocks, null where there is none. One number may be that of the only block.
-const TensorInfo* FindTensor(const TensorSource& tensors, const TensorInfo& weight, bool is_declared) {
-  if (const TensorInfo* info = tensors.Find(weight.name + "_scale_inv")) return info;
+// The tensor that holds scales of blocks, null where there is none. One number may be that of the only block, and is
+// one of a file that contradicts itself where there are several and nothing is scaled otherwise.
+Result<const TensorInfo*> FindTensor(const TensorSource& tensors, const TensorInfo& weight,
+                                     const DeclaredBlock& declared) {
+  const TensorInfo* inverse = tensors.Find(weight.name + "_scale_inv");
   const TensorInfo* info = tensors.Find(weight.name + "_scale");
-  if (info == nullptr || info->shape.size() != 2) return nullptr;
+  if (inverse != nullptr && info != nullptr) {
+    return Fail(ErrorCode::kCorrupt, "tensors ", inverse->name, " and ", info->name,
+                " are both there; which of them scales the weights is open");
+  }
+  if (inverse != nullptr) return inverse;
+  if (info == nullptr) return nullptr;
   const bool has_shape = info->shape == ScaleShape(weight);
-  if (ElementCount(info->shape) == 1) return has_shape && is_declared ? info : nullptr;
+  if (ElementCount(info->shape) == 1) return declared.size && (has_shape || declared.of_all) ? info : nullptr;
+  if (info->shape.size() != 2) return nullptr;
   const bool is_rows = info->shape == Shape{weight.shape[0], 1};
-  return !is_rows && (has_shape || is_declared) ? info : nullptr;
+  return !is_rows && (has_shape || declared.size) ? info : nullptr;
 }
 
 Status CheckValues(const BlockScales& scales) {
@@ -69,11 +86,11 @@ std::vector<float> BlockScales::OfRows(size_t first, size_t count) const {
 Result<std::optional<BlockScales>> FindBlockScales(const TensorSource& tensors, const TensorInfo& weight,
                                                    const Json& config) {
   if (weight.dtype != DType::kE4M3 || weight.shape.size() != 2) return std::optional<BlockScales>();
-  const std::optional<std::string> declared = DeclaredBlock(config);
-  const TensorInfo* info = FindTensor(tensors, weight, declared.has_value());
+  const DeclaredBlock declared = ReadDeclaredBlock(config);
+  const TensorInfo* info = OCTET_TRY(FindTensor(tensors, weight, declared));
   if (info == nullptr) return std::optional<BlockScales>();
-  if (declared && *declared != "[128,128]" && *declared != "\"128x128\"") {
-    return Fail(ErrorCode::kUnsupported, "tensor ", weight.name, " is scaled in blocks of ", *declared,
+  if (declared.size && *declared.size != "[128,128]" && *declared.size != "\"128x128\"") {
+    return Fail(ErrorCode::kUnsupported, "tensor ", weight.name, " is scaled in blocks of ", *declared.size,
                 " (quantization_config of config.json); blocks of ", kFp8Block, " x ", kFp8Block, " are known");
   }
   if (info->dtype != DType::kF32 && info->dtype != DType::kBf16) {

@@ -32,6 +32,10 @@ struct TensorFactor {
 Result<float> ReadFactor(const TensorSource& tensors, const std::string& codes, const std::string& module,
                          const TensorFactor& names) {
   const bool is_factor = tensors.Find(module + names.factor) != nullptr;
+  if (is_factor && tensors.Find(module + names.reciprocal) != nullptr) {
+    return Fail(ErrorCode::kCorrupt, "tensors ", module, names.factor, " and ", module, names.reciprocal,
+                " are both there; which of them scales is open");
+  }
   const std::string name = module + (is_factor ? names.factor : names.reciprocal);
   const TensorInfo* info = tensors.Find(name);
   const Shape shape = info != nullptr && info->shape.empty() ? Shape{} : Shape{1};

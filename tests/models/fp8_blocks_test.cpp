@@ -120,6 +120,26 @@ TEST_F(Fp8Blocks, ScalesOfAnotherShapeAreRefusedWithBothBeforeAnythingIsPacked) 
             "model: scale " + kWeight + "_scale_inv holds F8_E4M3; scales of blocks are F32 or BF16");
 }
 
+TEST_F(Fp8Blocks, ANumberForSeveralBlocksIsRefusedWhereAllAreInBlocks) {
+  source->QuantiseBlocks(kWeight, "_scale");
+  for (const Shape& shape : {Shape{1}, Shape{1, 1}, Shape{}}) {
+    source->Set(kWeight + "_scale", DType::kF32, shape, {1});
+    const Json blocks = {{"weights", {{"type", "float"}, {"block_structure", {128, 128}}}}};
+    checkpoint.config["quantization_config"] = {{"config_groups", {{"group_0", blocks}}}};
+    EXPECT_THAT(Message(ErrorCode::kCorrupt), testing::HasSubstr("in blocks of 128 x 128 have [1, 3]"));
+    const Json tensors = {{"weights", {{"type", "float"}, {"strategy", "tensor"}}}};
+    checkpoint.config["quantization_config"] = {{"config_groups", {{"group_0", blocks}, {"group_1", tensors}}}};
+    EXPECT_EQ(Must(Down()).format, WeightFormat::kE4M3);
+  }
+}
+
+TEST_F(Fp8Blocks, AScaleUnderBothNamesIsRefused) {
+  source->QuantiseBlocks(kWeight, "_scale");
+  source->Set(kWeight + "_scale_inv", DType::kF32, {1, 3}, {1, 1, 1});
+  EXPECT_THAT(Message(ErrorCode::kCorrupt),
+              testing::HasSubstr("are both there; which of them scales the weights is open"));
+}
+
 TEST_F(Fp8Blocks, BlocksOfAnotherSizeAreRefusedWithBoth) {
   source->QuantiseBlocks(kWeight);
   checkpoint.config["quantization_config"] = {{"quant_method", "fp8"}, {"weight_block_size", {128, 128}}};

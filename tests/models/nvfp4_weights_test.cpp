@@ -120,6 +120,14 @@ TEST_F(Nvfp4Weights, AGlobalScaleThatIsNoNumberAboveZeroIsRefused) {
   EXPECT_THAT(Message(ErrorCode::kCorrupt), HasSubstr("has shape [2] in F32; NVFP4 has [1] in F32"));
 }
 
+TEST_F(Nvfp4Weights, AGlobalScaleInBothDialectsIsRefused) {
+  source->QuantiseNvfp4(kWeight);
+  const std::string other = kModule + ".weight_scale_2";
+  source->Set(other, DType::kF32, {1}, {1});
+  EXPECT_EQ(Message(ErrorCode::kCorrupt),
+            "model: tensors " + other + " and " + kGlobal + " are both there; which of them scales is open");
+}
+
 TEST_F(Nvfp4Weights, CodesOfAnotherShapeAreNamedWithBoth) {
   source->QuantiseNvfp4(kWeight);
   source->SetBytes(kPacked, {64, 47}, std::vector<uint8_t>(64 * 47));
