@@ -245,7 +245,9 @@ Status Quantize(const QuantizeOptions& options, Invocation& call) {
   OCTET_TRY(CheckTaken(options, *recipe));
   const std::optional<double> gate = OCTET_TRY(GateLimit(options, *recipe));
   const Checkpoint checkpoint = OCTET_TRY(Checkpoint::Open(call.word(0)));
-  OCTET_TRY(StagedDirectory::Check(options.output, checkpoint.path));  // before minutes of calibration
+  // Before minutes of calibration.
+  if (!options.calibrate.empty()) OCTET_TRY(StagedDirectory::Check(options.output, options.calibrate));
+  OCTET_TRY(StagedDirectory::Check(options.output, checkpoint.path));
   QuantizePlan plan = OCTET_TRY(PlanQuantization(checkpoint, *recipe, Choices(options, *recipe)));
   std::string gate_text;
   if (gate) gate_text = OCTET_TRY(ReadGateText(checkpoint, options));

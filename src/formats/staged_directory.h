@@ -6,11 +6,14 @@
 //   OCTET_TRY(WriteFileAtomically(stage.path() / "config.json", text));
 //   OCTET_TRY(stage.Commit());
 //
-// What is there already is replaced only if Octet made it (it holds the file `.octet`) or if it is empty; anything else
-// is refused, since it might be the user's only copy. A symbolic link stays, and what it leads to is replaced.
+// What is there already is replaced only if Octet made it (the file `.octet` lists its names) or if it is empty;
+// anything else is refused, since it might be the user's only copy. A symbolic link stays, and what it leads to is
+// replaced.
 #pragma once
 
 #include <filesystem>
+#include <string>
+#include <vector>
 
 #include "base/error.h"
 
@@ -18,8 +21,8 @@ namespace octet {
 
 class StagedDirectory {
  public:
-  // Fails with invalid_argument where `path` is a file, a link that leads nowhere, a directory that isn't empty and
-  // wasn't made by Octet, or one that is or holds `source`, the model that the files are made from.
+  // Fails with invalid_argument where `path` is a file, a link that leads nowhere, a directory that holds files which
+  // Octet didn't write, or one that is or holds `source`, a model or file that is read, or what files in it lead to.
   static Status Check(const std::filesystem::path& path, const std::filesystem::path& source);
   // Fails as Check does; with exhausted where the disk is full.
   static Result<StagedDirectory> Create(const std::filesystem::path& path, const std::filesystem::path& source);
@@ -39,12 +42,13 @@ class StagedDirectory {
 
  private:
   StagedDirectory() = default;
-  Status ReplaceContent();
+  Status ReplaceContent(const std::vector<std::string>& made);
 
   std::filesystem::path target_;
-  std::filesystem::path stage_;  // empty once committed
-  bool is_inside_ = false;       // the stage in the target
-  int descriptor_ = -1;          // of the stage, which it marks as in use
+  std::filesystem::path stage_;                      // empty once committed
+  std::vector<std::filesystem::path> made_parents_;  // of the stage, the nearest first
+  bool is_inside_ = false;                           // the stage in the target
+  int descriptor_ = -1;                              // of the stage, which it marks as in use
 };
 
 }  // namespace octet

@@ -66,20 +66,65 @@ TEST(StagedDirectory, ADirectoryThatExistsStaysTheSameAndItsParentIsNotWrittenTo
   EXPECT_EQ(Inode(root / "model"), inode);
 }
 
-TEST(StagedDirectory, IsNoModelWhileItsFilesMove) {
+// As someone who may not move a directory that can't be written to, which root may.
+int ReplaceAsUser(const fs::path& model) {
+  const uid_t someone = 65534;
+  if (::geteuid() == 0) {
+    for (const fs::path& path :
+         {model.parent_path(), model, model / "a", model / "config.json", model / ".octet", model / "kept"}) {
+      if (::chown(path.c_str(), someone, someone) != 0) return 1;
+    }
+    if (::setuid(someone) != 0) return 2;
+  }
+  return WriteModel(model, "b") == Cat(model / "kept", ": can't be moved: Permission denied") ? 0 : 3;
+}
+
+TEST(StagedDirectory, AReplacementThatFailsLeavesWhatWasThere) {
   const TemporaryDirectory root;
-  ASSERT_EQ(WriteModel(root / "model", "old"), "written");
-  StagedDirectory stage = *StagedDirectory::Create(root / "model", "no such source");
-  ASSERT_TRUE(WriteFileAtomically(stage.path() / "config.json", "{}"));
-  ASSERT_TRUE(WriteFileAtomically(stage.path() / "z", "weights"));
-  // The mark can't take its name here, so the move ends there.
-  fs::remove(root / "model/.octet");
-  fs::create_directories(root / "model/.octet/x");
-  const Status done = stage.Commit();
-  ASSERT_FALSE(done);
-  EXPECT_EQ(Names(root / "model").front(), ".model." + std::to_string(::getpid()) + ".partial");
-  EXPECT_FALSE(fs::exists(root / "model/config.json"));
-  EXPECT_FALSE(fs::exists(root / "model/old"));
+  {
+    StagedDirectory stage = *StagedDirectory::Create(root / "model", "no such source");
+    for (const char* name : {"config.json", "a"}) ASSERT_TRUE(WriteFileAtomically(stage.path() / name, "old"));
+    fs::create_directory(stage.path() / "kept");
+    ASSERT_TRUE(stage.Commit());
+  }
+  fs::permissions(root / "model/kept", fs::perms::owner_read | fs::perms::owner_exec);
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(ReplaceAsUser(fs::canonical(root / "model")));
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+  EXPECT_THAT(Names(root / "model"), ElementsAre(".octet", "a", "config.json", "kept"));
+  fs::permissions(root / "model/kept", fs::perms::owner_all);
+}
+
+TEST(StagedDirectory, WhatOctetDidNotWriteIsNotRemoved) {
+  const TemporaryDirectory root;
+  ASSERT_EQ(WriteModel(root / "model", "a"), "written");
+  ASSERT_TRUE(WriteFileAtomically(root / "model/notes.txt", "mine"));
+  EXPECT_EQ(WriteModel(root / "model", "b"),
+            Cat(root / "model", ": holds notes.txt, which octet didn't write; move it away or name another directory"));
+  EXPECT_TRUE(fs::exists(root / "model/notes.txt"));
+  fs::remove(root / "model/notes.txt");
+  EXPECT_EQ(WriteModel(root / "model", "b"), "written");
+}
+
+TEST(StagedDirectory, WhatLinksOfTheSourceLeadToIsNotRemoved) {
+  const TemporaryDirectory root;
+  ASSERT_EQ(WriteModel(root / "model", "a"), "written");
+  fs::create_directory(root / "view");
+  fs::create_symlink("../model/a", root / "view/a");
+  const Result<StagedDirectory> stage = StagedDirectory::Create(root / "model", root / "view");
+  ASSERT_FALSE(stage);
+  EXPECT_THAT(stage.error().message, HasSubstr("replacing it would remove what is read"));
+  EXPECT_TRUE(StagedDirectory::Create(root / "other", root / "view"));
+}
+
+TEST(StagedDirectory, DirectoriesMadeForItGoWithItUnlessItIsDone) {
+  const TemporaryDirectory root;
+  { const auto stage = StagedDirectory::Create(root / "x/y/model", "no such source"); }
+  EXPECT_TRUE(Names(root.path()).empty());
+  EXPECT_EQ(WriteModel(root / "x/y/model", "a"), "written");
+  EXPECT_TRUE(fs::exists(root / "x/y/model/a"));
 }
 
 TEST(StagedDirectory, WhatAKilledRunLeftIsRemovedInsideAndBeside) {
