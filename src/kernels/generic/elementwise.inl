@@ -10,9 +10,7 @@ inline void ForEachVectorOf(size_t count, Body&& body) {
 
 inline void RmsNorm(const float* x, const float* weight, float offset, float eps, size_t count, float* out) {
   DoubleSum squares;
-  ForEachVectorOf(count, [&](size_t i, size_t lanes) {
-    squares.AddSquare(LoadPart(x + i, lanes));
-  });
+  ForEachVectorOf(count, [&](size_t i, size_t lanes) { squares.AddSquare(LoadPart(x + i, lanes)); });
   const double mean = squares.Total() / static_cast<double>(count) + eps;
   const Float factor = Set(static_cast<float>(1 / __builtin_sqrt(mean)));
   ForEachVectorOf(count, [&](size_t i, size_t lanes) {
