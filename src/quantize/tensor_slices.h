@@ -21,7 +21,7 @@ template <class Body>
 Status ForEachSlice(const TensorSource& source, const TensorPrecision& tensor, const QuantizeRun& run, Body&& body) {
   const uint64_t rows = RowCount(tensor.shape), columns = RowSize(tensor.shape);
   if (columns == 0) return {};  // of rows without end, a file may say
-  const uint64_t block = tensor.row_block(), most = kSliceWeights / std::max<uint64_t>(1, columns);
+  const uint64_t block = tensor.row_block(), most = kSliceWeights / columns;
   const uint64_t step = std::max(block, most / block * block);
   std::vector<float> floats;
   for (uint64_t first = 0; first < rows; first += step) {
