@@ -114,11 +114,6 @@ void FillIntegers(std::span<std::byte> to, kernels::WeightFormat format, int exp
   }
 }
 
-bool HasColumnScales(kernels::WeightFormat format) {
-  return format == kernels::WeightFormat::kE4M3 || format == kernels::WeightFormat::kNvfp4 ||
-         format == kernels::WeightFormat::kInt8;
-}
-
 }  // namespace
 
 std::vector<std::string> ShapeNames() {
@@ -168,7 +163,7 @@ RandomWeights::RandomWeights(const ModelSpec& spec, kernels::WeightFormat format
 
 uint64_t RandomWeights::BytesOf(const Place& place, bool is_matrix) const {
   if (!is_matrix) return place.rows * sizeof(float);
-  const size_t floats = (HasColumnScales(FormatOf(place)) ? place.rows : 0) + (place.bias ? place.rows : 0);
+  const size_t floats = (kernels::HasColumnScales(FormatOf(place)) ? place.rows : 0) + (place.bias ? place.rows : 0);
   return kernels::PackedBytes(FormatOf(place), place.rows, place.columns) + floats * sizeof(float);
 }
 
@@ -185,7 +180,7 @@ Result<PackedMatrix> RandomWeights::Matrix(std::string_view name) {
   const size_t bytes = kernels::PackedBytes(format, place.rows, place.columns);
   const bool is_e4m3 = format == kernels::WeightFormat::kE4M3, is_nvfp4 = format == kernels::WeightFormat::kNvfp4;
   const bool is_int8 = format == kernels::WeightFormat::kInt8;
-  const size_t scales = HasColumnScales(format) ? place.rows : 0;
+  const size_t scales = kernels::HasColumnScales(format) ? place.rows : 0;
   const size_t biases = place.bias ? place.rows : 0;
   const WeightArena::Piece piece = OCTET_TRY(arena_.Take(bytes + (scales + biases) * sizeof(float)));
   const int exponent = -static_cast<int>(std::bit_width(place.columns) + 1) / 2 - 1;

@@ -80,6 +80,10 @@ static constexpr ActivationFormat ActivationsOf(WeightFormat format) {
 }
 
 static constexpr bool HasZeros(WeightFormat format) { return format >= WeightFormat::kInt4Zeros32; }
+// Whether products mean nothing without a scale for each column; others may have some.
+static constexpr bool HasColumnScales(WeightFormat format) {
+  return format == WeightFormat::kE4M3 || format == WeightFormat::kNvfp4 || format == WeightFormat::kInt8;
+}
 // What an unsigned byte of the products with int8 codes has too much: INT4 with zero points becomes code - zero + 128,
 // an NVFP4 code twice its value + 12.
 static constexpr int StoredZero(WeightFormat format) {

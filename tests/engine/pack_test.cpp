@@ -12,6 +12,7 @@
 namespace octet {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 
 class PackIndex : public testing::Test {
@@ -60,6 +61,21 @@ TEST_F(PackIndex, SizesThatDontFitTheSectionAreCorrupt) {
   EXPECT_THAT(Message(R"({"layout":1,"weights":[{"name":"v","columns":3}]})", 12), HasSubstr("weights/v"));
   EXPECT_THAT(Message(R"({"layout":1,"weights":[{"name":"w","columns":32,"depth":1,"format":"f32"}]})", 128, 4),
               HasSubstr("has 4 bytes for 32 numbers"));
+  using kernels::WeightFormat;
+  for (const WeightFormat format : {WeightFormat::kE4M3, WeightFormat::kInt8, WeightFormat::kNvfp4}) {
+    const PackEntry entry{.name = "w",
+                          .is_matrix = true,
+                          .format = format,
+                          .columns = 1,
+                          .depth = 1,
+                          .data = {},
+                          .scales = {},
+                          .bias = {}};
+    const std::string index = WritePackIndex({&entry, 1});
+    const size_t bytes = kernels::PackedBytes(format, 1, 1);
+    EXPECT_THAT(Message(index, bytes), AllOf(HasSubstr("corrupt"), HasSubstr("section scales/w is missing")));
+    EXPECT_EQ(Message(index, bytes, 4), "accepted");
+  }
   EXPECT_EQ(Message(R"({"layout":1,"weights":[{"name":"w","columns":3}]})", 12), "accepted");
 }
 

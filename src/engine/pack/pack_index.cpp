@@ -80,7 +80,8 @@ Status ReadMatrix(const Source& source, const Json& object, PackEntry& entry) {
                 " columns of depth ", entry.depth, " take ", expected ? Cat(*expected) : std::string("more than 2^64"));
   }
   const std::string scales = ScalesSection(entry.name), bias = BiasSection(entry.name);
-  if (source.find(scales)) entry.scales = OCTET_TRY(source.Floats(scales, entry.columns));
+  if (kernels::HasColumnScales(entry.format) || source.find(scales))
+    entry.scales = OCTET_TRY(source.Floats(scales, entry.columns));
   if (source.find(bias)) entry.bias = OCTET_TRY(source.Floats(bias, entry.columns));
   return {};
 }
