@@ -20,6 +20,17 @@ std::string QuantisationHint(const Checkpoint& checkpoint) {
   return "; the checkpoint is quantised by `" + method->get<std::string>() + "`";
 }
 
+// Rotations of compressed-tensors: weights that were stored turned give nonsense for inputs that aren't.
+Status RefuseTransforms(const Checkpoint& checkpoint) {
+  const Json* config = FindMember(checkpoint.config, "quantization_config");
+  const Json* transforms = config == nullptr ? nullptr : FindMember(*config, "transform_config");
+  const Json* groups = transforms == nullptr ? nullptr : FindMember(*transforms, "config_groups");
+  if (groups == nullptr || groups->empty()) return {};
+  return Fail(ErrorCode::kUnsupported, checkpoint.path,
+              ": the quantization_config has a transform_config, whose rotations octet doesn't apply; use a checkpoint "
+              "without one");
+}
+
 Result<const TensorInfo*> FindShaped(const TensorSource& tensors, const std::string& name, const Shape& expected,
                                      const std::string& path, const std::string& hint) {
   const TensorInfo* info = tensors.Find(name);
@@ -71,6 +82,7 @@ bool WeightProvider::Has(std::string_view name) const {
 Result<CheckpointWeights> CheckpointWeights::Open(const Checkpoint& checkpoint, const ModelSpec& spec,
                                                   ComputeType compute, ThreadPool& pool) {
   CheckpointWeights weights;
+  OCTET_TRY(RefuseTransforms(checkpoint));
   weights.path_ = checkpoint.path.string();
   weights.hint_ = QuantisationHint(checkpoint);
   weights.declared_ = ReadDeclaredIntegers(checkpoint.config);

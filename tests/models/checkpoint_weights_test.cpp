@@ -181,6 +181,18 @@ TEST_F(Weights, QuantisationsThatAreNotKnownAreNamed) {
                                                     "quantised by `gptq`");
 }
 
+TEST_F(Weights, RotationsThatNobodyWouldApplyAreRefused) {
+  Use("llama3");
+  Json& transforms = checkpoint.config["quantization_config"]["transform_config"];
+  transforms = {{"config_groups", {{"R4", {{"type", "hadamard"}, {"apply", {{{"location", "input"}}}}}}}}};
+  EXPECT_THAT(MessageOf(ErrorCode::kUnsupported),
+              testing::HasSubstr("model: the quantization_config has a transform_config, whose rotations"));
+  transforms["config_groups"] = Json::object();
+  EXPECT_TRUE(Open().has_value());
+  transforms = nullptr;
+  EXPECT_TRUE(Open().has_value());
+}
+
 TEST_F(Weights, EveryEntryCanBeAskedForAndOthersAreNotFound) {
   Use("gemma3");
   CheckpointWeights weights = Must(Open());
