@@ -208,7 +208,7 @@ Result<std::optional<IntegerMatrix>> FindIntegerMatrix(const TensorSource& tenso
   OCTET_TRY(CheckShape(tensors, module, matrix));
   OCTET_TRY(RefuseOrder(tensors, module));
   OCTET_TRY(FindScales(tensors, module, matrix));
-  if (is_plain && matrix.groups > 1) matrix.bits = 4;
+  if (is_plain && matrix.groups > 1 && declared.bits != std::vector<int>{8}) matrix.bits = 4;
   OCTET_TRY(FindZeros(tensors, module, declared, matrix));
   matrix.group = OCTET_TRY(GroupSize(matrix, declared));
   matrix.format = OCTET_TRY(FormatOf(matrix));

@@ -68,6 +68,9 @@ TEST_F(IntegerWeights, ACodeBeyondFourBitsIsNamedWithItsPlace) {
   source->Set(kScale, DType::kF32, {64, 3}, std::vector<float>(64 * 3, 1));
   EXPECT_EQ(Message(ErrorCode::kCorrupt),
             "model: tensor " + kWeight + " holds the code 8 in row 33, column 7; codes of 4 bits are -8 to 7");
+  Declare({{{"num_bits", 8}, {"group_size", 32}}});
+  EXPECT_EQ(Message(ErrorCode::kUnsupported),
+            "model: scale " + kScale + " has 3 columns; INT8 is known with one scale per row or tensor");
 }
 
 TEST_F(IntegerWeights, CodesWithZeroPointsKeepTheirValues) {
