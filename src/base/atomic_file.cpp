@@ -63,13 +63,13 @@ Result<AtomicFile> AtomicFile::Create(const std::filesystem::path& path) {
   const fs::path directory = file.path_.parent_path();
   const std::string name = file.path_.filename().native();
   RemoveLeftovers(directory, name);
-  file.temporary_ = directory / PartialName(name);
-  file.descriptor_ = ::open(file.temporary_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  Partial partial = CreatePartialFile(directory, name);
+  file.temporary_ = std::move(partial.path);
+  file.descriptor_ = partial.descriptor;
   if (file.descriptor_ < 0) {
     return Fail(errno == ENOENT ? ErrorCode::kNotFound : ErrorCode::kInvalidArgument, path,
                 ": can't be created: ", std::strerror(errno));
   }
-  MarkInUse(file.descriptor_);
   KeepPermissions(file.path_, file.descriptor_);
   return file;
 }

@@ -1,6 +1,7 @@
 // Writing a directory so that readers see all of it or none: files go to a hidden neighbour, which takes the name at
 // Commit. A directory that is there already stays, be it a mount point or someone's working directory: its neighbour
-// lies inside, on the same file system, and the files move at Commit, config.json last.
+// lies inside, on the same file system, and the files move at Commit (formats/replace_content.h). What a commit that
+// was killed has moved is put back by the next Create.
 //
 //   StagedDirectory stage = OCTET_TRY(StagedDirectory::Create("models/fp8", /*source=*/"models/bf16"));
 //   OCTET_TRY(WriteFileAtomically(stage.path() / "config.json", text));
@@ -42,7 +43,8 @@ class StagedDirectory {
 
  private:
   StagedDirectory() = default;
-  Status ReplaceContent(const std::vector<std::string>& made);
+  Status TakeName();
+  Status Replace();
 
   std::filesystem::path target_;
   std::filesystem::path stage_;                      // empty once committed

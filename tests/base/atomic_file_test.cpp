@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -51,7 +52,7 @@ TEST_F(AtomicFiles, ReplaceAFileAndLeaveNothingElse) {
 TEST_F(AtomicFiles, KeepThePermissionsOfTheFileTheyReplace) {
   const auto permissions = [&] { return fs::status(*this / "file").permissions(); };
   EXPECT_EQ(Write(*this / "file", "old"), "written");
-  for (const fs::perms wanted : {fs::perms(0600), fs::perms(0444), fs::perms(0664)}) {
+  for (const fs::perms wanted : {fs::perms(0600), fs::perms(0444), fs::perms(0775)}) {
     fs::permissions(*this / "file", wanted);
     EXPECT_EQ(Write(*this / "file"), "written");
     EXPECT_EQ(permissions(), wanted);
@@ -128,8 +129,8 @@ TEST_F(AtomicFiles, HaveNamesAsLongAsTheFileSystemTakes) {
   const std::string longest(255, 'x'), other = std::string(254, 'x') + "y";
   const pid_t child = ::fork();
   if (child == 0) {
-    std::ofstream(directory_ / PartialName(longest)) << "half";
-    ::_exit(0);
+    const Partial left = CreatePartialFile(directory_, longest);
+    ::_exit(left.descriptor >= 0 ? 0 : 1);
   }
   ASSERT_EQ(::waitpid(child, nullptr, 0), child);
   EXPECT_EQ(Entries(), 1u);
@@ -139,16 +140,37 @@ TEST_F(AtomicFiles, HaveNamesAsLongAsTheFileSystemTakes) {
   EXPECT_EQ(Entries(), 2u);
 }
 
+// As a process in another container does, whose number may be none here or that of this one.
+int Hold(const fs::path& path) {
+  const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+  EXPECT_GE(descriptor, 0);
+  EXPECT_EQ(::flock(descriptor, LOCK_EX | LOCK_NB), 0);
+  return descriptor;
+}
+
 TEST_F(AtomicFiles, LeaveAPartialThatAnotherContainerHolds) {
-  const fs::path held = directory_ / Cat(".file.", EndedProcess(), ".partial");  // its id is none here
-  const int descriptor = ::open(held.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-  ASSERT_GE(descriptor, 0);
-  MarkInUse(descriptor);
-  EXPECT_EQ(Write(*this / "file"), "written");
-  EXPECT_TRUE(fs::exists(held));
-  ::close(descriptor);
-  EXPECT_EQ(Write(*this / "file"), "written");
-  EXPECT_FALSE(fs::exists(held));
+  for (const pid_t owner : {EndedProcess(), ::getpid()}) {
+    const fs::path held = directory_ / Cat(".file.", owner, ".partial");
+    const int descriptor = Hold(held);
+    ASSERT_EQ(::write(descriptor, "theirs", 6), 6);
+    EXPECT_EQ(Write(*this / "file"), "written");
+    EXPECT_EQ(Read(held), "theirs");
+    ::close(descriptor);
+    EXPECT_EQ(Write(*this / "file"), "written");
+    EXPECT_EQ(Entries(), 1u);
+  }
+}
+
+TEST_F(AtomicFiles, HaveAPartialEach) {
+  Result<AtomicFile> first = AtomicFile::Create(*this / "file"), second = AtomicFile::Create(*this / "file");
+  ASSERT_TRUE(first && second);
+  EXPECT_EQ(Entries(), 2u);
+  ASSERT_TRUE(first->Write("first") && second->Write("second"));
+  ASSERT_TRUE(second->Commit());
+  EXPECT_EQ(Read(*this / "file"), "second");
+  ASSERT_TRUE(first->Commit());
+  EXPECT_EQ(Read(*this / "file"), "first");
+  EXPECT_EQ(Entries(), 1u);
 }
 
 }  // namespace

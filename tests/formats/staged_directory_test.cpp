@@ -137,9 +137,25 @@ TEST(StagedDirectory, WhatAKilledRunLeftIsRemovedInsideAndBeside) {
   EXPECT_EQ(WriteModel(root / "model", "a"), "written");
   EXPECT_THAT(Names(root.path()), ElementsAre(running, "model"));
   fs::remove_all(root / "model");
-  for (const std::string& name : {ended, running}) fs::create_directories(root / "model" / name / "x");
+  const std::string inside = Cat("..octet.", child, ".partial"), active = Cat("..octet.", ::getppid(), ".partial");
+  for (const std::string& name : {inside, active}) fs::create_directories(root / "model" / name / "x");
   EXPECT_EQ(WriteModel(root / "model", "a"), "written");
-  EXPECT_THAT(Names(root / "model"), ElementsAre(running, ".octet", "a", "config.json"));
+  EXPECT_THAT(Names(root / "model"), ElementsAre(active, ".octet", "a", "config.json"));
+}
+
+// A list that names nothing is no leave to remove everything, nor is one that was edited.
+TEST(StagedDirectory, AMarkThatListsNothingIsNoLeave) {
+  const TemporaryDirectory root;
+  fs::create_directory(root / "model");
+  ASSERT_TRUE(WriteFileAtomically(root / "model/notes.txt", "mine"));
+  for (const char* mark : {"", "notes.txt\n", "Made by octet, which may replace these files:\n",
+                           "Made by octet, which may replace these files:\r\nnotes.txt\r\n"}) {
+    ASSERT_TRUE(WriteFileAtomically(root / "model/.octet", mark));
+    EXPECT_THAT(WriteModel(root / "model", "a"), HasSubstr("holds notes.txt, which octet didn't write"));
+  }
+  fs::remove(root / "model/.octet");
+  ASSERT_EQ(::mkfifo((root / "model/.octet").c_str(), 0600), 0);  // reading it would wait for ever
+  EXPECT_THAT(WriteModel(root / "model", "a"), HasSubstr("holds notes.txt, which octet didn't write"));
 }
 
 TEST(StagedDirectory, WhatTheUserPutThereMeanwhileIsKept) {
