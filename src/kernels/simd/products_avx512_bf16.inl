@@ -62,6 +62,48 @@ template <class Operand, size_t rows, size_t tiles, size_t... t>
   }
 }
 
+// `depth` positions of a panel of codes as packed BF16.
+template <WeightFormat format>
+inline void DecodePairs(const std::byte* weights, size_t depth, std::byte* to) {
+  if constexpr (format == WeightFormat::kNvfp4) {
+    const Int values = _mm512_load_si512(kNvfp4.values);
+    for (size_t k = 0; k < depth; k += kNvfp4Record, weights += RecordBytes(WeightFormat::kNvfp4)) {
+      PrefetchNvfp4<Packed<1>>(weights, 0, std::make_index_sequence<2>());
+      ForEachNvfp4Pair<2>(
+          values, weights, 0,
+          [&](const Float(&odd)[2], const Float(&even)[2], size_t) __attribute__((always_inline)) {
+            StoreWords(JoinPair(odd[0], even[0]), to);
+            StoreWords(JoinPair(odd[1], even[1]), to + 64);
+            to += kRecordBytes;
+          },
+          std::make_index_sequence<2>());
+    }
+  } else {
+    const E4M3Decoder decoder;
+    for (size_t k = 0; k < depth; k += 4, weights += kRecordBytes, to += 2 * kRecordBytes) {
+      for (size_t tile = 0; tile < kRecordBytes; tile += 64) {
+        Int first, second;
+        PrefetchStream<Packed<1>>(weights + tile);
+        decoder.Decode(weights + tile, first, second);
+        StoreWords(first, to + tile);
+        StoreWords(second, to + kRecordBytes + tile);
+      }
+    }
+  }
+}
+
+// A block of E4M3 in blocks that DecodePairs has written: chains from zero, which join the sums [rows][32].
+template <size_t rows>
+[[gnu::noinline]] void DotProductsOfBlock(const std::byte* activations, const std::byte* pairs, size_t depth,
+                                          const BlockFactors& factors, float* sums) {
+  const auto each_sum = std::make_index_sequence<rows * 2>();
+  Tile<rows, 2> tile;
+  ClearTile(tile, each_sum);
+  DotBf16<Packed<rows>>(tile, activations, pairs, 0, depth, std::make_index_sequence<2>());
+  const DenormalsAreZero mode;
+  CloseTile(tile, factors, sums, each_sum);
+}
+
 // sums [panels][rows][32] += activations x weights.
 template <WeightFormat format, template <size_t> class Operand, size_t rows, size_t panels, class Decoder = E4M3Decoder>
 [[gnu::noinline]] void DotProducts(const std::byte* activations, const std::byte* weights, size_t panel_bytes,

@@ -247,56 +247,50 @@ inline void DecodeNvfp4Codes(const std::byte* weights, size_t depth, std::byte* 
   }
 }
 
-template <size_t rows, size_t... i>
-[[gnu::always_inline]] inline void AddScaledToMemory(const Tile<rows, 2>& tile, const float* scales, float* sums,
-                                                     std::index_sequence<i...>) {
-  const Float both[2] = {Load(scales), Load(scales + 16)};
-  (Store(Fma(_mm512_cvtepi32_ps(AsInt(tile.sum[i / 2][i % 2])), both[i % 2], Load(sums + 16 * i)), sums + 16 * i), ...);
-}
-
-// Codes in the order of INT8, without a branch.
-// Of NVFP4 activations the row's scale, of codes of half the value, stands at row_scales.
-template <size_t rows, size_t... i>
-[[gnu::always_inline]] inline void AddTwiceScaledToMemory(const Tile<rows, 2>& tile, const float* scales,
-                                                          const std::byte* row_scales, float* sums,
-                                                          std::index_sequence<i...>) {
-  const Float both[2] = {Mul(Load(scales), Set(0.5f)), Mul(Load(scales + 16), Set(0.5f))};
-  (Store(Fma(_mm512_cvtepi32_ps(AsInt(tile.sum[i / 2][i % 2])), Mul(both[i % 2], Broadcast(row_scales + i / 2 * 4)),
-             Load(sums + 16 * i)),
-         sums + 16 * i),
-   ...);
-}
-
-template <size_t rows, size_t... step>
+// Codes in the order of INT8, without a branch, times activations of blocks of `block_rows` rows.
+template <size_t block_rows, size_t rows, size_t... step>
 [[gnu::always_inline]] inline void DotDecoded(Tile<rows, 2>& tile, const std::byte* activations, const std::byte* codes,
                                               std::index_sequence<step...>) {
   const auto dot = [&](const std::byte* words, const std::byte* record) __attribute__((always_inline)) {
     const Int both[2] = {LoadWords(record), LoadWords(record + 64)};
     DotBytesRows(tile, both, words, std::make_index_sequence<rows>());
   };
-  (dot(activations + 4 * rows * step, codes + kRecordBytes * step), ...);
+  (dot(activations + 4 * block_rows * step, codes + kRecordBytes * step), ...);
 }
 
-// sums [rows][32] += activations x codes that DecodeInt4 or DecodeNvfp4Codes has written, group after group, `step` k
-// at a time. The float sums wait in memory, where they cost two accesses a group, so that registers hold the integer
-// ones of eight rows.
-template <size_t rows, size_t step, ActivationFormat read>
-[[gnu::noinline]] void AddDecodedIntegers(const std::byte* activations, const std::byte* codes, const float* scales,
-                                          std::pair<size_t, size_t> depth_and_group, float* sums) {
-  const auto [depth, group] = depth_and_group;
+template <size_t block_rows, size_t group, ActivationFormat read, size_t rows>
+[[gnu::always_inline]] inline void DotDecodedGroups(Tile<rows, 2>& totals, const std::byte* activations,
+                                                   const std::byte* codes, const float* scales, size_t depth) {
+  constexpr size_t kStep = group < 32 ? group : 32;
   const auto each_row = std::make_index_sequence<rows>();
   for (size_t k = 0; k < depth; k += group, scales += kPanelColumns) {
     Tile<rows, 2> tile;
     StartRows(tile, activations, each_row);
-    [[maybe_unused]] const std::byte* row_scales = activations + 4 * rows;
-    activations += 4 * GroupWords(read) * rows;
-    for (size_t i = 0; i < group; i += step, codes += step * kPanelColumns, activations += step * rows)
-      DotDecoded(tile, activations, codes, std::make_index_sequence<step / 4>());
+    [[maybe_unused]] const std::byte* row_scales = activations + 4 * block_rows;
+    activations += 4 * GroupWords(read) * block_rows;
+    for (size_t i = 0; i < group; i += kStep, codes += kStep * kPanelColumns, activations += kStep * block_rows)
+      DotDecoded<block_rows>(tile, activations, codes, std::make_index_sequence<kStep / 4>());
+    const Float both[2] = {Load(scales), Load(scales + 16)};
     if constexpr (read == ActivationFormat::kNvfp4) {
-      AddTwiceScaledToMemory(tile, scales, row_scales, sums, std::make_index_sequence<rows * 2>());
+      const Float half[2] = {Mul(both[0], Set(0.5f)), Mul(both[1], Set(0.5f))};  // of codes of half the value
+      AddTwiceScaled(totals, tile, half, row_scales, each_row);
     } else {
-      AddScaledToMemory(tile, scales, sums, std::make_index_sequence<rows * 2>());
+      AddScaled(totals, tile, both, each_row);
     }
-    asm volatile("" : : : "memory");  // or the compiler keeps the float sums in registers, and spills others
   }
+}
+
+// sums [rows][32] += activations x codes that DecodeInt4 or DecodeNvfp4Codes has written, group after group. The float
+// sums of four rows stay in registers beside the integer ones: those of eight would go to memory and back after each
+// group, which takes longer than reading the codes twice.
+template <size_t rows, size_t group, ActivationFormat read>
+[[gnu::noinline]] void AddDecodedIntegers(const std::byte* activations, const std::byte* codes, const float* scales,
+                                       size_t depth, float* sums) {
+  InParts<rows, 4>([&](auto count, size_t first) __attribute__((always_inline)) {
+    const auto each_sum = std::make_index_sequence<count() * 2>();
+    Tile<count(), 2> totals;
+    LoadTile(totals, sums + first * kPanelColumns, each_sum);
+    DotDecodedGroups<rows, group, read>(totals, activations + 4 * first, codes, scales, depth);
+    StoreTile(totals, sums + first * kPanelColumns, each_sum);
+  });
 }

@@ -57,9 +57,8 @@ void GemmBlocks(const GemmArgs& args) {
   args.rows <= kRowBlock ? GemmFewRows<WeightFormat::kE4M3Block>(args) : GemmManyBlocks(args);
 }
 
-// Weights with scales of groups. The loop over a group ends with as many conversions and FMAs as there are sums: eight
-// rows at a time, with weights decoded before, leave 80 % of the time to the products of groups of 32; four rows that
-// decode for themselves, 59 %.
+// Weights with scales of groups. The loop over a group ends with as many conversions and FMAs as there are sums; rows
+// that decode for themselves would leave 59 % of the time to the products of groups of 32.
 template <WeightFormat format, ActivationFormat read = ActivationFormat::kInt8>
 void GemmGroups(const GemmArgs& args) {
   if (args.rows <= kStreamedRows) return GemmInteger<format, kStreamedRows, read>(args);
@@ -81,8 +80,7 @@ void GemmGroups(const GemmArgs& args) {
                                        CodedActivationBytes(read, format, first_row, args.depth) +
                                        CodedActivationBytes(read, format, rows, k);
         WithRows(rows, [&](auto count) {
-          AddDecodedIntegers<count(), (kGroup < 32 ? kGroup : 32), read>(activations, codes, scales, {depth, kGroup},
-                                                                         sums);
+          AddDecodedIntegers<count(), kGroup, read>(activations, codes, scales, depth, sums);
         });
       });
 }

@@ -21,6 +21,7 @@ constexpr size_t kAttendRows = kRowBlock;
 #include "kernels/simd/vec_avx512.inl"
 #include "kernels/generic/operands.inl"
 #include "kernels/generic/math.inl"
+#include "kernels/generic/denormals.inl"
 #include "kernels/simd/tile_avx512.inl"
 #include "kernels/simd/nvfp4_avx512.inl"
 #include "kernels/simd/products_avx512_bf16.inl"
@@ -50,40 +51,72 @@ inline void MultiplyScratch(size_t rows, const std::byte* activations, const std
 
 // In the order of what needs what.
 // clang-format off
-#include "kernels/generic/denormals.inl"
 #include "kernels/generic/gemm.inl"
 #include "kernels/generic/gemm_blocks.inl"
 #include "kernels/generic/attention.inl"
 // clang-format on
 
-// The micro-kernel of E4M3 on one block of the depth after the other.
-void GemmBlocks(const GemmArgs& args) {
+inline const std::byte* ActivationsOfBlock(const GemmArgs& args, size_t first_row, size_t rows, size_t k) {
+  return static_cast<const std::byte*>(args.activations) +
+         ActivationBytes(ActivationFormat::kBf16, first_row, args.depth) + 2 * k * rows;
+}
+
+// Codes, in place for few rows; decoded once for more, when each block of rows would do it again.
+constexpr size_t kDecodedDepth = 256;  // 16 KB of pairs
+
+template <WeightFormat format>
+void GemmCodes(const GemmArgs& args) {
+  if (args.rows <= kRowBlock) return GemmInPlace<format>(args);
+  alignas(64) std::byte pairs[2 * kDecodedDepth * kPanelColumns];
+  GemmDecoded<format, kDecodedDepth>(
+      args, [&](const std::byte* from, size_t depth) { DecodePairs<format>(from, depth, pairs); },
+      [&](size_t first_row, size_t rows, size_t k, size_t depth, float* sums) {
+        MultiplyPacked<WeightFormat::kBf16>(rows, 1, ActivationsOfBlock(args, first_row, rows, k), pairs, 0, depth,
+                                            sums);
+      });
+}
+
+// Up to 8 rows: the micro-kernel of E4M3 on one block of the depth after the other.
+void GemmFewBlocks(const GemmArgs& args) {
+  if (args.rows == 0) return;  // two panels at a time are multiplied by two rows
   const size_t panel_bytes = PanelBytes(WeightFormat::kE4M3Block, args.depth);
   alignas(64) float sums[kRowBlock * kPanelColumns];
   for (size_t panel = args.first_panel, panels = 0; panel < args.end_panel; panel += panels) {
     panels = PanelsAtATime(args, panel);
-    for (size_t block = 0; block < RowBlocks(args.rows); ++block) {
-      const size_t first_row = RowBlockBegin(args.rows, block), rows = RowBlockBegin(args.rows, block + 1) - first_row;
-      const std::byte* activations = static_cast<const std::byte*>(args.activations) +
-                                     ActivationBytes(ActivationFormat::kBf16, first_row, args.depth);
-      Clear(sums, panels * rows * kPanelColumns);
-      MultiplyBlocks(args, {first_row, rows, panels, 0, args.depth}, PanelOf(args, WeightFormat::kE4M3Block, panel),
-                     sums, [&](size_t k, const std::byte* codes, size_t depth, float* chains) {
-                       MultiplyPacked<WeightFormat::kE4M3>(rows, panels, activations + 2 * k * rows, codes, panel_bytes,
-                                                           depth, chains);
-                     });
-      for (size_t p = 0; p < panels; ++p)
-        FinishBlock(args, panel + p, first_row, rows, sums + p * rows * kPanelColumns);
-    }
+    Clear(sums, panels * args.rows * kPanelColumns);
+    MultiplyBlocks(args, {0, args.rows, panels, 0, args.depth}, PanelOf(args, WeightFormat::kE4M3Block, panel), sums,
+                   [&](size_t k, const std::byte* codes, size_t depth, float* chains) {
+                     MultiplyPacked<WeightFormat::kE4M3>(args.rows, panels, ActivationsOfBlock(args, 0, args.rows, k),
+                                                         codes, panel_bytes, depth, chains);
+                   });
+    for (size_t p = 0; p < panels; ++p)
+      FinishBlock(args, panel + p, 0, args.rows, sums + p * args.rows * kPanelColumns);
   }
+}
+
+void GemmBlocks(const GemmArgs& args) {
+  if (args.rows <= kRowBlock) return GemmFewBlocks(args);
+  alignas(64) std::byte pairs[2 * kFp8Block * kPanelColumns];
+  const float* scales = nullptr;
+  GemmDecoded<WeightFormat::kE4M3Block, kFp8Block>(
+      args,
+      [&](const std::byte* from, size_t depth) {
+        DecodePairs<WeightFormat::kE4M3>(from, depth, pairs);
+        scales = BlockScales(from, depth);
+      },
+      [&](size_t first_row, size_t rows, size_t k, size_t depth, float* sums) {
+        const std::byte* activations = ActivationsOfBlock(args, first_row, rows, k);
+        const BlockFactors factors = FactorsOf(args, {first_row, rows, k}, scales);
+        WithRows(rows, [&](auto count) { DotProductsOfBlock<count()>(activations, pairs, depth, factors, sums); });
+      });
 }
 
 }  // namespace
 
 constinit const KernelTable kAvx512Bf16 = {
     .name = "avx512_bf16",
-    .gemm = {nullptr, GemmInPlace<WeightFormat::kBf16>, GemmInPlace<WeightFormat::kE4M3>, GemmBlocks,
-             GemmInPlace<WeightFormat::kNvfp4>},
+    .gemm = {nullptr, GemmInPlace<WeightFormat::kBf16>, GemmCodes<WeightFormat::kE4M3>, GemmBlocks,
+             GemmCodes<WeightFormat::kNvfp4>},
     .attend = {nullptr, Attend<CacheFormat::kBf16>, Attend<CacheFormat::kE4M3>, Attend<CacheFormat::kInt8>},
     .attend_piece = {nullptr, AttendPiece<CacheFormat::kBf16>, AttendPiece<CacheFormat::kE4M3>,
                      AttendPiece<CacheFormat::kInt8>},
