@@ -226,6 +226,17 @@ Status AnswerPiped(Talk& talk, std::string question, Invocation& call) {
   return call.cancel().Check();
 }
 
+// The file that was asked for has to be a history. Nobody chose the other one: where it is damaged, the chat does
+// without.
+Result<std::filesystem::path> HistoryFile(const ChatOptions& options, Invocation& call) {
+  const std::filesystem::path file = options.history.value_or(DefaultHistoryFile());
+  const Status usable = CheckHistoryFile(file);
+  if (usable) return file;
+  if (options.history) return tl::unexpected<Error>(usable.error());
+  call.Note(Cat("lines typed aren't kept: ", usable.error().message));
+  return std::filesystem::path();
+}
+
 Status Chat(const ChatOptions& options, Invocation& call) {
   const bool piped = ::isatty(STDIN_FILENO) == 0;
   if (!piped && call.json())
@@ -237,8 +248,8 @@ Status Chat(const ChatOptions& options, Invocation& call) {
     question = OCTET_TRY(ReadPipedQuestion(call.cancel()));
     OCTET_TRY(CheckUtf8(question, "the question"));
   }
-  const std::filesystem::path history = options.history.value_or(DefaultHistoryFile());
-  if (!piped) OCTET_TRY(CheckHistoryFile(history));
+  std::filesystem::path history;
+  if (!piped) history = OCTET_TRY(HistoryFile(options, call));
   Conversation conversation;
   if (!options.load.empty()) conversation = OCTET_TRY(Conversation::Load(options.load));
   if (!options.system.empty()) conversation.SetSystem(options.system);

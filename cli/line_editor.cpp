@@ -9,7 +9,9 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <cwchar>
+#include <fstream>
 
 #include "cli/signals.h"
 
@@ -18,8 +20,9 @@ namespace {
 
 constexpr int kHistoryLines = 1000;
 constexpr uintmax_t kMostHistoryBytes = uintmax_t{16} << 20;
-constexpr char kEndOfFile = 4;  // Ctrl-D
-constexpr char kHidden = 1;     // libedit counts no column for what stands between two of these
+constexpr std::string_view kFirstHistoryLine = "_HiStOrY_V2_";  // libedit's
+constexpr char kEndOfFile = 4;                                  // Ctrl-D
+constexpr char kHidden = 1;  // libedit counts no column for what stands between two of these
 
 volatile std::sig_atomic_t interrupted = 0;
 extern "C" void NoteInterrupt(int) { interrupted = 1; }
@@ -63,6 +66,20 @@ std::string_view KindOf(std::filesystem::file_type type) {
     default:
       return "no regular file";
   }
+}
+
+// Each line that is typed replaces the whole file, whatever it held.
+Status CheckFirstLine(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) {
+    return Fail(ErrorCode::kInvalidArgument, "--history: ", path, " can't be read: ", std::strerror(errno),
+                "; name another file, or give an empty name to keep none");
+  }
+  std::string line(kFirstHistoryLine.size() + 1, '\0');
+  file.read(line.data(), static_cast<std::streamsize>(line.size()));
+  if (line.starts_with(kFirstHistoryLine) && (line.back() == '\n' || file.gcount() < std::ssize(line))) return {};
+  return Fail(ErrorCode::kInvalidArgument, "--history: ", path,
+              " is no history of a chat; name another file, or give an empty name to keep none");
 }
 
 enum class Key { kByte, kInterrupt, kEnd };
@@ -179,9 +196,12 @@ Status CheckHistoryFile(const std::filesystem::path& path) {
                 "; name a file, or give an empty name to keep none");
   }
   const uintmax_t size = std::filesystem::file_size(path, error);
-  if (error || size <= kMostHistoryBytes) return {};
-  return Fail(ErrorCode::kInvalidArgument, "--history: ", path, " has ", size, " bytes, a history at most ",
-              kMostHistoryBytes, "; name another file, or give an empty name to keep none");
+  if (error || size == 0) return {};
+  if (size > kMostHistoryBytes) {
+    return Fail(ErrorCode::kInvalidArgument, "--history: ", path, " has ", size, " bytes, a history at most ",
+                kMostHistoryBytes, "; name another file, or give an empty name to keep none");
+  }
+  return CheckFirstLine(path);
 }
 
 std::filesystem::path DefaultHistoryFile() {

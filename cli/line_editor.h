@@ -18,8 +18,8 @@ namespace octet::cli {
 
 class LineEditor {
  public:
-  // An empty path keeps no file. A file that can't be read or written is only a history that is lost. Requires that
-  // CheckHistoryFile accepts it: reading a device or a pipe needn't end.
+  // An empty path keeps no file. A file that can't be written is only a history that is lost. Requires that
+  // CheckHistoryFile accepts it: reading a device or a pipe needn't end, and the file is overwritten.
   explicit LineEditor(std::filesystem::path history_file);
   ~LineEditor();
   LineEditor(const LineEditor&) = delete;
@@ -36,7 +36,8 @@ class LineEditor {
   std::unique_ptr<State> state_;
 };
 
-// Fails with invalid_argument for what is there and is no regular file, or a larger one than any history.
+// Fails with invalid_argument for what is there and is no regular file, can't be read, is larger than any history or
+// holds something else: the first line typed would replace it.
 Status CheckHistoryFile(const std::filesystem::path& path);
 
 // $XDG_STATE_HOME/octet/chat_history, else ~/.local/state/octet/chat_history; empty without a home.

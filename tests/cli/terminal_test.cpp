@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -45,16 +46,18 @@ class ChatOnATerminal : public testing::Test {
     std::filesystem::remove_all(directory_);
   }
 
-  void Start(const std::filesystem::path& history) {
+  // Without --history where there is none; the usual file is then below directory_.
+  void Start(const std::optional<std::filesystem::path>& history) {
     process_ = ::forkpty(&terminal_, nullptr, nullptr, nullptr);
     if (process_ < 0) GTEST_SKIP() << "no terminal can be opened here: " << std::strerror(errno);
     if (process_ > 0) return;
     ::signal(SIGHUP, SIG_DFL);  // nohup's wish isn't the test's
     ::setenv("TERM", "xterm", 1);
     ::setenv("NO_COLOR", "1", 1);
+    ::setenv("XDG_STATE_HOME", directory_.c_str(), 1);
     const std::string model = (directory_ / "m").native();
-    ::execl(OCTET_PROGRAM, "octet", "chat", model.c_str(), "--history", history.c_str(), "--max-tokens", "3",
-            static_cast<char*>(nullptr));
+    ::execl(OCTET_PROGRAM, "octet", "chat", model.c_str(), "--max-tokens", "3", history ? "--history" : nullptr,
+            history ? history->c_str() : nullptr, static_cast<char*>(nullptr));
     ::_exit(127);
   }
 
@@ -112,6 +115,11 @@ class ChatOnATerminal : public testing::Test {
     ::alarm(0);
     process_ = -1;
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
+
+  static std::string BytesOf(const std::filesystem::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
   }
 
   std::filesystem::path directory_;
@@ -237,6 +245,48 @@ TEST_F(ChatOnATerminal, AHistoryThatIsNoFileIsRefusedBeforeTheModelOpens) {
   Start(directory_ / "large");
   ReadUpTo("has 16777218 bytes, a history at most 16777216");
   EXPECT_EQ(Wait(), 2);
+}
+
+TEST_F(ChatOnATerminal, AFileThatIsNoHistoryIsRefusedAndKeepsItsBytes) {
+  for (const std::string bytes : {"a thesis\n", "_HiStOrY_V2_ and a thesis\n", "_HiSt"}) {
+    Stop();
+    seen_.clear();
+    std::ofstream(directory_ / "thesis") << bytes;
+    Start(directory_ / "thesis");
+    Type("/stats\r\x04");
+    ReadUpTo("is no history of a chat; name another file");
+    EXPECT_EQ(Wait(), 2);
+    EXPECT_EQ(BytesOf(directory_ / "thesis"), bytes);
+  }
+}
+
+TEST_F(ChatOnATerminal, ADamagedUsualHistoryIsLeftAsItIsAndTheChatGoesOn) {
+  Stop();
+  std::filesystem::create_directory(directory_ / "octet");
+  std::ofstream(directory_ / "octet" / "chat_history") << "damaged\n";
+  Start(std::nullopt);
+  ReadUpTo("lines typed aren't kept: ");
+  ReadUpTo("chat_history is no history of a chat");
+  ReadUpTo("> ");
+  Type("/stats\r");
+  ReadUpTo("context used");
+  Type("\x04");
+  EXPECT_EQ(Wait(), 0);
+  EXPECT_EQ(BytesOf(directory_ / "octet" / "chat_history"), "damaged\n");
+}
+
+TEST_F(ChatOnATerminal, AnEmptyFileAndTheHistoryOfAnEarlierChatAreTaken) {
+  Stop();
+  std::ofstream(directory_ / "octet").flush();  // empty
+  for (const std::string line : {"/stats", "/help"}) {
+    Stop();
+    seen_.clear();
+    Start(directory_ / "octet");
+    ReadUpTo("> ");
+    Type(line + "\r\x04");
+    EXPECT_EQ(Wait(), 0);
+  }
+  EXPECT_EQ(BytesOf(directory_ / "octet"), "_HiStOrY_V2_\n/stats\n/help\n");
 }
 
 }  // namespace
