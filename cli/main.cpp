@@ -117,6 +117,11 @@ int Help(const std::vector<std::string>& words) {
   return verb ? Print(HelpPage(**verb)) : Report("octet help", verb.error());
 }
 
+int Version(const std::vector<std::string>& words) {
+  const Status alone = CheckWords(words, "", "octet --help");
+  return alone ? Print(VersionText()) : Report("octet --version", alone.error());
+}
+
 bool AsksForHelp(const std::vector<std::string>& words) {
   const auto end = std::find(words.begin(), words.end(), "--");
   return std::any_of(words.begin(), end, [](const std::string& word) { return word == "--help" || word == "-h"; });
@@ -130,7 +135,7 @@ int RunProgram(const std::vector<std::string>& words) {
     return kWrongInput;
   }
   if (words[0] == "--help" || words[0] == "-h") return Print(Overview(Verbs()));
-  if (words[0] == "--version") return Print(VersionText());
+  if (words[0] == "--version") return Version({words.begin() + 1, words.end()});
   if (words[0] == "help") return Help({words.begin() + 1, words.end()});
   if (AsksForHelp(words) && IsGroup(words[0]) && (words.size() == 1 || words[1].starts_with('-')))
     return Help({words[0]});

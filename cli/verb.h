@@ -124,7 +124,7 @@ struct NoOptions {
   static void Describe(Visit&&) {}
 };
 
-// Fails unless the number of words fits the pattern; names what is missing or too much.
+// Fails unless the number of words fits the pattern; names what is missing, empty or too much.
 Status CheckWords(const std::vector<std::string>& words, std::string_view pattern, std::string_view help_command);
 void UseLogLevel(std::string_view level);
 

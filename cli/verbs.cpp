@@ -64,7 +64,12 @@ Status CheckWords(const std::vector<std::string>& words, std::string_view patter
     return Fail(ErrorCode::kInvalidArgument, "`", words[parts.size()], "` is one word too many; `", help_command,
                 "` explains it");
   }
-  return {};
+  // An unset variable of the shell, most often.
+  const auto empty = std::find(words.begin(), words.end(), "");
+  if (empty == words.end()) return {};
+  std::string_view part = parts[std::min(static_cast<size_t>(empty - words.begin()), parts.size() - 1)];
+  if (part[0] == '[') part = part.substr(1, part.find(']') - 1);
+  return Fail(ErrorCode::kInvalidArgument, part, " is empty; `", help_command, "` explains it");
 }
 
 void UseLogLevel(std::string_view level) {
