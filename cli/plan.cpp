@@ -73,7 +73,9 @@ std::string Table(const PlanOptions& options, const ModelFiles& files, const Mem
         Line("embedding", plan.embedding_rows, Cat("rows of the table that text of ", plan.context, " tokens reads"));
   table +=
       Line("cache", plan.cache, Cat(options.users, " x ", plan.context, " tokens of ", plan.cache_per_token, " bytes"));
-  table += Line("buffers", plan.buffers, Cat("up to ", options.chunk, " tokens in one pass, logits, sampling"));
+  table += Line(
+      "buffers", plan.buffers,
+      Cat("up to ", plan.pass_tokens, plan.pass_tokens == 1 ? " token" : " tokens", " in one pass, logits, sampling"));
   return table + Line("total", plan.Total(), "");
 }
 

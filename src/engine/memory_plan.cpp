@@ -97,7 +97,8 @@ Result<MemoryPlan> PlanMemory(const ModelFiles& files, const MemoryWish& wish) {
   }
   plan.cache_per_token = layout.bytes_per_token();
   plan.cache = InPages(uint64_t{layout.page_bytes()} * nn::KvLayout::PagesFor(plan.context) * wish.users);
-  const StepSize step{.tokens = std::max(std::min(wish.chunk, plan.context), wish.users),
+  plan.pass_tokens = std::max(std::min(wish.chunk, plan.context), wish.users);
+  const StepSize step{.tokens = plan.pass_tokens,
                       .sequences = wish.users,
                       .context = plan.context,
                       .threads = wish.threads,

@@ -37,6 +37,7 @@ struct MemoryPlan {
   uint64_t buffers = 0;      // of one forward pass, the logits, and what sampling needs
   uint64_t all_weights = 0;  // whether they are read or not
   size_t context = 0;
+  size_t pass_tokens = 0;  // most in one forward pass: no more than the context holds, and one of each user
 
   uint64_t Total() const { return program + weights + embedding_rows + cache + buffers; }
 };
