@@ -61,6 +61,8 @@ TEST(ChatTemplate, WorkOnLongTextsTakesStepsByItsCost) {
       "`200000 1`");
   EXPECT_EQ(MessageOf("{{ 'abcbcb'.rsplit('bcb') }} {{ 'xaxaxb'.rsplit('x', 2) }} {{ 'abab'.rfind('ab') }}"),
             "`['abc', ''] ['xa', 'a', 'b'] 2`");
+  EXPECT_EQ(MessageOf("{{ ' a  b c '.rsplit(none, 1) }} {{ ' a b '.rsplit(none, 5) }} {{ ' '.rsplit(none, 1) }}"),
+            "`[' a  b', 'c'] ['a', 'b'] []`");
 }
 
 TEST(ChatTemplate, UpperAndLowerCaseOfAsciiKeepTheMarks) {
@@ -85,6 +87,21 @@ TEST(ChatTemplate, ValuesAboveTheMemoryLimitAreRefused) {
           "{% set ns = namespace(l=[1]) %}{% for i in range(40) %}{% set ns.l = [ns.l, ns.l] %}{% endfor %}{{ ns.l }}",
           Json::object(), small),
       HasSubstr("limit"));
+}
+
+TEST(ChatTemplate, SlicesWithAStepKeepTheMarks) {
+  const Json user = User("b\xC3\xA9");
+  EXPECT_EQ(Marks("{{ ('ab' ~ messages[0].content ~ 'c')[::-1] }}", user),
+            "c[\xC3\xA9"
+            "b]ba");
+  EXPECT_EQ(Marks("{{ ('ab' ~ messages[0].content ~ 'c')[1::2] }}", user), "b[\xC3\xA9]");
+  EXPECT_EQ(Marks("{{ ('ab' ~ messages[0].content ~ 'c')[-2:0:-2] }}", user), "[\xC3\xA9]b");
+  EXPECT_EQ(Marks("{{ ('abc' ~ messages[0].content[0])[3::-10**30] }}", user), "[b]");
+}
+
+TEST(ChatTemplate, WordWrapKeepsTheMarks) {
+  EXPECT_EQ(Marks("{{ ('a ' ~ messages[0].content)|wordwrap(4) }}", User("bb ccccccc\n\ndd-e")),
+            "a [bb]\n[cccc]\n[ccc]\n\n[dd-e]");
 }
 
 TEST(ChatTemplate, OutputAboveItsLimitIsRefused) {

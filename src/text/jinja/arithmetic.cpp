@@ -109,7 +109,8 @@ Result<Value> RepeatText(Budget& budget, const StringObject& string, Integer cou
   }
   OCTET_TRY(budget.Allow(string.marked.MemoryOf(static_cast<size_t>(count))));
   MarkedString text;
-  text.Reserve(size * static_cast<size_t>(count));
+  const size_t runs = string.marked.runs();
+  text.Reserve(size * static_cast<size_t>(count), runs > 1 ? runs * static_cast<size_t>(count) : 1);
   for (Integer i = 0; i < count; ++i) text.Append(string.marked);
   return MakeString(budget, std::move(text), string.markup);
 }
@@ -118,9 +119,9 @@ Result<Value> AddTexts(Budget& budget, const Value& a, const Value& b) {
   const MarkedString &left = a.string().marked, &right = b.string().marked;
   const bool markup = a.string().markup || b.string().markup;
   // Escaped, a character has up to five bytes, and is there once more until it is appended.
-  OCTET_TRY(budget.Allow((left.memory() + right.memory()) * (markup ? 10 : 1)));
+  OCTET_TRY(budget.Allow((left.MemoryOf(1) + right.MemoryOf(1)) * (markup ? 10 : 1)));
   MarkedString text;
-  text.Reserve(left.size() + right.size());
+  text.Reserve(left.size() + right.size(), left.runs() + right.runs());
   for (const Value* value : {&a, &b}) {
     const StringObject& part = value->string();
     if (markup && !part.markup)
@@ -133,7 +134,9 @@ Result<Value> AddTexts(Budget& budget, const Value& a, const Value& b) {
 
 Result<Value> AddSequences(Budget& budget, const Value& a, const Value& b) {
   OCTET_TRY(budget.Allow((a.sequence().items.size() + b.sequence().items.size()) * sizeof(Value)));
-  std::vector<Value> items = a.sequence().items;
+  std::vector<Value> items;
+  items.reserve(a.sequence().items.size() + b.sequence().items.size());
+  items = a.sequence().items;
   items.insert(items.end(), b.sequence().items.begin(), b.sequence().items.end());
   return MakeSequence(budget, a.sequence().type, std::move(items));
 }

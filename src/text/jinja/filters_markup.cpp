@@ -11,8 +11,10 @@ namespace octet::jinja {
 namespace {
 
 Result<Value> ForceEscape(Evaluator& evaluator, const Value& subject, Bound&) {
-  const MarkedString text = OCTET_TRY(TextOf(evaluator.budget(), subject));
-  OCTET_TRY(evaluator.budget().Allow(text.size() * 5));
+  const Value value = OCTET_TRY(SoftString(evaluator, subject));
+  const MarkedString& text = value.string().marked;
+  OCTET_TRY(evaluator.budget().Allow(text.MemoryOf(1) + 4 * text.size()));
+  OCTET_TRY(evaluator.budget().SpendSearch(text.size()));
   return MakeString(evaluator.budget(), EscapeHtml(text), /*markup=*/true);
 }
 
@@ -28,6 +30,7 @@ Result<Value> Safe(Evaluator& evaluator, const Value& subject, Bound&) {
 // Text without what stands from `open` to `close`; an unclosed one is kept.
 MarkedString WithoutSpans(const MarkedString& text, std::string_view open, std::string_view close) {
   MarkedString out;
+  out.ReserveAs(text);
   size_t kept = 0;
   for (size_t begin = FindPart(text.text(), open, 0); begin != std::string_view::npos;
        begin = FindPart(text.text(), open, kept)) {
@@ -43,6 +46,7 @@ MarkedString WithoutSpans(const MarkedString& text, std::string_view open, std::
 // Runs of white space as one space, none at the ends.
 MarkedString Collapse(const MarkedString& text) {
   MarkedString out;
+  out.ReserveAs(text);
   bool pending = false, pending_trust = true;
   for (size_t at = 0; at < text.size();) {
     const size_t begin = at;
@@ -62,23 +66,29 @@ Result<MarkedString> UnescapeEntities(Budget& budget, MarkedString text) {
   static constexpr std::pair<std::string_view, std::string_view> kEntities[] = {
       {"&lt;", "<"}, {"&gt;", ">"}, {"&#39;", "'"}, {"&#34;", "\""}, {"&quot;", "\""}, {"&amp;", "&"}};
   for (const auto& [entity, character] : kEntities) {
-    text = OCTET_TRY(ReplaceText(budget, text, entity, MarkedString(std::string(character), text.trusted()), -1));
+    const MarkedString with(std::string(character), text.trusted());
+    const Value before = MakeString(budget, std::move(text));  // counted while both are there
+    text = OCTET_TRY(ReplaceText(budget, before.string().marked, entity, with, -1));
   }
   return text;
 }
 
 Result<Value> StripTags(Evaluator& evaluator, const Value& subject, Bound&) {
   Budget& budget = evaluator.budget();
-  const MarkedString text = OCTET_TRY(TextOf(budget, subject));
-  OCTET_TRY(budget.Allow(text.size() * 4));
-  const MarkedString plain = Collapse(WithoutSpans(WithoutSpans(text, "<!--", "-->"), "<", ">"));
-  return MakeString(budget, OCTET_TRY(UnescapeEntities(budget, plain)));
+  const Value text = OCTET_TRY(SoftString(evaluator, subject));
+  OCTET_TRY(budget.Allow(2 * text.string().marked.MemoryOf(1)));
+  OCTET_TRY(budget.SpendCharacters(text.string().marked.size()));
+  MarkedString plain = WithoutSpans(text.string().marked, "<!--", "-->");
+  plain = WithoutSpans(plain, "<", ">");
+  plain = Collapse(plain);
+  return MakeString(budget, OCTET_TRY(UnescapeEntities(budget, std::move(plain))));
 }
 
 // Percent-encoding of all but letters, digits, _ . - ~ and, in paths, the slash.
 MarkedString QuoteUrl(const MarkedString& text, bool query) {
   static constexpr char kHex[] = "0123456789ABCDEF";
   MarkedString out;
+  out.ReserveAs(text);
   for (size_t i = 0; i < text.size(); ++i) {
     const char byte = text.text()[i];
     const auto code = static_cast<unsigned char>(byte);
@@ -96,21 +106,27 @@ MarkedString QuoteUrl(const MarkedString& text, bool query) {
   return out;
 }
 
+// Three bytes for one at most, which are there twice as they grow.
+size_t QuotedMemory(const MarkedString& text) { return text.MemoryOf(1) + 3 * text.size(); }
+
 Result<Value> UrlEncode(Evaluator& evaluator, const Value& subject, Bound&) {
   Budget& budget = evaluator.budget();
   if (!subject.Is(Kind::kDict) && !subject.Is(Kind::kSequence)) {
-    const MarkedString text = OCTET_TRY(TextOf(budget, subject));
-    OCTET_TRY(budget.Allow(text.size() * 3));
-    return MakeString(budget, QuoteUrl(text, false));
+    const Value text = OCTET_TRY(SoftString(evaluator, subject));
+    OCTET_TRY(budget.Allow(QuotedMemory(text.string().marked)));
+    OCTET_TRY(budget.SpendCharacters(text.string().marked.size()));
+    return MakeString(budget, QuoteUrl(text.string().marked, false));
   }
   MarkedString out;
   const auto add = [&](const Value& key, const Value& value) -> Status {
     if (!out.empty()) out.Append("&", true);
-    const MarkedString name = OCTET_TRY(TextOf(budget, key)), text = OCTET_TRY(TextOf(budget, value));
-    OCTET_TRY(budget.AllowBehind(out.memory(), (name.size() + text.size()) * 3));
-    out.Append(QuoteUrl(name, true));
+    const Value name = OCTET_TRY(SoftString(evaluator, key)), text = OCTET_TRY(SoftString(evaluator, value));
+    const MarkedString &left = name.string().marked, &right = text.string().marked;
+    OCTET_TRY(budget.AllowBehind(out.memory(), 2 * (QuotedMemory(left) + QuotedMemory(right))));
+    OCTET_TRY(budget.SpendCharacters(left.size() + right.size()));
+    out.Append(QuoteUrl(left, true));
     out.Append("=", true);
-    out.Append(QuoteUrl(text, true));
+    out.Append(QuoteUrl(right, true));
     return budget.Spend(1);
   };
   if (subject.Is(Kind::kDict)) {
@@ -135,13 +151,14 @@ Result<Value> XmlAttr(Evaluator& evaluator, const Value& subject, Bound& argumen
     const std::string_view name = OCTET_TRY(StringArgument(key))->text();
     if (name.find_first_of(" \t\n\v\f\r/>=") != std::string_view::npos)
       return Refuse("Invalid character in attribute name: '", name, "'");
+    const Value text = OCTET_TRY(SoftString(evaluator, value));
+    const MarkedString &left = key.string().marked, &right = text.string().marked;
+    const size_t escaped = left.MemoryOf(1) + right.MemoryOf(1) + 4 * (left.size() + right.size());
+    OCTET_TRY(budget.AllowBehind(out.memory(), 2 * escaped));
     if (!out.empty() || BoolArgument(arguments[0], true)) out.Append(" ", true);
-    out.Append(EscapeHtml(key.string().marked));
+    out.Append(EscapeHtml(left));
     out.Append("=\"", true);
-    const bool markup = value.Is(Kind::kString) && value.string().markup;
-    const MarkedString text = OCTET_TRY(TextOf(budget, value));
-    OCTET_TRY(budget.AllowBehind(out.memory(), text.size() * 5));
-    out.Append(markup ? text : EscapeHtml(text));
+    out.Append(text.string().markup ? right : EscapeHtml(right));
     out.Append("\"", true);
   }
   return MakeString(budget, std::move(out));
@@ -163,24 +180,59 @@ struct Chunk {
   bool space;
 };
 
-std::vector<Chunk> ChunksOf(const MarkedString& line, bool break_on_hyphens) {
-  std::vector<Chunk> chunks;
-  const std::string_view text = line.text();
-  for (size_t at = 0; at < text.size();) {
-    Chunk chunk{at, at, 0, text[at] == ' ' || text[at] == '\t'};
-    bool letter_before = false;
-    while (at < text.size() && (text[at] == ' ' || text[at] == '\t') == chunk.space) {
-      const char32_t character = DecodeCharacter(text, at);
-      ++chunk.width;
-      const bool breaks = break_on_hyphens && character == '-' && letter_before && at < text.size() &&
-                          IsAlpha(static_cast<unsigned char>(text[at]));
-      letter_before = IsAlpha(character);
-      if (breaks) break;
-    }
-    chunk.end = at;
-    chunks.push_back(chunk);
+// The chunks of a line, one at a time: all at once would take many times the memory of the text.
+class Chunks {
+ public:
+  Chunks(std::string_view line, bool break_on_hyphens) : line_(line), break_on_hyphens_(break_on_hyphens) { Advance(); }
+
+  bool empty() const { return front_.begin == line_.size(); }
+  const Chunk& front() const { return front_; }
+  void Advance();
+  // Takes so many characters off the front.
+  void Cut(size_t characters);
+
+ private:
+  std::string_view line_;
+  bool break_on_hyphens_;
+  Chunk front_{};
+};
+
+void Chunks::Advance() {
+  size_t at = front_.end;
+  front_ = {at, at, 0, at < line_.size() && (line_[at] == ' ' || line_[at] == '\t')};
+  bool letter_before = false;
+  while (at < line_.size() && (line_[at] == ' ' || line_[at] == '\t') == front_.space) {
+    const char32_t character = DecodeCharacter(line_, at);
+    ++front_.width;
+    const bool breaks = break_on_hyphens_ && character == '-' && letter_before && at < line_.size() &&
+                        IsAlpha(static_cast<unsigned char>(line_[at]));
+    letter_before = IsAlpha(character);
+    if (breaks) break;
   }
-  return chunks;
+  front_.end = at;
+}
+
+void Chunks::Cut(size_t characters) {
+  front_.begin += OffsetOfCharacter(line_.substr(front_.begin, front_.end - front_.begin), characters);
+  front_.width -= characters;
+  if (front_.width == 0) Advance();
+}
+
+// What goes into one line of the width, without white space at its end.
+Part TakeLine(Chunks& chunks, std::string_view line, size_t width, bool break_long) {
+  const size_t begin = chunks.front().begin;
+  size_t end = begin, used = 0;
+  while (!chunks.empty() && used + chunks.front().width <= width) {
+    used += chunks.front().width;
+    end = chunks.front().end;
+    chunks.Advance();
+  }
+  if (!chunks.empty() && chunks.front().width > width && (break_long || used == 0)) {
+    chunks.Cut(break_long ? width - used : chunks.front().width);
+    end = chunks.front().begin;
+  }
+  while (end > begin && (line[end - 1] == ' ' || line[end - 1] == '\t')) --end;
+  return {begin, end};
 }
 
 Result<Value> WordWrap(Evaluator& evaluator, const Value& subject, Bound& arguments) {
@@ -191,41 +243,28 @@ Result<Value> WordWrap(Evaluator& evaluator, const Value& subject, Bound& argume
   if (width == 0) return Refuse("invalid width 0 (must be > 0)");
   const bool break_long = BoolArgument(arguments[1], true), on_hyphens = BoolArgument(arguments[3], true);
   const bool default_wrap = arguments[2].missing() || arguments[2].Is(Kind::kNone);
-  const MarkedString wrap = default_wrap ? MarkedString("\n", true) : OCTET_TRY(StringArgument(arguments[2]))->marked;
-  OCTET_TRY(budget.Allow(text.marked.size() * (sizeof(Chunk) + 1 + wrap.size())));
+  const MarkedString newline("\n", true);
+  const MarkedString& wrap = default_wrap ? newline : OCTET_TRY(StringArgument(arguments[2]))->marked;
+  OCTET_TRY(budget.SpendCharacters(text.marked.size()));
   MarkedString out;
   bool first_line = true;
   size_t at = 0;
   while (const std::optional<Part> bytes = NextLine(text.marked, false, at)) {
-    const MarkedString line = text.marked.Slice(bytes->begin, bytes->end);
-    std::vector<Chunk> chunks = ChunksOf(line, on_hyphens);
-    std::reverse(chunks.begin(), chunks.end());
-    bool first_of_paragraph = true;
+    const std::string_view line = text.text().substr(bytes->begin, bytes->end - bytes->begin);
+    Chunks chunks(line, on_hyphens);
+    OCTET_TRY(budget.AllowBehind(out.memory(), wrap.memory()));
     if (chunks.empty() && !first_line) out.Append(wrap);
     first_line = first_line && !chunks.empty();
-    while (!chunks.empty()) {
-      if (!first_of_paragraph && chunks.back().space) chunks.pop_back();
+    for (bool first_of_paragraph = true; !chunks.empty();) {
+      if (!first_of_paragraph && chunks.front().space) chunks.Advance();
       if (chunks.empty()) break;
-      const size_t begin = chunks.back().begin;
-      size_t end = begin, used = 0;
-      while (!chunks.empty() && used + chunks.back().width <= width) {
-        used += chunks.back().width;
-        end = chunks.back().end;
-        chunks.pop_back();
-      }
-      if (!chunks.empty() && chunks.back().width > width && (break_long || used == 0)) {
-        Chunk& chunk = chunks.back();
-        const size_t fits = break_long ? width - used : chunk.width;
-        end = chunk.begin + OffsetOfCharacter(line.text().substr(chunk.begin, chunk.end - chunk.begin), fits);
-        chunk.begin = end;
-        chunk.width -= fits;
-        if (chunk.width == 0) chunks.pop_back();
-      }
-      while (end > begin && (line.text()[end - 1] == ' ' || line.text()[end - 1] == '\t')) --end;
-      if (end == begin) continue;
+      const Part taken = TakeLine(chunks, line, width, break_long);
+      if (taken.begin == taken.end) continue;
+      const size_t begin = bytes->begin + taken.begin, end = bytes->begin + taken.end;
+      OCTET_TRY(budget.AllowBehind(out.memory(), wrap.memory() + text.marked.MemoryOfSlice(begin, end)));
       if (!out.empty() || !first_line) out.Append(wrap);
       first_line = first_of_paragraph = false;
-      out.AppendSlice(line, begin, end);
+      out.AppendSlice(text.marked, begin, end);
     }
   }
   return MakeString(budget, std::move(out));

@@ -19,19 +19,22 @@ Result<Value> Abs(Evaluator&, const Value& subject, Bound&) {
 }
 
 // What a number or a numeral is worth as a float; nothing where it is neither.
-Result<std::optional<double>> FloatOf(const Value& value) {
+Result<std::optional<double>> FloatOf(Budget& budget, const Value& value) {
   if (value.Is(Kind::kUndefined)) return RefuseUndefined(value);
   if (value.IsNumber()) return std::optional<double>(value.AsFloat());
   if (!value.Is(Kind::kString)) return std::optional<double>();
-  const MarkedString text = StripText(value.string().marked, std::nullopt, Side::kBoth);
-  return ParseFloat(text.text());
+  const std::string_view text = value.string().text();
+  OCTET_TRY(budget.SpendBytes(text.size()));
+  const Part part = OCTET_TRY(StrippedPart(budget, text, std::nullopt, Side::kBoth));
+  OCTET_TRY(budget.Fit(part.end - part.begin));
+  return ParseFloat(text.substr(part.begin, part.end - part.begin));
 }
 
 bool TrustOf(const Value& value) { return value.Is(Kind::kString) ? value.string().marked.trusted() : value.trusted(); }
 
 Result<Value> Float(Evaluator& evaluator, const Value& subject, Bound& arguments) {
-  if (subject.Is(Kind::kString)) OCTET_TRY(evaluator.budget().SpendBytes(subject.string().marked.size()));
-  if (const auto value = OCTET_TRY(FloatOf(subject))) return Value::FromFloat(*value, TrustOf(subject));
+  if (const auto value = OCTET_TRY(FloatOf(evaluator.budget(), subject)))
+    return Value::FromFloat(*value, TrustOf(subject));
   return arguments[0].missing() ? Value::FromFloat(0) : arguments[0];
 }
 
@@ -46,15 +49,16 @@ Result<Value> Int(Evaluator& evaluator, const Value& subject, Bound& arguments) 
   const Integer base = OCTET_TRY(IntegerArgument(arguments[1], 10));
   if (subject.IsWhole()) return Value::FromInteger(subject.integer(), subject.trusted());
   if (subject.Is(Kind::kString)) {
-    OCTET_TRY(evaluator.budget().SpendBytes(subject.string().marked.size()));
-    const MarkedString text = StripText(subject.string().marked, std::nullopt, Side::kBoth);
+    const std::string_view text = subject.string().text();
+    OCTET_TRY(evaluator.budget().SpendBytes(text.size()));
+    const Part part = OCTET_TRY(StrippedPart(evaluator.budget(), text, std::nullopt, Side::kBoth));
     if (base >= 2 && base <= 36) {
-      if (const auto value = ParseInteger(text.text(), static_cast<int>(base)))
+      if (const auto value = ParseInteger(text.substr(part.begin, part.end - part.begin), static_cast<int>(base)))
         return Value::FromInteger(*value, TrustOf(subject));
     }
   }
   if (subject.Is(Kind::kFloat) && std::isinf(subject.real())) return otherwise;
-  const auto value = OCTET_TRY(FloatOf(subject));
+  const auto value = OCTET_TRY(FloatOf(evaluator.budget(), subject));
   if (!value || !std::isfinite(*value)) return otherwise;
   if (const auto whole = Truncated(*value)) return Value::FromInteger(*whole, TrustOf(subject));
   return Refuse("an integer leaves 128 bits");
@@ -104,7 +108,7 @@ Result<Value> Round(Evaluator&, const Value& subject, Bound& arguments) {
 
 Result<Value> FileSizeFormat(Evaluator& evaluator, const Value& subject, Bound& arguments) {
   static constexpr const char* kPrefixes[] = {"k", "M", "G", "T", "P", "E", "Z", "Y"};
-  const auto bytes = OCTET_TRY(FloatOf(subject));
+  const auto bytes = OCTET_TRY(FloatOf(evaluator.budget(), subject));
   if (!bytes) return Refuse("could not convert to a number of bytes");
   const bool binary = BoolArgument(arguments[0], false), trusted = TrustOf(subject);
   const double base = binary ? 1024 : 1000;

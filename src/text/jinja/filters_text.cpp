@@ -17,14 +17,14 @@ using Transform = MarkedString (*)(const MarkedString&);
 template <Transform transform>
 Result<Value> Apply(Evaluator& evaluator, const Value& subject, Bound&) {
   const Value text = OCTET_TRY(SoftString(evaluator, subject));
-  OCTET_TRY(evaluator.budget().Allow(text.string().marked.size() * 2));
-  OCTET_TRY(evaluator.budget().SpendCharacters(text.string().marked.size()));
+  OCTET_TRY(AllowMapped(evaluator.budget(), text.string()));
   return MakeString(evaluator.budget(), transform(text.string().marked), text.string().markup);
 }
 
 // Words begin at the text's start and behind - ( { [ < and white space.
 MarkedString TitleWords(const MarkedString& text) {
   MarkedString titled;
+  titled.ReserveAs(text);
   bool at_start = true;
   for (size_t at = 0; at < text.size();) {
     const size_t begin = at;
@@ -43,16 +43,18 @@ Result<Value> Trim(Evaluator& evaluator, const Value& subject, Bound& arguments)
   const Value text = OCTET_TRY(SoftString(evaluator, subject));
   std::optional<std::string_view> set;
   if (!arguments[0].missing() && !arguments[0].Is(Kind::kNone)) set = OCTET_TRY(StringArgument(arguments[0]))->text();
-  OCTET_TRY(evaluator.budget().Allow(text.string().marked.size() * (set ? 1 + set->size() : 1)));
-  return MakeString(evaluator.budget(), StripText(text.string().marked, set, Side::kBoth), text.string().markup);
+  return MakeString(evaluator.budget(),
+                    OCTET_TRY(StripText(evaluator.budget(), text.string().marked, set, Side::kBoth)),
+                    text.string().markup);
 }
 
 Result<Value> Replace(Evaluator& evaluator, const Value& subject, Bound& arguments) {
-  const MarkedString text = OCTET_TRY(TextOf(evaluator.budget(), subject));
-  const MarkedString old = OCTET_TRY(TextOf(evaluator.budget(), arguments[0]));
-  const MarkedString with = OCTET_TRY(TextOf(evaluator.budget(), arguments[1]));
+  const Value text = OCTET_TRY(SoftString(evaluator, subject));
+  const Value old = OCTET_TRY(SoftString(evaluator, arguments[0]));
+  const Value with = OCTET_TRY(SoftString(evaluator, arguments[1]));
   const Integer count = arguments[2].Is(Kind::kNone) ? -1 : OCTET_TRY(IntegerArgument(arguments[2], -1));
-  return MakeString(evaluator.budget(), OCTET_TRY(ReplaceText(evaluator.budget(), text, old.text(), with, count)));
+  return MakeString(evaluator.budget(), OCTET_TRY(ReplaceText(evaluator.budget(), text.string().marked,
+                                                              old.string().text(), with.string().marked, count)));
 }
 
 Result<Value> Center(Evaluator& evaluator, const Value& subject, Bound& arguments) {
@@ -68,21 +70,25 @@ Result<Value> Center(Evaluator& evaluator, const Value& subject, Bound& argument
 Result<Value> Indent(Evaluator& evaluator, const Value& subject, Bound& arguments) {
   Budget& budget = evaluator.budget();
   const StringObject& text = *OCTET_TRY(StringArgument(subject));
-  MarkedString indent;
-  if (arguments[0].Is(Kind::kString)) {
-    indent = arguments[0].string().marked;
-  } else {
+  MarkedString spaces;
+  if (!arguments[0].Is(Kind::kString)) {
     const Integer width = OCTET_TRY(IntegerArgument(arguments[0], 4));
-    indent = OCTET_TRY(Padding(budget, width, " ", true));
+    spaces = OCTET_TRY(Padding(budget, width, " ", true));
   }
+  const MarkedString& indent = arguments[0].Is(Kind::kString) ? arguments[0].string().marked : spaces;
   const bool first = BoolArgument(arguments[1], false), blank = BoolArgument(arguments[2], false);
-  OCTET_TRY(budget.Allow(text.marked.size() * 4));
-  MarkedString ended = text.marked;
-  ended.Append("\n", true);
+  OCTET_TRY(budget.Allow(text.marked.MemoryOf(1) + spaces.memory()));
+  OCTET_TRY(budget.SpendSearch(text.marked.size()));
+  MarkedString copy;
+  copy.Reserve(text.marked.size() + 1, text.marked.runs() + 1);
+  copy.Append(text.marked);
+  copy.Append("\n", true);
+  const Value holder = MakeString(budget, std::move(copy));
+  const MarkedString& ended = holder.string().marked;
   MarkedString out;
   size_t at = 0;
   while (const std::optional<Part> line = NextLine(ended, false, at)) {
-    OCTET_TRY(budget.AllowBehind(out.memory() + ended.memory(), indent.memory()));
+    OCTET_TRY(budget.AllowBehind(out.memory(), indent.memory() + ended.MemoryOfSlice(line->begin, line->end)));
     if (line->begin > 0) out.Append("\n", true);
     if (line->begin == 0 ? first : blank || line->begin < line->end) out.Append(indent);
     out.AppendSlice(ended, line->begin, line->end);
@@ -93,8 +99,8 @@ Result<Value> Indent(Evaluator& evaluator, const Value& subject, Bound& argument
 Result<Value> Truncate(Evaluator& evaluator, const Value& subject, Bound& arguments) {
   Budget& budget = evaluator.budget();
   const Integer length = OCTET_TRY(IntegerArgument(arguments[0], 255));
-  const MarkedString end =
-      arguments[2].missing() ? MarkedString("...", true) : OCTET_TRY(StringArgument(arguments[2]))->marked;
+  const MarkedString dots("...", true);
+  const MarkedString& end = arguments[2].missing() ? dots : OCTET_TRY(StringArgument(arguments[2]))->marked;
   const Integer leeway = arguments[3].Is(Kind::kNone) ? 5 : OCTET_TRY(IntegerArgument(arguments[3], 5));
   const Integer end_characters = static_cast<Integer>(CharactersIn(end.text()));
   if (length < end_characters)
@@ -103,13 +109,16 @@ Result<Value> Truncate(Evaluator& evaluator, const Value& subject, Bound& argume
   // Anything with a length that is short enough passes, as in Python.
   if (static_cast<Integer>(OCTET_TRY(LengthOf(subject))) <= length + leeway) return subject;
   const StringObject& text = *OCTET_TRY(StringArgument(subject));
-  OCTET_TRY(budget.Allow(text.marked.size()));
+  OCTET_TRY(budget.SpendBytes(text.marked.size()));
   size_t kept = OffsetOfCharacter(text.text(), static_cast<size_t>(length - end_characters));
   if (!BoolArgument(arguments[1], false)) {
     const size_t space = text.text().substr(0, kept).rfind(' ');
     if (space != std::string_view::npos) kept = space;
   }
-  MarkedString out = text.marked.Slice(0, kept);
+  OCTET_TRY(budget.Allow(text.marked.MemoryOfSlice(0, kept) + end.MemoryOf(1)));
+  MarkedString out;
+  out.Reserve(kept + end.size(), 1);
+  out.AppendSlice(text.marked, 0, kept);
   out.Append(end);
   return MakeString(budget, std::move(out), text.markup);
 }

@@ -98,6 +98,7 @@ Result<MarkedString> Convert(Budget& budget, const Conversion& conversion, const
     case 'r':
     case 'a': {
       OCTET_TRY(conversion.type == 's' ? AppendText(budget, value, text) : AppendRepr(budget, value, text));
+      if (conversion.precision) OCTET_TRY(budget.Fit(2 * text.memory()));
       if (conversion.precision) text = text.Slice(0, OffsetOfCharacter(text.text(), *conversion.precision));
       return text;
     }
@@ -209,6 +210,7 @@ Result<Value> FormatPercent(Budget& budget, const StringObject& format, const Va
   MarkedString out;
   for (size_t at = 0; at < text.size();) {
     const size_t percent = std::min(text.find('%', at), text.size());
+    OCTET_TRY(budget.AllowBehind(out.memory(), format.marked.MemoryOfSlice(at, percent)));
     out.AppendSlice(format.marked, at, percent);
     if (percent == text.size()) break;
     at = percent + 1;

@@ -111,6 +111,7 @@ Result<MarkedString> BraceFormatter::Run(const MarkedString& format, int nesting
   MarkedString out;
   for (size_t at = 0; at < text.size();) {
     const size_t brace = std::min(text.find_first_of("{}", at), text.size());
+    OCTET_TRY(evaluator_.budget().AllowBehind(out.memory(), format.MemoryOfSlice(at, brace)));
     out.AppendSlice(format, at, brace);
     if (brace == text.size()) break;
     OCTET_TRY(evaluator_.budget().Spend(1));
@@ -128,6 +129,7 @@ Result<MarkedString> BraceFormatter::Run(const MarkedString& format, int nesting
     if (end >= text.size())
       return Refuse(brace + 1 == text.size() ? "Single '{' encountered in format string"
                                              : "expected '}' before end of string");
+    OCTET_TRY(evaluator_.budget().AllowBehind(out.memory(), 2 * format.MemoryOfSlice(brace + 1, end)));
     const MarkedString field = OCTET_TRY(Field(format.Slice(brace + 1, end), nesting));
     OCTET_TRY(evaluator_.budget().Fit(2 * (out.memory() + field.memory())));
     out.Append(field);

@@ -72,6 +72,7 @@ Result<MarkedString> Pad(Budget& budget, const Specification& spec, const std::s
   const Integer missing = spec.width > size ? static_cast<Integer>(spec.width - size) : 0;
   const Integer before = align == '<' ? 0 : align == '^' ? missing / 2 : missing;
   MarkedString out;
+  out.Reserve(sign.size() + static_cast<size_t>(missing) * fill.size() + body.size(), body.runs());
   if (align == '=') out.Append(sign, trusted);
   out.Append(OCTET_TRY(Padding(budget, before, fill, trusted)));
   if (align != '=') out.Append(sign, trusted);
@@ -136,9 +137,10 @@ Result<MarkedString> FormatValue(Budget& budget, const Value& value, std::string
       return Refuse("Unknown format code '", spec.type, "' for object of type 'str'");
     if (spec.align == '=' || spec.sign != '-' || spec.grouping != 0 || spec.alternate)
       return Refuse("Sign, '=', ',' or '#' not allowed in string format specifier");
-    MarkedString text = value.string().marked;
-    if (spec.precision) text = text.Slice(0, OffsetOfCharacter(text.text(), *spec.precision));
-    return Pad(budget, spec, "", text, '<', value.string().marked.trusted());
+    const MarkedString& whole = value.string().marked;
+    const size_t end = spec.precision ? OffsetOfCharacter(whole.text(), *spec.precision) : whole.size();
+    OCTET_TRY(budget.Allow(2 * whole.MemoryOfSlice(0, end)));
+    return Pad(budget, spec, "", whole.Slice(0, end), '<', whole.trusted());
   }
   const bool real_type = spec.type != 0 && std::string_view("eEfFgG%").find(spec.type) != std::string_view::npos;
   if (value.Is(Kind::kBool) && spec.type == 0) return FormatWhole(budget, value, spec);

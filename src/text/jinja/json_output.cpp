@@ -81,7 +81,7 @@ void JsonWriter::EscapeCharacter(char32_t character, bool trusted) {
 }
 
 Status JsonWriter::WriteText(const MarkedString& marked) {
-  OCTET_TRY(budget_.AllowBehind(out_.memory(), marked.size() * 2));
+  OCTET_TRY(budget_.AllowBehind(out_.memory(), marked.MemoryOf(1)));
   OCTET_TRY(style_.ascii ? budget_.SpendCharacters(marked.size()) : budget_.SpendSearch(marked.size()));
   Add("\"");
   const std::string_view text = marked.text();
@@ -89,13 +89,14 @@ Status JsonWriter::WriteText(const MarkedString& marked) {
   for (size_t at = 0; at < text.size();) {
     const size_t begin = at;
     const char32_t character = DecodeCharacter(text, at);
-
     if (character >= 0x20 && character != '"' && character != '\\' && !(style_.ascii && character > 0x7F)) continue;
-    OCTET_TRY(budget_.Fit(2 * out_.memory()));  // an escape takes up to six times the bytes
+    // An escape takes up to six times the bytes, and a step.
+    OCTET_TRY(budget_.AllowBehind(out_.memory(), marked.MemoryOfSlice(kept, begin)));
     out_.AppendSlice(marked, kept, begin);
     EscapeCharacter(character, marked.TrustedAt(begin));
     kept = at;
   }
+  OCTET_TRY(budget_.AllowBehind(out_.memory(), marked.MemoryOfSlice(kept, text.size())));
   out_.AppendSlice(marked, kept, text.size());
   Add("\"");
   return {};

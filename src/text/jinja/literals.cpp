@@ -130,6 +130,7 @@ std::optional<Integer> ParseInteger(std::string_view digits, int base) {
 
 std::optional<double> ParseFloat(std::string_view text) {
   std::string plain;
+  plain.reserve(text.size());
   bool digit_before = false;
   for (size_t i = 0; i < text.size(); ++i) {
     const bool digit_after = i + 1 < text.size() && IsAsciiDigit(text[i + 1]);

@@ -33,8 +33,20 @@ void MarkedString::Append(std::string_view text, bool trusted) {
   }
 }
 
+size_t MarkedString::MemoryOfSlice(size_t begin, size_t end) const {
+  return begin == end ? 0 : MemoryFor(end - begin, RunAt(end - 1) - RunAt(begin) + 1);
+}
+
+void MarkedString::MakeRoom(size_t bytes, size_t runs) {
+  if (text_.size() + bytes > text_.capacity()) text_.reserve(text_.size() + bytes);  // or twice what it had
+  if (runs_.size() + runs > runs_.capacity()) runs_.reserve(std::max(runs_.size() + runs, 2 * runs_.capacity()));
+}
+
 void MarkedString::AppendSlice(const MarkedString& other, size_t begin, size_t end) {
-  for (size_t run = other.RunAt(begin); begin < end; ++run) {
+  if (begin == end) return;
+  const size_t first = other.RunAt(begin);
+  if (end > other.runs_[first].end) MakeRoom(end - begin, other.RunAt(end - 1) - first + 1);
+  for (size_t run = first; begin < end; ++run) {
     const size_t stop = std::min(end, other.runs_[run].end);
     Append(other.text().substr(begin, stop - begin), other.runs_[run].trusted);
     begin = stop;

@@ -23,18 +23,32 @@ class MarkedString {
   std::string_view text() const { return text_; }
   size_t size() const { return text_.size(); }
   bool empty() const { return text_.empty(); }
-  // Bytes of memory, with those of the marks: text from two sources by turns has more of them than of text.
-  size_t memory() const { return MemoryOf(1); }
-  // Of so many copies in a row; a single mark serves all of them.
-  size_t MemoryOf(size_t copies) const {
-    return text_.size() * copies + runs_.size() * sizeof(Run) * (runs_.size() > 1 ? copies : 1);
+  // Stretches of one source.
+  size_t runs() const { return runs_.size(); }
+  // Bytes of memory that are taken, with those of the marks: text from two sources by turns has more of them than of
+  // text.
+  size_t memory() const {
+    return (text_.capacity() > kInside ? text_.capacity() + 1 : 0) + runs_.capacity() * sizeof(Run);
   }
+  // Bytes that so much text takes.
+  static size_t MemoryFor(size_t size, size_t runs) { return size + runs * sizeof(Run); }
+  // Those of so many copies in a row; a single mark serves all of them.
+  size_t MemoryOf(size_t copies) const {
+    return MemoryFor(text_.size() * copies, runs_.size() * (runs_.size() > 1 ? copies : 1));
+  }
+  // Those of a slice.
+  size_t MemoryOfSlice(size_t begin, size_t end) const;
   // Whether no byte came from data; true for the empty string.
   bool trusted() const;
   bool TrustedAt(size_t offset) const;
 
   // Before appending what makes it this large, so that it needn't move.
-  void Reserve(size_t size) { text_.reserve(size); }
+  void Reserve(size_t size, size_t runs) {
+    text_.reserve(size);
+    runs_.reserve(runs);
+  }
+  // For what has a character for each of the other's, with its mark.
+  void ReserveAs(const MarkedString& other) { Reserve(other.size(), other.runs()); }
   void Append(std::string_view text, bool trusted);
   void Append(const MarkedString& other) { AppendSlice(other, 0, other.size()); }
   void AppendSlice(const MarkedString& other, size_t begin, size_t end);
@@ -65,7 +79,11 @@ class MarkedString {
     bool trusted;
   };
 
+  static constexpr size_t kInside = 15;  // characters that a std::string keeps in itself
+
   size_t RunAt(size_t offset) const;
+  // As appending one by one would, but moves once.
+  void MakeRoom(size_t bytes, size_t runs);
 
   std::string text_;
   std::vector<Run> runs_;  // ends ascend; the last is the size

@@ -106,25 +106,32 @@ std::optional<Part> NextWord(const MarkedString& text, Integer& limit, size_t& a
   return Part{begin, at};
 }
 
-std::vector<Part> SplitWordsFromRight(const MarkedString& text, Integer limit) {
+// The offset of the character that ends at `end`. Requires end > 0.
+size_t CharacterBefore(std::string_view text, size_t end) {
+  do --end;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80);
+  return end;
+}
+
+bool IsSpaceBefore(std::string_view text, size_t end) {
+  size_t at = CharacterBefore(text, end);
+  return IsSpace(DecodeCharacter(text, at));
+}
+
+// When `limit` words were cut off, the rest is kept as it is.
+Result<std::vector<Part>> SplitWordsFromRight(Budget& budget, std::string_view text, Integer limit) {
+  const auto most = static_cast<size_t>(std::min<Integer>(limit, static_cast<Integer>(text.size() / 2))) + 1;
+  OCTET_TRY(budget.Allow(most * sizeof(Part)));
   std::vector<Part> words;
-  MarkedString rest = StripText(text, std::nullopt, Side::kRight);
-  while (!rest.empty()) {
-    size_t space_begin = kNowhere, space_end = 0;
-    for (size_t at = 0; at < rest.size() && limit != 0;) {
-      const size_t here = at;
-      if (IsSpace(DecodeCharacter(rest.text(), at))) space_begin = here, space_end = at;
-    }
-    if (space_begin == kNowhere) break;
-    words.push_back({space_end, rest.size()});
-    rest = StripText(rest.Slice(0, space_begin), std::nullopt, Side::kRight);
-    --limit;
+  words.reserve(most);
+  for (size_t end = text.size();; --limit) {
+    while (end > 0 && IsSpaceBefore(text, end)) end = CharacterBefore(text, end);
+    if (end == 0) break;
+    size_t begin = limit == 0 ? 0 : end;
+    while (begin > 0 && !IsSpaceBefore(text, begin)) begin = CharacterBefore(text, begin);
+    words.push_back({begin, end});
+    end = begin;
   }
-  if (!rest.empty()) {
-    const size_t kept = limit == 0 ? rest.size() : StripText(rest, std::nullopt, Side::kLeft).size();
-    words.push_back({rest.size() - kept, rest.size()});
-  }
-  std::erase_if(words, [](const Part& word) { return word.begin == word.end; });
   std::reverse(words.begin(), words.end());
   return words;
 }
@@ -162,7 +169,7 @@ Result<Value> TextList(Evaluator& evaluator, const Value& like, Next next) {
   const MarkedString& text = like.string().marked;
   size_t count = 0;
   for (Next counted = next; counted();) ++count;
-  OCTET_TRY(evaluator.budget().Allow(text.memory() + count * (sizeof(Value) + kStringBytes)));
+  OCTET_TRY(evaluator.budget().Allow(text.MemoryOf(1) + count * (sizeof(Value) + kStringBytes)));
   std::vector<Value> items;
   items.reserve(count);
   while (const std::optional<Part> part = next())
@@ -184,8 +191,7 @@ Result<Value> Split(Evaluator& evaluator, const Value& self, Bound& arguments) {
   OCTET_TRY(budget.Allow(text.size() * 4));
   if (arguments[0].missing() || arguments[0].Is(Kind::kNone)) {
     if (from_right && limit >= 0) {
-      OCTET_TRY(budget.Spend(1 + text.size() / 64 * static_cast<size_t>(std::min<Integer>(limit, 1 << 20))));
-      return TextList(evaluator, self, SplitWordsFromRight(text, limit));
+      return TextList(evaluator, self, OCTET_TRY(SplitWordsFromRight(budget, text.text(), limit)));
     }
     return TextList(evaluator, self,
                     [&text, left = limit, at = size_t{0}]() mutable { return NextWord(text, left, at); });
@@ -211,7 +217,8 @@ Result<Value> Partition(Evaluator& evaluator, const Value& self, Bound& argument
   const MarkedString& text = self.string().marked;
   const std::string_view separator = OCTET_TRY(StringArgument(arguments[0]))->text();
   if (separator.empty()) return Refuse("empty separator");
-  OCTET_TRY(evaluator.budget().Allow(text.size() * 4));
+  OCTET_TRY(evaluator.budget().Allow(text.MemoryOf(1) + separator.size()));
+  OCTET_TRY(evaluator.budget().SpendSearch(text.size()));
   const size_t at = from_right ? FindLastPart(text.text(), separator) : FindPart(text.text(), separator, 0);
   std::vector<Value> parts(3, TextLike(evaluator, MarkedString(), self));
   if (at == kNowhere) {

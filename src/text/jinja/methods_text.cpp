@@ -13,14 +13,14 @@ namespace {
 
 template <MarkedString (*transform)(const MarkedString&)>
 Result<Value> ApplyTransform(Evaluator& evaluator, const Value& self, Bound&) {
-  OCTET_TRY(evaluator.budget().Allow(self.string().marked.size() * 2));
-  OCTET_TRY(evaluator.budget().SpendCharacters(self.string().marked.size()));
+  OCTET_TRY(AllowMapped(evaluator.budget(), self.string()));
   return TextLike(evaluator, transform(self.string().marked), self);
 }
 
 // str.title: a letter behind a character without case is upper-case, all others are lower-case.
 MarkedString TitleText(const MarkedString& text) {
   MarkedString titled;
+  titled.ReserveAs(text);
   bool inside = false;
   for (size_t at = 0; at < text.size();) {
     const size_t begin = at;
@@ -33,6 +33,7 @@ MarkedString TitleText(const MarkedString& text) {
 
 MarkedString SwapCase(const MarkedString& text) {
   MarkedString swapped;
+  swapped.ReserveAs(text);
   for (size_t at = 0; at < text.size();) {
     const size_t begin = at;
     const char32_t character = DecodeCharacter(text.text(), at);
@@ -48,8 +49,7 @@ template <Side side>
 Result<Value> Strip(Evaluator& evaluator, const Value& self, Bound& arguments) {
   std::optional<std::string_view> set;
   if (!arguments[0].missing() && !arguments[0].Is(Kind::kNone)) set = OCTET_TRY(StringArgument(arguments[0]))->text();
-  OCTET_TRY(evaluator.budget().Allow(self.string().marked.size() * (set ? 1 + set->size() : 1)));
-  return TextLike(evaluator, StripText(self.string().marked, set, side), self);
+  return TextLike(evaluator, OCTET_TRY(StripText(evaluator.budget(), self.string().marked, set, side)), self);
 }
 
 Result<Value> ReplaceMethod(Evaluator& evaluator, const Value& self, Bound& arguments) {
@@ -63,11 +63,12 @@ template <bool prefix>
 Result<Value> Remove(Evaluator& evaluator, const Value& self, Bound& arguments) {
   const MarkedString& text = self.string().marked;
   const std::string_view part = OCTET_TRY(StringArgument(arguments[0]))->text();
-  OCTET_TRY(evaluator.budget().Allow(text.size()));
+  OCTET_TRY(evaluator.budget().SpendBytes(part.size()));
   const bool found = prefix ? text.text().starts_with(part) : text.text().ends_with(part);
   if (!found) return self;
-  return TextLike(evaluator, prefix ? text.Slice(part.size(), text.size()) : text.Slice(0, text.size() - part.size()),
-                  self);
+  const size_t begin = prefix ? part.size() : 0, end = text.size() - (prefix ? 0 : part.size());
+  OCTET_TRY(evaluator.budget().Allow(text.MemoryOfSlice(begin, end)));
+  return TextLike(evaluator, text.Slice(begin, end), self);
 }
 
 Result<std::string_view> FillCharacter(const Value& fill) {
@@ -95,9 +96,13 @@ Result<Value> Justify(Evaluator& evaluator, const Value& self, Bound& arguments)
   const Integer width = OCTET_TRY(IntegerArgument(arguments[0], 0));
   const std::string_view fill = OCTET_TRY(FillCharacter(arguments[1]));
   const Integer missing = width - static_cast<Integer>(self.string().characters);
-  MarkedString padding = OCTET_TRY(Padding(evaluator.budget(), missing, fill, FillTrust(self, arguments[1])));
-  MarkedString text = left ? self.string().marked : padding;
-  text.Append(left ? padding : self.string().marked);
+  const MarkedString& whole = self.string().marked;
+  const MarkedString padding = OCTET_TRY(Padding(evaluator.budget(), missing, fill, FillTrust(self, arguments[1])));
+  OCTET_TRY(evaluator.budget().AllowBehind(padding.memory(), whole.MemoryOf(1)));
+  MarkedString text;
+  text.Reserve(whole.size() + padding.size(), whole.runs() + 1);
+  text.Append(left ? whole : padding);
+  text.Append(left ? padding : whole);
   return TextLike(evaluator, std::move(text), self);
 }
 
@@ -105,8 +110,12 @@ Result<Value> ZeroFill(Evaluator& evaluator, const Value& self, Bound& arguments
   const MarkedString& text = self.string().marked;
   const Integer missing = OCTET_TRY(IntegerArgument(arguments[0], 0)) - static_cast<Integer>(self.string().characters);
   const size_t sign = !text.empty() && (text.text()[0] == '-' || text.text()[0] == '+') ? 1 : 0;
-  MarkedString filled = text.Slice(0, sign);
-  filled.Append(OCTET_TRY(Padding(evaluator.budget(), missing, "0", text.trusted())));
+  const MarkedString zeros = OCTET_TRY(Padding(evaluator.budget(), missing, "0", text.trusted()));
+  OCTET_TRY(evaluator.budget().AllowBehind(zeros.memory(), text.MemoryOf(1)));
+  MarkedString filled;
+  filled.Reserve(zeros.size() + text.size(), text.runs() + 2);
+  filled.AppendSlice(text, 0, sign);
+  filled.Append(zeros);
   filled.AppendSlice(text, sign, text.size());
   return TextLike(evaluator, std::move(filled), self);
 }
@@ -115,8 +124,10 @@ Result<Value> ExpandTabs(Evaluator& evaluator, const Value& self, Bound& argumen
   const MarkedString& text = self.string().marked;
   const Integer asked_width = OCTET_TRY(IntegerArgument(arguments[0], 8));
   const size_t width = OCTET_TRY(SizeArgument(evaluator.budget(), asked_width));
-  OCTET_TRY(evaluator.budget().SpendSearch(text.size()));
+  OCTET_TRY(evaluator.budget().SpendCharacters(text.size()));
+  OCTET_TRY(evaluator.budget().Fit(text.MemoryOf(1)));
   MarkedString out;
+  out.ReserveAs(text);
   size_t column = 0;
   for (size_t at = 0; at < text.size();) {
     const size_t begin = at;
@@ -126,9 +137,11 @@ Result<Value> ExpandTabs(Evaluator& evaluator, const Value& self, Bound& argumen
       column = character == '\n' || character == '\r' ? 0 : column + 1;
     } else if (width > 0) {
       const size_t spaces = width - column % width;
-      out.Append(OCTET_TRY(Padding(evaluator.budget(), static_cast<Integer>(spaces), " ", text.TrustedAt(begin))));
+      const MarkedString padding =
+          OCTET_TRY(Padding(evaluator.budget(), static_cast<Integer>(spaces), " ", text.TrustedAt(begin)));
+      OCTET_TRY(evaluator.budget().Fit(2 * (out.memory() + padding.memory())));
+      out.Append(padding);
       column += spaces;
-      OCTET_TRY(evaluator.budget().Fit(2 * out.memory()));
     }
   }
   return TextLike(evaluator, std::move(out), self);

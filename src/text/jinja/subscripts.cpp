@@ -63,25 +63,42 @@ Result<Selection> Select(size_t size, const Value& start, const Value& stop, con
   return Selection{from, step > 0 ? stride : -stride, count};
 }
 
+// The offset so many characters behind `at`, or before it where they are negative. Requires that many.
+size_t Moved(std::string_view text, size_t at, Integer characters) {
+  if (characters >= 0) return at + OffsetOfCharacter(text.substr(at), static_cast<size_t>(characters));
+  for (; characters < 0; ++characters) {
+    do --at;
+    while ((static_cast<unsigned char>(text[at]) & 0xC0) == 0x80);
+  }
+  return at;
+}
+
 Result<Value> SliceText(Budget& budget, const StringObject& string, const Selection& selection) {
-  OCTET_TRY(budget.SpendBytes(string.marked.size()));
   const auto start = static_cast<size_t>(selection.start);
   if (selection.count == 0) return MakeString(budget, MarkedString(), string.markup);
+  const MarkedString& marked = string.marked;
   if (selection.step == 1) {
+    OCTET_TRY(budget.SpendBytes(marked.size()));
     const size_t begin = string.ascii() ? start : OffsetOfCharacter(string.text(), start);
     const size_t size =
         string.ascii() ? selection.count : OffsetOfCharacter(string.text().substr(begin), selection.count);
-    OCTET_TRY(budget.Allow(size));
-    return MakeString(budget, string.marked.Slice(begin, begin + size), string.markup);
+    OCTET_TRY(budget.Allow(marked.MemoryOfSlice(begin, begin + size)));
+    return MakeString(budget, marked.Slice(begin, begin + size), string.markup);
   }
-  OCTET_TRY(budget.Allow(string.characters * sizeof(size_t)));
-  std::vector<size_t> offsets;
-  for (size_t at = 0; at < string.marked.size(); DecodeCharacter(string.text(), at)) offsets.push_back(at);
-  offsets.push_back(string.marked.size());
+  // No more than all of it, where each character is picked once.
+  const size_t bytes = string.ascii() ? selection.count : std::min(marked.size(), 4 * selection.count);
+  const size_t runs = std::min(marked.runs(), selection.count);
+  OCTET_TRY(budget.SpendBytes(marked.size()));
+  OCTET_TRY(budget.Allow(MarkedString::MemoryFor(bytes, runs)));
   MarkedString text;
-  Integer index = selection.start;
-  for (size_t i = 0; i < selection.count; ++i, index += selection.step) {
-    text.AppendSlice(string.marked, offsets[static_cast<size_t>(index)], offsets[static_cast<size_t>(index) + 1]);
+  text.Reserve(bytes, runs);
+  size_t at = string.ascii() ? start : OffsetOfCharacter(string.text(), start);
+  for (size_t left = selection.count; left > 0; --left) {
+    size_t end = at;
+    DecodeCharacter(string.text(), end);
+    text.AppendSlice(marked, at, end);
+    if (left > 1)
+      at = string.ascii() ? at + static_cast<size_t>(selection.step) : Moved(string.text(), at, selection.step);
   }
   return MakeString(budget, std::move(text), string.markup);
 }
@@ -101,6 +118,7 @@ Result<std::vector<Value>> Iterate(Budget& budget, const Value& value) {
     case Kind::kDict: {
       OCTET_TRY(budget.Allow(value.dict().entries.size() * sizeof(Value)));
       std::vector<Value> keys;
+      keys.reserve(value.dict().entries.size());
       for (const auto& entry : value.dict().entries) keys.push_back(entry.first);
       return keys;
     }

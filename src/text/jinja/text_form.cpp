@@ -3,7 +3,6 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <cstdio>
 
 #include "text/jinja/characters.h"
 #include "text/jinja/operations.h"
@@ -12,35 +11,43 @@ namespace octet::jinja {
 namespace {
 
 std::string EscapeOf(char32_t character) {
-  char text[16];
   const auto code = static_cast<unsigned>(character);
   if (character == '\n') return "\\n";
   if (character == '\r') return "\\r";
   if (character == '\t') return "\\t";
-  std::snprintf(text, sizeof text, code < 0x100 ? "\\x%02x" : code < 0x10000 ? "\\u%04x" : "\\U%08x", code);
+  const int digits = code < 0x100 ? 2 : code < 0x10000 ? 4 : 8;
+  std::string text = digits == 2 ? "\\x" : digits == 4 ? "\\u" : "\\U";
+  for (int i = digits - 1; i >= 0; --i) text.push_back("0123456789abcdef"[code >> (4 * i) & 15]);
   return text;
 }
 
 Status AppendQuoted(Budget& budget, const StringObject& string, MarkedString& out) {
-  OCTET_TRY(budget.AllowBehind(out.memory(), string.marked.size() * 2 + 16));
-  OCTET_TRY(budget.SpendCharacters(string.marked.size()));
+  const MarkedString& marked = string.marked;
+  OCTET_TRY(budget.AllowBehind(out.memory(), marked.MemoryOf(1) + 16));
+  OCTET_TRY(budget.SpendCharacters(marked.size()));
   const std::string_view text = string.text();
   const bool doubled = text.find('\'') != std::string_view::npos && text.find('"') == std::string_view::npos;
   const char quote = doubled ? '"' : '\'';
   if (string.markup) out.Append("Markup(", false);
   out.Append(std::string_view(&quote, 1), false);
+  size_t kept = 0;
   for (size_t at = 0; at < text.size();) {
     const size_t begin = at;
     const char32_t character = DecodeCharacter(text, at);
-    if (character == static_cast<char32_t>(quote) || character == '\\') {
-      OCTET_TRY(budget.Fit(2 * out.memory()));  // a mark of its own for each
+    const bool quoted = character == static_cast<char32_t>(quote) || character == '\\';
+    if (!quoted && IsPrintable(character)) continue;
+    // Up to four bytes for one, or a mark of its own, and a step.
+    OCTET_TRY(budget.AllowBehind(out.memory(), marked.MemoryOfSlice(kept, begin)));
+    out.AppendSlice(marked, kept, begin);
+    if (quoted) {
       out.Append("\\", false);
-    } else if (!IsPrintable(character)) {
-      out.Append(EscapeOf(character), string.marked.TrustedAt(begin));
-      continue;
+    } else {
+      out.Append(EscapeOf(character), marked.TrustedAt(begin));
     }
-    out.AppendSlice(string.marked, begin, at);
+    kept = quoted ? begin : at;
   }
+  OCTET_TRY(budget.AllowBehind(out.memory(), marked.MemoryOfSlice(kept, text.size())));
+  out.AppendSlice(marked, kept, text.size());
   out.Append(std::string_view(&quote, 1), false);
   if (string.markup) out.Append(")", false);
   return {};
@@ -93,6 +100,23 @@ Status AppendDict(Budget& budget, const Dict& dict, MarkedString& out) {
   }
   out.Append("}", false);
   return {};
+}
+
+std::string_view EntityOf(char byte) {
+  switch (byte) {
+    case '&':
+      return "&amp;";
+    case '<':
+      return "&lt;";
+    case '>':
+      return "&gt;";
+    case '\'':
+      return "&#39;";
+    case '"':
+      return "&#34;";
+    default:
+      return "";
+  }
 }
 
 }  // namespace
@@ -154,7 +178,7 @@ Status AppendText(Budget& budget, const Value& value, MarkedString& out) {
       out.Append(FloatText(value.real()), value.trusted());
       return {};
     case Kind::kString:
-      OCTET_TRY(budget.AllowBehind(out.memory(), value.string().marked.memory()));
+      OCTET_TRY(budget.AllowBehind(out.memory(), value.string().marked.MemoryOf(1)));
       out.Append(value.string().marked);
       return {};
     default:
@@ -169,17 +193,14 @@ Result<MarkedString> TextOf(Budget& budget, const Value& value) {
 }
 
 MarkedString EscapeHtml(const MarkedString& text) {
+  size_t size = text.size();
+  for (const char byte : text.text()) size += EntityOf(byte).empty() ? 0 : EntityOf(byte).size() - 1;
   MarkedString escaped;
+  escaped.Reserve(size, text.runs());
   size_t kept = 0;
   for (size_t i = 0; i < text.size(); ++i) {
-    const char byte = text.text()[i];
-    const char* entity = byte == '&'    ? "&amp;"
-                         : byte == '<'  ? "&lt;"
-                         : byte == '>'  ? "&gt;"
-                         : byte == '\'' ? "&#39;"
-                         : byte == '"'  ? "&#34;"
-                                        : nullptr;
-    if (entity == nullptr) continue;
+    const std::string_view entity = EntityOf(text.text()[i]);
+    if (entity.empty()) continue;
     escaped.AppendSlice(text, kept, i);
     escaped.Append(entity, text.TrustedAt(i));
     kept = i + 1;

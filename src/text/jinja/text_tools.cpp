@@ -1,5 +1,6 @@
 #include "text/jinja/text_tools.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "text/jinja/characters.h"
@@ -13,6 +14,7 @@ namespace {
 template <class Map>
 MarkedString MapCharacters(const MarkedString& text, Map&& map) {
   MarkedString mapped;
+  mapped.ReserveAs(text);
   for (size_t at = 0; at < text.size();) {
     const size_t begin = at;
     const char32_t character = DecodeCharacter(text.text(), at);
@@ -67,22 +69,38 @@ MarkedString FoldText(const MarkedString& text) {
   return MapCharacters(text, [](char32_t character, size_t, size_t) { return FoldOf(character); });
 }
 
-MarkedString StripText(const MarkedString& text, const std::optional<std::string_view>& set, Side side) {
-  const std::string_view all = text.text();
-  size_t begin = 0, end = all.size();
+Status AllowMapped(Budget& budget, const StringObject& text) {
+  // What grows is there twice while it moves.
+  OCTET_TRY(budget.Allow(text.marked.MemoryOf(1) + (text.ascii() ? 0 : 3 * text.marked.size())));
+  return budget.SpendCharacters(text.marked.size());
+}
+
+Result<Part> StrippedPart(Budget& budget, std::string_view text, const std::optional<std::string_view>& set,
+                          Side side) {
+  const size_t looked_through = set ? set->size() : 0;  // for each character that goes
+  size_t begin = 0, end = text.size();
   while (side != Side::kRight && begin < end) {
     size_t next = begin;
-    if (!InSet(set, DecodeCharacter(all, next))) break;
+    OCTET_TRY(budget.SpendSearch(looked_through));
+    if (!InSet(set, DecodeCharacter(text, next))) break;
     begin = next;
   }
   while (side != Side::kLeft && begin < end) {
     size_t last = end - 1;
-    while (last > begin && (static_cast<unsigned char>(all[last]) & 0xC0) == 0x80) --last;
+    while (last > begin && (static_cast<unsigned char>(text[last]) & 0xC0) == 0x80) --last;
     size_t after = last;
-    if (!InSet(set, DecodeCharacter(all, after))) break;
+    OCTET_TRY(budget.SpendSearch(looked_through));
+    if (!InSet(set, DecodeCharacter(text, after))) break;
     end = last;
   }
-  return text.Slice(begin, end);
+  return Part{begin, end};
+}
+
+Result<MarkedString> StripText(Budget& budget, const MarkedString& text, const std::optional<std::string_view>& set,
+                               Side side) {
+  const Part part = OCTET_TRY(StrippedPart(budget, text.text(), set, side));
+  OCTET_TRY(budget.Allow(text.MemoryOfSlice(part.begin, part.end)));
+  return text.Slice(part.begin, part.end);
 }
 
 size_t FindPart(std::string_view text, std::string_view part, size_t begin) {
@@ -102,7 +120,6 @@ size_t FindLastPart(std::string_view text, std::string_view part) {
 Result<MarkedString> ReplaceText(Budget& budget, const MarkedString& text, std::string_view old,
                                  const MarkedString& with, Integer count) {
   OCTET_TRY(budget.SpendSearch(text.size()));
-  OCTET_TRY(budget.Fit(text.memory()));
   MarkedString replaced;
   size_t kept = 0;
   if (old.empty()) {
@@ -116,16 +133,18 @@ Result<MarkedString> ReplaceText(Budget& budget, const MarkedString& text, std::
       replaced.AppendSlice(text, kept, at);
       kept = at;
     }
+    OCTET_TRY(budget.AllowBehind(replaced.memory(), text.MemoryOfSlice(kept, text.size())));
     replaced.AppendSlice(text, kept, text.size());
     return replaced;
   }
   for (size_t at = FindPart(text.text(), old, 0); at != std::string_view::npos && count != 0; --count) {
-    OCTET_TRY(budget.AllowBehind(replaced.memory(), with.memory()));
+    OCTET_TRY(budget.AllowBehind(replaced.memory(), text.MemoryOfSlice(kept, at) + with.memory()));
     replaced.AppendSlice(text, kept, at);
     replaced.Append(with);
     kept = at + old.size();
     at = FindPart(text.text(), old, kept);
   }
+  OCTET_TRY(budget.AllowBehind(replaced.memory(), text.MemoryOfSlice(kept, text.size())));
   replaced.AppendSlice(text, kept, text.size());
   return replaced;
 }
@@ -165,12 +184,19 @@ Result<MarkedString> Padding(Budget& budget, Integer count, std::string_view cha
 Result<MarkedString> CenterText(Budget& budget, const MarkedString& text, size_t characters, Integer width,
                                 std::string_view fill, bool trusted) {
   const Integer margin = width - static_cast<Integer>(characters);
-  if (margin <= 0) return text;
+  if (margin <= 0) {
+    OCTET_TRY(budget.Allow(text.MemoryOf(1)));
+    return text;
+  }
   // The odd space goes left where the width is odd, as in CPython.
   const Integer left = margin / 2 + (margin & width & 1);
-  MarkedString centered = OCTET_TRY(Padding(budget, left, fill, trusted));
+  const MarkedString padding = OCTET_TRY(Padding(budget, std::max(left, margin - left), fill, trusted));
+  OCTET_TRY(budget.AllowBehind(padding.memory(), padding.memory() + text.MemoryOf(1)));
+  MarkedString centered;
+  centered.Reserve(static_cast<size_t>(margin) * fill.size() + text.size(), text.runs() + 2);
+  centered.AppendSlice(padding, 0, static_cast<size_t>(left) * fill.size());
   centered.Append(text);
-  centered.Append(OCTET_TRY(Padding(budget, margin - left, fill, trusted)));
+  centered.AppendSlice(padding, 0, static_cast<size_t>(margin - left) * fill.size());
   return centered;
 }
 

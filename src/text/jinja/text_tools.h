@@ -20,9 +20,18 @@ MarkedString LowerText(const MarkedString& text);
 MarkedString CapitalizeText(const MarkedString& text);
 MarkedString FoldText(const MarkedString& text);
 
+// Steps and memory of mapping each character of the text to what has up to three times its bytes, as those do.
+Status AllowMapped(Budget& budget, const StringObject& text);
+
+// Bytes of a text.
+struct Part {
+  size_t begin, end;
+};
 enum class Side : uint8_t { kBoth, kLeft, kRight };
 // Without characters at the sides that are in `set`, or that are white space where there is no set.
-MarkedString StripText(const MarkedString& text, const std::optional<std::string_view>& set, Side side);
+Result<Part> StrippedPart(Budget& budget, std::string_view text, const std::optional<std::string_view>& set, Side side);
+Result<MarkedString> StripText(Budget& budget, const MarkedString& text, const std::optional<std::string_view>& set,
+                               Side side);
 
 // Byte offset of `part` from `begin` on, or npos. Takes time in proportion to the text.
 size_t FindPart(std::string_view text, std::string_view part, size_t begin);
@@ -31,10 +40,6 @@ size_t FindLastPart(std::string_view text, std::string_view part);
 Result<MarkedString> ReplaceText(Budget& budget, const MarkedString& text, std::string_view old,
                                  const MarkedString& with, Integer count);
 
-// Bytes of a text.
-struct Part {
-  size_t begin, end;
-};
 // The line that begins at `at`, which moves behind it; nothing at the end. All lines at once would take many times the
 // memory of the text.
 std::optional<Part> NextLine(const MarkedString& text, bool keep_ends, size_t& at);
