@@ -55,6 +55,12 @@ TEST(ChatTemplate, WorkOnLongTextsTakesStepsByItsCost) {
     EXPECT_THAT(MessageOf(many + work + " %}{% endfor %}{% endfor %}", Json::object(), limits), HasSubstr("limit"))
         << work;
   }
+  // Ten walks over a million characters, or one that writes each of them as an escape.
+  const std::string ten = "{% set s = '1' * 1000000 %}{% for i in range(10) %}{% set x = ";
+  for (const std::string work : {"s|int", "s|float", "s|filesizeformat", "s[::-1]|length", "s|reverse|length",
+                                 "(' ' * 100000)|trim", "['\\x00' * 100000]|string|length"}) {
+    EXPECT_THAT(MessageOf(ten + work + " %}{% endfor %}", Json::object(), limits), HasSubstr("step limit")) << work;
+  }
   // Looking backwards for a long part is linear, too.
   EXPECT_EQ(
       MessageOf("{{ ('a' * 400000).rfind('a' * 200000) }} {{ ('a' * 400000).rsplit('a' * 199999 ~ 'b')|length }}"),

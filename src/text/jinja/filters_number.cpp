@@ -24,7 +24,7 @@ Result<std::optional<double>> FloatOf(Budget& budget, const Value& value) {
   if (value.IsNumber()) return std::optional<double>(value.AsFloat());
   if (!value.Is(Kind::kString)) return std::optional<double>();
   const std::string_view text = value.string().text();
-  OCTET_TRY(budget.SpendBytes(text.size()));
+  OCTET_TRY(budget.SpendCharacters(text.size()));
   const Part part = OCTET_TRY(StrippedPart(budget, text, std::nullopt, Side::kBoth));
   OCTET_TRY(budget.Fit(part.end - part.begin));
   return ParseFloat(text.substr(part.begin, part.end - part.begin));
@@ -50,7 +50,7 @@ Result<Value> Int(Evaluator& evaluator, const Value& subject, Bound& arguments) 
   if (subject.IsWhole()) return Value::FromInteger(subject.integer(), subject.trusted());
   if (subject.Is(Kind::kString)) {
     const std::string_view text = subject.string().text();
-    OCTET_TRY(evaluator.budget().SpendBytes(text.size()));
+    OCTET_TRY(evaluator.budget().SpendCharacters(text.size()));
     const Part part = OCTET_TRY(StrippedPart(evaluator.budget(), text, std::nullopt, Side::kBoth));
     if (base >= 2 && base <= 36) {
       if (const auto value = ParseInteger(text.substr(part.begin, part.end - part.begin), static_cast<int>(base)))

@@ -88,7 +88,7 @@ Result<Value> SliceText(Budget& budget, const StringObject& string, const Select
   // No more than all of it, where each character is picked once.
   const size_t bytes = string.ascii() ? selection.count : std::min(marked.size(), 4 * selection.count);
   const size_t runs = std::min(marked.runs(), selection.count);
-  OCTET_TRY(budget.SpendBytes(marked.size()));
+  OCTET_TRY(budget.SpendCharacters(string.ascii() ? bytes : marked.size()));
   OCTET_TRY(budget.Allow(MarkedString::MemoryFor(bytes, runs)));
   MarkedString text;
   text.Reserve(bytes, runs);
