@@ -17,8 +17,18 @@ std::tm LocalTime() {
   return now;
 }
 
-std::vector<TextPiece> PiecesOf(const jinja::MarkedString& text) {
+// What a piece takes beside its text: the object, and what the allocator adds.
+constexpr size_t kPieceBytes = sizeof(TextPiece) + 32;
+
+// The values are gone by now, so the limit of memory is that of the text and its pieces.
+Result<std::vector<TextPiece>> PiecesOf(const jinja::MarkedString& text, size_t memory_bytes, std::string_view where) {
+  const size_t bytes = text.memory() + text.size() + text.runs() * kPieceBytes;
+  if (bytes > memory_bytes) {
+    return Fail(ErrorCode::kInvalidArgument, where, ": ", text.runs(), " pieces, from the template and from data by ",
+                "turns, take ", bytes, " bytes, the limit is ", memory_bytes);
+  }
   std::vector<TextPiece> pieces;
+  pieces.reserve(text.runs());
   text.ForEachRun([&](std::string_view run, bool trusted) { pieces.push_back({std::string(run), trusted}); });
   return pieces;
 }
@@ -153,7 +163,7 @@ Result<std::vector<TextPiece>> ChatTemplate::Render(const Json& inputs, const Re
     if (error.code == ErrorCode::kExhausted) error.code = ErrorCode::kInvalidArgument;
     return tl::unexpected<Error>(std::move(error));
   }
-  return PiecesOf(*rendered);
+  return PiecesOf(*rendered, limits.memory_bytes, state_->where);
 }
 
 }  // namespace octet

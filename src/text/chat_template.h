@@ -27,7 +27,7 @@ struct RenderLimits {
   uint64_t steps = 20'000'000;
   size_t depth = 400;  // expressions and macro calls inside each other
   size_t output_bytes = size_t{64} << 20;
-  size_t memory_bytes = size_t{512} << 20;  // values alive at once
+  size_t memory_bytes = size_t{512} << 20;  // values and output alive at once, with their marks
   std::optional<std::tm> now;               // what strftime_now prints; the local time where it is not set
 };
 

@@ -95,6 +95,19 @@ TEST(ChatTemplate, ValuesAboveTheMemoryLimitAreRefused) {
       HasSubstr("limit"));
 }
 
+// Text of the template and of data by turns: a mark for each byte, and then a piece.
+TEST(ChatTemplate, MarksOfTheOutputAndItsPiecesCountAsMemory) {
+  RenderLimits small;
+  small.memory_bytes = 1'000'000;
+  const std::string turns = "{% set s = ('a' ~ messages[0].content) * 1000 %}{% for i in range(";
+  const std::string print = ") %}{{ s }}{% endfor %}";
+  EXPECT_THAT(MessageOf(turns + "40" + print, User("b"), small), HasSubstr("above the limit of 1000000"));
+  EXPECT_THAT(MessageOf("{% set x %}" + turns + "40" + print + "{% endset %}", User("b"), small),
+              HasSubstr("above the limit of 1000000"));
+  EXPECT_THAT(MessageOf(turns + "7" + print, User("b"), small), HasSubstr("t.jinja: 14000 pieces"));
+  EXPECT_EQ(MessageOf(turns + "2" + print, User("b"), small).size(), 4002);
+}
+
 TEST(ChatTemplate, SlicesWithAStepKeepTheMarks) {
   const Json user = User("b\xC3\xA9");
   EXPECT_EQ(Marks("{{ ('ab' ~ messages[0].content ~ 'c')[::-1] }}", user),

@@ -62,14 +62,19 @@ Status Evaluator::Output(const MarkedString& text) {
     return Fail(ErrorCode::kExhausted, "the template prints more than the output limit of ",
                 budget_.limits().output_bytes, " bytes");
   }
-  OCTET_TRY(budget_.SpendBytes(text.size()));
+  // Text and marks count while they are written, and are there twice as they move to a larger place.
+  const size_t before = out_->memory(), bytes = text.MemoryOf(1);
+  OCTET_TRY(budget_.Fit(before + bytes));
+  OCTET_TRY(budget_.SpendBytes(bytes));
   out_->Append(text);
+  budget_.Grow(out_->memory() - before);
   return {};
 }
 
 Status Evaluator::Print(const Value& value) {
   if (value.Is(Kind::kString)) return Output(value.string().marked);
-  return Output(OCTET_TRY(TextOf(budget_, value)));
+  const Value text = MakeString(budget_, OCTET_TRY(TextOf(budget_, value)));  // counted while both are there
+  return Output(text.string().marked);
 }
 
 Result<Evaluator::Flow> Evaluator::ExecuteBlock(const Block& block) {
@@ -166,6 +171,7 @@ Result<Value> Evaluator::Capture(const Block& body, const std::shared_ptr<Frame>
   frame_ = outer;
   out_ = outer_out;
   open_output_ -= std::min(open_output_, text.size());
+  budget_.Shrink(text.memory());
   if (!result) return tl::unexpected<Error>(result.error());
   if (flow != nullptr) *flow = *result;
   return MakeString(budget_, std::move(text));
@@ -277,6 +283,7 @@ Result<Value> Evaluator::RunLoopAgain(const Statement& loop, const std::shared_p
   frame_ = outer;
   out_ = outer_out;
   open_output_ -= std::min(open_output_, text.size());
+  budget_.Shrink(text.memory());
   if (!flow) return tl::unexpected<Error>(flow.error());
   return MakeString(budget_, std::move(text));
 }
