@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "text/jinja/text_form.h"
+
 namespace octet {
 namespace {
 
@@ -148,6 +150,19 @@ TEST(ChatTemplate, ObjectsThatHoldEachOtherAreFreed) {
   EXPECT_EQ(MessageOf("{% set ns = namespace() %}{% for i in range(3000) %}{% set p = ns.m %}{% macro m() %}{{ p }}{% "
                       "endmacro %}{% set ns.m = m %}{% endfor %}x"),
             "`x`");
+}
+
+// What the stack holds below, as the frames of others leave it.
+[[gnu::noinline]] void FillStackWithNumbers() {
+  volatile char numbers[8192];
+  for (size_t i = 0; i < sizeof numbers; ++i) numbers[i] = i % 8 == 0 ? ' ' : '9';
+}
+
+TEST(ChatTemplate, AFloatPrintsTheSameWhateverTheStackHeld) {
+  FillStackWithNumbers();
+  EXPECT_EQ(jinja::FloatText(123.0), "123.0");
+  FillStackWithNumbers();
+  EXPECT_EQ(jinja::FloatText(1234.0), "1234.0");
 }
 
 TEST(ChatTemplate, IntegersThatLeave128BitsAreAnError) {

@@ -124,7 +124,7 @@ std::string_view EntityOf(char byte) {
 std::string FloatText(double value) {
   if (std::isnan(value)) return "nan";
   if (std::isinf(value)) return value < 0 ? "-inf" : "inf";
-  std::array<char, 64> buffer;
+  std::array<char, 64> buffer{};  // with a zero behind the exponent, which atoi reads up to
   auto [end, error] = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, std::chars_format::scientific);
   const std::string_view text(buffer.data(), static_cast<size_t>(end - buffer.data()));
   const int exponent = std::atoi(text.data() + text.find('e') + 1);
