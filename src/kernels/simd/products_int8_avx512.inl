@@ -260,7 +260,7 @@ template <size_t block_rows, size_t rows, size_t... step>
 
 template <size_t block_rows, size_t group, ActivationFormat read, size_t rows>
 [[gnu::always_inline]] inline void DotDecodedGroups(Tile<rows, 2>& totals, const std::byte* activations,
-                                                   const std::byte* codes, const float* scales, size_t depth) {
+                                                    const std::byte* codes, const float* scales, size_t depth) {
   constexpr size_t kStep = group < 32 ? group : 32;
   const auto each_row = std::make_index_sequence<rows>();
   for (size_t k = 0; k < depth; k += group, scales += kPanelColumns) {
@@ -285,7 +285,7 @@ template <size_t block_rows, size_t group, ActivationFormat read, size_t rows>
 // group, which takes longer than reading the codes twice.
 template <size_t rows, size_t group, ActivationFormat read>
 [[gnu::noinline]] void AddDecodedIntegers(const std::byte* activations, const std::byte* codes, const float* scales,
-                                       size_t depth, float* sums) {
+                                          size_t depth, float* sums) {
   InParts<rows, 4>([&](auto count, size_t first) __attribute__((always_inline)) {
     const auto each_sum = std::make_index_sequence<count() * 2>();
     Tile<count(), 2> totals;
