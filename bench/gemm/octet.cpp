@@ -42,6 +42,7 @@ constexpr Formats kFormats[] = {
     {WeightFormat::kInt8, ActivationFormat::kInt8, "int8 x int8"},
     {WeightFormat::kInt8, ActivationFormat::kBf16, "int8"},
     {WeightFormat::kInt4Group32, ActivationFormat::kInt8, "int4/32 x int8"},
+    {WeightFormat::kInt4Group32, ActivationFormat::kBf16, "int4/32"},
     {WeightFormat::kInt4Group64, ActivationFormat::kInt8, "int4/64 x int8"},
     {WeightFormat::kInt4Group128, ActivationFormat::kInt8, "int4/128 x int8"},
     {WeightFormat::kInt4Zeros32, ActivationFormat::kInt8, "int4z/32 x int8"},

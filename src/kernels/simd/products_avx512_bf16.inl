@@ -92,7 +92,15 @@ inline void DecodePairs(const std::byte* weights, size_t depth, std::byte* to) {
   }
 }
 
-// A block of E4M3 in blocks that DecodePairs has written: chains from zero, which join the sums [rows][32].
+// What DecodeIntegers has written, as packed BF16: codes less their zero points have at most eight bits.
+inline void PackDecoded(const float* decoded, size_t depth, std::byte* to) {
+  for (size_t k = 0; k < depth; k += 2, decoded += 2 * kPanelColumns, to += kRecordBytes) {
+    for (size_t c = 0; c < kPanelColumns; c += kLanes)
+      StoreWords(JoinPair(Load(decoded + c), Load(decoded + kPanelColumns + c)), to + 4 * c);
+  }
+}
+
+// A block of E4M3 in blocks or a group of INT4, as packed BF16: chains from zero, which join the sums [rows][32].
 template <size_t rows>
 [[gnu::noinline]] void DotProductsOfBlock(const std::byte* activations, const std::byte* pairs, size_t depth,
                                           const BlockFactors& factors, float* sums) {

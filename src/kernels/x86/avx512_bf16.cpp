@@ -24,6 +24,7 @@ constexpr size_t kAttendRows = kRowBlock;
 #include "kernels/generic/denormals.inl"
 #include "kernels/simd/tile_avx512.inl"
 #include "kernels/simd/nvfp4_avx512.inl"
+#include "kernels/generic/decode_integers.inl"
 #include "kernels/simd/products_avx512_bf16.inl"
 // clang-format on
 
@@ -111,12 +112,43 @@ void GemmBlocks(const GemmArgs& args) {
       });
 }
 
+// Integer weights with BF16 activations.
+template <WeightFormat format>
+void GemmIntegers(const GemmArgs& args) {
+  if (args.rows <= kRowBlock) return kAvx512.gemm[static_cast<size_t>(format)](args);
+  constexpr size_t kPart = 128;
+  alignas(64) float decoded[kPart * kPanelColumns], scales[kPart / 32 * kPanelColumns];
+  alignas(64) std::byte pairs[2 * kPart * kPanelColumns];
+  GemmDecoded<format, kPart>(
+      args,
+      [&](const std::byte* from, size_t depth) {
+        DecodeIntegers<format>(from, depth, decoded, scales);
+        PackDecoded(decoded, depth, pairs);
+      },
+      [&](size_t first_row, size_t rows, size_t k, size_t depth, float* sums) {
+        const std::byte* activations = ActivationsOfBlock(args, first_row, rows, k);
+        if constexpr (format == WeightFormat::kInt8) {
+          MultiplyPacked<WeightFormat::kBf16>(rows, 1, activations, pairs, 0, depth, sums);
+        } else {
+          constexpr size_t kGroup = Int4Group(format);
+          WithRows(rows, [&](auto count) {
+            for (size_t at = 0; at < depth; at += kGroup)
+              DotProductsOfBlock<count()>(activations + 2 * at * count(), pairs + 2 * at * kPanelColumns, kGroup,
+                                          {.scales = scales + at / kGroup * kPanelColumns}, sums);
+          });
+        }
+      });
+}
+
 }  // namespace
 
 constinit const KernelTable kAvx512Bf16 = {
     .name = "avx512_bf16",
     .gemm = {nullptr, GemmInPlace<WeightFormat::kBf16>, GemmCodes<WeightFormat::kE4M3>, GemmBlocks,
-             GemmCodes<WeightFormat::kNvfp4>},
+             GemmCodes<WeightFormat::kNvfp4>, GemmIntegers<WeightFormat::kInt8>,
+             GemmIntegers<WeightFormat::kInt4Group32>, GemmIntegers<WeightFormat::kInt4Group64>,
+             GemmIntegers<WeightFormat::kInt4Group128>, GemmIntegers<WeightFormat::kInt4Zeros32>,
+             GemmIntegers<WeightFormat::kInt4Zeros64>, GemmIntegers<WeightFormat::kInt4Zeros128>},
     .attend = {nullptr, Attend<CacheFormat::kBf16>, Attend<CacheFormat::kE4M3>, Attend<CacheFormat::kInt8>},
     .attend_piece = {nullptr, AttendPiece<CacheFormat::kBf16>, AttendPiece<CacheFormat::kE4M3>,
                      AttendPiece<CacheFormat::kInt8>},
