@@ -36,9 +36,9 @@ class LlamaCpp:
     def measure(self, test, threads, batch):
         if batch > 1:
             context = batch * (WRITTEN + 16)
-            return json.loads(output_of([self.directory / "llama-batched-bench", "-m", self.gguf, "-t", str(threads), "-c", str(context),
-                                         "-b", "2048", "-npp", "16", "-ntg", str(WRITTEN), "-npl", str(batch), "--output-format",
-                                         "jsonl"]).splitlines()[-1])["speed_tg"]
+            printed = output_of([self.directory / "llama-batched-bench", "-m", self.gguf, "-t", str(threads), "-c", str(context),
+                                 "-b", "2048", "-npp", "16", "-ntg", str(WRITTEN), "-npl", str(batch), "--output-format", "jsonl"])
+            return json.loads([line for line in printed.splitlines() if line.startswith("{")][-1])["speed_tg"]
         prompt, written = (PROMPT, 0) if test == "pp512" else (0, WRITTEN)
         return json.loads(output_of([self.directory / "llama-bench", "-m", self.gguf, "-t", str(threads), "-p", str(prompt), "-n",
                                      str(written), "-r", "1", "-o", "json"]))[0]["avg_ts"]
