@@ -25,6 +25,23 @@ inline Float StoreOperand(Float x, size_t at, std::byte* row) {
   }
 }
 
+// The same of probabilities.
+template <CacheFormat format>
+inline Float StoreProbability(Float x, size_t at, std::byte* row) {
+  if constexpr (format == CacheFormat::kF32) {
+    return StoreOperand<format>(x, at, row);
+  } else {
+    const Int code = RoundProbability(x);
+    const Float rounded = AsFloat(And(code, SetInt(static_cast<int>(0xFFFF0000))));
+    if constexpr (kMultipliesPairs) {
+      StoreLow16(ShiftRight<16>(code), row + 2 * at);
+    } else {
+      Store(rounded, reinterpret_cast<float*>(row) + at);
+    }
+    return rounded;
+  }
+}
+
 // e^x of one number.
 inline float ExpOf(float x) {
   float lanes[kLanes];
@@ -160,7 +177,10 @@ class AttendRows {
       MultiplyScratch<format>(rows_, queries_, args_.pages[page] + args_.key_offset,
                               PaddedDepth(kPacking, args_.key_dim), scores);
     }
-    for (size_t r = 0; r < rows_; ++r) AddRow(r, first_page, end_page);
+    for (size_t r = 0; r < rows_; ++r) {
+      const bool sees_all = first_[r] <= first_page * kPagePositions && last_[r] + 1 >= end_page * kPagePositions;
+      sees_all ? AddRow<true>(r, first_page, end_page) : AddRow<false>(r, first_page, end_page);
+    }
     for (size_t panel = 0; panel < panels_; ++panel) {
       const size_t offset = args_.value_offset + panel * PanelBytes(kPacking, kPagePositions);
       for (size_t page = first_page; page < end_page; ++page) {
@@ -171,17 +191,21 @@ class AttendRows {
   }
 
   // The softmax step of one row: its scores become probabilities, its sums shrink to the new greatest score.
+  template <bool sees_all>
   void AddRow(size_t r, size_t first_page, size_t end_page) {
     const size_t key_scales = args_.key_offset + KeyScalesOffset(format, args_.key_dim);
     const size_t value_scales = args_.value_offset + ValueScalesOffset(format, args_.value_dim);
+    const auto shown = [](Mask visible, Float x, Float otherwise) {
+      return sees_all ? x : Select(visible, x, otherwise);
+    };
     Float greatest = Set(sums_.greatest[r]);
-    ForEachVector(r, first_page, end_page, [&](float* scores, Mask visible, size_t page, size_t slot) {
+    ForEachVector<sees_all>(r, first_page, end_page, [&](float* scores, Mask visible, size_t page, size_t slot) {
       Float x = Load(scores);
       if constexpr (HasCacheScales(format)) x = Mul(x, LoadScales(page, key_scales, slot));
       x = Mul(x, Set(args_.scale));
       if (args_.softcap > 0) x = Mul(Set(args_.softcap), Tanh(Div(x, Set(args_.softcap))));
       Store(x, scores);
-      greatest = Max(Select(visible, x, Set(kLowest)), greatest);
+      greatest = Max(shown(visible, x, Set(kLowest)), greatest);
     });
     const float new_greatest = MaxLanes(greatest);
     const float before = ExpOf(sums_.greatest[r] - new_greatest);
@@ -189,14 +213,14 @@ class AttendRows {
 
     Float total = Zero();
     std::byte* row = probabilities_ + r * kScratchRowBytes;
-    ForEachVector(r, first_page, end_page, [&](float* scores, Mask visible, size_t page, size_t slot) {
-      const Float x = Select(visible, Exp(Sub(Load(scores), Set(new_greatest))), Zero());
+    ForEachVector<sees_all>(r, first_page, end_page, [&](float* scores, Mask visible, size_t page, size_t slot) {
+      const Float x = shown(visible, Exp(Sub(Load(scores), Set(new_greatest))), Zero());
       const size_t at = page % kBlockPages * kPagePositions + slot;
       if constexpr (HasCacheScales(format)) {
-        StoreOperand<format>(Select(visible, Mul(x, LoadScales(page, value_scales, slot)), Zero()), at, row);
+        StoreOperand<format>(shown(visible, Mul(x, LoadScales(page, value_scales, slot)), Zero()), at, row);
         total = Add(total, x);
       } else {
-        total = Add(total, StoreOperand<format>(x, at, row));
+        total = Add(total, StoreProbability<format>(x, at, row));
       }
     });
     sums_.total[r] = sums_.total[r] * before + SumLanes(total);
@@ -207,15 +231,19 @@ class AttendRows {
     return Load(reinterpret_cast<const float*>(args_.pages[page] + offset) + slot);
   }
 
-  // visit(scores, visible, page, slot in it) for each vector of positions of the pages.
-  template <class Visit>
+  // visit(scores, visible, page, slot in it) for each vector of positions of the pages. What is visible isn't looked at
+  // where all are.
+  template <bool sees_all, class Visit>
   void ForEachVector(size_t r, size_t first_page, size_t end_page, Visit&& visit) {
-    const Int before_first = SetInt(static_cast<int>(first_[r]) - 1),
-              after_last = SetInt(static_cast<int>(last_[r]) + 1);
+    [[maybe_unused]] const Int before_first = SetInt(static_cast<int>(first_[r]) - 1),
+                               after_last = SetInt(static_cast<int>(last_[r]) + 1);
     for (size_t page = first_page; page < end_page; ++page) {
       for (size_t i = 0; i < kPagePositions; i += kLanes) {
-        const Int position = AddInt(SetInt(static_cast<int>(page * kPagePositions + i)), Iota());
-        const Mask visible = Both(LessInt(before_first, position), LessInt(position, after_last));
+        Mask visible = {};
+        if constexpr (!sees_all) {
+          const Int position = AddInt(SetInt(static_cast<int>(page * kPagePositions + i)), Iota());
+          visible = Both(LessInt(before_first, position), LessInt(position, after_last));
+        }
         visit(scores_ + page % kBlockPages * kTileFloats + r * kPanelColumns + i, visible, page, i);
       }
     }
