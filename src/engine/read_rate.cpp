@@ -19,18 +19,22 @@ constexpr size_t kBytesRead = size_t{1} << 28;  // at least, so that a little me
 constexpr int kLeastTimes = 3;
 constexpr size_t kAhead = 65536;  // bytes, as the kernels ask for weights; a prefetch beyond the end does nothing
 
-// Eight sums side by side, so that no addition waits for the one before.
+// Written as vectors: out of eight sums in an array g++ 12 makes a loop through the stack, at a fifth of memory's rate.
+typedef uint64_t Pair __attribute__((vector_size(16), may_alias));
+
+// Four sums side by side, so that no addition waits for the one before.
 uint64_t SumOf(const std::byte* from, const std::byte* end) {
-  uint64_t sums[8] = {};
+  Pair first = {}, second = {}, third = {}, fourth = {};
   for (; from != end; from += kLine) {
     __builtin_prefetch(from + kAhead, 0, 2);
-    uint64_t words[8];
-    std::memcpy(words, from, kLine);
-    for (size_t i = 0; i < 8; ++i) sums[i] += words[i];
+    const auto* line = reinterpret_cast<const Pair*>(from);
+    first += line[0];
+    second += line[1];
+    third += line[2];
+    fourth += line[3];
   }
-  uint64_t total = 0;
-  for (const uint64_t sum : sums) total += sum;
-  return total;
+  const Pair total = first + second + third + fourth;
+  return total[0] + total[1];
 }
 
 }  // namespace
