@@ -40,6 +40,12 @@ inline const std::byte* PanelOf(const GemmArgs& args, WeightFormat format, size_
   return static_cast<const std::byte*>(args.weights) + panel * PanelBytes(format, args.depth);
 }
 
+// BF16 activations of a block of rows from a position of the depth on.
+inline const std::byte* BlockAt(const GemmArgs& args, size_t first_row, size_t rows, size_t k) {
+  return static_cast<const std::byte*>(args.activations) +
+         ActivationBytes(ActivationFormat::kBf16, first_row, args.depth) + 2 * k * rows;
+}
+
 // Two panels at a time keep the adders of one or two rows busy; more rows fill them with one.
 inline size_t PanelsAtATime(const GemmArgs& args, size_t panel) {
   return args.rows <= kPairedRows && panel + 1 < args.end_panel ? 2 : 1;

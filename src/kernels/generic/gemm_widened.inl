@@ -19,11 +19,6 @@ struct WidenedRows {
   }
 };
 
-inline const std::byte* BlockAt(const GemmArgs& args, size_t first_row, size_t rows, size_t k) {
-  return static_cast<const std::byte*>(args.activations) +
-         ActivationBytes(ActivationFormat::kBf16, first_row, args.depth) + 2 * k * rows;
-}
-
 // Sums between two parts of the depth wait in the output.
 inline void SwapSums(const GemmArgs& args, size_t panel, float* sums, bool store) {
   const size_t column = panel * kPanelColumns;

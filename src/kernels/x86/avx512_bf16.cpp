@@ -57,11 +57,6 @@ inline void MultiplyScratch(size_t rows, const std::byte* activations, const std
 #include "kernels/generic/attention.inl"
 // clang-format on
 
-inline const std::byte* ActivationsOfBlock(const GemmArgs& args, size_t first_row, size_t rows, size_t k) {
-  return static_cast<const std::byte*>(args.activations) +
-         ActivationBytes(ActivationFormat::kBf16, first_row, args.depth) + 2 * k * rows;
-}
-
 // Codes, in place for few rows; decoded once for more, when each block of rows would do it again.
 constexpr size_t kDecodedDepth = 256;  // 16 KB of pairs
 
@@ -72,8 +67,7 @@ void GemmCodes(const GemmArgs& args) {
   GemmDecoded<format, kDecodedDepth>(
       args, [&](const std::byte* from, size_t depth) { DecodePairs<format>(from, depth, pairs); },
       [&](size_t first_row, size_t rows, size_t k, size_t depth, float* sums) {
-        MultiplyPacked<WeightFormat::kBf16>(rows, 1, ActivationsOfBlock(args, first_row, rows, k), pairs, 0, depth,
-                                            sums);
+        MultiplyPacked<WeightFormat::kBf16>(rows, 1, BlockAt(args, first_row, rows, k), pairs, 0, depth, sums);
       });
 }
 
@@ -87,8 +81,8 @@ void GemmFewBlocks(const GemmArgs& args) {
     Clear(sums, panels * args.rows * kPanelColumns);
     MultiplyBlocks(args, {0, args.rows, panels, 0, args.depth}, PanelOf(args, WeightFormat::kE4M3Block, panel), sums,
                    [&](size_t k, const std::byte* codes, size_t depth, float* chains) {
-                     MultiplyPacked<WeightFormat::kE4M3>(args.rows, panels, ActivationsOfBlock(args, 0, args.rows, k),
-                                                         codes, panel_bytes, depth, chains);
+                     MultiplyPacked<WeightFormat::kE4M3>(args.rows, panels, BlockAt(args, 0, args.rows, k), codes,
+                                                         panel_bytes, depth, chains);
                    });
     for (size_t p = 0; p < panels; ++p)
       FinishBlock(args, panel + p, 0, args.rows, sums + p * args.rows * kPanelColumns);
@@ -106,7 +100,7 @@ void GemmBlocks(const GemmArgs& args) {
         scales = BlockScales(from, depth);
       },
       [&](size_t first_row, size_t rows, size_t k, size_t depth, float* sums) {
-        const std::byte* activations = ActivationsOfBlock(args, first_row, rows, k);
+        const std::byte* activations = BlockAt(args, first_row, rows, k);
         const BlockFactors factors = FactorsOf(args, {first_row, rows, k}, scales);
         WithRows(rows, [&](auto count) { DotProductsOfBlock<count()>(activations, pairs, depth, factors, sums); });
       });
@@ -126,7 +120,7 @@ void GemmIntegers(const GemmArgs& args) {
         PackDecoded(decoded, depth, pairs);
       },
       [&](size_t first_row, size_t rows, size_t k, size_t depth, float* sums) {
-        const std::byte* activations = ActivationsOfBlock(args, first_row, rows, k);
+        const std::byte* activations = BlockAt(args, first_row, rows, k);
         if constexpr (format == WeightFormat::kInt8) {
           MultiplyPacked<WeightFormat::kBf16>(rows, 1, activations, pairs, 0, depth, sums);
         } else {
