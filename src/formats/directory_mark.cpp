@@ -6,6 +6,7 @@
 #include "base/cat.h"
 #include "base/mapped_file.h"
 #include "base/partial_path.h"
+#include "base/system_error.h"
 
 namespace octet {
 namespace {
@@ -25,7 +26,7 @@ Result<std::vector<std::string>> NamesIn(const fs::path& directory) {
     std::string entry = entries->path().filename().native();
     if (entry != kDirectoryMark && !IsPartialName(entry, kDirectoryMark)) names.push_back(std::move(entry));
   }
-  if (error) return Fail(ErrorCode::kInvalidArgument, directory, ": can't be read: ", error.message());
+  if (error) return SystemError(directory, "can't be read", error);
   std::sort(names.begin(), names.end(), [](const std::string& a, const std::string& b) {
     return std::pair(a == kConfiguration, std::string_view(a)) < std::pair(b == kConfiguration, std::string_view(b));
   });

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "base/atomic_file.h"
-#include "base/cat.h"
 #include "base/mapped_file.h"
+#include "base/system_error.h"
 #include "formats/directory_mark.h"
 
 namespace octet {
@@ -30,13 +30,13 @@ Status Move(const fs::path& from, const fs::path& to) {
   std::error_code error = std::make_error_code(std::errc::file_exists);
   if (!IsThere(to)) fs::rename(from, to, error);
   if (!error) return {};
-  return Fail(ErrorCode::kInvalidArgument, from, ": can't be moved: ", error.message());
+  return SystemError(from, "can't be moved", error);
 }
 
 Status MoveMark(const fs::path& from, const fs::path& target) {
   std::error_code error;
   fs::rename(from, target / kDirectoryMark, error);
-  if (error) return Fail(ErrorCode::kInvalidArgument, target, ": can't be replaced: ", error.message());
+  if (error) return SystemError(target, "can't be replaced", error);
   return {};
 }
 
@@ -48,9 +48,7 @@ Status WriteLists(const fs::path& target, const fs::path& stage, const std::vect
   OCTET_TRY(WriteFileAtomically(stage / kDirectoryMark, MarkOf(made)));
   OCTET_TRY(WriteFileAtomically(stage / kMarkOfBoth, MarkOf(both)));
   std::error_code error;
-  if (!fs::create_directory(stage / kAside, error)) {
-    return Fail(ErrorCode::kInvalidArgument, target, ": can't be replaced: ", error.message());
-  }
+  if (!fs::create_directory(stage / kAside, error)) return SystemError(target, "can't be replaced", error);
   if (!IsThere(target / kDirectoryMark)) return {};
   const std::string mark = OCTET_TRY(ReadTextFile(target / kDirectoryMark));
   return WriteFileAtomically(stage / kAside / kDirectoryMark, mark);
@@ -60,8 +58,7 @@ Status WriteLists(const fs::path& target, const fs::path& stage, const std::vect
 
 DirectoryLock::DirectoryLock(const fs::path& directory)
     : descriptor_(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
-  if (descriptor_ >= 0) [[maybe_unused]]
-    const int locked = ::flock(descriptor_, LOCK_EX);
+  if (descriptor_ >= 0) static_cast<void>(::flock(descriptor_, LOCK_EX));
 }
 
 DirectoryLock::~DirectoryLock() {

@@ -9,6 +9,7 @@
 
 #include "base/atomic_file.h"
 #include "base/partial_path.h"
+#include "base/system_error.h"
 #include "formats/directory_mark.h"
 #include "formats/replace_content.h"
 
@@ -16,11 +17,6 @@ namespace octet {
 namespace {
 
 namespace fs = std::filesystem;
-
-tl::unexpected<Error> SystemError(const fs::path& path, std::string_view what, const std::error_code& error) {
-  const bool full = error == std::errc::no_space_on_device || error.value() == EDQUOT;
-  return Fail(full ? ErrorCode::kExhausted : ErrorCode::kInvalidArgument, path, ": ", what, ": ", error.message());
-}
 
 // The directory itself. A link is followed, since a rename would put a directory in its place and leave what it leads
 // to as it was; so are links further up, which `..` behind them steps out of.
