@@ -29,6 +29,16 @@ inline void FinishBlock(const GemmArgs& args, size_t panel, size_t first_row, si
   }
 }
 
+// Asks for the lines that FinishBlock will write. Rows lie pages apart, so that nothing else foresees them, and the
+// stores would wait for memory one after the other.
+inline void PrefetchOutput(const GemmArgs& args, size_t panel, size_t first_row, size_t rows) {
+  const float* to = args.out + first_row * args.out_stride + panel * kPanelColumns;
+  for (size_t row = 0; row < rows; ++row, to += args.out_stride) {
+    __builtin_prefetch(to, 1);
+    __builtin_prefetch(to + kPanelColumns / 2, 1);
+  }
+}
+
 inline void Clear(float* to, size_t count) {
   for (size_t i = 0; i < count; i += kLanes) {
     Store(Zero(), to + i);
@@ -52,7 +62,7 @@ inline size_t PanelsAtATime(const GemmArgs& args, size_t panel) {
 }
 
 // Row blocks that share one decoding of the weights, whose sums wait in 16 KB.
-constexpr size_t kSharedBlocks = 16;
+constexpr size_t kSharedBlocks = 64;
 
 // The product of many rows with weights that are decoded, `part` of the depth at a time, which holds whole groups:
 // decode(weights, depth) once, then add(first_row, rows, k, depth, sums) for each block of rows.
@@ -71,6 +81,7 @@ inline void GemmDecoded(const GemmArgs& args, Decode&& decode, Add&& add) {
           const size_t rows = RowBlockBegin(args.rows, block + 1) - first_row;
           float* of_block = sums + (block - begin) * kRowBlock * kPanelColumns;
           if (k == 0) Clear(of_block, rows * kPanelColumns);
+          if (k + depth == args.depth) PrefetchOutput(args, panel, first_row, rows);
           add(first_row, rows, k, depth, of_block);
           if (k + depth == args.depth) FinishBlock(args, panel, first_row, rows, of_block);
         }
@@ -92,6 +103,7 @@ void GemmInPlace(const GemmArgs& args) {
       const std::byte* activations = static_cast<const std::byte*>(args.activations) +
                                      ActivationBytes(ActivationsOf(format), first_row, args.depth);
       Clear(sums, panels * rows * kPanelColumns);
+      PrefetchOutput(args, panel, first_row, rows);
       MultiplyPacked<format>(rows, panels, activations, weights, panel_bytes, args.depth, sums);
       for (size_t p = 0; p < panels; ++p)
         FinishBlock(args, panel + p, first_row, rows, sums + p * rows * kPanelColumns);

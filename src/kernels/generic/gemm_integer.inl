@@ -27,6 +27,7 @@ void GemmInteger(const GemmArgs& args) {
       const size_t first_row = RowBlockBegin(args.rows, block), rows = RowBlockBegin(args.rows, block + 1) - first_row;
       const std::byte* activations =
           static_cast<const std::byte*>(args.activations) + CodedActivationBytes(read, format, first_row, args.depth);
+      PrefetchOutput(args, panel, first_row, rows);
       MultiplyIntegers<format, most, read>(rows, panels, activations, PanelOf(args, format, panel), panel_bytes,
                                            args.depth, sums);
       for (size_t p = 0; p < panels; ++p)
