@@ -97,6 +97,9 @@ inline constexpr size_t kFp8ScaleBytes = kPanelColumns * sizeof(float);
 
 inline constexpr size_t kNvfp4Block = 16;   // depth positions that share an E4M3 scale
 inline constexpr size_t kNvfp4Record = 32;  // of two blocks, so that records lie on cache lines
+// In chains of products with BF16 activations E2M1 values stand times this, and scales divided by it, as E4M3's bits
+// give them at FP16's places. A power of two: only where a chain overflows or has denormals does it show.
+inline constexpr float kNvfp4Unit = 256;
 
 // Depth positions that share an FP16 scale within the stream; 0 for formats that have none there.
 static constexpr size_t Int4Group(WeightFormat format) {

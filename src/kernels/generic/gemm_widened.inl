@@ -103,38 +103,31 @@ inline void GemmManyBlocks(const GemmArgs& args) {
       });
 }
 
-// sums [rows][32] += chains [rows][32] * scales [32].
-inline void AddScaledChains(size_t rows, const float* chains, const float* scales, float* sums) {
-  for (size_t i = 0; i < rows * kPanelColumns; i += kLanes)
-    Store(Fma(Load(chains + i), Load(scales + i % kPanelColumns), Load(sums + i)), sums + i);
-}
-
-// The groups of INT4 weights, each a chain of its own.
-template <size_t group>
-inline void MultiplyGroups(size_t rows, const std::byte* activations, const float* weights, const float* scales,
-                           size_t depth, float* sums) {
-  alignas(64) float chains[kRowBlock * kPanelColumns];
-  for (size_t k = 0; k < depth; k += group, scales += kPanelColumns) {
-    Clear(chains, rows * kPanelColumns);
-    MultiplyDecoded(rows, activations + 2 * k * rows, weights + k * kPanelColumns, group, chains);
-    AddScaledChains(rows, chains, scales, sums);
-  }
-}
-
-// Integer weights with BF16 activations.
+// INT8, INT4 and NVFP4 weights with BF16 activations, decoded to floats without their scales.
 template <WeightFormat format>
-void GemmWidenedIntegers(const GemmArgs& args) {
+void GemmWidenedCodes(const GemmArgs& args) {
+  constexpr size_t kGroup = kDecodedDepth / IntegerGroups(format, kDecodedDepth);
   WidenedRows widened;
-  alignas(64) float weights[kDecodedDepth * kPanelColumns], scales[kDecodedDepth / 32 * kPanelColumns];
+  alignas(64) float weights[kDecodedDepth * kPanelColumns];
+  [[maybe_unused]] alignas(64) float scales[kDecodedDepth / kGroup * kPanelColumns];
   GemmDecoded<format, kDecodedDepth>(
-      args, [&](const std::byte* from, size_t depth) { DecodeIntegers<format>(from, depth, weights, scales); },
+      args,
+      [&](const std::byte* from, size_t depth) {
+        if constexpr (format == WeightFormat::kNvfp4) {
+          DecodeNvfp4Panel(from, depth, weights, scales);
+        } else {
+          DecodeIntegers<format>(from, depth, weights, scales);
+        }
+      },
       [&](size_t first_row, size_t rows, size_t k, size_t depth, float* sums) {
         const DenormalsAreZero mode;
         widened.Widen(BlockAt(args, first_row, rows, k), depth / 2 * rows);
         if constexpr (format == WeightFormat::kInt8) {
           MultiplyDecoded(rows, widened.data(), weights, depth, sums);
         } else {
-          MultiplyGroups<Int4Group(format)>(rows, widened.data(), weights, scales, depth, sums);
+          WithRows(rows, [&](auto count) {
+            AddDecodedGroups<count(), kGroup>(widened.data(), weights, scales, depth, sums);
+          });
         }
       });
 }

@@ -5,7 +5,7 @@ template <WeightFormat format, template <size_t> class Operand>
 inline void Multiply(size_t rows, size_t panels, const std::byte* activations, const std::byte* weights,
                      size_t panel_bytes, size_t depth, float* sums) {
   if (panels == 1) {
-    WithRows(rows, [&](auto count) {
+    WithRows<MostInPlace(format)>(rows, [&](auto count) {
       AddProducts<format, Operand, count(), 1>(activations, weights, panel_bytes, depth, sums);
     });
   } else if constexpr (kPairedRows == 0) {

@@ -16,8 +16,27 @@ struct Block {
   size_t first_row = 0, rows = 0;
   const std::byte* activations = nullptr;
   float chains[kRowBlock] = {};
-  float sums[kRowBlock] = {};  // of E4M3 in blocks, whose chains join them
+  float sums[kRowBlock] = {};  // of formats with blocks, whose chains join them
 };
+
+// Depth positions that share a scale; 0 where a chain goes through the whole depth.
+constexpr size_t BlockOf(WeightFormat format) {
+  return format == WeightFormat::kE4M3Block ? kFp8Block : format == WeightFormat::kNvfp4 ? kNvfp4Block : 0;
+}
+
+// What the chains multiply: the element, of formats with blocks without its scale.
+template <WeightFormat format>
+float UnscaledAt(const GemmArgs& args, size_t column, size_t k) {
+  if constexpr (format != WeightFormat::kNvfp4) return WeightAt<format>(args.weights, args.depth, column, k);
+  return kNvfp4Unit / 2 * static_cast<float>(CodeAt<WeightFormat::kNvfp4>(args.weights, args.depth, column, k));
+}
+
+template <WeightFormat format>
+float BlockScaleAt(const GemmArgs& args, size_t column, size_t k) {
+  if constexpr (format == WeightFormat::kNvfp4)
+    return ScaleAt<format>(args.weights, args.depth, column, k) * (2 / kNvfp4Unit);
+  return Flush(LoadAs<float>(args.weights, PackedFp8ScaleOffset(args.depth, column, k)));
+}
 
 // Adds a step of BF16 pairs, or of single floats, to the chains of a block; `step` is the activations of its rows.
 template <WeightFormat format>
@@ -39,8 +58,8 @@ void AddChains(const GemmArgs& args, size_t column, size_t begin, size_t end, st
   constexpr ActivationFormat kActivations = ActivationsOf(format);
   constexpr size_t kStep = kActivations == ActivationFormat::kF32 ? 1 : 2;
   for (size_t k = begin; k < end; k += kStep) {
-    const float w0 = WeightAt<format>(args.weights, args.depth, column, k);
-    const float w1 = kStep == 1 ? 0 : WeightAt<format>(args.weights, args.depth, column, k + kStep - 1);
+    const float w0 = UnscaledAt<format>(args, column, k);
+    const float w1 = kStep == 1 ? 0 : UnscaledAt<format>(args, column, k + kStep - 1);
     for (Block& block : blocks) {
       const std::byte* step = block.activations + ActivationOffset(kActivations, block.rows, 0, k);
       // A constant number of rows lets the compiler keep their sums in one register.
@@ -53,8 +72,7 @@ void AddChains(const GemmArgs& args, size_t column, size_t begin, size_t end, st
 }
 
 // The chains of the block of the depth at k join the sums, and end.
-void CloseChains(const GemmArgs& args, size_t column, size_t k, Block& block) {
-  const float of_weights = Flush(LoadAs<float>(args.weights, PackedFp8ScaleOffset(args.depth, column, k)));
+void CloseChains(const GemmArgs& args, size_t k, float of_weights, Block& block) {
   for (size_t row = 0; row < block.rows; ++row) {
     float scale = of_weights;
     if (args.block_scales != nullptr) {
@@ -68,13 +86,15 @@ void CloseChains(const GemmArgs& args, size_t column, size_t k, Block& block) {
 
 template <WeightFormat format>
 void SumBlocks(const GemmArgs& args, size_t column, std::span<Block> blocks) {
-  if constexpr (format != WeightFormat::kE4M3Block) {
+  constexpr size_t kBlock = BlockOf(format);
+  if constexpr (kBlock == 0) {
     AddChains<format>(args, column, 0, args.depth, blocks);
     for (Block& block : blocks) std::copy(block.chains, block.chains + kRowBlock, block.sums);
   } else {
-    for (size_t k = 0; k < args.depth; k += kFp8Block) {
-      AddChains<format>(args, column, k, std::min(k + kFp8Block, args.depth), blocks);
-      for (Block& block : blocks) CloseChains(args, column, k, block);
+    for (size_t k = 0; k < args.depth; k += kBlock) {
+      AddChains<format>(args, column, k, std::min(k + kBlock, args.depth), blocks);
+      const float scale = BlockScaleAt<format>(args, column, k);
+      for (Block& block : blocks) CloseChains(args, k, scale, block);
     }
   }
 }

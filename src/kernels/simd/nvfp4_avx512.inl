@@ -1,7 +1,8 @@
-// NVFP4 weights in registers: a permute turns four-bit codes into BF16 pairs, and each half of a pair times the scale
-// of its block is the weight, exactly. Sixteen columns at a time.
+// NVFP4 weights in registers: a permute turns four-bit codes into BF16 pairs. Products of vectors add those of a block to
+// a chain, which the block's scale multiplies. Tiles have no such chain: there each half of a pair times the scale is the
+// weight, exactly. Sixteen columns at a time.
 
-// BF16 bits of 256 times the value of each E2M1 code, twice, since a permute of words takes five bits.
+// BF16 bits of kNvfp4Unit times the value of each E2M1 code, twice, since a permute of words takes five bits.
 struct Nvfp4Table {
   uint16_t values[32];
 };
@@ -13,10 +14,31 @@ constexpr Nvfp4Table MakeNvfp4Table() {
 }
 alignas(64) constexpr Nvfp4Table kNvfp4 = MakeNvfp4Table();
 
-// Sixteen E4M3 scales divided by 256: their bits at FP16's places, subnormal ones included.
+// Sixteen E4M3 scales divided by kNvfp4Unit: their bits at FP16's places, subnormal ones included.
 [[gnu::always_inline]] inline Float LoadBlockScales(const std::byte* from) {
   const __m128i codes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
   return _mm512_cvtph_ps(_mm256_slli_epi16(_mm256_cvtepu8_epi16(codes), 7));
+}
+
+// Pair `pair` of the four in a step of 16 columns; `values` are those of kNvfp4.
+template <int pair>
+[[gnu::always_inline]] inline Int Nvfp4Pairs(Int values, Int step) {
+  return _mm512_permutexvar_epi16(pair == 0 ? step : _mm512_srli_epi16(step, 4 * pair), values);
+}
+
+// The four pairs of a step of each tile's panel, in turn for use(pairs [tiles], number of the pair).
+template <size_t tiles, class Use, size_t... t>
+[[gnu::always_inline]] inline void UseNvfp4Step(Int values, const std::byte* step, size_t panel_bytes, Use&& use,
+                                                std::index_sequence<t...>) {
+  const Int codes[tiles] = {LoadWords(step + t / 2 * panel_bytes + t % 2 * 64)...};
+  const auto use_pair = [&]<int pair>(std::integral_constant<int, pair>) __attribute__((always_inline)) {
+    const Int pairs[tiles] = {Nvfp4Pairs<pair>(values, codes[t])...};
+    use(pairs, size_t{pair});
+  };
+  use_pair(std::integral_constant<int, 0>());
+  use_pair(std::integral_constant<int, 1>());
+  use_pair(std::integral_constant<int, 2>());
+  use_pair(std::integral_constant<int, 3>());
 }
 
 // A pair of floats that BF16 holds, as BF16.
@@ -57,4 +79,30 @@ template <class Operand, size_t... t>
                                                  std::index_sequence<t...> each_tile) {
   for (size_t i = 0; i <= kNvfp4Record / 8; ++i)
     PrefetchRecord<Operand>(record + i * kRecordBytes, panel_bytes, each_tile);
+}
+
+// totals += products with NVFP4 weights: a chain for each block. add(chains, pairs, activations) adds a pair; those of
+// the next lie `pair_bytes` further.
+template <class Operand, size_t pair_bytes, size_t rows, size_t tiles, class Add, size_t... t>
+[[gnu::always_inline]] inline void ChainNvfp4(Tile<rows, tiles>& totals, const std::byte* activations,
+                                              const std::byte* weights, size_t panel_bytes, size_t depth, Add&& add,
+                                              std::index_sequence<t...> each_tile) {
+  const Int values = _mm512_load_si512(kNvfp4.values);
+  for (size_t k = 0; k < depth; k += kNvfp4Record, weights += RecordBytes(WeightFormat::kNvfp4)) {
+    PrefetchNvfp4<Operand>(weights, panel_bytes, each_tile);
+    for (size_t block = 0; block < kNvfp4Record / kNvfp4Block; ++block) {
+      const std::byte* of_block = weights + CodeBytes(WeightFormat::kNvfp4) + block * kPanelColumns;
+      const Float scales[tiles] = {LoadBlockScales(of_block + t / 2 * panel_bytes + t % 2 * 16)...};
+      Tile<rows, tiles> chains;
+      ClearTile(chains, std::make_index_sequence<rows * tiles>());
+      for (size_t step = 0; step < kNvfp4Block / 8; ++step, activations += 4 * pair_bytes) {
+        UseNvfp4Step<tiles>(
+            values, weights + (2 * block + step) * kRecordBytes, panel_bytes,
+            [&](const Int(&pairs)[tiles], size_t pair)
+                __attribute__((always_inline)) { add(chains, pairs, activations + pair * pair_bytes); },
+            each_tile);
+      }
+      JoinChains(totals, chains, scales, std::make_index_sequence<rows>());
+    }
+  }
 }

@@ -46,6 +46,13 @@ template <size_t rows, size_t... i>
    ...);
 }
 
+// sums += chains * scales [32].
+template <size_t rows, size_t... i>
+[[gnu::always_inline]] inline void JoinChains(const Tile<rows>& chains, const float* scales, float* sums,
+                                              std::index_sequence<i...>) {
+  (Store(Fma(chains.sum[i / 4][i % 4], Load(scales + i % 4 * 8), Load(sums + 8 * i)), sums + 8 * i), ...);
+}
+
 [[gnu::always_inline]] inline void MultiplyAddRow(Float& first, Float& second, Float w0, Float w1,
                                                   const std::byte* activation) {
   const Float value = Broadcast(activation);
@@ -157,6 +164,24 @@ template <size_t rows>
   });
 }
 
+// sums [rows][32] += activations x weights, a chain from zero for each group, times its scales [groups][32].
+template <size_t rows, size_t group>
+[[gnu::noinline]] void AddDecodedGroups(const std::byte* activations, const float* weights, const float* scales,
+                                        size_t depth, float* sums) {
+  InParts<rows, 3>([&](auto count, size_t first) {
+    const auto each_sum = std::make_index_sequence<count() * 4>();
+    float* const of_part = sums + first * kPanelColumns;
+    for (size_t k = 0; k < depth; k += group) {
+      Tile<count()> chains;
+      ClearTile(chains, each_sum);
+      AddDecoded<Planes<rows>>(chains, activations + 4 * first + 2 * k * rows,
+                               reinterpret_cast<const std::byte*>(weights + k * kPanelColumns), group);
+      asm volatile("" : : : "memory");  // or sums are loaded before the chains end, into registers that these need
+      JoinChains(chains, scales + k / group * kPanelColumns, of_part, each_sum);
+    }
+  });
+}
+
 // Eight E4M3 codes in the upper bytes of 16-bit words, as floats: sign and magnitude moved to FP16's places are the
 // value divided by 256, subnormals included. NaN codes would become 480, so they are put back.
 struct E4M3Decoder {
@@ -189,31 +214,32 @@ template <class Decoder>
   _mm_storeu_ps(to + 96, _mm256_extractf128_ps(even, 1));
 }
 
-// Element `k` of a step of eight (layout.h), eight columns: the value of its code times the block's scale.
+// Element `k` of a step of eight (layout.h), eight columns: kNvfp4Unit times the value of its code.
 template <int k>
-[[gnu::always_inline]] inline Float DecodeNvfp4(Int step, Float scales) {
+[[gnu::always_inline]] inline Float DecodeNvfp4(Int step) {
   constexpr int kShift = 16 * (k % 2) + 4 * (k / 2);
   const Float magnitude =
       _mm256_permutevar8x32_ps(_mm256_setr_ps(0, 128, 256, 384, 512, 768, 1024, 1536), ShiftRight<kShift>(step));
   const Int sign = And(ShiftLeft<28 - kShift>(step), SetInt(static_cast<int>(0x80000000)));
-  return Mul(AsFloat(Or(AsInt(magnitude), sign)), scales);
+  return AsFloat(Or(AsInt(magnitude), sign));
 }
 
 template <size_t... k>
-[[gnu::always_inline]] inline void DecodeNvfp4Step(Int step, Float scales, float* to, std::index_sequence<k...>) {
-  (Store(DecodeNvfp4<int(k)>(step, scales), to + k / 2 * 64 + (k % 2 == 0 ? 32 : 0)), ...);
+[[gnu::always_inline]] inline void DecodeNvfp4Step(Int step, float* to, std::index_sequence<k...>) {
+  (Store(DecodeNvfp4<int(k)>(step), to + k / 2 * 64 + (k % 2 == 0 ? 32 : 0)), ...);
 }
 
-inline void DecodeNvfp4Panel(const std::byte* weights, size_t depth, float* to) {
-  for (size_t k = 0; k < depth; k += 8, to += 8 * kPanelColumns) {
-    const std::byte* record = weights + k / kNvfp4Record * RecordBytes(WeightFormat::kNvfp4);
-    const size_t step = k % kNvfp4Record / 8;
-    const std::byte* of_block = record + CodeBytes(WeightFormat::kNvfp4) + step / 2 * kPanelColumns;
-    for (size_t c = 0; c < kPanelColumns; c += kLanes) {
-      // The scales' bits at FP16's places are their values divided by 256, subnormal ones included.
-      const __m128i codes = _mm_cvtepu8_epi16(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(of_block + c)));
-      DecodeNvfp4Step(LoadWords(record + step * kRecordBytes + 4 * c), _mm256_cvtph_ps(_mm_slli_epi16(codes, 7)),
-                      to + c, std::make_index_sequence<8>());
+// `depth` positions of a panel of NVFP4 without their scales, and these [blocks][32], divided by kNvfp4Unit: so are the
+// bits of E4M3 at FP16's places, subnormal ones included.
+inline void DecodeNvfp4Panel(const std::byte* weights, size_t depth, float* to, float* scales) {
+  for (size_t k = 0; k < depth; k += kNvfp4Record, weights += RecordBytes(WeightFormat::kNvfp4)) {
+    for (size_t step = 0; step < kNvfp4Record / 8; ++step, to += 8 * kPanelColumns) {
+      for (size_t c = 0; c < kPanelColumns; c += kLanes)
+        DecodeNvfp4Step(LoadWords(weights + step * kRecordBytes + 4 * c), to + c, std::make_index_sequence<8>());
+    }
+    for (size_t column = 0; column < 2 * kPanelColumns; column += kLanes, scales += kLanes) {
+      const auto* from = reinterpret_cast<const __m128i*>(weights + CodeBytes(WeightFormat::kNvfp4) + column);
+      Store(_mm256_cvtph_ps(_mm_slli_epi16(_mm_cvtepu8_epi16(_mm_loadl_epi64(from)), 7)), scales);
     }
   }
 }
@@ -230,7 +256,6 @@ inline void DecodeBytes(const std::byte* weights, size_t depth, float* to) {
 template <WeightFormat format>
 void DecodePanel(const std::byte* weights, size_t depth, float* to) {
   if constexpr (format == WeightFormat::kE4M3) return DecodeBytes<E4M3Decoder>(weights, depth, to);
-  if constexpr (format == WeightFormat::kNvfp4) return DecodeNvfp4Panel(weights, depth, to);
   for (size_t k = 0; k < depth; k += 2, weights += kRecordBytes, to += 64) {
     for (size_t c = 0; c < kPanelColumns; c += kLanes) {
       const Int pairs = LoadWords(weights + 4 * c);

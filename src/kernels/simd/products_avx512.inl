@@ -55,23 +55,14 @@ template <class Decoder, class Operand, size_t rows, size_t tiles, size_t... t>
 }
 
 template <class Operand, size_t rows, size_t tiles, size_t... t>
-[[gnu::always_inline]] inline void AddNvfp4(Tile<rows, tiles>& tile, const std::byte* activations,
+[[gnu::always_inline]] inline void AddNvfp4(Tile<rows, tiles>& totals, const std::byte* activations,
                                             const std::byte* weights, size_t panel_bytes, size_t depth,
                                             std::index_sequence<t...> each_tile) {
-  const Int values = _mm512_load_si512(kNvfp4.values);
-  for (size_t k = 0; k < depth; k += kNvfp4Record) {
-    PrefetchNvfp4<Operand>(weights, panel_bytes, each_tile);
-    ForEachNvfp4Pair<tiles>(
-        values, weights, panel_bytes,
-        [&](const Float(&odd)[tiles], const Float(&even)[tiles], size_t pair) __attribute__((always_inline)) {
-          const std::byte* from = activations + pair * Operand::kPair;
-          MultiplyAddRows<Operand::kRow>(tile, odd, from + Operand::kOdd, std::make_index_sequence<rows>());
-          MultiplyAddRows<Operand::kRow>(tile, even, from, std::make_index_sequence<rows>());
-        },
-        each_tile);
-    weights += RecordBytes(WeightFormat::kNvfp4);
-    activations += kNvfp4Record / 2 * Operand::kPair;
-  }
+  ChainNvfp4<Operand, Operand::kPair>(
+      totals, activations, weights, panel_bytes, depth,
+      [&](Tile<rows, tiles>& chains, const Int(&pairs)[tiles], const std::byte* from)
+          __attribute__((always_inline)) { AddPair<Operand>(chains, from, pairs, each_tile); },
+      each_tile);
 }
 
 // Elements k and k + 1 of the four in a record of INT8, odd element first.
@@ -150,24 +141,49 @@ template <size_t rows>
   CloseTile(tile, factors, sums, each_sum);
 }
 
+// sums [rows][32] += activations x weights, a chain from zero for each group, times its scales [groups][32]. Four rows'
+// sums stay in registers beside their chains.
+template <size_t rows, size_t group>
+[[gnu::noinline]] void AddDecodedGroups(const std::byte* activations, const float* weights, const float* scales,
+                                        size_t depth, float* sums) {
+  InParts<rows, 4>([&](auto count, size_t first) __attribute__((always_inline)) {
+    const auto each_sum = std::make_index_sequence<count() * 2>();
+    Tile<count(), 2> totals;
+    LoadTile(totals, sums + first * kPanelColumns, each_sum);
+    for (size_t k = 0; k < depth; k += group) {
+      Tile<count(), 2> chains;
+      ClearTile(chains, each_sum);
+      AddDecoded<Planes<rows>>(chains, activations + 4 * first + 2 * k * rows,
+                               reinterpret_cast<const std::byte*>(weights + k * kPanelColumns), group);
+      const float* of_group = scales + k / group * kPanelColumns;
+      const Float both[2] = {Load(of_group), Load(of_group + 16)};
+      JoinChains(totals, chains, both, std::make_index_sequence<count()>());
+    }
+    StoreTile(totals, sums + first * kPanelColumns, each_sum);
+  });
+}
+
 [[gnu::always_inline]] inline void StoreDecoded(Int pairs, float* to) {
   Store(OddOf(pairs), to);
   Store(EvenOf(pairs), to + 32);
 }
 
-inline void DecodeNvfp4Panel(const std::byte* weights, size_t depth, float* to) {
+// `depth` positions of a panel of NVFP4 without their scales, and these [blocks][32].
+inline void DecodeNvfp4Panel(const std::byte* weights, size_t depth, float* to, float* scales) {
   const Int values = _mm512_load_si512(kNvfp4.values);
   for (size_t k = 0; k < depth; k += kNvfp4Record, weights += RecordBytes(WeightFormat::kNvfp4)) {
-    ForEachNvfp4Pair<2>(
-        values, weights, 0,
-        [&](const Float(&odd)[2], const Float(&even)[2], size_t pair) __attribute__((always_inline)) {
-          float* pair_to = to + (k / 2 + pair) * 2 * kPanelColumns;
-          Store(odd[0], pair_to);
-          Store(odd[1], pair_to + 16);
-          Store(even[0], pair_to + 32);
-          Store(even[1], pair_to + 48);
-        },
-        std::make_index_sequence<2>());
+    for (size_t step = 0; step < kNvfp4Record / 8; ++step) {
+      UseNvfp4Step<2>(
+          values, weights + step * kRecordBytes, 0,
+          [&](const Int(&pairs)[2], size_t) __attribute__((always_inline)) {
+            StoreDecoded(pairs[0], to);
+            StoreDecoded(pairs[1], to + 16);
+            to += 2 * kPanelColumns;
+          },
+          std::make_index_sequence<2>());
+    }
+    for (size_t column = 0; column < 2 * kPanelColumns; column += 16, scales += 16)
+      Store(LoadBlockScales(weights + CodeBytes(WeightFormat::kNvfp4) + column), scales);
   }
 }
 
@@ -179,8 +195,6 @@ void DecodePanel(const std::byte* weights, size_t depth, float* to) {
       StoreDecoded(LoadWords(weights), to);
       StoreDecoded(LoadWords(weights + 64), to + 16);
     }
-  } else if constexpr (format == WeightFormat::kNvfp4) {
-    DecodeNvfp4Panel(weights, depth, to);
   } else {
     const E4M3Decoder decoder;
     for (size_t k = 0; k < depth; k += 4, weights += kRecordBytes, to += 128) {

@@ -44,50 +44,47 @@ template <class Decoder, class Operand, size_t rows, size_t tiles, size_t... t>
 }
 
 template <class Operand, size_t rows, size_t tiles, size_t... t>
-[[gnu::always_inline]] inline void DotNvfp4(Tile<rows, tiles>& tile, const std::byte* activations,
+[[gnu::always_inline]] inline void DotNvfp4(Tile<rows, tiles>& totals, const std::byte* activations,
                                             const std::byte* weights, size_t panel_bytes, size_t depth,
                                             std::index_sequence<t...> each_tile) {
-  const Int values = _mm512_load_si512(kNvfp4.values);
-  for (size_t k = 0; k < depth; k += kNvfp4Record) {
-    PrefetchNvfp4<Operand>(weights, panel_bytes, each_tile);
-    ForEachNvfp4Pair<tiles>(
-        values, weights, panel_bytes,
-        [&](const Float(&odd)[tiles], const Float(&even)[tiles], size_t pair) __attribute__((always_inline)) {
-          const Int pairs[tiles] = {JoinPair(odd[t], even[t])...};
-          DotRows<Operand::kRow>(tile, pairs, activations + pair * Operand::kStep, std::make_index_sequence<rows>());
-        },
-        each_tile);
-    weights += RecordBytes(WeightFormat::kNvfp4);
-    activations += kNvfp4Record / 2 * Operand::kStep;
-  }
+  ChainNvfp4<Operand, Operand::kStep>(
+      totals, activations, weights, panel_bytes, depth,
+      [](Tile<rows, tiles>& chains, const Int(&pairs)[tiles], const std::byte* from) __attribute__((always_inline)) {
+        DotRows<Operand::kRow>(chains, pairs, from, std::make_index_sequence<rows>());
+      },
+      each_tile);
 }
 
-// `depth` positions of a panel of codes as packed BF16.
-template <WeightFormat format>
-inline void DecodePairs(const std::byte* weights, size_t depth, std::byte* to) {
-  if constexpr (format == WeightFormat::kNvfp4) {
-    const Int values = _mm512_load_si512(kNvfp4.values);
-    for (size_t k = 0; k < depth; k += kNvfp4Record, weights += RecordBytes(WeightFormat::kNvfp4)) {
-      PrefetchNvfp4<Packed<1>>(weights, 0, std::make_index_sequence<2>());
-      ForEachNvfp4Pair<2>(
-          values, weights, 0,
-          [&](const Float(&odd)[2], const Float(&even)[2], size_t) __attribute__((always_inline)) {
-            StoreWords(JoinPair(odd[0], even[0]), to);
-            StoreWords(JoinPair(odd[1], even[1]), to + 64);
+// `depth` positions of a panel of NVFP4 as packed BF16 without their scales, and these [blocks][32].
+inline void DecodeNvfp4Pairs(const std::byte* weights, size_t depth, std::byte* to, float* scales) {
+  const Int values = _mm512_load_si512(kNvfp4.values);
+  for (size_t k = 0; k < depth; k += kNvfp4Record, weights += RecordBytes(WeightFormat::kNvfp4)) {
+    PrefetchNvfp4<Packed<1>>(weights, 0, std::make_index_sequence<2>());
+    for (size_t step = 0; step < kNvfp4Record / 8; ++step) {
+      UseNvfp4Step<2>(
+          values, weights + step * kRecordBytes, 0,
+          [&](const Int(&pairs)[2], size_t) __attribute__((always_inline)) {
+            StoreWords(pairs[0], to);
+            StoreWords(pairs[1], to + 64);
             to += kRecordBytes;
           },
           std::make_index_sequence<2>());
     }
-  } else {
-    const E4M3Decoder decoder;
-    for (size_t k = 0; k < depth; k += 4, weights += kRecordBytes, to += 2 * kRecordBytes) {
-      for (size_t tile = 0; tile < kRecordBytes; tile += 64) {
-        Int first, second;
-        PrefetchStream<Packed<1>>(weights + tile);
-        decoder.Decode(weights + tile, first, second);
-        StoreWords(first, to + tile);
-        StoreWords(second, to + kRecordBytes + tile);
-      }
+    for (size_t column = 0; column < 2 * kPanelColumns; column += 16, scales += 16)
+      Store(LoadBlockScales(weights + CodeBytes(WeightFormat::kNvfp4) + column), scales);
+  }
+}
+
+// `depth` positions of a panel of E4M3 as packed BF16.
+inline void DecodePairs(const std::byte* weights, size_t depth, std::byte* to) {
+  const E4M3Decoder decoder;
+  for (size_t k = 0; k < depth; k += 4, weights += kRecordBytes, to += 2 * kRecordBytes) {
+    for (size_t tile = 0; tile < kRecordBytes; tile += 64) {
+      Int first, second;
+      PrefetchStream<Packed<1>>(weights + tile);
+      decoder.Decode(weights + tile, first, second);
+      StoreWords(first, to + tile);
+      StoreWords(second, to + kRecordBytes + tile);
     }
   }
 }
@@ -100,7 +97,32 @@ inline void PackDecoded(const float* decoded, size_t depth, std::byte* to) {
   }
 }
 
-// A block of E4M3 in blocks or a group of INT4, as packed BF16: chains from zero, which join the sums [rows][32].
+// Packed BF16 without a branch, times activations of blocks of `block_rows` rows.
+template <size_t block_rows, size_t rows, size_t... step>
+[[gnu::always_inline]] inline void DotSteps(Tile<rows, 2>& tile, const std::byte* activations, const std::byte* pairs,
+                                            std::index_sequence<step...>) {
+  const auto dot = [&](const std::byte* words, const std::byte* record) __attribute__((always_inline)) {
+    const Int both[2] = {LoadWords(record), LoadWords(record + 64)};
+    DotRows<4>(tile, both, words, std::make_index_sequence<rows>());
+  };
+  (dot(activations + 4 * block_rows * step, pairs + kRecordBytes * step), ...);
+}
+
+template <size_t block_rows, size_t group, size_t rows>
+[[gnu::always_inline]] inline void DotGroups(Tile<rows, 2>& totals, const std::byte* activations,
+                                             const std::byte* pairs, const float* scales, size_t depth) {
+  constexpr size_t kStep = 16;
+  for (size_t k = 0; k < depth; k += group, scales += kPanelColumns) {
+    Tile<rows, 2> chains;
+    ClearTile(chains, std::make_index_sequence<rows * 2>());
+    for (size_t i = 0; i < group; i += kStep, pairs += 2 * kStep * kPanelColumns, activations += 2 * kStep * block_rows)
+      DotSteps<block_rows>(chains, activations, pairs, std::make_index_sequence<kStep / 2>());
+    const Float both[2] = {Load(scales), Load(scales + 16)};
+    JoinChains(totals, chains, both, std::make_index_sequence<rows>());
+  }
+}
+
+// A block of E4M3 in blocks, as packed BF16: chains from zero, which join the sums [rows][32].
 template <size_t rows>
 [[gnu::noinline]] void DotProductsOfBlock(const std::byte* activations, const std::byte* pairs, size_t depth,
                                           const BlockFactors& factors, float* sums) {
@@ -110,6 +132,21 @@ template <size_t rows>
   DotBf16<Packed<rows>>(tile, activations, pairs, 0, depth, std::make_index_sequence<2>());
   const DenormalsAreZero mode;
   CloseTile(tile, factors, sums, each_sum);
+}
+
+// sums [rows][32] += activations x pairs [depth / 2][32], a chain from zero for each group, times its scales
+// [groups][32]. As with integers, four rows' sums stay in registers beside their chains.
+template <size_t rows, size_t group>
+[[gnu::noinline]] void DotProductsOfGroups(const std::byte* activations, const std::byte* pairs, const float* scales,
+                                           size_t depth, float* sums) {
+  const DenormalsAreZero mode;
+  InParts<rows, 4>([&](auto count, size_t first) __attribute__((always_inline)) {
+    const auto each_sum = std::make_index_sequence<count() * 2>();
+    Tile<count(), 2> totals;
+    LoadTile(totals, sums + first * kPanelColumns, each_sum);
+    DotGroups<rows, group>(totals, activations + 4 * first, pairs, scales, depth);
+    StoreTile(totals, sums + first * kPanelColumns, each_sum);
+  });
 }
 
 // sums [panels][rows][32] += activations x weights.
@@ -125,7 +162,9 @@ template <WeightFormat format, template <size_t> class Operand, size_t rows, siz
     DotBf16<Operand<rows>>(tile, activations, weights, panel_bytes, depth, each_tile);
   if constexpr (format == WeightFormat::kE4M3)
     DotBytes<Decoder, Operand<rows>>(tile, activations, weights, panel_bytes, depth, each_tile);
-  if constexpr (format == WeightFormat::kNvfp4)
+  if constexpr (format == WeightFormat::kNvfp4) {
+    const DenormalsAreZero mode;
     DotNvfp4<Operand<rows>>(tile, activations, weights, panel_bytes, depth, each_tile);
+  }
   StoreTile(tile, sums, each_sum);
 }

@@ -46,6 +46,18 @@ template <size_t rows, size_t... i>
    ...);
 }
 
+// totals += chains * scales.
+template <size_t tiles, size_t... t>
+[[gnu::always_inline]] inline void JoinChainsOfRow(Float (&totals)[tiles], const Float (&chains)[tiles],
+                                                   const Float (&scales)[tiles], std::index_sequence<t...>) {
+  ((totals[t] = Fma(chains[t], scales[t], totals[t])), ...);
+}
+template <size_t rows, size_t tiles, size_t... r>
+[[gnu::always_inline]] inline void JoinChains(Tile<rows, tiles>& totals, const Tile<rows, tiles>& chains,
+                                              const Float (&scales)[tiles], std::index_sequence<r...>) {
+  (JoinChainsOfRow(totals.sum[r], chains.sum[r], scales, std::make_index_sequence<tiles>()), ...);
+}
+
 template <size_t tiles, size_t... t>
 [[gnu::always_inline]] inline void MultiplyAddRow(Float (&sums)[tiles], const Float (&weights)[tiles],
                                                   const std::byte* activation, std::index_sequence<t...>) {

@@ -45,9 +45,9 @@ constexpr size_t kAttendRows = kRowBlock;
 // Up to 4 rows are bound by memory; above 8, decoding once for all rows pays.
 template <WeightFormat format>
 void GemmWidened(const GemmArgs& args) {
-  if (args.rows <= kRowBlock) return GemmFewRows<format>(args);
-  if constexpr (format == WeightFormat::kInt8) {
-    GemmWidenedIntegers<format>(args);
+  if (args.rows <= MostInPlace(format)) return GemmFewRows<format>(args);
+  if constexpr (format == WeightFormat::kInt8 || format == WeightFormat::kNvfp4) {
+    GemmWidenedCodes<format>(args);
   } else {
     GemmManyRows<format>(args);
   }
@@ -91,9 +91,9 @@ constinit const KernelTable kAvx512 = {
     .name = "avx512",
     .gemm = {GemmInPlace<WeightFormat::kF32>, GemmWidened<WeightFormat::kBf16>, GemmWidened<WeightFormat::kE4M3>,
              GemmBlocks, GemmWidened<WeightFormat::kNvfp4>, GemmWidened<WeightFormat::kInt8>,
-             GemmWidenedIntegers<WeightFormat::kInt4Group32>, GemmWidenedIntegers<WeightFormat::kInt4Group64>,
-             GemmWidenedIntegers<WeightFormat::kInt4Group128>, GemmWidenedIntegers<WeightFormat::kInt4Zeros32>,
-             GemmWidenedIntegers<WeightFormat::kInt4Zeros64>, GemmWidenedIntegers<WeightFormat::kInt4Zeros128>},
+             GemmWidenedCodes<WeightFormat::kInt4Group32>, GemmWidenedCodes<WeightFormat::kInt4Group64>,
+             GemmWidenedCodes<WeightFormat::kInt4Group128>, GemmWidenedCodes<WeightFormat::kInt4Zeros32>,
+             GemmWidenedCodes<WeightFormat::kInt4Zeros64>, GemmWidenedCodes<WeightFormat::kInt4Zeros128>},
     .gemm_int8 = {GemmGroups<WeightFormat::kNvfp4>, GemmInteger<WeightFormat::kInt8>,
                   GemmGroups<WeightFormat::kInt4Group32>, GemmGroups<WeightFormat::kInt4Group64>,
                   GemmGroups<WeightFormat::kInt4Group128>, GemmGroups<WeightFormat::kInt4Zeros32>,

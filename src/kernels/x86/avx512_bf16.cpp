@@ -32,7 +32,7 @@ template <WeightFormat format>
 inline void MultiplyPacked(size_t rows, size_t panels, const std::byte* activations, const std::byte* weights,
                            size_t panel_bytes, size_t depth, float* sums) {
   if (panels == 1) {
-    WithRows(rows, [&](auto count) {
+    WithRows<MostInPlace(format)>(rows, [&](auto count) {
       DotProducts<format, Packed, count(), 1>(activations, weights, panel_bytes, depth, sums);
     });
   } else if (rows == 1) {
@@ -57,17 +57,32 @@ inline void MultiplyScratch(size_t rows, const std::byte* activations, const std
 #include "kernels/generic/attention.inl"
 // clang-format on
 
-// Codes, in place for few rows; decoded once for more, when each block of rows would do it again.
-constexpr size_t kDecodedDepth = 256;  // 16 KB of pairs
-
-template <WeightFormat format>
-void GemmCodes(const GemmArgs& args) {
-  if (args.rows <= kRowBlock) return GemmInPlace<format>(args);
-  alignas(64) std::byte pairs[2 * kDecodedDepth * kPanelColumns];
-  GemmDecoded<format, kDecodedDepth>(
-      args, [&](const std::byte* from, size_t depth) { DecodePairs<format>(from, depth, pairs); },
+// E4M3, in place for few rows; decoded once for more, when each block of rows would do it again.
+void GemmE4M3(const GemmArgs& args) {
+  constexpr WeightFormat kFormat = WeightFormat::kE4M3;
+  if (args.rows <= MostInPlace(kFormat)) return GemmInPlace<kFormat>(args);
+  constexpr size_t kPart = 256;  // 16 KB of pairs
+  alignas(64) std::byte pairs[2 * kPart * kPanelColumns];
+  GemmDecoded<kFormat, kPart>(
+      args, [&](const std::byte* from, size_t depth) { DecodePairs(from, depth, pairs); },
       [&](size_t first_row, size_t rows, size_t k, size_t depth, float* sums) {
         MultiplyPacked<WeightFormat::kBf16>(rows, 1, BlockAt(args, first_row, rows, k), pairs, 0, depth, sums);
+      });
+}
+
+void GemmNvfp4(const GemmArgs& args) {
+  constexpr WeightFormat kFormat = WeightFormat::kNvfp4;
+  if (args.rows <= MostInPlace(kFormat)) return GemmInPlace<kFormat>(args);
+  constexpr size_t kPart = 256;
+  alignas(64) std::byte pairs[2 * kPart * kPanelColumns];
+  alignas(64) float scales[kPart / kNvfp4Block * kPanelColumns];
+  GemmDecoded<kFormat, kPart>(
+      args, [&](const std::byte* from, size_t depth) { DecodeNvfp4Pairs(from, depth, pairs, scales); },
+      [&](size_t first_row, size_t rows, size_t k, size_t depth, float* sums) {
+        const std::byte* activations = BlockAt(args, first_row, rows, k);
+        WithRows(rows, [&](auto count) {
+          DotProductsOfGroups<count(), kNvfp4Block>(activations, pairs, scales, depth, sums);
+        });
       });
 }
 
@@ -96,7 +111,7 @@ void GemmBlocks(const GemmArgs& args) {
   GemmDecoded<WeightFormat::kE4M3Block, kFp8Block>(
       args,
       [&](const std::byte* from, size_t depth) {
-        DecodePairs<WeightFormat::kE4M3>(from, depth, pairs);
+        DecodePairs(from, depth, pairs);
         scales = BlockScales(from, depth);
       },
       [&](size_t first_row, size_t rows, size_t k, size_t depth, float* sums) {
@@ -124,11 +139,8 @@ void GemmIntegers(const GemmArgs& args) {
         if constexpr (format == WeightFormat::kInt8) {
           MultiplyPacked<WeightFormat::kBf16>(rows, 1, activations, pairs, 0, depth, sums);
         } else {
-          constexpr size_t kGroup = Int4Group(format);
           WithRows(rows, [&](auto count) {
-            for (size_t at = 0; at < depth; at += kGroup)
-              DotProductsOfBlock<count()>(activations + 2 * at * count(), pairs + 2 * at * kPanelColumns, kGroup,
-                                          {.scales = scales + at / kGroup * kPanelColumns}, sums);
+            DotProductsOfGroups<count(), Int4Group(format)>(activations, pairs, scales, depth, sums);
           });
         }
       });
@@ -138,8 +150,8 @@ void GemmIntegers(const GemmArgs& args) {
 
 constinit const KernelTable kAvx512Bf16 = {
     .name = "avx512_bf16",
-    .gemm = {nullptr, GemmInPlace<WeightFormat::kBf16>, GemmCodes<WeightFormat::kE4M3>, GemmBlocks,
-             GemmCodes<WeightFormat::kNvfp4>, GemmIntegers<WeightFormat::kInt8>,
+    .gemm = {nullptr, GemmInPlace<WeightFormat::kBf16>, GemmE4M3, GemmBlocks,
+             GemmNvfp4, GemmIntegers<WeightFormat::kInt8>,
              GemmIntegers<WeightFormat::kInt4Group32>, GemmIntegers<WeightFormat::kInt4Group64>,
              GemmIntegers<WeightFormat::kInt4Group128>, GemmIntegers<WeightFormat::kInt4Zeros32>,
              GemmIntegers<WeightFormat::kInt4Zeros64>, GemmIntegers<WeightFormat::kInt4Zeros128>},
