@@ -9,7 +9,7 @@ struct Tile {
 
 [[gnu::always_inline]] inline Float Broadcast(const std::byte* from) {
   Float out;
-  asm("vbroadcastss %1, %0" : "=v"(out) : "m"(*reinterpret_cast<const Word*>(from)));
+  asm("vpbroadcastd %1, %0" : "=v"(out) : "m"(*reinterpret_cast<const Word*>(from)));
   return out;
 }
 
