@@ -160,21 +160,18 @@ class AttendRows {
     }
   }
 
-  // Few rows wait for the cache, whose pages don't follow each other: each is asked for while the one before it is
-  // multiplied.
-  void Prefetch(size_t page, size_t end_page, size_t offset, size_t bytes) const {
-    if (rows_ > kRowBlock || page >= end_page) return;
-    const std::byte* from = args_.pages[page] + offset;
-    for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(from + i, 0, 2);
+  // The matrix of a page at `offset`.
+  CacheMatrix MatrixOf(size_t page, size_t offset) const {
+    const size_t later = page + kBlockPages;
+    const std::byte* const from = args_.pages[page];
+    return {from + offset, later < end_page_ ? args_.pages[later] - from : 0};
   }
 
   void AddBlock(size_t first_page, size_t end_page) {
     for (size_t page = first_page; page < end_page; ++page) {
-      Prefetch(page, end_page, args_.value_offset, ValueBytes(format, args_.value_dim));
-      Prefetch(page + 1, end_page_, args_.key_offset, KeyBytes(format, args_.key_dim));
       float* scores = scores_ + page % kBlockPages * kTileFloats;
       Clear(scores, rows_ * kPanelColumns);
-      MultiplyScratch<format>(rows_, queries_, args_.pages[page] + args_.key_offset,
+      MultiplyScratch<format>(rows_, queries_, MatrixOf(page, args_.key_offset),
                               PaddedDepth(kPacking, args_.key_dim), scores);
     }
     for (size_t r = 0; r < rows_; ++r) {
@@ -185,7 +182,7 @@ class AttendRows {
       const size_t offset = args_.value_offset + panel * PanelBytes(kPacking, kPagePositions);
       for (size_t page = first_page; page < end_page; ++page) {
         MultiplyScratch<format>(rows_, probabilities_ + page % kBlockPages * kPagePositions * kOperandBytes,
-                                args_.pages[page] + offset, kPagePositions, sums_.values + panel * kTileFloats);
+                                MatrixOf(page, offset), kPagePositions, sums_.values + panel * kTileFloats);
       }
     }
   }

@@ -11,15 +11,16 @@ inline void MultiplyCacheTiles(size_t rows, const std::byte* activations, const 
 }
 
 template <CacheFormat format>
-inline void MultiplyScratch(size_t rows, const std::byte* activations, const std::byte* weights, size_t depth,
+inline void MultiplyScratch(size_t rows, const std::byte* activations, const CacheMatrix& weights, size_t depth,
                             float* sums) {
+  PrefetchSuccessor(weights, PanelBytes(CachePacking(format), depth));
   if constexpr (format == CacheFormat::kBf16) {
-    MultiplyCacheTiles(rows, activations, weights, depth, sums);
+    MultiplyCacheTiles(rows, activations, weights.data, depth, sums);
   } else {
     alignas(64) std::byte decoded[kMaxHeadDim / 2 * kRecordBytes];
     const CacheDecoder<format> decoder;
     for (size_t k = 0; k < depth; k += 4)
-      DecodeRecord(decoder, weights + k / 4 * kRecordBytes, decoded + k / 2 * kRecordBytes);
+      DecodeRecord(decoder, weights.data + k / 4 * kRecordBytes, decoded + k / 2 * kRecordBytes);
     MultiplyCacheTiles(rows, activations, decoded, depth, sums);
   }
 }

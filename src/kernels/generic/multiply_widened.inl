@@ -40,14 +40,14 @@ inline void MultiplyDecoded(size_t rows, const std::byte* activations, const flo
 
 // Attention's products: one panel of the cache.
 template <CacheFormat format>
-inline void MultiplyScratch(size_t rows, const std::byte* activations, const std::byte* weights, size_t depth,
+inline void MultiplyScratch(size_t rows, const std::byte* activations, const CacheMatrix& weights, size_t depth,
                             float* sums) {
   if constexpr (format == CacheFormat::kF32) {
-    Multiply<WeightFormat::kF32, RowMajor>(rows, 1, activations, weights, 0, depth, sums);
+    MultiplyFloats<WeightFormat::kF32>(rows, activations, weights, depth, sums);
   } else {
     const DenormalsAreZero mode;
     if constexpr (format == CacheFormat::kBf16)
-      Multiply<WeightFormat::kBf16, RowMajor>(rows, 1, activations, weights, 0, depth, sums);
+      MultiplyFloats<WeightFormat::kBf16>(rows, activations, weights, depth, sums);
     else
       MultiplyCodes<format>(rows, activations, weights, depth, sums);
   }

@@ -11,18 +11,30 @@ constexpr size_t kPlaneFloats = 4096;
 // among the best of 2 KB to 128 KB
 // (+20 % with one thread, +10 % with two, where a core reads 11 GB/s); beyond the last panel lies the next matrix.
 constexpr size_t kStreamedRows = 4;
-constexpr size_t kPrefetchAhead = 65536;
+constexpr std::ptrdiff_t kPrefetchAhead = 65536;
 
 template <class Operand>
-inline void PrefetchStream([[maybe_unused]] const std::byte* weights) {
-  if constexpr (Operand::kWeightsStream) __builtin_prefetch(weights + kPrefetchAhead, 0, 2);
+inline void PrefetchStream([[maybe_unused]] const std::byte* weights,
+                           [[maybe_unused]] std::ptrdiff_t ahead = kPrefetchAhead) {
+  if constexpr (Operand::kWeightsStream) __builtin_prefetch(weights + ahead, 0, 2);
+}
+
+// Keys or values of a page of the cache, and how far from them those lie that are multiplied a block of positions
+// later. Pages don't follow each other, so the products ask for each line's successor as they reach it: all lines of a
+// page at once are more than a core can wait for, and what they hold up is the next product (twice the time in all).
+struct CacheMatrix {
+  const std::byte* data = nullptr;
+  std::ptrdiff_t ahead = 0;
+};
+inline void PrefetchSuccessor(const CacheMatrix& matrix, size_t bytes) {
+  for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(matrix.data + matrix.ahead + i, 0, 2);
 }
 
 // The packed matrix of layout.h, one word a step.
 template <size_t rows>
 struct Packed {
   static constexpr size_t kRow = 4, kStep = 4 * rows;
-  static constexpr bool kWeightsStream = rows <= kStreamedRows;
+  static constexpr bool kWeightsStream = rows <= kStreamedRows, kOfCache = false;
 };
 
 // Rows whose products a micro-kernel of BF16 activations adds from weights as they lie. Of NVFP4 each sum has a chain
@@ -35,14 +47,14 @@ constexpr size_t MostInPlace(WeightFormat format) {
 template <size_t rows>
 struct Planes {
   static constexpr size_t kRow = 4, kPair = 4 * rows, kOdd = 4 * kPlaneFloats;
-  static constexpr bool kWeightsStream = rows <= kStreamedRows;
+  static constexpr bool kWeightsStream = rows <= kStreamedRows, kOfCache = false;
 };
 
 // Attention's queries and probabilities: rows of up to 512 words.
 template <size_t>
 struct RowMajor {
   static constexpr size_t kRow = kScratchRowBytes, kStep = 4, kPair = 8, kOdd = 4;
-  static constexpr bool kWeightsStream = false;  // pages of the cache don't follow each other
+  static constexpr bool kWeightsStream = true, kOfCache = true;
 };
 
 // A block of E4M3 in blocks: rows of the call, and the depth position that it begins at.

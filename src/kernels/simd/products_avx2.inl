@@ -265,16 +265,27 @@ void DecodePanel(const std::byte* weights, size_t depth, float* to) {
   }
 }
 
-// Attention's products with codes: one panel of the cache, 16 KB of floats at a time.
+// Attention's products: one panel of the cache. Of F32 and BF16:
+template <WeightFormat format>
+inline void MultiplyFloats(size_t rows, const std::byte* activations, const CacheMatrix& weights, size_t depth,
+                           float* sums) {
+  PrefetchSuccessor(weights, PanelBytes(format, depth));
+  WithRows(rows, [&](auto count) {
+    AddProducts<format, RowMajor, count(), 1>(activations, weights.data, 0, depth, sums);
+  });
+}
+
+// Of codes, 16 KB of floats at a time:
 template <CacheFormat format>
-inline void MultiplyCodes(size_t rows, const std::byte* activations, const std::byte* weights, size_t depth,
+inline void MultiplyCodes(size_t rows, const std::byte* activations, const CacheMatrix& weights, size_t depth,
                           float* sums) {
+  PrefetchSuccessor(weights, PanelBytes(WeightFormat::kE4M3, depth));
   using Decoder = std::conditional_t<format == CacheFormat::kInt8, Int8Decoder, E4M3Decoder>;
   constexpr size_t kPart = 128;
   alignas(64) float decoded[kPart * kPanelColumns];
   for (size_t k = 0; k < depth; k += kPart) {
     const size_t part = depth - k < kPart ? depth - k : kPart;
-    DecodeBytes<Decoder>(weights + k / 4 * kRecordBytes, part, decoded);
+    DecodeBytes<Decoder>(weights.data + k / 4 * kRecordBytes, part, decoded);
     WithRows(rows,
              [&](auto count) { AddDecodedProducts<count(), RowMajor>(activations + 4 * k, decoded, part, sums); });
   }

@@ -10,10 +10,11 @@ template <size_t... t>
 
 template <class Operand, size_t rows, size_t tiles>
 [[gnu::always_inline]] inline void AddF32(Tile<rows, tiles>& tile, const std::byte* activations,
-                                          const std::byte* weights, size_t panel_bytes, size_t depth) {
+                                          const std::byte* weights, size_t panel_bytes, size_t depth,
+                                          std::ptrdiff_t ahead) {
   for (size_t k = 0; k < depth; ++k, weights += kRecordBytes, activations += Operand::kStep) {
     Float record[tiles];
-    PrefetchRecord<Operand>(weights, panel_bytes, std::make_index_sequence<tiles>());
+    PrefetchRecord<Operand>(weights, panel_bytes, std::make_index_sequence<tiles>(), ahead);
     LoadRecord(record, weights, panel_bytes, std::make_index_sequence<tiles>());
     MultiplyAddRows<Operand::kRow>(tile, record, activations, std::make_index_sequence<rows>());
   }
@@ -32,9 +33,9 @@ template <class Operand, size_t rows, size_t tiles, size_t... t>
 template <class Operand, size_t rows, size_t tiles, size_t... t>
 [[gnu::always_inline]] inline void AddBf16(Tile<rows, tiles>& tile, const std::byte* activations,
                                            const std::byte* weights, size_t panel_bytes, size_t depth,
-                                           std::index_sequence<t...> each_tile) {
+                                           std::index_sequence<t...> each_tile, std::ptrdiff_t ahead) {
   for (size_t k = 0; k < depth; k += 2, weights += kRecordBytes, activations += Operand::kPair) {
-    PrefetchRecord<Operand>(weights, panel_bytes, each_tile);
+    PrefetchRecord<Operand>(weights, panel_bytes, each_tile, ahead);
     const Int pairs[tiles] = {LoadWords(weights + t / 2 * panel_bytes + t % 2 * 64)...};
     AddPair<Operand>(tile, activations, pairs, each_tile);
   }
@@ -43,11 +44,11 @@ template <class Operand, size_t rows, size_t tiles, size_t... t>
 template <class Decoder, class Operand, size_t rows, size_t tiles, size_t... t>
 [[gnu::always_inline]] inline void AddBytes(Tile<rows, tiles>& tile, const std::byte* activations,
                                             const std::byte* weights, size_t panel_bytes, size_t depth,
-                                            std::index_sequence<t...> each_tile) {
+                                            std::index_sequence<t...> each_tile, std::ptrdiff_t ahead) {
   const Decoder decoder;
   for (size_t k = 0; k < depth; k += 4, weights += kRecordBytes, activations += 2 * Operand::kPair) {
     Int first[tiles], second[tiles];
-    PrefetchRecord<Operand>(weights, panel_bytes, each_tile);
+    PrefetchRecord<Operand>(weights, panel_bytes, each_tile, ahead);
     (decoder.Decode(weights + t / 2 * panel_bytes + t % 2 * 64, first[t], second[t]), ...);
     AddPair<Operand>(tile, activations, first, each_tile);
     AddPair<Operand>(tile, activations + Operand::kPair, second, each_tile);
@@ -99,20 +100,20 @@ template <class Operand, size_t rows, size_t tiles>
   }
 }
 
-// sums [panels][rows][32] += activations x weights.
+// sums [panels][rows][32] += activations x weights; `ahead` is that of a matrix of the cache.
 template <WeightFormat format, template <size_t> class Operand, size_t rows, size_t panels, class Decoder = E4M3Decoder>
 [[gnu::noinline]] void AddProducts(const std::byte* activations, const std::byte* weights, size_t panel_bytes,
-                                   size_t depth, float* sums) {
+                                   size_t depth, float* sums, std::ptrdiff_t ahead = 0) {
   constexpr size_t kTiles = 2 * panels;
   const auto each_sum = std::make_index_sequence<rows * kTiles>();
   const auto each_tile = std::make_index_sequence<kTiles>();
   Tile<rows, kTiles> tile;
   LoadTile(tile, sums, each_sum);
-  if constexpr (format == WeightFormat::kF32) AddF32<Operand<rows>>(tile, activations, weights, panel_bytes, depth);
+  if constexpr (format == WeightFormat::kF32) AddF32<Operand<rows>>(tile, activations, weights, panel_bytes, depth, ahead);
   if constexpr (format == WeightFormat::kBf16)
-    AddBf16<Operand<rows>>(tile, activations, weights, panel_bytes, depth, each_tile);
+    AddBf16<Operand<rows>>(tile, activations, weights, panel_bytes, depth, each_tile, ahead);
   if constexpr (format == WeightFormat::kE4M3)
-    AddBytes<Decoder, Operand<rows>>(tile, activations, weights, panel_bytes, depth, each_tile);
+    AddBytes<Decoder, Operand<rows>>(tile, activations, weights, panel_bytes, depth, each_tile, ahead);
   if constexpr (format == WeightFormat::kNvfp4)
     AddNvfp4<Operand<rows>>(tile, activations, weights, panel_bytes, depth, each_tile);
   if constexpr (format == WeightFormat::kInt8)
@@ -208,11 +209,21 @@ void DecodePanel(const std::byte* weights, size_t depth, float* to) {
   }
 }
 
-// Attention's products with codes: one panel of the cache.
+// Attention's products: one panel of the cache. Of F32 and BF16:
+template <WeightFormat format>
+inline void MultiplyFloats(size_t rows, const std::byte* activations, const CacheMatrix& weights, size_t depth,
+                           float* sums) {
+  WithRows(rows, [&](auto count) {
+    AddProducts<format, RowMajor, count(), 1>(activations, weights.data, 0, depth, sums, weights.ahead);
+  });
+}
+
+// Of codes:
 template <CacheFormat format>
-inline void MultiplyCodes(size_t rows, const std::byte* activations, const std::byte* weights, size_t depth,
+inline void MultiplyCodes(size_t rows, const std::byte* activations, const CacheMatrix& weights, size_t depth,
                           float* sums) {
   WithRows(rows, [&](auto count) {
-    AddProducts<WeightFormat::kE4M3, RowMajor, count(), 1, CacheDecoder<format>>(activations, weights, 0, depth, sums);
+    AddProducts<WeightFormat::kE4M3, RowMajor, count(), 1, CacheDecoder<format>>(activations, weights.data, 0, depth,
+                                                                                 sums, weights.ahead);
   });
 }

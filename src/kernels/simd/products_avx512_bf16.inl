@@ -21,9 +21,9 @@ template <size_t kRow, size_t rows, size_t tiles, size_t... r>
 template <class Operand, size_t rows, size_t tiles, size_t... t>
 [[gnu::always_inline]] inline void DotBf16(Tile<rows, tiles>& tile, const std::byte* activations,
                                            const std::byte* weights, size_t panel_bytes, size_t depth,
-                                           std::index_sequence<t...> each_tile) {
+                                           std::index_sequence<t...> each_tile, std::ptrdiff_t ahead = 0) {
   for (size_t k = 0; k < depth; k += 2, weights += kRecordBytes, activations += Operand::kStep) {
-    PrefetchRecord<Operand>(weights, panel_bytes, each_tile);
+    PrefetchRecord<Operand>(weights, panel_bytes, each_tile, ahead);
     const Int pairs[tiles] = {LoadWords(weights + t / 2 * panel_bytes + t % 2 * 64)...};
     DotRows<Operand::kRow>(tile, pairs, activations, std::make_index_sequence<rows>());
   }
@@ -32,11 +32,11 @@ template <class Operand, size_t rows, size_t tiles, size_t... t>
 template <class Decoder, class Operand, size_t rows, size_t tiles, size_t... t>
 [[gnu::always_inline]] inline void DotBytes(Tile<rows, tiles>& tile, const std::byte* activations,
                                             const std::byte* weights, size_t panel_bytes, size_t depth,
-                                            std::index_sequence<t...> each_tile) {
+                                            std::index_sequence<t...> each_tile, std::ptrdiff_t ahead = 0) {
   const Decoder decoder;
   for (size_t k = 0; k < depth; k += 4, weights += kRecordBytes, activations += 2 * Operand::kStep) {
     Int first[tiles], second[tiles];
-    PrefetchRecord<Operand>(weights, panel_bytes, each_tile);
+    PrefetchRecord<Operand>(weights, panel_bytes, each_tile, ahead);
     (decoder.Decode(weights + t / 2 * panel_bytes + t % 2 * 64, first[t], second[t]), ...);
     DotRows<Operand::kRow>(tile, first, activations, std::make_index_sequence<rows>());
     DotRows<Operand::kRow>(tile, second, activations + Operand::kStep, std::make_index_sequence<rows>());
@@ -149,19 +149,19 @@ template <size_t rows, size_t group>
   });
 }
 
-// sums [panels][rows][32] += activations x weights.
+// sums [panels][rows][32] += activations x weights; `ahead` is that of a matrix of the cache.
 template <WeightFormat format, template <size_t> class Operand, size_t rows, size_t panels, class Decoder = E4M3Decoder>
 [[gnu::noinline]] void DotProducts(const std::byte* activations, const std::byte* weights, size_t panel_bytes,
-                                   size_t depth, float* sums) {
+                                   size_t depth, float* sums, std::ptrdiff_t ahead = 0) {
   constexpr size_t kTiles = 2 * panels;
   const auto each_sum = std::make_index_sequence<rows * kTiles>();
   const auto each_tile = std::make_index_sequence<kTiles>();
   Tile<rows, kTiles> tile;
   LoadTile(tile, sums, each_sum);
   if constexpr (format == WeightFormat::kBf16)
-    DotBf16<Operand<rows>>(tile, activations, weights, panel_bytes, depth, each_tile);
+    DotBf16<Operand<rows>>(tile, activations, weights, panel_bytes, depth, each_tile, ahead);
   if constexpr (format == WeightFormat::kE4M3)
-    DotBytes<Decoder, Operand<rows>>(tile, activations, weights, panel_bytes, depth, each_tile);
+    DotBytes<Decoder, Operand<rows>>(tile, activations, weights, panel_bytes, depth, each_tile, ahead);
   if constexpr (format == WeightFormat::kNvfp4) {
     const DenormalsAreZero mode;
     DotNvfp4<Operand<rows>>(tile, activations, weights, panel_bytes, depth, each_tile);

@@ -72,11 +72,12 @@ template <size_t kRow, size_t rows, size_t tiles, size_t... r>
   (MultiplyAddRow(tile.sum[r], weights, activations + kRow * r, std::make_index_sequence<tiles>()), ...);
 }
 
-// The record of each tile's panel, far ahead.
+// The record of each tile's panel, far ahead; `ahead` is that of a matrix of the cache.
 template <class Operand, size_t... t>
 [[gnu::always_inline]] inline void PrefetchRecord(const std::byte* record, size_t panel_bytes,
-                                                  std::index_sequence<t...>) {
-  (PrefetchStream<Operand>(record + t / 2 * panel_bytes + t % 2 * 64), ...);
+                                                  std::index_sequence<t...>,
+                                                  [[maybe_unused]] std::ptrdiff_t ahead = 0) {
+  (PrefetchStream<Operand>(record + t / 2 * panel_bytes + t % 2 * 64, Operand::kOfCache ? ahead : kPrefetchAhead), ...);
 }
 
 [[gnu::always_inline]] inline Int LoadWords(const std::byte* from) { return _mm512_loadu_si512(from); }

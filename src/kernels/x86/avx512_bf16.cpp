@@ -43,10 +43,11 @@ inline void MultiplyPacked(size_t rows, size_t panels, const std::byte* activati
 }
 
 template <CacheFormat format>
-inline void MultiplyScratch(size_t rows, const std::byte* activations, const std::byte* weights, size_t depth,
+inline void MultiplyScratch(size_t rows, const std::byte* activations, const CacheMatrix& weights, size_t depth,
                             float* sums) {
   WithRows(rows, [&](auto count) {
-    DotProducts<CachePacking(format), RowMajor, count(), 1, CacheDecoder<format>>(activations, weights, 0, depth, sums);
+    DotProducts<CachePacking(format), RowMajor, count(), 1, CacheDecoder<format>>(activations, weights.data, 0, depth,
+                                                                                  sums, weights.ahead);
   });
 }
 
