@@ -5,13 +5,11 @@
 #include <cstdlib>
 #include <mutex>
 
-#include "base/mapped_file.h"
 #include "engine/cache/page_pool.h"
 #include "engine/cache/page_table.h"
 #include "models/decoder.h"
 #include "models/hf_config.h"
 #include "quantize/row_encoding.h"
-#include "text/open_tokenizer.h"
 
 namespace octet {
 namespace {
@@ -68,33 +66,6 @@ Status RunWindow(const Decoder& decoder, std::span<const int32_t> window, nn::Ex
 }
 
 }  // namespace
-
-size_t TokensOf(const CalibrationText& text) {
-  size_t tokens = 0;
-  for (const std::vector<int32_t>& window : text) tokens += window.size();
-  return tokens;
-}
-
-Result<CalibrationText> ReadCalibrationText(const Checkpoint& checkpoint, const std::filesystem::path& file,
-                                            const CalibrationOptions& options) {
-  const ModelSpec spec = OCTET_TRY(ReadHfConfig(checkpoint.config, checkpoint.path.native()));
-  const std::string content = OCTET_TRY(ReadTextFile(file));
-  const Tokenizer tokenizer = OCTET_TRY(OpenTokenizer(checkpoint.path));
-  const std::vector<int32_t> ids = tokenizer.Encode(content, {.add_special = false, .parse_special = false});
-  const size_t context = std::min<size_t>(options.context, spec.max_positions);
-  if (ids.size() < context) {
-    return Fail(ErrorCode::kInvalidArgument, file, ": has ", ids.size(), " tokens, calibration needs ", context,
-                " or more; give a longer text");
-  }
-  const std::optional<int32_t> bos = tokenizer.added_bos();
-  CalibrationText text;
-  for (size_t first = 0; first + context <= ids.size() && text.size() < options.windows; first += context) {
-    const std::span<const int32_t> window = std::span(ids).subspan(first, context);
-    text.emplace_back(window.begin(), window.end());
-    if (bos) text.back().front() = *bos;
-  }
-  return text;
-}
 
 Result<InputRanges> MeasureInputs(const Checkpoint& checkpoint, const CalibrationText& text, const QuantizeRun& run,
                                   ComputeType compute) {

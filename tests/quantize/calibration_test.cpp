@@ -73,17 +73,6 @@ TEST_F(Calibration, InputsThatAreNoNumbersAreAnErrorThatNamesTheirMatrix) {
   EXPECT_THAT(ranges.error().message, HasSubstr("inputs of layers.1.attn.qkv aren't finite numbers"));
 }
 
-TEST_F(Calibration, TextIsCutIntoWindowsFromItsBeginning) {
-  const Checkpoint checkpoint = Must(Checkpoint::Open(GoldenModel("llama3")));
-  const std::filesystem::path file = directory_.Write("text.txt", std::string(100, 'a'));
-  const CalibrationText text = Must(ReadCalibrationText(checkpoint, file, {.windows = 3, .context = 16}));
-  ASSERT_EQ(text.size(), 3u);
-  EXPECT_EQ(TokensOf(text), 48u);
-  const Result<CalibrationText> longer = ReadCalibrationText(checkpoint, file, {.windows = 3, .context = 512});
-  ASSERT_FALSE(longer.has_value());
-  EXPECT_THAT(longer.error().message, HasSubstr("tokens, calibration needs 512 or more; give a longer text"));
-}
-
 TEST_F(Calibration, ACancelledRunStops) {
   cancel_.Request();
   const Result<InputRanges> ranges = Measure(Must(Checkpoint::Open(GoldenModel("llama3"))), GoldenText("llama3"));
