@@ -2,19 +2,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <map>
 
-#include "base/mapped_file.h"
+#include "cli/quantize_report.h"
 #include "cli/verb.h"
-#include "eval/compare.h"
-#include "eval/decoder_model.h"
 #include "formats/staged_directory.h"
-#include "models/hf_config.h"
 #include "quantize/calibration.h"
 #include "quantize/quantize.h"
-#include "text/open_tokenizer.h"
+#include "quantize/worst_tensors.h"
 
 namespace octet::cli {
 namespace {
@@ -27,7 +23,8 @@ struct QuantizeOptions {
   std::vector<std::string> keep;
   std::filesystem::path calibrate;
   std::optional<int> windows;
-  std::string gate;
+  std::optional<int> window_length;
+  ReportFlags report;
   int threads = 0;
   bool list = false;
 
@@ -44,13 +41,13 @@ struct QuantizeOptions {
           OneOf{{"bf16", "fp8", "nvfp4", "int8", "int4"}});
     visit(&QuantizeOptions::keep, "keep", "tensors or modules that stay as they are, with * and ?; may be repeated",
           Takes{"PATTERNS"}, SplitAtCommas{});
-    visit(
-        &QuantizeOptions::calibrate, "calibrate",
-        "text that recipes which need it are calibrated on, and --gate measures on its first 20 windows of 512 tokens");
-    visit(&QuantizeOptions::windows, "windows",
-          "of 512 tokens to calibrate on, 128 unless given; fewer where the text ends", Between{1, 1 << 20});
-    visit(&QuantizeOptions::gate, "gate",
-          "exit with 1 where the mean KL divergence from the original is above X, in nats", Takes{"kl=X"});
+    visit(&QuantizeOptions::calibrate, "calibrate",
+          "text, or samples in a .jsonl, that recipes which need it are calibrated on");
+    visit(&QuantizeOptions::windows, "windows", "to calibrate on, 128 unless given; fewer where the text ends",
+          Between{1, 1 << 20});
+    visit(&QuantizeOptions::window_length, "window-length",
+          "tokens of a window of calibration and comparison, 512 unless given", Between{2, 1 << 20});
+    visit(&QuantizeOptions::report);
     visit(&QuantizeOptions::threads, "threads", "threads to use; 0: one a core", Between{0, 1024});
     visit(&QuantizeOptions::list, "list", "show the recipes and stop");
   }
@@ -98,10 +95,12 @@ std::string ReportTable(const QuantizeReport& report) {
   for (const auto& [kind, group] : groups) {
     text += fmt::format("{:<13}{:>8}{:>15}  {}\n", kind.first, group.tensors, group.weights, kind.second);
   }
-  text +=
-      fmt::format("{:.1f} MB, {:.3f} of BF16; {}\n", static_cast<double>(report.weight_bytes) / 1e6, report.ratio(),
-                  std::isinf(report.mean_decibels) ? "the codes are exact"
-                                                   : fmt::format("signal to noise {:.1f} dB", report.mean_decibels));
+  const std::vector<const QuantizedTensor*> worst = WorstTensors(report, kWorstTensors);
+  text += fmt::format(
+      "{:.1f} MB, {:.3f} of BF16; {}\n", static_cast<double>(report.weight_bytes) / 1e6, report.ratio(),
+      worst.empty() ? "the codes are exact" : fmt::format("signal to noise {:.1f} dB, least in", report.mean_decibels));
+  for (const QuantizedTensor* tensor : worst)
+    text += fmt::format("{:10.1f} dB  {}\n", tensor->decibels, tensor->precision.name);
   if (report.calibration_tokens != 0) text += fmt::format("inputs' scales from {} tokens\n", report.calibration_tokens);
   if (report.ragged != 0) {
     const auto ragged = std::find_if(report.tensors.begin(), report.tensors.end(),
@@ -112,59 +111,30 @@ std::string ReportTable(const QuantizeReport& report) {
   return text;
 }
 
-// The limit of `kl=X`.
-Result<std::optional<double>> GateLimit(const QuantizeOptions& options, const Recipe& recipe) {
-  if (options.calibrate.empty() && recipe.rounds_inputs) {
-    return Fail(ErrorCode::kInvalidArgument, "recipe ", recipe.name,
-                " needs a text like those that the model will see: --calibrate FILE, 64,000 tokens are enough");
-  }
-  if (!recipe.rounds_inputs && options.gate.empty() != options.calibrate.empty()) {
-    return Fail(ErrorCode::kInvalidArgument,
-                options.gate.empty()
-                    ? Cat("recipe ", options.to, " needs no calibration; --calibrate is read together with --gate only")
-                    : "--gate needs a text to measure on: --calibrate FILE");
-  }
-  if (options.gate.empty()) return std::nullopt;
-  constexpr std::string_view kKind = "kl=";
-  double limit = 0;
-  const char* end = options.gate.data() + options.gate.size();
-  const bool known = options.gate.starts_with(kKind);
-  const std::from_chars_result parsed = std::from_chars(options.gate.data() + (known ? kKind.size() : 0), end, limit);
-  if (!known || parsed.ec != std::errc() || parsed.ptr != end || !(limit >= 0)) {
-    return Fail(ErrorCode::kInvalidArgument, "--gate: `", options.gate,
-                "` is not kl=X with X a divergence in nats, as in kl=0.05");
-  }
-  return limit;
-}
+// What is calibrated on and what is measured on; read before hours of work.
+struct Texts {
+  CalibrationText calibration;  // empty where the recipe needs none
+  HeldOutText held_out;
+};
 
-constexpr size_t kGateContext = 512, kGateWindows = 20;
-
-// The text that the gate measures on. All that the measurement needs is looked for here, since it comes last, after
-// what may be hours of work.
-Result<std::string> ReadGateText(const Checkpoint& checkpoint, const QuantizeOptions& options) {
-  const ModelSpec spec = OCTET_TRY(ReadHfConfig(checkpoint.config, checkpoint.path.native()));
-  if (spec.max_positions < kGateContext) {
-    return Fail(ErrorCode::kInvalidArgument, checkpoint.path, ": has a context of ", spec.max_positions,
-                " tokens, --gate measures on windows of ", kGateContext,
-                "; leave --gate out and use `octet eval compare` with a smaller --context");
+// The windows that are calibrated on come first in --calibrate's file; those behind them are never seen.
+Result<Texts> ReadTexts(const Checkpoint& checkpoint, const QuantizeOptions& options, const Recipe& recipe) {
+  const size_t calibrated = recipe.rounds_inputs ? static_cast<size_t>(options.windows.value_or(128)) : 0;
+  const size_t context = static_cast<size_t>(options.window_length.value_or(0));
+  Texts texts;
+  CalibrationText left_over;
+  if (!options.calibrate.empty()) {
+    const size_t held_out = options.report.text.empty() ? HeldOutWindows(options.report) : 0;
+    texts.calibration = OCTET_TRY(
+        ReadCalibrationText(checkpoint, options.calibrate, {.windows = calibrated + held_out, .context = context}));
+    const size_t end = std::min(calibrated, texts.calibration.size());
+    const auto rest = texts.calibration.begin() + static_cast<std::ptrdiff_t>(end);
+    left_over.assign(rest, texts.calibration.end());
+    texts.calibration.erase(rest, texts.calibration.end());
   }
-  std::string content = OCTET_TRY(ReadTextFile(options.calibrate));
-  const Tokenizer tokenizer = OCTET_TRY(OpenTokenizer(checkpoint.path));
-  const size_t tokens = tokenizer.Encode(content, {.add_special = false, .parse_special = false}).size();
-  if (tokens < kGateContext) {
-    return Fail(ErrorCode::kInvalidArgument, options.calibrate, ": has ", tokens, " tokens, --gate needs ",
-                kGateContext, " or more; give a longer text");
-  }
-  return content;
-}
-
-Status Calibrate(const Checkpoint& checkpoint, const QuantizeOptions& options, const QuantizeRun& run,
-                 QuantizePlan& plan) {
-  const CalibrationText text = OCTET_TRY(ReadCalibrationText(
-      checkpoint, options.calibrate, {.windows = static_cast<size_t>(options.windows.value_or(128))}));
-  plan.inputs = OCTET_TRY(MeasureInputs(checkpoint, text, run));
-  plan.calibration_tokens = TokensOf(text);
-  return {};
+  texts.held_out =
+      OCTET_TRY(FindHeldOutText(checkpoint, options.report, context, options.calibrate, std::move(left_over)));
+  return texts;
 }
 
 // --head fp8 of a recipe in blocks is in blocks, too.
@@ -183,21 +153,6 @@ PrecisionChoices Choices(const QuantizeOptions& options, const Recipe& recipe) {
                                                             : size_t{128},
           .head = HeadEncoding(options, recipe),
           .keep = options.keep};
-}
-
-// How far the result's predictions are from the original's, activations rounded but for recipes that leave them in
-// BF16.
-Result<Comparison> Measure(const std::string& content, const QuantizeOptions& options, const Recipe& recipe,
-                           ThreadPool& pool, Invocation& call) {
-  DecoderModelOptions model{.context = kGateContext, .cancel = &call.cancel()};
-  const std::unique_ptr<DecoderModel> a = OCTET_TRY(DecoderModel::Open(call.word(0), model, pool));
-  model.activations = IsE4M3(recipe.encoding)               ? nn::ActivationMode::kE4M3
-                      : recipe.rounds_inputs                ? nn::ActivationMode::kNvfp4
-                      : recipe.encoding == Encoding::kNvfp4 ? nn::ActivationMode::kBf16
-                                                            : nn::ActivationMode::kInt8;
-  const std::unique_ptr<DecoderModel> b = OCTET_TRY(DecoderModel::Open(options.output, model, pool));
-  const EvaluationText text = OCTET_TRY(a->Tokenize(content, {.context = kGateContext, .chunks = kGateWindows}));
-  return CompareModels(*a, *b, text, {pool, call.progress(), call.cancel()});
 }
 
 Status CheckGiven(const QuantizeOptions& options, const Invocation& call) {
@@ -219,7 +174,10 @@ Status CheckList(const QuantizeOptions& options, const Invocation& call) {
                                                       {!options.keep.empty(), "--keep"},
                                                       {!options.calibrate.empty(), "--calibrate"},
                                                       {options.windows.has_value(), "--windows"},
-                                                      {!options.gate.empty(), "--gate"}};
+                                                      {options.window_length.has_value(), "--window-length"},
+                                                      {!options.report.text.empty(), "--report-text"},
+                                                      {options.report.windows.has_value(), "--report-windows"},
+                                                      {!options.report.gate.empty(), "--gate"}};
   for (const auto& [given, name] : others) {
     if (given) return Fail(ErrorCode::kInvalidArgument, "--list shows the recipes and stops; leave ", name, " out");
   }
@@ -227,6 +185,15 @@ Status CheckList(const QuantizeOptions& options, const Invocation& call) {
 }
 
 Status CheckTaken(const QuantizeOptions& options, const Recipe& recipe) {
+  if (recipe.rounds_inputs && options.calibrate.empty()) {
+    return Fail(ErrorCode::kInvalidArgument, "recipe ", recipe.name,
+                " needs a text like those that the model will see: --calibrate FILE, 64,000 tokens are enough");
+  }
+  const bool gate_takes_text = !options.report.gate.empty() && options.report.text.empty();
+  if (!recipe.rounds_inputs && !options.calibrate.empty() && !gate_takes_text) {
+    return Fail(ErrorCode::kInvalidArgument, "recipe ", recipe.name,
+                " needs no calibration; leave --calibrate out; the text to measure on is --report-text FILE");
+  }
   if (options.windows && !recipe.rounds_inputs) {
     return Fail(ErrorCode::kInvalidArgument, "--windows is of calibration, which recipe ", recipe.name,
                 " doesn't need; leave it out");
@@ -237,35 +204,47 @@ Status CheckTaken(const QuantizeOptions& options, const Recipe& recipe) {
               " has none to choose; leave it out, or give --to int4 or --head int4");
 }
 
+// No file that is read may be replaced.
+Status CheckOutput(const QuantizeOptions& options, const Checkpoint& checkpoint) {
+  for (const std::filesystem::path& read : {options.calibrate, options.report.text}) {
+    if (!read.empty()) OCTET_TRY(StagedDirectory::Check(options.output, read));
+  }
+  return StagedDirectory::Check(options.output, checkpoint.path);
+}
+
+// The report, with how far the result is from the original.
+Status ShowResult(const QuantizeOptions& options, const QuantizeReport& report, const MeasuredResult& measured,
+                  std::optional<double> limit, Invocation& call) {
+  Json json = ToJson(report);
+  OCTET_TRY(AddMeasurement(measured, limit, options.output, json));
+  if (limit && measured.comparison->kl_mean > *limit) {
+    call.FailGate(fmt::format("octet quantize: KL divergence {:.6f} is above the limit {}",
+                              measured.comparison->kl_mean, *limit));
+  }
+  return call.json() ? call.PrintJson(json) : call.Print(ReportTable(report) + MeasurementText(measured));
+}
+
 Status Quantize(const QuantizeOptions& options, Invocation& call) {
   if (options.list) OCTET_TRY(CheckList(options, call));
   if (options.list) return call.json() ? call.PrintJson(RecipeList()) : call.Print(RecipeTable());
   OCTET_TRY(CheckGiven(options, call));
   const Recipe* recipe = OCTET_TRY(FindRecipe(options.to));
   OCTET_TRY(CheckTaken(options, *recipe));
-  const std::optional<double> gate = OCTET_TRY(GateLimit(options, *recipe));
+  const std::optional<double> limit = OCTET_TRY(GateLimit(options.report));
   const Checkpoint checkpoint = OCTET_TRY(Checkpoint::Open(call.word(0)));
-  // Before minutes of calibration.
-  if (!options.calibrate.empty()) OCTET_TRY(StagedDirectory::Check(options.output, options.calibrate));
-  OCTET_TRY(StagedDirectory::Check(options.output, checkpoint.path));
+  OCTET_TRY(CheckOutput(options, checkpoint));
   QuantizePlan plan = OCTET_TRY(PlanQuantization(checkpoint, *recipe, Choices(options, *recipe)));
-  std::string gate_text;
-  if (gate) gate_text = OCTET_TRY(ReadGateText(checkpoint, options));
+  Texts texts = OCTET_TRY(ReadTexts(checkpoint, options, *recipe));
   const size_t threads = options.threads > 0 ? static_cast<size_t>(options.threads) : ThreadPool::AvailableCores();
   const std::unique_ptr<ThreadPool> pool = OCTET_TRY(ThreadPool::Start(threads));
+  OCTET_TRY(CheckMemory(checkpoint, plan, *pool, texts.held_out));
   const QuantizeRun run{*pool, call.progress(), call.cancel()};
-  if (recipe->rounds_inputs) OCTET_TRY(Calibrate(checkpoint, options, run, plan));
+  if (recipe->rounds_inputs) plan.inputs = OCTET_TRY(MeasureInputs(checkpoint, texts.calibration, run));
+  plan.calibration_tokens = TokensOf(texts.calibration);
   const QuantizeReport report = OCTET_TRY(QuantizeCheckpoint(checkpoint, plan, options.output, run));
-  Json json = ToJson(report);
-  std::string text = ReportTable(report);
-  if (gate) {
-    const Comparison measured = OCTET_TRY(Measure(gate_text, options, *recipe, *pool, call));
-    json["gate"] = {{"kl_mean", measured.kl_mean}, {"limit", *gate}, {"top1", measured.top1}};
-    text += fmt::format("KL divergence {:.6f}, limit {}\n", measured.kl_mean, *gate);
-    if (measured.kl_mean > *gate)
-      call.FailGate(fmt::format("octet quantize: KL divergence {:.6f} is above the limit {}", measured.kl_mean, *gate));
-  }
-  return call.json() ? call.PrintJson(json) : call.Print(text);
+  const MeasuredResult measured =
+      OCTET_TRY(MeasureResult(std::move(texts.held_out), checkpoint, options.output, *recipe, *pool, call));
+  return ShowResult(options, report, measured, limit, call);
 }
 
 const RegisterVerb kQuantize(

@@ -11,6 +11,7 @@
 #include "models/weights.h"
 #include "quantize/compressed_tensors.h"
 #include "quantize/tensor_output.h"
+#include "quantize/worst_tensors.h"
 #include "text/companion_files.h"
 
 namespace octet {
@@ -112,6 +113,9 @@ Json ToJson(const QuantizeReport& report) {
     if (tensor.precision.quantised()) entry["signal_to_noise_db"] = tensor.decibels;
     tensors.push_back(std::move(entry));
   }
+  Json worst = Json::array();
+  for (const QuantizedTensor* tensor : WorstTensors(report, kWorstTensors))
+    worst.push_back({{"name", tensor->precision.name}, {"signal_to_noise_db", tensor->decibels}});
   const bool has_groups = report.choices.layers == Encoding::kInt4 || report.choices.head == Encoding::kInt4;
   return {{"recipe", report.recipe},
           {"source", report.source.filename().native()},
@@ -125,6 +129,7 @@ Json ToJson(const QuantizeReport& report) {
           {"bf16_bytes", report.bf16_bytes},
           {"ratio", report.ratio()},
           {"mean_signal_to_noise_db", report.mean_decibels},
+          {"worst", std::move(worst)},
           {"tensors", std::move(tensors)}};
 }
 
