@@ -30,14 +30,15 @@ struct ReportFlags {
 
   template <class Visit>
   static void Describe(Visit&& visit) {
-    visit(&ReportFlags::text, "report-text",
-          "text or JSONL that the result is compared with the original on; not given: what --calibrate's has behind the "
-          "windows that were calibrated on, else a text of the program's own");
+    visit(
+        &ReportFlags::text, "report-text",
+        "text or JSONL that the result is compared with the original on; not given: what --calibrate's has behind the "
+        "windows that were calibrated on, else a text of the program's own");
     visit(&ReportFlags::windows, "report-windows",
           "windows to compare on, 20 unless given, 1 where neither a text nor --gate is; 0: no comparison",
           Between{0, 1 << 20});
-    visit(&ReportFlags::gate, "gate",
-          "exit with 1 where the mean KL divergence from the original is above X, in nats", Takes{"kl=X"});
+    visit(&ReportFlags::gate, "gate", "exit with 1 where the mean KL divergence from the original is above X, in nats",
+          Takes{"kl=X"});
   }
 };
 

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/mapped_file.h"
 #include "engine/prompt.h"
+#include "formats/json_lines.h"
 #include "models/hf_config.h"
 #include "text/chat_template.h"
 #include "text/find_template.h"
@@ -17,7 +18,6 @@ namespace {
 
 constexpr size_t kUsualContext = 512;
 constexpr size_t kMostTextBytes = size_t{256} << 20;  // tokens of such a text take another gigabyte
-constexpr size_t kMostLineBytes = size_t{16} << 20;
 
 // UTF-8 without NUL, which no text has: it is another kind of file.
 Status CheckText(std::string_view text, std::string_view what) {
@@ -50,8 +50,7 @@ class SampleEncoder {
   const Tokenizer& tokenizer() const { return tokenizer_; }
 
   // `where` is the file and the number of the line.
-  Result<std::vector<int32_t>> Encode(std::string_view line, const std::string& where) const {
-    const Json sample = OCTET_TRY(ParseJson(line, where));
+  Result<std::vector<int32_t>> Encode(const Json& sample, const std::string& where) const {
     if (!sample.is_object()) return NoSample(where);
     if (const Json* messages = FindMember(sample, "messages")) return EncodeMessages(sample, *messages, where);
     const Json* text = FindMember(sample, "text");
@@ -96,22 +95,13 @@ class SampleEncoder {
 // Tokens of the lines from the first on, until there are `wanted` or the file ends.
 Result<std::vector<int32_t>> EncodeLines(const SampleEncoder& encoder, const std::filesystem::path& path,
                                          size_t wanted) {
-  const MappedFile file = OCTET_TRY(MappedFile::Open(path));
-  std::string_view rest = file.text();
-  if (rest.starts_with("\xEF\xBB\xBF")) rest.remove_prefix(3);  // a byte order mark, which some editors write
+  JsonLines lines = OCTET_TRY(JsonLines::Open(path));
   std::vector<int32_t> ids;
-  for (size_t number = 1; !rest.empty() && ids.size() < wanted; ++number) {
-    const std::string where = Cat(path, ": line ", number);
-    const size_t length = std::min(rest.substr(0, kMostLineBytes + 1).find('\n'), rest.size());
-    if (length > kMostLineBytes) {
-      return Fail(ErrorCode::kInvalidArgument, where, ": has more than ", kMostLineBytes,
-                  " bytes; a sample of calibration is far shorter");
-    }
-    const std::string_view line = rest.substr(0, length);
-    rest.remove_prefix(std::min(length + 1, rest.size()));
-    if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
-    const std::vector<int32_t> sample = OCTET_TRY(encoder.Encode(line, where));
-    ids.insert(ids.end(), sample.begin(), sample.end());
+  while (ids.size() < wanted) {
+    const std::optional<Json> sample = OCTET_TRY(lines.Next());
+    if (!sample) break;
+    const std::vector<int32_t> tokens = OCTET_TRY(encoder.Encode(*sample, lines.where()));
+    ids.insert(ids.end(), tokens.begin(), tokens.end());
   }
   return ids;
 }
