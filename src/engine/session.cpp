@@ -13,13 +13,6 @@ double SecondsBetween(Clock::time_point begin, Clock::time_point end) {
   return std::chrono::duration<double>(end - begin).count();
 }
 
-// Keys of a prompt of one length serve one of the other where its rope rules give both the same angles.
-bool AnglesAreEqual(const ModelSpec& spec, size_t length, size_t other_length) {
-  return std::none_of(spec.ropes.begin(), spec.ropes.end(), [&](const nn::RopeSpec& rope) {
-    return rope.kind == nn::RopeKind::kDynamic || nn::SwitchesBetween(rope, length, other_length);
-  });
-}
-
 // Runs steps until the sequence has ended, handing its text on. Seconds count up to the last step that was finished, so
 // that what a stop threw away is in no rate.
 Status RunToEnd(Engine& engine, Sequence& sequence, const OnText& on_text, const CancelFlag* cancel,
@@ -52,7 +45,7 @@ Status RunToEnd(Engine& engine, Sequence& sequence, const OnText& on_text, const
 EngineSession::EngineSession(Engine& engine) : engine_(engine), pages_(engine.MakePages()) {}
 
 size_t EngineSession::CommonPrefix(const std::vector<int32_t>& prompt) const {
-  if (prompt.empty() || !AnglesAreEqual(engine_.spec(), held_length_, prompt.size())) return 0;
+  if (prompt.empty() || !nn::AnglesAreEqual(engine_.spec().ropes, held_length_, prompt.size())) return 0;
   const auto [held, wanted] = std::mismatch(held_.begin(), held_.end(), prompt.begin(), prompt.end());
   static_cast<void>(wanted);
   // The last token is computed in any case, since its logits are wanted.

@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "engine/model_files.h"
+#include "nn/rope.h"
 
 namespace octet {
 namespace {
@@ -37,7 +38,7 @@ Result<std::unique_ptr<DecoderModel>> DecoderModel::Open(const std::filesystem::
       new DecoderModel(std::move(decoder), std::move(*files.tokenizer), *kernels, pool));
   model->execution_.cancel = options.cancel;
   OCTET_TRY(model->SetActivations(options.activations));
-  OCTET_TRY(model->AllocatePages(options.context));
+  OCTET_TRY(model->Reserve(options.context));
   return model;
 }
 
@@ -47,23 +48,35 @@ DecoderModel::DecoderModel(Decoder decoder, Tokenizer tokenizer, const kernels::
 Status DecoderModel::SetActivations(nn::ActivationMode mode) {
   OCTET_TRY(decoder_.CheckActivations(mode));
   execution_.activations = mode;
+  held_ = 0;
   return {};
 }
 
-Status DecoderModel::AllocatePages(size_t context) {
+Status DecoderModel::Reserve(size_t context) {
   const nn::KvLayout& layout = decoder_.kv_layout();
   const size_t pages = nn::KvLayout::PagesFor(context);
+  if (pages <= pages_.size()) return {};
   cache_ = OCTET_TRY(AlignedBuffer::Allocate(pages * layout.page_bytes()));
+  held_ = 0;
+  pages_.clear();
   for (size_t page = 0; page < pages; ++page) pages_.push_back(cache_->data() + page * layout.page_bytes());
   return {};
 }
 
+size_t DecoderModel::HeldOf(std::span<const int32_t> tokens) const {
+  if (!nn::AnglesAreEqual(decoder_.spec().ropes, window_.size(), tokens.size())) return 0;
+  const auto held = window_.begin() + static_cast<std::ptrdiff_t>(held_);
+  return static_cast<size_t>(std::mismatch(window_.begin(), held, tokens.begin(), tokens.end()).first -
+                             window_.begin());
+}
+
 Status DecoderModel::Read(std::span<const int32_t> tokens, size_t logits_from) {
   OCTET_CHECK(nn::KvLayout::PagesFor(tokens.size()) <= pages_.size());
+  held_ = std::min(HeldOf(tokens), logits_from);
   window_.assign(tokens.begin(), tokens.end());
-  for (size_t first = 0; first < logits_from; first += kPrefillTokens) {
-    const size_t count = std::min(kPrefillTokens, logits_from - first);
-    OCTET_TRY(Run(first, count, count, nullptr));
+  while (held_ < logits_from) {
+    const size_t count = std::min(kPrefillTokens, logits_from - held_);
+    OCTET_TRY(Run(held_, count, count, nullptr));
   }
   return {};
 }
@@ -76,7 +89,10 @@ Status DecoderModel::Run(size_t first, size_t count, size_t logits_from, float* 
                          .pages = pages_,
                          .logits_from = logits_from,
                          .prompt_length = window_.size()};
-  return decoder_.Forward({&run, 1}, execution_, logits);
+  held_ = std::min(held_, first);  // what a pass that fails has half written
+  OCTET_TRY(decoder_.Forward({&run, 1}, execution_, logits));
+  held_ = first + count;
+  return {};
 }
 
 Result<EvaluationText> DecoderModel::Tokenize(std::string_view text, const WindowOptions& options) const {

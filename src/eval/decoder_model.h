@@ -19,7 +19,7 @@
 namespace octet {
 
 struct DecoderModelOptions {
-  size_t context = 512;  // longest window
+  size_t context = 512;  // longest sequence; more by Reserve
   ComputeType compute = ComputeType::kAuto;
   nn::ActivationMode activations = nn::ActivationMode::kAuto;
   std::optional<kernels::CacheFormat> cache = {};  // of keys and values; absent: BF16, FP32 where all weights are
@@ -38,6 +38,9 @@ class DecoderModel : public ScoringModel {
   Status SetActivations(nn::ActivationMode mode);
 
   size_t vocab_size() const override { return decoder_.spec().vocab; }
+  // Room for sequences of so many tokens, if there isn't yet; what was read is forgotten then. Fails with exhausted.
+  Status Reserve(size_t context);
+  // What the tokens begin with in common with those read before isn't computed again; no bit depends on it.
   Status Read(std::span<const int32_t> tokens, size_t logits_from) override;
   Status Logits(size_t first, size_t count, float* logits) override;
 
@@ -50,7 +53,7 @@ class DecoderModel : public ScoringModel {
 
  private:
   DecoderModel(Decoder decoder, Tokenizer tokenizer, const kernels::KernelTable& kernels, ThreadPool& pool);
-  Status AllocatePages(size_t context);
+  size_t HeldOf(std::span<const int32_t> tokens) const;
   Status Run(size_t first, size_t count, size_t logits_from, float* logits);
 
   Decoder decoder_;
@@ -59,6 +62,7 @@ class DecoderModel : public ScoringModel {
   std::shared_ptr<AlignedBuffer> cache_;
   std::vector<std::byte*> pages_;
   std::vector<int32_t> window_;
+  size_t held_ = 0;  // tokens of it whose keys and values are in the pages
 };
 
 }  // namespace octet

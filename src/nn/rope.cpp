@@ -117,6 +117,12 @@ bool SwitchesBetween(const RopeSpec& spec, size_t length, size_t other_length) {
   return spec.kind == RopeKind::kLongrope && (length > spec.original_max) != (other_length > spec.original_max);
 }
 
+bool AnglesAreEqual(std::span<const RopeSpec> ropes, size_t length, size_t other_length) {
+  return std::none_of(ropes.begin(), ropes.end(), [&](const RopeSpec& rope) {
+    return (rope.kind == RopeKind::kDynamic && length != other_length) || SwitchesBetween(rope, length, other_length);
+  });
+}
+
 Result<RopeTable> RopeTable::Make(RopeSpec spec) {
   OCTET_TRY(CheckNumbers(spec));
   RopeTable table;

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -45,6 +46,9 @@ struct RopeSpec {
 
 // True where a sequence of one of the two lengths has longrope's short factors and one of the other its long ones.
 bool SwitchesBetween(const RopeSpec& spec, size_t length, size_t other_length);
+
+// Whether the keys of a prompt of one length serve one of the other: every rule gives both the same angles.
+bool AnglesAreEqual(std::span<const RopeSpec> ropes, size_t length, size_t other_length);
 
 class RopeTable {
  public:
