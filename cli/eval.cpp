@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "base/mapped_file.h"
-#include "cli/model_flags.h"
+#include "cli/scoring_flags.h"
 #include "cli/verb.h"
 #include "eval/compare.h"
 #include "eval/decoder_model.h"
@@ -17,10 +17,7 @@ struct EvalOptions {
   int context = 512;
   int score_from = 0;
   int chunks = 0;
-  std::string activations = "auto";
-  std::string dtype = "auto";
-  std::string kv = "auto";
-  int threads = 0;
+  ScoringFlags model;
 
   template <class Visit>
   static void Describe(Visit&& visit) {
@@ -29,11 +26,7 @@ struct EvalOptions {
     visit(&EvalOptions::score_from, "score-from", "first token of a window that counts; 0: context / 2 + 1",
           Between{0, 1 << 20});
     visit(&EvalOptions::chunks, "chunks", "at most so many windows; 0: all", Between{0, 1 << 30});
-    visit(&EvalOptions::activations, "activations", kActivationsHelp, ActivationChoices());
-    visit(&EvalOptions::dtype, "dtype", "what weights that aren't quantised are computed in; auto: as stored",
-          OneOf{{"auto", "bf16", "f32"}});
-    visit(&EvalOptions::kv, "kv", Cat(kKvHelp, "; of compare's two models B alone has it"), KvChoices());
-    visit(&EvalOptions::threads, "threads", "threads to use; 0: one a core", Between{0, 1024});
+    visit(&EvalOptions::model);
   }
 };
 
@@ -44,16 +37,7 @@ WindowOptions Windows(const EvalOptions& options) {
 }
 
 DecoderModelOptions ModelOptions(const EvalOptions& options, const CancelFlag& cancel) {
-  return {.context = static_cast<size_t>(options.context),
-          .compute = options.dtype == "bf16"  ? ComputeType::kBf16
-                     : options.dtype == "f32" ? ComputeType::kF32
-                                              : ComputeType::kAuto,
-          .cache = CacheOf(options.kv),
-          .cancel = &cancel};
-}
-
-size_t Threads(const EvalOptions& options) {
-  return options.threads > 0 ? static_cast<size_t>(options.threads) : ThreadPool::AvailableCores();
+  return ToDecoderOptions(options.model, static_cast<size_t>(options.context), cancel);
 }
 
 Json ToJson(const Perplexity& result) {
@@ -71,10 +55,10 @@ std::string PerplexityText(const Perplexity& result) {
 
 Status RunPerplexity(const EvalOptions& options, Invocation& call) {
   const std::string content = OCTET_TRY(ReadTextFile(options.text));
-  const std::unique_ptr<ThreadPool> pool = OCTET_TRY(ThreadPool::Start(Threads(options)));
+  const std::unique_ptr<ThreadPool> pool = OCTET_TRY(ThreadPool::Start(ThreadsOf(options.model)));
   const std::unique_ptr<DecoderModel> model =
       OCTET_TRY(DecoderModel::Open(call.word(0), ModelOptions(options, call.cancel()), *pool));
-  OCTET_TRY(model->SetActivations(ActivationsOf(options.activations)));
+  OCTET_TRY(model->SetActivations(ActivationsOf(options.model.activations)));
   const EvaluationText text = OCTET_TRY(model->Tokenize(content, Windows(options)));
   const Perplexity result = OCTET_TRY(MeasurePerplexity(*model, text, {*pool, call.progress(), call.cancel()}));
   if (!call.json()) return call.Print(PerplexityText(result) + "\n");
@@ -100,13 +84,13 @@ Status SetActivations(nn::ActivationMode mode, DecoderModel& a, DecoderModel& b)
 
 Status RunCompare(const EvalOptions& options, Invocation& call) {
   const std::string content = OCTET_TRY(ReadTextFile(options.text));
-  const std::unique_ptr<ThreadPool> pool = OCTET_TRY(ThreadPool::Start(Threads(options)));
+  const std::unique_ptr<ThreadPool> pool = OCTET_TRY(ThreadPool::Start(ThreadsOf(options.model)));
   DecoderModelOptions with_usual_cache = ModelOptions(options, call.cancel());
   with_usual_cache.cache = std::nullopt;
   const std::unique_ptr<DecoderModel> a = OCTET_TRY(DecoderModel::Open(call.word(0), with_usual_cache, *pool));
   const std::unique_ptr<DecoderModel> b =
       OCTET_TRY(DecoderModel::Open(call.word(1), ModelOptions(options, call.cancel()), *pool));
-  OCTET_TRY(SetActivations(ActivationsOf(options.activations), *a, *b));
+  OCTET_TRY(SetActivations(ActivationsOf(options.model.activations), *a, *b));
   const EvaluationText text = OCTET_TRY(a->Tokenize(content, Windows(options)));
   const EvaluationText same = OCTET_TRY(b->Tokenize(content, Windows(options)));
   OCTET_TRY(CheckSameTokens(text, same));

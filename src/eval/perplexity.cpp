@@ -2,25 +2,10 @@
 
 #include <cmath>
 
-#include "eval/score.h"
 #include "eval/statistics.h"
 #include "eval/window_scores.h"
 
 namespace octet {
-namespace {
-
-// scores [rows]: what `logits` say about targets[0 .. rows).
-void ScoreRows(std::span<const float> logits, std::span<const int32_t> targets, ThreadPool& pool, double* scores) {
-  const size_t vocab = logits.size() / targets.size();
-  pool.ForEachShare(targets.size(), [&](size_t begin, size_t end) {
-    for (size_t row = begin; row < end; ++row) {
-      scores[row] = NegativeLogLikelihood(logits.subspan(row * vocab, vocab), static_cast<size_t>(targets[row]));
-    }
-  });
-}
-
-}  // namespace
-
 Result<Perplexity> MeasurePerplexity(ScoringModel& model, const EvaluationText& text, const EvaluationRun& run) {
   OCTET_TRY(CheckTokens(text.ids, model.vocab_size()));
   LikelihoodSum sum;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "eval/score.h"
+
 namespace octet {
 
 Status CheckTokens(std::span<const int32_t> ids, size_t vocab_size) {
@@ -11,6 +13,15 @@ Status CheckTokens(std::span<const int32_t> ids, size_t vocab_size) {
                 ", the model's vocabulary ends at ", vocab_size, "; the tokenizer belongs to another model");
   }
   return {};
+}
+
+void ScoreRows(std::span<const float> logits, std::span<const int32_t> targets, ThreadPool& pool, double* scores) {
+  const size_t vocab = logits.size() / targets.size();
+  pool.ForEachShare(targets.size(), [&](size_t begin, size_t end) {
+    for (size_t row = begin; row < end; ++row) {
+      scores[row] = NegativeLogLikelihood(logits.subspan(row * vocab, vocab), static_cast<size_t>(targets[row]));
+    }
+  });
 }
 
 Status ForEachBlock(const EvaluationText& text, const EvaluationRun& run,
