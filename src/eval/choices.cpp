@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "eval/prompt_tokens.h"
 #include "eval/window_scores.h"
 #include "text/jinja/characters.h"
 
@@ -43,21 +44,12 @@ Result<double> LogLikelihood(ScoringModel& model, const EncodedChoice& choice, c
 }  // namespace
 
 ChoiceEncoder::ChoiceEncoder(const Tokenizer& tokenizer, int32_t start, size_t most_tokens)
-    : tokenizer_(tokenizer),
-      start_(start),
-      start_text_(tokenizer.Decode(std::span(&start, 1))),
-      most_tokens_(most_tokens) {}
+    : tokenizer_(tokenizer), start_(start), most_tokens_(most_tokens) {}
 
 Result<ChoiceEncoder> ChoiceEncoder::Make(const Tokenizer& tokenizer, size_t most_tokens) {
-  const std::optional<int32_t> start = tokenizer.bos() ? tokenizer.bos() : tokenizer.eos();
-  if (start) return ChoiceEncoder(tokenizer, *start, most_tokens);
+  if (const std::optional<int32_t> start = StartToken(tokenizer)) return ChoiceEncoder(tokenizer, *start, most_tokens);
   return Fail(ErrorCode::kInvalidArgument,
               "the tokenizer has neither BOS nor EOS, one of which a text of no context begins with");
-}
-
-std::vector<int32_t> ChoiceEncoder::Tokens(std::string_view text) const {
-  const bool begins_itself = !start_text_.empty() && text.starts_with(start_text_);
-  return tokenizer_.Encode(text, {.add_special = !begins_itself, .parse_special = true});
 }
 
 Result<EncodedChoice> ChoiceEncoder::EncodeOne(std::string_view context, std::string_view choice) const {
@@ -69,8 +61,8 @@ Result<EncodedChoice> ChoiceEncoder::EncodeOne(std::string_view context, std::st
     scored = tokenizer_.Encode(text, {.add_special = false, .parse_special = true});
     if (!scored.empty() && scored.front() == start_) scored.erase(scored.begin());
   } else {
-    tokens = Tokens(context.substr(0, end));
-    const std::vector<int32_t> whole = Tokens(text);
+    tokens = PromptTokens(tokenizer_, context.substr(0, end));
+    const std::vector<int32_t> whole = PromptTokens(tokenizer_, text);
     scored.assign(whole.begin() + static_cast<std::ptrdiff_t>(std::min(tokens.size(), whole.size())), whole.end());
   }
   if (scored.empty() || scored.size() > most_tokens_) {
@@ -86,11 +78,7 @@ Result<EncodedItem> ChoiceEncoder::Encode(std::string_view context, std::string_
   EncodedItem item;
   for (const std::string& choice : choices) {
     EncodedChoice encoded = OCTET_TRY(EncodeOne(context, Cat(delimiter, choice)));
-    const size_t most = most_tokens_ + 1;  // the last token is scored, not read
-    if (encoded.tokens.size() > most) {
-      encoded.tokens.erase(encoded.tokens.begin(), encoded.tokens.end() - static_cast<std::ptrdiff_t>(most));
-      item.is_truncated = true;
-    }
+    if (KeepLast(most_tokens_ + 1, encoded.tokens)) item.is_truncated = true;  // the last is scored, not read
     item.choices.push_back(std::move(encoded));
   }
   return item;

@@ -49,11 +49,9 @@ class ChoiceEncoder {
  private:
   ChoiceEncoder(const Tokenizer& tokenizer, int32_t start, size_t most_tokens);
   Result<EncodedChoice> EncodeOne(std::string_view context, std::string_view choice) const;
-  std::vector<int32_t> Tokens(std::string_view text) const;
 
   const Tokenizer& tokenizer_;
   int32_t start_;  // stands for an empty context
-  std::string start_text_;
   size_t most_tokens_;
 };
 
