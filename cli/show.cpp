@@ -85,11 +85,14 @@ void NameCodes(const Checkpoint& checkpoint, ShownModel& model) {
     const Result<std::optional<IntegerMatrix>> found = FindIntegerMatrix(*checkpoint.tensors, slot, declared);
     if (!found || !*found) continue;
     const IntegerMatrix& matrix = **found;
-    Rename(matrix.codes, {matrix.rows, matrix.columns}, matrix.bits == 8 ? "INT8" : Cat("INT4 g", matrix.group), model);
+    Rename(matrix.codes, {matrix.rows, matrix.columns},
+           matrix.bits == 8 && matrix.groups == 1 ? "INT8" : Cat("INT", matrix.bits, " g", matrix.group), model);
   }
   for (const WeightSlot& slot : slots) {
     const Result<std::optional<Nvfp4Matrix>> found = FindNvfp4Matrix(*checkpoint.tensors, slot);
     if (found && *found) Rename((*found)->codes, {(*found)->rows, (*found)->columns}, "NVFP4", model);
+    const Result<std::optional<MxMatrix>> mx = FindMxMatrix(*checkpoint.tensors, slot);
+    if (mx && *mx) Rename((*mx)->codes, {(*mx)->rows, (*mx)->columns}, (*mx)->is_e4m3 ? "MXFP8" : "MXFP4", model);
   }
 }
 

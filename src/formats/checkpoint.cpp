@@ -9,6 +9,7 @@
 #include "formats/gguf_config.h"
 #include "formats/gguf_tensors.h"
 #include "formats/octet_pack.h"
+#include "formats/quantization_files.h"
 #include "formats/safetensors.h"
 #include "formats/settle_tensors.h"
 
@@ -59,6 +60,7 @@ Result<Checkpoint> OpenDirectory(const std::filesystem::path& directory, Weights
   checkpoint.path = directory;
   checkpoint.kind = "huggingface";
   checkpoint.config = OCTET_TRY(ReadJsonObject(directory / "config.json"));
+  OCTET_TRY(ReadQuantizationFiles(directory, checkpoint.config));
   checkpoint.generation_config = OCTET_TRY(ReadOptionalJson(directory / "generation_config.json"));
   checkpoint.tokenizer_config = OCTET_TRY(ReadOptionalJson(directory / "tokenizer_config.json"));
   if (weights == Weights::kNeeded || HoldsSafetensors(directory)) {

@@ -12,7 +12,8 @@ namespace {
 
 constexpr std::string_view kPrefix = "model.";
 constexpr std::string_view kEmbedding = "model.embed_tokens.weight";
-constexpr std::string_view kHead = "lm_head.weight", kHeadCodes = "lm_head.weight_packed";
+constexpr std::string_view kHead = "lm_head.weight";
+constexpr std::string_view kHeadCodes[] = {"lm_head.weight_packed", "lm_head.qweight"};
 constexpr const char* kTied = "tie_word_embeddings";
 
 constexpr uint64_t kRowsAtOnce = 64;
@@ -93,8 +94,9 @@ Status SettleHead(Checkpoint& checkpoint) {
   if (tied != nullptr && *tied != true) return {};  // the file's word, or a mistake that its reader names
   const TensorInfo* embedding = checkpoint.tensors->Find(kEmbedding);
   const TensorInfo* head = checkpoint.tensors->Find(kHead);
-  if (head == nullptr && checkpoint.tensors->Find(kHeadCodes) != nullptr) {
-    if (tied != nullptr) WarnOfHead(checkpoint, kHeadCodes, "is there");
+  for (const std::string_view codes : kHeadCodes) {
+    if (head != nullptr || checkpoint.tensors->Find(codes) == nullptr) continue;
+    if (tied != nullptr) WarnOfHead(checkpoint, codes, "is there");
     checkpoint.config[kTied] = false;
     return {};
   }

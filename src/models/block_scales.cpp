@@ -37,6 +37,11 @@ DeclaredBlock ReadDeclaredBlock(const Json& config) {
   return declared;
 }
 
+// ModelOpt's scales of blocks may have an axis of one number beside each: [o, 1, i, 1].
+Shape WithoutSingleAxes(const Shape& shape) {
+  return shape.size() == 4 && shape[1] == 1 && shape[3] == 1 ? Shape{shape[0], shape[2]} : shape;
+}
+
 Shape ScaleShape(const TensorInfo& weight) {
   return {CeilDivide(weight.shape[0], uint64_t{kFp8Block}), CeilDivide(weight.shape[1], uint64_t{kFp8Block})};
 }
@@ -53,10 +58,11 @@ Result<const TensorInfo*> FindTensor(const TensorSource& tensors, const TensorIn
   }
   if (inverse != nullptr) return inverse;
   if (info == nullptr) return nullptr;
-  const bool has_shape = info->shape == ScaleShape(weight);
+  const Shape shape = WithoutSingleAxes(info->shape);
+  const bool has_shape = shape == ScaleShape(weight);
   if (ElementCount(info->shape) == 1) return declared.size && (has_shape || declared.of_all) ? info : nullptr;
-  if (info->shape.size() != 2) return nullptr;
-  const bool is_rows = info->shape == Shape{weight.shape[0], 1};
+  if (shape.size() != 2) return nullptr;
+  const bool is_rows = shape == Shape{weight.shape[0], 1};
   return !is_rows && (has_shape || declared.size) ? info : nullptr;
 }
 
@@ -93,11 +99,11 @@ Result<std::optional<BlockScales>> FindBlockScales(const TensorSource& tensors, 
     return Fail(ErrorCode::kUnsupported, "tensor ", weight.name, " is scaled in blocks of ", *declared.size,
                 " (quantization_config of config.json); blocks of ", kFp8Block, " x ", kFp8Block, " are known");
   }
-  if (info->dtype != DType::kF32 && info->dtype != DType::kBf16) {
+  if (info->dtype != DType::kF32 && info->dtype != DType::kBf16 && info->dtype != DType::kE8M0) {
     return Fail(ErrorCode::kUnsupported, "scale ", info->name, " holds ", info->stored_type,
-                "; scales of blocks are F32 or BF16");
+                "; scales of blocks are F32, BF16 or F8_E8M0");
   }
-  if (info->shape != ScaleShape(weight)) {
+  if (WithoutSingleAxes(info->shape) != ScaleShape(weight)) {
     return Fail(ErrorCode::kCorrupt, "scale ", info->name, " has shape ", ToText(info->shape), "; ", weight.shape[0],
                 " x ", weight.shape[1], " weights in blocks of ", kFp8Block, " x ", kFp8Block, " have ",
                 ToText(ScaleShape(weight)));
@@ -106,7 +112,7 @@ Result<std::optional<BlockScales>> FindBlockScales(const TensorSource& tensors, 
                      .rows = weight.shape[0],
                      .columns = weight.shape[1],
                      .values = std::vector<float>(*ElementCount(info->shape))};
-  OCTET_TRY(tensors.ReadRows(info->name, 0, info->shape[0], scales.values.data()));
+  OCTET_TRY(tensors.ReadRows(info->name, 0, RowCount(info->shape), scales.values.data()));
   OCTET_TRY(CheckValues(scales));
   return std::optional<BlockScales>(std::move(scales));
 }

@@ -55,7 +55,7 @@ std::vector<CheckpointWeights::Piece> CheckpointWeights::PiecesOf(const Source& 
 
 void CheckpointWeights::ReleasePanels(const Source& source, size_t begin, size_t end) const {
   for (const Piece& piece : PiecesOf(source, begin * kernels::kPanelColumns, (end - begin) * kernels::kPanelColumns))
-    tensors_->ReleaseRows(piece.part.codes(), piece.row, piece.rows);
+    if (piece.part.is_stored_by_rows()) tensors_->ReleaseRows(piece.part.codes(), piece.row, piece.rows);
 }
 
 Status CheckpointWeights::ReadPanels(std::string_view name, size_t begin, size_t end, std::byte* to) {
@@ -66,7 +66,7 @@ Status CheckpointWeights::ReadPanels(std::string_view name, size_t begin, size_t
   // What the caller is likely to ask for next comes from the disk meanwhile.
   for (const Piece& piece : PiecesOf(*source, (begin == 0 ? begin : end) * kernels::kPanelColumns,
                                      (begin == 0 ? 2 : 1) * (end - begin) * kernels::kPanelColumns))
-    tensors_->ExpectRows(piece.part.codes(), piece.row, piece.rows);
+    if (piece.part.is_stored_by_rows()) tensors_->ExpectRows(piece.part.codes(), piece.row, piece.rows);
   SharedStatus status;
   pool_->ForEachShare(end - begin, [&](size_t share_begin, size_t share_end) {
     std::vector<float> scratch;
@@ -88,10 +88,7 @@ Status CheckpointWeights::ReadPanels(std::string_view name, size_t begin, size_t
 // Pages that reads around the rows brought back, and those of the scales.
 void CheckpointWeights::ReleaseWhole(const Source& source) const {
   for (const Part& part : source.parts) {
-    tensors_->Release(part.codes());
-    if (part.integers) tensors_->Release(part.integers->scales);
-    if (part.integers) tensors_->Release(part.integers->zeros);  // nothing where it has none
-    if (part.nvfp4) tensors_->Release(part.nvfp4->scales);
+    for (const std::string& tensor : part.tensors()) tensors_->Release(tensor);
   }
 }
 
@@ -107,16 +104,10 @@ Status CheckpointWeights::PackColumns(const Source& source, const PackedMatrix& 
   const bool is_codes = matrix.format == WeightFormat::kE4M3 || in_blocks;
   scratch.resize(is_codes ? (count * matrix.depth + 3) / 4 : count * matrix.depth);
   auto* codes = reinterpret_cast<std::byte*>(scratch.data());
-  for (const auto& [part, row, rows, at] : PiecesOf(source, first, count)) {
-    if (is_codes) {
-      const std::span<const std::byte> bytes = OCTET_TRY(tensors_->Bytes(part.slot.tensor));
-      const std::span<const std::byte> found = bytes.subspan(row * matrix.depth, rows * matrix.depth);
-      OCTET_TRY(RefuseNan(found, row, matrix.depth, part.slot.tensor));
-      std::copy(found.begin(), found.end(), codes + at * matrix.depth);
-    } else {
-      OCTET_TRY(tensors_->ReadRows(part.slot.tensor, row, rows, scratch.data() + at * matrix.depth));
-    }
-  }
+  if (is_codes)
+    OCTET_TRY(CopyCodes(source, first, count, codes));
+  else
+    OCTET_TRY(ReadFloats(source, first, count, scratch));
   if (matrix.format == WeightFormat::kF32) {
     kernels::PackWeightsF32(scratch.data(), count, matrix.depth, packed);
   } else if (in_blocks) {
@@ -126,6 +117,26 @@ Status CheckpointWeights::PackColumns(const Source& source, const PackedMatrix& 
     kernels::PackWeightsE4M3(reinterpret_cast<const uint8_t*>(codes), count, matrix.depth, packed);
   } else {
     kernels::PackWeightsBf16(scratch.data(), count, matrix.depth, packed);
+  }
+  return {};
+}
+
+Status CheckpointWeights::CopyCodes(const Source& source, size_t first, size_t count, std::byte* to) const {
+  const size_t depth = source.parts.front().slot.columns;
+  for (const auto& [part, row, rows, at] : PiecesOf(source, first, count)) {
+    const std::span<const std::byte> bytes = OCTET_TRY(tensors_->Bytes(part.slot.tensor));
+    const std::span<const std::byte> found = bytes.subspan(row * depth, rows * depth);
+    OCTET_TRY(RefuseNan(found, row, depth, part.slot.tensor));
+    std::copy(found.begin(), found.end(), to + at * depth);
+  }
+  return {};
+}
+
+Status CheckpointWeights::ReadFloats(const Source& source, size_t first, size_t count, std::span<float> to) const {
+  for (const auto& [part, row, rows, at] : PiecesOf(source, first, count)) {
+    Status read = part.ReadRows(*tensors_, row, rows, to.data() + at * part.slot.columns);
+    if (!read && !part.DecodedFormat().empty()) return Prefixed(std::move(read).error(), path_ + ": ");
+    OCTET_TRY(std::move(read));
   }
   return {};
 }

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "formats/checkpoint.h"
+#include "formats/quantization_files.h"
 #include "kernels/kernel_table.h"
 #include "models/row_scales.h"
 #include "models/weights.h"
@@ -82,6 +83,7 @@ bool WeightProvider::Has(std::string_view name) const {
 Result<CheckpointWeights> CheckpointWeights::Open(const Checkpoint& checkpoint, const ModelSpec& spec,
                                                   ComputeType compute, ThreadPool& pool) {
   CheckpointWeights weights;
+  OCTET_TRY(CheckQuantizationMethod(checkpoint.config, checkpoint.path));
   OCTET_TRY(RefuseTransforms(checkpoint));
   weights.path_ = checkpoint.path.string();
   weights.hint_ = QuantisationHint(checkpoint);
@@ -91,6 +93,7 @@ Result<CheckpointWeights> CheckpointWeights::Open(const Checkpoint& checkpoint, 
   const std::vector<WeightSlot> slots = WeightSlots(spec);
   const WeightFormat dense = OCTET_TRY(weights.DenseFormat(slots, compute));
   for (const WeightSlot& slot : slots) OCTET_TRY(weights.AddSlot(slot, dense, checkpoint.config));
+  weights.SayWhatIsDecoded();
   weights.JoinFusedParts();
   for (size_t i = 0; i < weights.entries_.size(); ++i) weights.entries_[i].bytes = PackedBytesOf(weights.sources_[i]);
   return weights;
@@ -107,30 +110,34 @@ Result<WeightFormat> CheckpointWeights::DenseFormat(const std::vector<WeightSlot
   return WeightFormat::kF32;
 }
 
-auto CheckpointWeights::FindCodes(const WeightSlot& slot) const
-    -> Result<std::optional<std::pair<Part, WeightFormat>>> {
+auto CheckpointWeights::FindCodes(const WeightSlot& slot) const -> Result<std::optional<Part>> {
   Part part{.slot = slot, .bias = {}, .scale = {}};
+  const auto named = [&](Error error) { return Prefixed(std::move(error), path_ + ": "); };
   Result<std::optional<Nvfp4Matrix>> nvfp4 = FindNvfp4Matrix(*tensors_, slot);
-  if (!nvfp4) return Prefixed(std::move(nvfp4).error(), path_ + ": ");
-  if (*nvfp4) {
-    part.nvfp4 = std::move(*nvfp4);
-    return std::pair(std::move(part), WeightFormat::kNvfp4);
-  }
+  if (!nvfp4) return named(std::move(nvfp4).error());
+  Result<std::optional<MxMatrix>> mx = FindMxMatrix(*tensors_, slot);
+  if (!mx) return named(std::move(mx).error());
   Result<std::optional<IntegerMatrix>> integers = FindIntegerMatrix(*tensors_, slot, declared_);
-  if (!integers) return Prefixed(std::move(integers).error(), path_ + ": ");
-  if (!*integers) return std::nullopt;
-  const WeightFormat format = (*integers)->format;
+  if (!integers) return named(std::move(integers).error());
+  part.nvfp4 = std::move(*nvfp4);
+  part.mx = std::move(*mx);
   part.integers = std::move(*integers);
-  return std::pair(std::move(part), format);
+  return part.nvfp4 || part.mx || part.integers ? std::optional(std::move(part)) : std::nullopt;
+}
+
+WeightFormat CheckpointWeights::FormatOf(const Part& part, WeightFormat dense) {
+  if (!part.DecodedFormat().empty()) return dense;
+  return part.nvfp4 ? WeightFormat::kNvfp4 : part.integers->format;
 }
 
 Status CheckpointWeights::AddSlot(const WeightSlot& slot, WeightFormat dense, const Json& config) {
-  if (auto codes = OCTET_TRY(FindCodes(slot))) {
+  if (std::optional<Part> part = OCTET_TRY(FindCodes(slot))) {
     entries_.push_back({.name = slot.name, .is_matrix = true});
-    const Part& part = codes->first;
-    sources_.push_back(
-        {.parts = {}, .format = codes->second, .input_scale = part.nvfp4 ? part.nvfp4->input_scale : 0.0F});
-    sources_.back().parts.push_back(std::move(codes->first));
+    const WeightFormat format = FormatOf(*part, dense);
+    sources_.push_back({.parts = {},
+                        .format = format,
+                        .input_scale = format == WeightFormat::kNvfp4 ? part->nvfp4->input_scale : 0.0F});
+    sources_.back().parts.push_back(std::move(*part));
     return {};
   }
   const TensorInfo* info = OCTET_TRY(FindShaped(*tensors_, slot.tensor, ShapeOf(slot), path_, hint_));

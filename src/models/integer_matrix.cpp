@@ -6,6 +6,8 @@
 
 #include "base/checked.h"
 #include "formats/packed_integers.h"
+#include "models/input_factors.h"
+#include "models/table_matrix.h"
 
 namespace octet {
 namespace {
@@ -17,7 +19,6 @@ constexpr WeightFormat kGroupFormats[] = {WeightFormat::kInt4Group128, WeightFor
                                           WeightFormat::kInt4Group32};
 constexpr WeightFormat kZeroFormats[] = {WeightFormat::kInt4Zeros128, WeightFormat::kInt4Zeros64,
                                          WeightFormat::kInt4Zeros32};
-constexpr int kInt4Offset = 8;  // of codes and zero points as they are stored
 
 // weight_shape, [2] integers, where it is there: readers need it, and it must not say otherwise.
 Status CheckShape(const TensorSource& tensors, const std::string& module, const IntegerMatrix& matrix) {
@@ -54,9 +55,10 @@ Status FindZeros(const TensorSource& tensors, const std::string& module, const D
     return Fail(ErrorCode::kCorrupt, "tensor ", name,
                 " is missing, the quantization_config says that codes have zero points");
   }
-  if (matrix.bits != 4 || !matrix.is_packed) {
+  const bool is_packed = matrix.layout == CodeLayout::kWords;
+  if (matrix.bits != 4 || !is_packed) {
     return Fail(ErrorCode::kUnsupported, "tensor ", name, " is there: ", matrix.bits, "-bit codes",
-                matrix.is_packed ? "" : " in I8", " with zero points aren't known; packed ones of 4 bits are");
+                is_packed ? "" : " in I8", " with zero points aren't known; packed ones of 4 bits are");
   }
   const Shape expected = {PackedWords(matrix.rows, 4), matrix.groups};
   if (info->dtype != DType::kI32 || info->shape != expected) {
@@ -90,15 +92,10 @@ Result<size_t> GroupSize(const IntegerMatrix& matrix, const DeclaredIntegers& de
 }
 
 Result<WeightFormat> FormatOf(const IntegerMatrix& matrix) {
-  if (matrix.bits == 8 && matrix.groups == 1) return WeightFormat::kInt8;
+  if (const std::optional<WeightFormat> format = internal::IntegerFormat(matrix)) return *format;
   if (matrix.bits == 8) {
     return Fail(ErrorCode::kUnsupported, "scale ", matrix.scales, " has ", matrix.groups,
                 " columns; INT8 is known with one scale per row or tensor");
-  }
-  const auto& formats = matrix.zeros.empty() ? kGroupFormats : kZeroFormats;
-  if (matrix.groups == 1) return formats[0];  // the same scale in each
-  for (size_t i = 0; i < std::size(kGroups); ++i) {
-    if (matrix.group % kGroups[i] == 0) return formats[i];
   }
   return Fail(ErrorCode::kUnsupported, "scale ", matrix.scales, " stands for groups of ", matrix.group,
               " inputs; INT4 is known in groups of 32 or multiples of it");
@@ -127,10 +124,22 @@ Status FindScales(const TensorSource& tensors, const std::string& module, Intege
 // int8 codes: INT8 with a scale a row, INT4 where there are groups.
 Status DescribePlain(const TensorInfo& info, IntegerMatrix& matrix) {
   matrix.codes = info.name;
-  matrix.is_packed = false;
+  matrix.layout = CodeLayout::kBytes;
   if (info.shape == Shape{matrix.rows, matrix.columns}) return {};
   return Fail(ErrorCode::kCorrupt, "tensor ", info.name, " has shape ", ToText(info.shape), ", config.json asks for [",
               matrix.rows, ", ", matrix.columns, "]");
+}
+
+// What bytes of four-bit codes in `weight` are: ModelOpt's INT4, if they are of two rows each.
+bool HoldsRowPairs(const TensorInfo& info, const WeightSlot& slot) {
+  return info.dtype == DType::kU8 && slot.tensor_rows % 2 == 0 &&
+         info.shape == Shape{slot.tensor_rows / 2, slot.columns};
+}
+
+void DescribePairs(const TensorInfo& info, IntegerMatrix& matrix) {
+  matrix.codes = info.name;
+  matrix.layout = CodeLayout::kRowPairs;
+  matrix.bits = 4;
 }
 
 // Bits of the codes in a row of `words`.
@@ -145,7 +154,7 @@ Result<std::optional<int>> BitsOf(uint64_t words, const IntegerMatrix& matrix, c
 
 Status DescribePacked(const TensorInfo& info, const DeclaredIntegers& declared, IntegerMatrix& matrix) {
   matrix.codes = info.name;
-  matrix.is_packed = true;
+  matrix.layout = CodeLayout::kWords;
   const bool is_table = info.dtype == DType::kI32 && info.shape.size() == 2 && info.shape[0] == matrix.rows;
   std::optional<int> bits;
   if (is_table) bits = OCTET_TRY(BitsOf(info.shape[1], matrix, declared));
@@ -167,9 +176,10 @@ void AddOnce(T value, std::vector<T>& to) {
 }  // namespace
 
 DeclaredIntegers ReadDeclaredIntegers(const Json& config) {
-  DeclaredIntegers declared;
   const Json* quantisation = FindMember(config, "quantization_config");
-  const Json* groups = quantisation == nullptr ? nullptr : FindMember(*quantisation, "config_groups");
+  if (quantisation == nullptr || !quantisation->is_object()) return {};
+  DeclaredIntegers declared = ReadDeclaredTables(*quantisation);
+  const Json* groups = FindMember(*quantisation, "config_groups");
   if (groups == nullptr || !groups->is_object()) return declared;
   size_t symmetric = 0, asymmetric = 0, grouped = 0;
   for (const Json& group : *groups) {
@@ -197,14 +207,19 @@ Result<std::optional<IntegerMatrix>> FindIntegerMatrix(const TensorSource& tenso
   const TensorInfo* plain = tensors.Find(slot.tensor);
   const TensorInfo* packed = tensors.Find(module + ".weight_packed");
   if (packed != nullptr && packed->dtype == DType::kU8) return std::optional<IntegerMatrix>();  // models/nvfp4_matrix.h
+  if (tensors.Find(module + ".qweight") != nullptr) return FindTableMatrix(tensors, slot, declared);
   const bool is_plain = plain != nullptr && plain->dtype == DType::kI8;
-  if (packed == nullptr && !is_plain) return std::optional<IntegerMatrix>();
+  const bool is_pairs = plain != nullptr && HoldsRowPairs(*plain, slot);
+  if (packed == nullptr && !is_plain && !is_pairs) return std::optional<IntegerMatrix>();
   if (packed != nullptr && plain != nullptr) {
     return Fail(ErrorCode::kCorrupt, "tensors ", plain->name, " and ", packed->name,
                 " are both there; which of them holds the weights is open");
   }
   IntegerMatrix matrix{.rows = slot.tensor_rows, .columns = slot.columns};
-  OCTET_TRY(packed != nullptr ? DescribePacked(*packed, declared, matrix) : DescribePlain(*plain, matrix));
+  if (is_pairs)
+    DescribePairs(*plain, matrix);
+  else
+    OCTET_TRY(packed != nullptr ? DescribePacked(*packed, declared, matrix) : DescribePlain(*plain, matrix));
   OCTET_TRY(CheckShape(tensors, module, matrix));
   OCTET_TRY(RefuseOrder(tensors, module));
   OCTET_TRY(FindScales(tensors, module, matrix));
@@ -212,92 +227,20 @@ Result<std::optional<IntegerMatrix>> FindIntegerMatrix(const TensorSource& tenso
   OCTET_TRY(FindZeros(tensors, module, declared, matrix));
   matrix.group = OCTET_TRY(GroupSize(matrix, declared));
   matrix.format = OCTET_TRY(FormatOf(matrix));
+  matrix.input_factors = OCTET_TRY(ReadInputFactors(tensors, module, matrix.columns));
+  if (!matrix.input_factors.empty()) matrix.decoded = Cat("INT", matrix.bits, " with factors of inputs");
   return std::optional<IntegerMatrix>(std::move(matrix));
 }
 
-Status IntegerMatrix::ReadCodes(const TensorSource& tensors, size_t first, size_t count, std::span<int8_t> to) const {
-  const std::span<const std::byte> bytes = OCTET_TRY(tensors.Bytes(codes));
-  const size_t row_bytes = is_packed ? 4 * PackedWords(columns, bits) : columns;
-  const std::span<const std::byte> from = bytes.subspan(first * row_bytes, count * row_bytes);
-  if (is_packed) {
-    UnpackIntegers(from, columns, bits, to);
-    return {};
+std::optional<WeightFormat> internal::IntegerFormat(const IntegerMatrix& matrix) {
+  if (matrix.bits == 8 && matrix.groups == 1 && matrix.zeros.empty()) return WeightFormat::kInt8;
+  if (matrix.bits != 4) return std::nullopt;
+  const auto& formats = matrix.zeros.empty() ? kGroupFormats : kZeroFormats;
+  if (matrix.groups == 1) return formats[0];  // the same scale in each
+  for (size_t i = 0; i < std::size(kGroups); ++i) {
+    if (matrix.group % kGroups[i] == 0) return formats[i];
   }
-  std::memcpy(to.data(), from.data(), from.size());
-  if (bits == 8) return {};
-  const auto found = std::find_if(to.begin(), to.end(), [](int8_t code) { return code < -8 || code > 7; });
-  if (found == to.end()) return {};
-  const auto at = static_cast<size_t>(found - to.begin());
-  return Fail(ErrorCode::kCorrupt, "tensor ", codes, " holds the code ", static_cast<int>(*found), " in row ",
-              first + at / columns, ", column ", at % columns, "; codes of 4 bits are -8 to 7");
-}
-
-Result<std::vector<float>> IntegerMatrix::ReadScales(const TensorSource& tensors, size_t first, size_t count) const {
-  const TensorInfo& info = *tensors.Find(scales);
-  const uint64_t stored = *ElementCount(info.shape);
-  std::vector<float> all(count * groups);
-  if (stored == 1) {
-    OCTET_TRY(tensors.ReadRows(scales, 0, RowCount(info.shape), all.data()));
-    std::fill(all.begin() + 1, all.end(), all.front());
-  } else if (info.shape.size() == 1) {
-    std::vector<float> column(stored);
-    OCTET_TRY(tensors.ReadRows(scales, 0, 1, column.data()));
-    std::copy_n(column.begin() + static_cast<std::ptrdiff_t>(first), count, all.begin());
-  } else {
-    OCTET_TRY(tensors.ReadRows(scales, first, count, all.data()));
-  }
-  const auto found = std::find_if(all.begin(), all.end(), [](float scale) { return !std::isfinite(scale); });
-  if (found == all.end()) return all;
-  const auto at = static_cast<size_t>(found - all.begin());
-  return Fail(ErrorCode::kCorrupt, "scale ", scales, " is ", *found, " in row ", first + at / groups, ", group ",
-              at % groups, "; the file is damaged or was quantised from such weights");
-}
-
-Result<std::vector<int8_t>> IntegerMatrix::ReadZeros(const TensorSource& tensors, size_t first, size_t count) const {
-  const std::span<const std::byte> bytes = OCTET_TRY(tensors.Bytes(zeros));
-  std::vector<int8_t> all(count * groups);
-  for (size_t row = first; row < first + count; ++row) {
-    for (size_t group_index = 0; group_index < groups; ++group_index) {
-      // Eight rows of a group share a word, little-endian: two rows a byte.
-      const size_t word = row / 8 * groups + group_index;
-      const int byte = std::to_integer<int>(bytes[4 * word + row % 8 / 2]);
-      const int stored = row % 2 == 0 ? byte & 15 : byte >> 4;
-      all[(row - first) * groups + group_index] = static_cast<int8_t>(stored - kInt4Offset);
-    }
-  }
-  return all;
-}
-
-float RowFactor(std::span<const float> scales) {
-  const bool fits = std::all_of(scales.begin(), scales.end(), [](float s) { return ToFloat(ToFp16(s)) == s; });
-  if (fits) return 1;
-  float largest = 0;
-  for (const float scale : scales) largest = std::max(largest, std::fabs(scale));
-  int exponent = 0;
-  std::frexp(largest, &exponent);  // largest is below 2^exponent
-  return std::ldexp(1.0F, std::max(exponent - 15, -126));
-}
-
-std::vector<Fp16> KernelScales(const IntegerMatrix& matrix, std::span<const float> scales) {
-  const size_t size = kernels::Int4Group(matrix.format), groups = CeilDivide(matrix.columns, size);
-  std::vector<Fp16> to;
-  for (size_t row = 0; row * matrix.groups < scales.size(); ++row) {
-    const std::span<const float> from = scales.subspan(row * matrix.groups, matrix.groups);
-    const float factor = RowFactor(from);
-    for (size_t index = 0; index < groups; ++index) to.push_back(ToFp16(from[index * size / matrix.group] / factor));
-  }
-  return to;
-}
-
-std::vector<uint8_t> KernelZeros(const IntegerMatrix& matrix, std::span<const int8_t> zeros) {
-  const size_t size = kernels::Int4Group(matrix.format), groups = CeilDivide(matrix.columns, size);
-  std::vector<uint8_t> to;
-  for (size_t row = 0; row * matrix.groups < zeros.size(); ++row) {
-    const std::span<const int8_t> from = zeros.subspan(row * matrix.groups, matrix.groups);
-    for (size_t index = 0; index < groups; ++index)
-      to.push_back(static_cast<uint8_t>(from[index * size / matrix.group] + kInt4Offset));
-  }
-  return to;
+  return std::nullopt;
 }
 
 }  // namespace octet

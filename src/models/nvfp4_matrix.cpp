@@ -5,6 +5,8 @@
 
 #include "base/checked.h"
 #include "kernels/layout.h"
+#include "models/input_factors.h"
+#include "numeric/e2m1.h"
 #include "numeric/fp8.h"
 
 namespace octet {
@@ -17,7 +19,6 @@ Status RequireTensor(const TensorSource& tensors, const std::string& codes, cons
   if (info == nullptr)
     return Fail(ErrorCode::kNotFound, "tensor ", codes, " holds codes of four bits, but ", name, " is missing");
   if (info->dtype == dtype && info->shape == shape) return {};
-  // MXFP4 has scales of another type in blocks of 32.
   return Fail(info->dtype == dtype ? ErrorCode::kCorrupt : ErrorCode::kUnsupported, "tensor ", name, " has shape ",
               ToText(info->shape), " in ", info->stored_type, "; NVFP4 has ", ToText(shape), " in ", Name(dtype));
 }
@@ -57,11 +58,23 @@ bool HasInputScale(const TensorSource& tensors, const std::string& module) {
 // What would change the value of a weight and isn't computed.
 Status RefuseOthers(const TensorSource& tensors, const std::string& module) {
   for (const auto& [suffix, meaning] : {std::pair{".weight_zero_point", "codes have zero points"},
-                                        std::pair{".pre_quant_scale", "inputs are multiplied before the product"}}) {
+                                        std::pair{".svdquant_lora_a", "a product of two matrices is added"}}) {
     if (tensors.Find(module + suffix) == nullptr) continue;
     return Fail(ErrorCode::kUnsupported, "tensor ", module, suffix, " is there: ", meaning, ", which isn't known");
   }
   return {};
+}
+
+// Bytes of two codes may also be MXFP4 (models/mx_matrix.h), and ModelOpt's INT4, whose codes are of two rows
+// (models/integer_matrix.h).
+bool IsOfAnotherFormat(const TensorSource& tensors, const std::string& module, const TensorInfo& codes,
+                       const WeightSlot& slot) {
+  const TensorInfo* scale = tensors.Find(module + ".weight_scale");
+  const bool is_power = scale != nullptr && (scale->dtype == DType::kU8 || scale->dtype == DType::kE8M0);
+  const bool has_factor =
+      tensors.Find(module + kWeights.factor) != nullptr || tensors.Find(module + kWeights.reciprocal) != nullptr;
+  if (is_power && !has_factor) return true;
+  return slot.tensor_rows % 2 == 0 && codes.shape == Shape{slot.tensor_rows / 2, slot.columns};
 }
 
 }  // namespace
@@ -73,6 +86,7 @@ Result<std::optional<Nvfp4Matrix>> FindNvfp4Matrix(const TensorSource& tensors, 
   const TensorInfo* packed = tensors.Find(module + ".weight_packed");
   const TensorInfo* codes = packed != nullptr ? packed : plain;
   if (codes == nullptr || codes->dtype != DType::kU8) return std::optional<Nvfp4Matrix>();
+  if (IsOfAnotherFormat(tensors, module, *codes, slot)) return std::optional<Nvfp4Matrix>();
   if (packed != nullptr && plain != nullptr) {
     return Fail(ErrorCode::kCorrupt, "tensors ", plain->name, " and ", packed->name,
                 " are both there; which of them holds the weights is open");
@@ -88,6 +102,7 @@ Result<std::optional<Nvfp4Matrix>> FindNvfp4Matrix(const TensorSource& tensors, 
   matrix.factor = OCTET_TRY(ReadFactor(tensors, matrix.codes, module, kWeights));
   if (HasInputScale(tensors, module))
     matrix.input_scale = OCTET_TRY(ReadFactor(tensors, matrix.codes, module, kInputs));
+  matrix.input_factors = OCTET_TRY(ReadInputFactors(tensors, module, matrix.columns));
   return std::optional<Nvfp4Matrix>(std::move(matrix));
 }
 
@@ -115,6 +130,18 @@ Status Nvfp4Matrix::ReadScales(const TensorSource& tensors, size_t first, size_t
   const auto at = static_cast<size_t>(found - to.begin());
   return Fail(ErrorCode::kCorrupt, "scale ", scales, " is ", ToFloat(E4M3{*found}), " in row ", first + at / blocks(),
               ", block ", at % blocks(), "; scales of NVFP4 are 0 to 448");
+}
+
+Status Nvfp4Matrix::ReadRows(const TensorSource& tensors, size_t first, size_t count, float* to) const {
+  std::vector<uint8_t> stored(count * columns), of_blocks(count * blocks());
+  OCTET_TRY(ReadCodes(tensors, first, count, stored));
+  OCTET_TRY(ReadScales(tensors, first, count, of_blocks));
+  for (size_t i = 0; i < stored.size(); ++i) {
+    const size_t row = i / columns, column = i % columns;
+    const float scale = ToFloat(E4M3{of_blocks[row * blocks() + column / kernels::kNvfp4Block]}) * factor;
+    to[i] = ToFloat(E2M1{stored[i]}) * scale * (input_factors.empty() ? 1.0F : input_factors[column]);
+  }
+  return {};
 }
 
 }  // namespace octet

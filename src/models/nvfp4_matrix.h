@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "formats/tensor_source.h"
@@ -24,6 +25,9 @@ struct Nvfp4Matrix {
   size_t rows = 0, columns = 0;
   float factor = 1;
   float input_scale = 0;  // what inputs that are rounded to NVFP4 are scaled by besides their blocks; 0: by their own
+  // What inputs are multiplied with first (models/input_factors.h): no kernel does it, weights are decoded at load
+  // then.
+  std::vector<float> input_factors = {};
 
   // Scales of a row; the last block may be shorter than the others.
   size_t blocks() const;
@@ -34,6 +38,9 @@ struct Nvfp4Matrix {
   // Scales of those rows, [count, blocks()], as they are stored. Fails with corrupt, naming the place, where one is
   // negative or no number.
   Status ReadScales(const TensorSource& tensors, size_t first, size_t count, std::span<uint8_t> to) const;
+
+  // Weights of those rows, [count, columns], factors of inputs included.
+  Status ReadRows(const TensorSource& tensors, size_t first, size_t count, float* to) const;
 };
 
 // Nothing where the slot's module isn't stored so. Fails with corrupt, not_found or unsupported, naming tensor and

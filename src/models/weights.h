@@ -18,6 +18,7 @@
 #include "models/block_scales.h"
 #include "models/integer_matrix.h"
 #include "models/model_spec.h"
+#include "models/mx_matrix.h"
 #include "models/nvfp4_matrix.h"
 #include "tensor/packed_matrix.h"
 #include "tensor/weight_arena.h"
@@ -72,7 +73,8 @@ enum class ComputeType { kAuto, kBf16, kF32 };
 // becomes an E4M3 matrix, whatever lists say, one in blocks where the scales are of blocks (models/block_scales.h);
 // `<module>.input_scale`, one number, is the scale of its inputs where they are rounded, to E4M3 or NVFP4. Integer
 // codes and their scales (models/integer_matrix.h) become INT8 and INT4 matrices, codes of NVFP4
-// (models/nvfp4_matrix.h) NVFP4 ones, whose factor goes to the scales of their columns.
+// (models/nvfp4_matrix.h) NVFP4 ones, whose factor goes to the scales of their columns. Codes that no kernel takes are
+// decoded: they become what matrices that aren't quantised do, and a warning says so once.
 class CheckpointWeights : public WeightProvider {
  public:
   // Checks names and shapes of all tensors: fails with not_found or corrupt, naming the tensor and both shapes; with
@@ -99,9 +101,17 @@ class CheckpointWeights : public WeightProvider {
     std::optional<BlockScales> blocks = {};
     std::optional<IntegerMatrix> integers = {};
     std::optional<Nvfp4Matrix> nvfp4 = {};
+    std::optional<MxMatrix> mx = {};
 
     // The tensor that holds most of it.
-    const std::string& codes() const { return integers ? integers->codes : nvfp4 ? nvfp4->codes : slot.tensor; }
+    const std::string& codes() const;
+    // The tensors that it is read from, one after the other or, where codes aren't stored row by row, all over.
+    std::vector<std::string> tensors() const;
+    bool is_stored_by_rows() const { return !integers || integers->layout != CodeLayout::kTable; }
+    // What the codes are that no kernel takes; empty where they are taken, or there are none.
+    std::string DecodedFormat() const;
+    // Weights of the tensor's rows first .. first + count - 1, of a part that is decoded or isn't quantised.
+    Status ReadRows(const TensorSource& source, size_t first, size_t count, float* to) const;
   };
   struct Source {
     std::vector<Part> parts;  // one, or those of a fused matrix
@@ -119,8 +129,11 @@ class CheckpointWeights : public WeightProvider {
   // What matrices that aren't quantised are packed as.
   Result<kernels::WeightFormat> DenseFormat(const std::vector<WeightSlot>& slots, ComputeType compute) const;
   Status AddSlot(const WeightSlot& slot, kernels::WeightFormat dense, const Json& config);
-  // The part of a slot whose module holds codes of four bits or integers, if it does, and their format.
-  Result<std::optional<std::pair<Part, kernels::WeightFormat>>> FindCodes(const WeightSlot& slot) const;
+  // The part of a slot whose module holds codes of four bits, integers or MX formats, if it does.
+  Result<std::optional<Part>> FindCodes(const WeightSlot& slot) const;
+  // The matrix that a part with codes becomes.
+  static kernels::WeightFormat FormatOf(const Part& part, kernels::WeightFormat dense);
+  void SayWhatIsDecoded() const;
   // Where the scales of an E4M3 tensor are, and the format that it becomes.
   Result<kernels::WeightFormat> FindScales(const TensorInfo& weight, const Json& config, Part& part) const;
   Result<std::string> FindScale(const TensorInfo& weight) const;
@@ -144,6 +157,9 @@ class CheckpointWeights : public WeightProvider {
   // Columns first .. first + count - 1 of the joined matrix into `packed`, their own place.
   Status PackColumns(const Source& source, const PackedMatrix& matrix, size_t first, size_t count,
                      std::vector<float>& scratch, std::byte* packed) const;
+  // E4M3 codes of those columns, and weights of columns that aren't codes or are decoded, [count, depth].
+  Status CopyCodes(const Source& source, size_t first, size_t count, std::byte* to) const;
+  Status ReadFloats(const Source& source, size_t first, size_t count, std::span<float> to) const;
   // Scales of blocks for those columns, [count, blocks].
   static std::vector<float> BlockScalesOf(const Source& source, size_t first, size_t count);
   Status PackIntegerColumns(const Source& source, const PackedMatrix& matrix, size_t first, size_t count,

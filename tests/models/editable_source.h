@@ -178,6 +178,13 @@ class EditableSource : public TensorSource {
     Set(name, DType::kU8, std::move(shape), {bytes.begin(), bytes.end()});
     data_[name].second.assign(std::as_bytes(bytes).begin(), std::as_bytes(bytes).end());
   }
+  // A tensor of another source under another name, floats and bytes.
+  void Copy(const TensorSource& from, const std::string& name, const std::string& to) {
+    const TensorInfo info = *from.Find(name);
+    Set(to, info.dtype, info.shape, ReadTensor(from, name));
+    const std::span<const std::byte> bytes = Must(from.Bytes(name));
+    data_[to].second.assign(bytes.begin(), bytes.end());
+  }
   void Rename(const std::string& from, const std::string& to) {
     const TensorInfo info = *Find(from);
     auto data = std::move(data_[from]);

@@ -117,7 +117,7 @@ TEST_F(Fp8Blocks, ScalesOfAnotherShapeAreRefusedWithBothBeforeAnythingIsPacked) 
                                          "[1, 3]");
   source->Set(kWeight + "_scale_inv", DType::kE4M3, {1, 3}, std::vector<float>(3, 1));
   EXPECT_EQ(Message(ErrorCode::kUnsupported),
-            "model: scale " + kWeight + "_scale_inv holds F8_E4M3; scales of blocks are F32 or BF16");
+            "model: scale " + kWeight + "_scale_inv holds F8_E4M3; scales of blocks are F32, BF16 or F8_E8M0");
 }
 
 TEST_F(Fp8Blocks, ANumberForSeveralBlocksIsRefusedWhereAllAreInBlocks) {

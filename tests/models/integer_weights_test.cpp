@@ -149,13 +149,13 @@ TEST(IntegerMatrix, CodesScalesAndZeroPointsAreThoseThatCompressedTensorsPacked)
   EXPECT_EQ(matrix.format, WeightFormat::kInt4Zeros32);
   std::vector<int8_t> codes(rows * columns);
   ASSERT_TRUE(matrix.ReadCodes(source, 0, rows, codes).has_value());
-  const std::vector<int8_t> zeros = Must(matrix.ReadZeros(source, 0, rows));
+  const std::vector<int16_t> zeros = Must(matrix.ReadZeros(source, 0, rows));
   EXPECT_EQ(std::vector<int>(zeros.begin(), zeros.end()), joined(golden["zeros"].get<std::vector<std::vector<int>>>()));
   std::vector<float> decoded;
   for (size_t i = 0; i < codes.size(); ++i)
     decoded.push_back(static_cast<float>(codes[i] - zeros[i / 32]) * scales[i / columns][i % columns / 32]);
   EXPECT_EQ(decoded, joined(golden["decoded"].get<std::vector<std::vector<float>>>()));
-  EXPECT_EQ(Must(matrix.ReadZeros(source, 17, 4)), std::vector<int8_t>(zeros.begin() + 17 * 2, zeros.end()));
+  EXPECT_EQ(Must(matrix.ReadZeros(source, 17, 4)), std::vector<int16_t>(zeros.begin() + 17 * 2, zeros.end()));
 }
 
 // Three codes fill one word in 4 bits and in 8.

@@ -35,10 +35,11 @@ TEST_F(Nvfp4Weights, TheDialectOfModelOptMeansTheSame) {
   EXPECT_EQ(down.format, WeightFormat::kNvfp4);
   EXPECT_EQ(Decoded(down), source->Codes(kWeight));
   EXPECT_EQ(down.input_scale, 0.5F);
-  source->Set(kModule + ".pre_quant_scale", DType::kF32, {96}, std::vector<float>(96, 1));
-  EXPECT_EQ(Message(ErrorCode::kUnsupported), "model: tensor " + kModule +
-                                                  ".pre_quant_scale is there: inputs are multiplied before the "
-                                                  "product, which isn't known");
+  source->Set(kModule + ".svdquant_lora_a", DType::kF32, {16, 96}, std::vector<float>(16 * 96, 1));
+  EXPECT_EQ(Message(ErrorCode::kUnsupported),
+            "model: tensor " + kModule +
+                ".svdquant_lora_a is there: a product of two matrices is added, which "
+                "isn't known");
 }
 
 TEST_F(Nvfp4Weights, ScaleOfInputsIsTheReciprocalOfWhatCompressedTensorsStores) {

@@ -1,0 +1,50 @@
+// What a part of a matrix is made of; the class is in models/weights.h.
+#include <map>
+
+#include "base/log.h"
+#include "models/weights.h"
+
+namespace octet {
+
+const std::string& CheckpointWeights::Part::codes() const {
+  return integers ? integers->codes : nvfp4 ? nvfp4->codes : mx ? mx->codes : slot.tensor;
+}
+
+std::vector<std::string> CheckpointWeights::Part::tensors() const {
+  std::vector<std::string> names = {codes()};
+  if (integers) names.push_back(integers->scales);
+  if (integers && !integers->zeros.empty()) names.push_back(integers->zeros);
+  if (nvfp4) names.push_back(nvfp4->scales);
+  if (mx) names.push_back(mx->scales);
+  return names;
+}
+
+std::string CheckpointWeights::Part::DecodedFormat() const {
+  if (mx) return mx->is_e4m3 ? "MXFP8" : "MXFP4";
+  if (nvfp4) return nvfp4->input_factors.empty() ? "" : "NVFP4 with factors of inputs";
+  return integers ? integers->decoded : "";
+}
+
+Status CheckpointWeights::Part::ReadRows(const TensorSource& source, size_t first, size_t count, float* to) const {
+  if (mx) return mx->ReadRows(source, first, count, to);
+  if (nvfp4) return nvfp4->ReadRows(source, first, count, to);
+  if (integers) return integers->ReadRows(source, first, count, to);
+  return source.ReadRows(slot.tensor, first, count, to);
+}
+
+void CheckpointWeights::SayWhatIsDecoded() const {
+  std::map<std::string, size_t> modules;  // by format
+  std::string to = "BF16";
+  for (const Source& source : sources_) {
+    const std::string format = source.parts.front().DecodedFormat();
+    if (format.empty()) continue;
+    ++modules[format];
+    if (source.format == kernels::WeightFormat::kF32) to = "FP32";
+  }
+  for (const auto& [format, count] : modules) {
+    LogWarning(path_, ": ", count, count == 1 ? " matrix is " : " matrices are ", format,
+               ", which no kernel multiplies: decoded to ", to, " when loaded");
+  }
+}
+
+}  // namespace octet
