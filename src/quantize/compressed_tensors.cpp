@@ -23,6 +23,8 @@ Json WeightArguments(const TensorPrecision& tensor) {
   switch (*tensor.encoding) {
     case Encoding::kE4M3:
       return Arguments(8, "float", "channel", /*dynamic=*/false, nullptr);
+    case Encoding::kE4M3Tensor:
+      return Arguments(8, "float", "tensor", /*dynamic=*/false, nullptr);
     case Encoding::kE4M3Blocks: {
       Json arguments = Arguments(8, "float", "block", /*dynamic=*/false, nullptr);
       arguments["block_structure"] = {tensor.group, tensor.group};
@@ -44,6 +46,11 @@ std::string_view Format(const TensorPrecision& tensor) {
 }
 
 Json ActivationArguments(const TensorPrecision& tensor) {
+  if (*tensor.encoding == Encoding::kE4M3Tensor) {
+    Json arguments = Arguments(8, "float", "tensor", /*dynamic=*/false, nullptr);
+    arguments["observer"] = "static_minmax";
+    return arguments;
+  }
   if (tensor.rounds_inputs) {  // blocks' scales when it runs, the tensor's from the file
     Json arguments = Nvfp4Arguments(tensor, "local");
     arguments["observer"] = "static_minmax";

@@ -125,4 +125,20 @@ Result<EncodedRows> EncodeE4M3Rows(std::span<const float> weights, size_t rows, 
   return encoded;
 }
 
+float E4M3TensorScale(float amax) {
+  const float scale = amax / kE4M3Max;
+  return std::isnormal(scale) ? scale : 1.0F;
+}
+
+Result<EncodedRows> EncodeE4M3Tensor(std::span<const float> weights, size_t rows, size_t columns, float scale,
+                                     ThreadPool& pool) {
+  OCTET_CHECK(weights.size() == rows * columns);
+  EncodedRows encoded{.codes = std::vector<uint8_t>(weights.size()), .scales = {}, .noise = {}};
+  const DecodeTable decode = MakeDecodeTable();
+  encoded.noise = OCTET_TRY(EncodeRows(weights, columns, pool, [&](size_t row, std::span<const float> values) {
+    return EncodeRow(values, scale, decode, encoded.codes.data() + row * columns);
+  }));
+  return encoded;
+}
+
 }  // namespace octet

@@ -26,6 +26,13 @@ struct EncodedRows {
 // weight. Fails with corrupt, naming the place, where a weight is NaN or infinite.
 Result<EncodedRows> EncodeE4M3Rows(std::span<const float> weights, size_t rows, size_t columns, ThreadPool& pool);
 
+// amax / 448; 1 where that isn't a normal number, as of zeros. Of a tensor's weights, and of its inputs.
+float E4M3TensorScale(float amax);
+
+// The same with a scale that all rows share: code = ToE4M3(weight / scale). EncodedRows::scales is empty.
+Result<EncodedRows> EncodeE4M3Tensor(std::span<const float> weights, size_t rows, size_t columns, float scale,
+                                     ThreadPool& pool);
+
 inline constexpr size_t kE4M3BlockSide = 128;
 
 // The same with scales [ceil(rows / 128), ceil(columns / 128)], searched alike for each block, 1 where amax / 448 isn't

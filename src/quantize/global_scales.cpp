@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <mutex>
 
+#include "quantize/e4m3_rows.h"
 #include "quantize/nvfp4_rows.h"
 #include "quantize/tensor_slices.h"
 
@@ -28,13 +29,14 @@ Result<float> LargestOf(const TensorSource& source, const TensorPrecision& tenso
 Result<GlobalScales> MeasureGlobalScales(const TensorSource& source, const PrecisionMap& map, const QuantizeRun& run) {
   std::map<std::string_view, float> amax;  // of each joined matrix
   for (const TensorPrecision& tensor : map.tensors) {
-    if (tensor.encoding != Encoding::kNvfp4) continue;
+    if (!tensor.encoding || !HasTensorScale(*tensor.encoding)) continue;
     float& of_joined = amax[tensor.joined];
     of_joined = std::max(of_joined, OCTET_TRY(LargestOf(source, tensor, run)));
   }
   GlobalScales scales;
   for (const TensorPrecision& tensor : map.tensors) {
     if (tensor.encoding == Encoding::kNvfp4) scales[tensor.name] = Nvfp4GlobalScale(amax.at(tensor.joined));
+    if (tensor.encoding == Encoding::kE4M3Tensor) scales[tensor.name] = E4M3TensorScale(amax.at(tensor.joined));
   }
   return scales;
 }

@@ -92,7 +92,7 @@ void Encode(Encoding encoding, const PrecisionChoices& choices, TensorPrecision&
   tensor.encoding = encoding;
   if (encoding == Encoding::kInt4) tensor.group = choices.group;
   if (encoding == Encoding::kNvfp4) tensor.group = kNvfp4BlockColumns;
-  tensor.rounds_inputs = encoding == Encoding::kNvfp4 && choices.rounds_inputs;
+  tensor.rounds_inputs = HasTensorScale(encoding) && choices.rounds_inputs;
   if (encoding == Encoding::kE4M3Blocks) tensor.group = kE4M3BlockSide;
 }
 
@@ -170,6 +170,7 @@ bool TensorPrecision::is_ragged() const { return group != 0 && RowSize(shape) % 
 std::string TensorPrecision::precision() const {
   if (!encoding) return std::string(octet::Name(dtype));
   if (*encoding == Encoding::kE4M3) return std::string(octet::Name(DType::kE4M3));
+  if (*encoding == Encoding::kE4M3Tensor) return Cat(octet::Name(DType::kE4M3), " static");
   if (*encoding == Encoding::kE4M3Blocks) return Cat(octet::Name(DType::kE4M3), " b", group);
   if (*encoding == Encoding::kNvfp4) return "NVFP4";
   return *encoding == Encoding::kInt8 ? "INT8" : Cat("INT4 g", group);

@@ -21,9 +21,9 @@ namespace octet {
 inline constexpr std::string_view kHeadModule = "lm_head";
 
 struct PrecisionChoices {
-  Encoding layers = Encoding::kE4M3;            // of the linear layers
-  size_t group = 32;                            // inputs that share a scale, of INT4
-  bool rounds_inputs = false;                   // of NVFP4: with a scale for the inputs of each matrix
+  Encoding layers = Encoding::kE4M3;  // of the linear layers
+  size_t group = 32;                  // inputs that share a scale, of INT4
+  bool rounds_inputs = false;  // of NVFP4 and of E4M3 with a scale per tensor: with a scale for the inputs of each
   std::optional<Encoding> head = std::nullopt;  // a tied head gets a tensor of its own then; the embedding stays
   std::vector<std::string> keep = {};  // patterns (quantize/glob.h) of tensor or module names that stay as they are
 };
@@ -47,7 +47,7 @@ struct TensorPrecision {
   uint64_t row_block() const;
   // Whether the last group of a row has fewer columns than the others.
   bool is_ragged() const;
-  // "BF16", "F8_E4M3", "F8_E4M3 b128", "NVFP4", "INT8", "INT4 g32".
+  // "BF16", "F8_E4M3", "F8_E4M3 static", "F8_E4M3 b128", "NVFP4", "INT8", "INT4 g32".
   std::string precision() const;
 };
 

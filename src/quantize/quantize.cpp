@@ -51,8 +51,8 @@ Result<std::vector<QuantizedTensor>> WriteTensors(const TensorSource& source, co
   ShardedSafetensorsWriter writer =
       OCTET_TRY(ShardedSafetensorsWriter::Create(directory, OutputTensors(map), {{"format", "pt"}}, kShardBytes));
   uint64_t total = 0;
-  for (const TensorPrecision& tensor : map.tensors)  // NVFP4 ones are read twice
-    total += Elements(tensor.shape) * (tensor.encoding == Encoding::kNvfp4 ? 2 : 1);
+  for (const TensorPrecision& tensor : map.tensors)  // those with a scale of the tensor are read twice
+    total += Elements(tensor.shape) * (tensor.encoding && HasTensorScale(*tensor.encoding) ? 2 : 1);
   run.progress.Begin("quantize", total, "weights");
   const GlobalScales globals = OCTET_TRY(MeasureGlobalScales(source, map, run));
   OCTET_TRY(WriteHeads(map, globals, plan.inputs, writer));

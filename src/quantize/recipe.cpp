@@ -19,6 +19,15 @@ constexpr Recipe kRecipes[] = {
      .rounds_inputs = false,
      .full_speed_tiers = "avx2, avx512, avx512_bf16, amx",
      .readers = kReaders},
+    {.name = "fp8-static",
+     .alias = "",
+     .encoding = Encoding::kE4M3Tensor,
+     .summary = "E4M3 weights, one FP32 scale per tensor and one for its inputs, by calibration: TensorRT-LLM's FP8; "
+                "activations E4M3 or BF16, chosen when it runs",
+     .bits_per_weight = 8,
+     .rounds_inputs = true,
+     .full_speed_tiers = "avx2, avx512, avx512_bf16, amx",
+     .readers = kReaders},
     {.name = "fp8-block",
      .alias = "",
      .encoding = Encoding::kE4M3Blocks,
@@ -76,6 +85,7 @@ constexpr Recipe kRecipes[] = {
 std::string_view Name(Encoding encoding) {
   switch (encoding) {
     case Encoding::kE4M3:
+    case Encoding::kE4M3Tensor:
     case Encoding::kE4M3Blocks:
       return "fp8";
     case Encoding::kNvfp4:

@@ -17,11 +17,18 @@
 
 namespace octet {
 
-// How a matrix is stored: E4M3 or INT8 codes with a scale per output channel, E4M3 with one per block of 128 x 128,
-// INT4 codes with one per group of inputs, NVFP4 codes with one per block of 16.
-enum class Encoding : uint8_t { kE4M3, kE4M3Blocks, kNvfp4, kInt8, kInt4 };
+// How a matrix is stored: E4M3 or INT8 codes with a scale per output channel, E4M3 with one for the tensor and one for
+// its inputs, or with one per block of 128 x 128, INT4 codes with one per group of inputs, NVFP4 codes with one per
+// block of 16.
+enum class Encoding : uint8_t { kE4M3, kE4M3Tensor, kE4M3Blocks, kNvfp4, kInt8, kInt4 };
 
-constexpr bool IsE4M3(Encoding encoding) { return encoding == Encoding::kE4M3 || encoding == Encoding::kE4M3Blocks; }
+constexpr bool IsE4M3(Encoding encoding) {
+  return encoding == Encoding::kE4M3 || encoding == Encoding::kE4M3Tensor || encoding == Encoding::kE4M3Blocks;
+}
+// Whether the whole tensor has a scale, which is known once all of it was seen (quantize/global_scales.h).
+constexpr bool HasTensorScale(Encoding encoding) {
+  return encoding == Encoding::kE4M3Tensor || encoding == Encoding::kNvfp4;
+}
 
 // "fp8", "nvfp4", "int8", "int4": what --head calls it, which means the recipe's own kind of FP8.
 std::string_view Name(Encoding encoding);

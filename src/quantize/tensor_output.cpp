@@ -34,13 +34,11 @@ uint16_t Round16(DType dtype, float value) { return dtype == DType::kBf16 ? ToBf
 
 std::string PackedNameOf(std::string_view tensor) { return Cat(ModuleOf(tensor), ".weight_packed"); }
 std::string ShapeNameOf(std::string_view tensor) { return Cat(ModuleOf(tensor), ".weight_shape"); }
-std::string GlobalNameOf(std::string_view tensor) { return Cat(ModuleOf(tensor), ".weight_global_scale"); }
-std::string InputNameOf(std::string_view tensor) { return Cat(ModuleOf(tensor), ".input_global_scale"); }
-
 bool IsInteger(const TensorPrecision& tensor) {
   return tensor.encoding == Encoding::kInt8 || tensor.encoding == Encoding::kInt4;
 }
 bool IsNvfp4(const TensorPrecision& tensor) { return tensor.encoding == Encoding::kNvfp4; }
+bool HasOneScale(const TensorPrecision& tensor) { return tensor.encoding == Encoding::kE4M3Tensor; }
 int BitsOf(const TensorPrecision& tensor) { return *tensor.encoding == Encoding::kInt4 ? 4 : 8; }
 
 // A slice of rows in the bytes that its file holds: codes to be written now, scales after the last slice.
@@ -55,7 +53,7 @@ std::vector<std::byte> BytesOf(const std::vector<Number>& numbers) {
   return {bytes.begin(), bytes.end()};
 }
 
-// `global` is the tensor's where it becomes NVFP4.
+// `global` is the tensor's where it has one.
 Result<EncodedSlice> EncodeSlice(const TensorPrecision& tensor, std::span<const float> floats, float global,
                                  ThreadPool& pool) {
   const size_t columns = RowSize(tensor.shape), rows = floats.size() / columns;
@@ -65,8 +63,9 @@ Result<EncodedSlice> EncodeSlice(const TensorPrecision& tensor, std::span<const 
   }
   if (IsE4M3(*tensor.encoding)) {
     const EncodedRows encoded =
-        OCTET_TRY(*tensor.encoding == Encoding::kE4M3 ? EncodeE4M3Rows(floats, rows, columns, pool)
-                                                      : EncodeE4M3Blocks(floats, rows, columns, pool));
+        OCTET_TRY(HasOneScale(tensor)                   ? EncodeE4M3Tensor(floats, rows, columns, global, pool)
+                  : *tensor.encoding == Encoding::kE4M3 ? EncodeE4M3Rows(floats, rows, columns, pool)
+                                                        : EncodeE4M3Blocks(floats, rows, columns, pool));
     return EncodedSlice{BytesOf(encoded.codes), BytesOf(encoded.scales), encoded.noise};
   }
   const EncodedIntegers encoded =
@@ -75,6 +74,29 @@ Result<EncodedSlice> EncodeSlice(const TensorPrecision& tensor, std::span<const 
   std::vector<uint32_t> words(rows * PackedWords(columns, BitsOf(tensor)));
   PackIntegers(encoded.codes, columns, BitsOf(tensor), words);
   return EncodedSlice{BytesOf(words), BytesOf(encoded.scales), encoded.noise};
+}
+
+// A number for a whole tensor or for its inputs, as readers name it.
+struct NamedNumber {
+  std::string name;
+  float value = 0;
+};
+
+// Those of a tensor; the values are of its weights' and its inputs' scale as they are stored.
+std::vector<NamedNumber> NumbersOf(const TensorPrecision& tensor, float global, float of_inputs) {
+  const std::string module(ModuleOf(tensor.name));
+  std::vector<NamedNumber> numbers;
+  if (IsNvfp4(tensor)) numbers.push_back({module + ".weight_global_scale", global});
+  if (HasOneScale(tensor)) numbers.push_back({module + ".weight_scale", global});
+  if (tensor.rounds_inputs)
+    numbers.push_back({module + (IsNvfp4(tensor) ? ".input_global_scale" : ".input_scale"), of_inputs});
+  return numbers;
+}
+
+float InputScaleOf(const TensorPrecision& tensor, const InputRanges& inputs) {
+  if (!tensor.rounds_inputs) return 0;
+  const float amax = inputs.at(tensor.joined);
+  return IsNvfp4(tensor) ? Nvfp4GlobalScale(amax) : E4M3TensorScale(amax);
 }
 
 }  // namespace
@@ -87,8 +109,7 @@ std::vector<TensorSpec> OutputTensors(const PrecisionMap& map) {
     if (IsInteger(tensor)) specs.push_back({ShapeNameOf(tensor.name), DType::kI64, {2}});
   }
   for (const TensorPrecision& tensor : map.tensors) {
-    if (IsNvfp4(tensor)) specs.push_back({GlobalNameOf(tensor.name), DType::kF32, {1}});
-    if (tensor.rounds_inputs) specs.push_back({InputNameOf(tensor.name), DType::kF32, {1}});
+    for (NamedNumber& number : NumbersOf(tensor, 0, 0)) specs.push_back({std::move(number.name), DType::kF32, {1}});
   }
   for (const TensorPrecision& tensor : map.tensors) {
     const uint64_t rows = RowCount(tensor.shape);
@@ -101,6 +122,7 @@ std::vector<TensorSpec> OutputTensors(const PrecisionMap& map) {
       specs.push_back({ScaleNameOf(tensor.name), DType::kE4M3, {rows, tensor.groups()}});
     } else if (tensor.quantised()) {
       specs.push_back({tensor.name, DType::kE4M3, tensor.shape});
+      if (HasOneScale(tensor)) continue;  // among the first
       specs.push_back({ScaleNameOf(tensor.name), DType::kF32, {CeilDivide(rows, tensor.row_block()), tensor.groups()}});
     } else {
       specs.push_back({tensor.name, tensor.dtype, tensor.shape});
@@ -117,12 +139,10 @@ Status WriteHeads(const PrecisionMap& map, const GlobalScales& globals, const In
     OCTET_TRY(writer.Write(ShapeNameOf(tensor.name), std::as_bytes(std::span(shape))));
   }
   for (const TensorPrecision& tensor : map.tensors) {
-    if (!IsNvfp4(tensor)) continue;
-    const float global[] = {globals.at(tensor.name)};
-    OCTET_TRY(writer.Write(GlobalNameOf(tensor.name), std::as_bytes(std::span(global))));
-    if (!tensor.rounds_inputs) continue;
-    const float of_inputs[] = {Nvfp4GlobalScale(inputs.at(tensor.joined))};
-    OCTET_TRY(writer.Write(InputNameOf(tensor.name), std::as_bytes(std::span(of_inputs))));
+    const auto global = globals.find(tensor.name);
+    for (const NamedNumber& number :
+         NumbersOf(tensor, global == globals.end() ? 0 : global->second, InputScaleOf(tensor, inputs)))
+      OCTET_TRY(writer.Write(number.name, std::as_bytes(std::span(&number.value, 1))));
   }
   return {};
 }
@@ -155,7 +175,7 @@ Result<RoundingNoise> EncodeTensor(const TensorSource& source, const TensorPreci
                                    const GlobalScales& globals, ShardedSafetensorsWriter& writer,
                                    const QuantizeRun& run) {
   const std::string codes = IsE4M3(*tensor.encoding) ? tensor.name : PackedNameOf(tensor.name);
-  const float global = IsNvfp4(tensor) ? globals.at(tensor.name) : 1.0F;
+  const float global = HasTensorScale(*tensor.encoding) ? globals.at(tensor.name) : 1.0F;
   std::vector<std::byte> scales;
   RoundingNoise total;
   OCTET_TRY(ForEachSlice(source, tensor, run, [&](uint64_t first, std::span<const float> floats) -> Status {
@@ -165,7 +185,7 @@ Result<RoundingNoise> EncodeTensor(const TensorSource& source, const TensorPreci
     total.Add(encoded->noise);
     return writer.Write(codes, encoded->codes);
   }));
-  OCTET_TRY(writer.Write(ScaleNameOf(tensor.name), scales));
+  if (!HasOneScale(tensor)) OCTET_TRY(writer.Write(ScaleNameOf(tensor.name), scales));
   return total;
 }
 

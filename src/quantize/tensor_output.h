@@ -16,12 +16,13 @@ namespace octet {
 // "model.layers.0.mlp.up_proj.weight_scale" of "model.layers.0.mlp.up_proj.weight".
 std::string ScaleNameOf(std::string_view tensor);
 
-// The tensors that a plan writes, in order: first the shapes of integer matrices and the global scales of NVFP4 ones,
-// numbers of 8 and 4 bytes that stay aligned there; then each tensor, a quantised one followed by its scales.
+// The tensors that a plan writes, in order: first the shapes of integer matrices and the scales of whole tensors and of
+// their inputs, numbers of 8 and 4 bytes that stay aligned there; then each tensor, a quantised one followed by its
+// scales.
 std::vector<TensorSpec> OutputTensors(const PrecisionMap& map);
 
-// [rows, columns] of every integer matrix, whose packed words don't tell, the global scale of every NVFP4 one, and that
-// of its inputs where they are rounded.
+// [rows, columns] of every integer matrix, whose packed words don't tell, the scale of every tensor that has one for
+// the whole, and that of its inputs where they are rounded.
 Status WriteHeads(const PrecisionMap& map, const GlobalScales& globals, const InputRanges& inputs,
                   ShardedSafetensorsWriter& writer);
 

@@ -100,6 +100,31 @@ std::vector<float> Decode(const TensorSource& source, std::string_view module, s
   return values;
 }
 
+// amax / 448 of the weights that readers join, and of their inputs; codes by torch's rule.
+TEST_P(EveryFamily, StaticFp8HasOneScaleForJoinedTensorsAndOneForTheirInputs) {
+  const Checkpoint original = Golden(GetParam());
+  QuantizePlan plan = PlanQuantization(original, **FindRecipe("fp8-static"), {}).value();
+  std::map<std::string, float> largest;
+  for (const TensorPrecision& tensor : plan.map.tensors) {
+    if (!tensor.quantised()) continue;
+    EXPECT_EQ(tensor.precision(), "F8_E4M3 static");
+    plan.inputs[tensor.joined] = 7;
+    float& amax = largest[tensor.joined];
+    for (const float weight : Read(*original.tensors, tensor.name)) amax = std::max(amax, std::fabs(weight));
+  }
+  ASSERT_TRUE(QuantizeCheckpoint(original, plan, root_ / "static", {pool_, progress_, cancel_}).has_value());
+  const std::shared_ptr<const TensorSource> written = OpenSafetensors(root_ / "static").value();
+  for (const TensorPrecision& tensor : plan.map.tensors) {
+    if (!tensor.quantised()) continue;
+    const float scale = largest[tensor.joined] / 448;
+    EXPECT_EQ(Read(*written, Cat(tensor.name, "_scale")), std::vector<float>{scale});
+    EXPECT_EQ(Read(*written, Cat(ModuleOf(tensor.name), ".input_scale")), std::vector<float>{7.0F / 448});
+    std::vector<float> codes = Read(*original.tensors, tensor.name);
+    for (float& code : codes) code = ToFloat(ToE4M3(code / scale));
+    EXPECT_EQ(Read(*written, tensor.name), codes) << tensor.name;
+  }
+}
+
 TEST_P(EveryFamily, Fp8InBlocksIsWithinHalfAStepOfItsOriginal) {
   const Checkpoint original = Golden(GetParam());
   const QuantizeReport report = Quantize(original, {}, root_ / "blocks", "fp8-block").value();

@@ -1,6 +1,6 @@
-"""Loads a checkpoint that `octet quantize --to fp8` or `fp8-block` wrote with transformers and compressed-tensors: its weights must be the
+"""Loads a checkpoint that `octet quantize --to fp8`, `fp8-static` or `fp8-block` wrote with transformers and compressed-tensors: its weights must be the
 codes times the scales of the file, its logits those of the same model in FP32 with these weights and with inputs rounded to E4M3 per token
-(in blocks: per token and 128 inputs), and those of Octet, which reads the inputs in BF16 unless told, must be the model's without that
+(in blocks: per token and 128 inputs; static: by the file's input_scale), and those of Octet, which reads the inputs in BF16 unless told, must be the model's without that
 rounding.
 
     python tools/check/fp8_checkpoint.py QUANTISED [OCTET]      needs torch, transformers, compressed-tensors
@@ -24,7 +24,7 @@ from integer_checkpoint import exit_code
 TOKENS = 64
 # Inputs near a rounding boundary of E4M3 may fall to either side where two programs sum in another order.
 TOLERANCE = 0.02
-SCALE = ".weight_scale"
+SCALE, INPUT_SCALE = ".weight_scale", ".input_scale"
 BLOCK = 128
 
 
@@ -38,6 +38,10 @@ def round_blocks(x):
     return round_rows(x.unflatten(-1, (-1, BLOCK))).flatten(-2)
 
 
+def round_static(x, scale):
+    return (x / scale).clamp(-448, 448).to(torch.float8_e4m3fn).float() * scale
+
+
 def in_blocks(path):
     groups = AutoConfig.from_pretrained(path).quantization_config["config_groups"]
     return groups["group_0"]["weights"]["strategy"] == "block"
@@ -45,7 +49,7 @@ def in_blocks(path):
 
 def spread(scales, shape):
     """A scale for each weight: there are as many for the rows as it takes, [rows, 1] or one for each block."""
-    if scales.shape == (shape[0], 1):
+    if scales.shape == (shape[0], 1) or scales.numel() == 1:
         return scales
     return scales.repeat_interleave(BLOCK, 0).repeat_interleave(BLOCK, 1)[:shape[0], :shape[1]]
 
@@ -53,7 +57,7 @@ def spread(scales, shape):
 def decoded(tensors):
     """Every weight in FP32, and the names of the modules whose weights are codes."""
     modules = [name.removesuffix(SCALE) for name in tensors if name.endswith(SCALE)]
-    weights = {name: tensor.float() for name, tensor in tensors.items() if not name.endswith(SCALE)}
+    weights = {name: tensor.float() for name, tensor in tensors.items() if not name.endswith((SCALE, INPUT_SCALE))}
     for module in modules:
         weight = weights[module + ".weight"]
         weight *= spread(tensors[module + SCALE].float(), weight.shape)
@@ -82,7 +86,8 @@ def check_weights(loaded, weights, modules):
 
 def main():
     path, *program = sys.argv[1:]
-    weights, modules = decoded(load_file(path + "/model.safetensors"))
+    tensors = load_file(path + "/model.safetensors")
+    weights, modules = decoded(tensors)
     loaded = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32, attn_implementation="eager").eval()
     reference = without_quantisation(path, weights)
     ids = (torch.arange(TOKENS) * 7919 % reference.config.vocab_size)[None]
@@ -90,9 +95,13 @@ def main():
         got = loaded(ids).logits  # some versions decompress at the first use
         check_weights(loaded, weights, modules)
         print(f"{len(modules)} modules have the weights of the file")
-        round_inputs = round_blocks if in_blocks(path) else round_rows
-        hooks = [reference.get_submodule(name).register_forward_pre_hook(lambda _, inputs: (round_inputs(inputs[0]),))
-                 for name in modules]
+        dynamic = round_blocks if in_blocks(path) else round_rows
+        hooks = []
+        for name in modules:
+            static = tensors.get(name + INPUT_SCALE)
+            rounding = dynamic if static is None else lambda x, scale=static: round_static(x, scale)
+            hook = lambda _, inputs, rounding=rounding: (rounding(inputs[0]),)
+            hooks.append(reference.get_submodule(name).register_forward_pre_hook(hook))
         wanted = reference(ids).logits
     for hook in hooks:
         hook.remove()
