@@ -20,6 +20,7 @@ struct QuantizeOptions {
   std::filesystem::path output;
   std::optional<std::string> group;
   std::optional<std::string> head;
+  std::optional<std::string> dialect;
   std::vector<std::string> keep;
   std::filesystem::path calibrate;
   std::optional<int> windows;
@@ -39,6 +40,10 @@ struct QuantizeOptions {
     visit(&QuantizeOptions::head, "head",
           "precision of the output head, bf16 unless given; fewer bits save memory and cost quality",
           OneOf{{"bf16", "fp8", "nvfp4", "int8", "int4"}});
+    visit(&QuantizeOptions::dialect, "dialect",
+          "names and layouts of the result, compressed-tensors unless given: for vLLM and transformers, or for "
+          "TensorRT-LLM",
+          OneOf{{"compressed-tensors", "modelopt"}});
     visit(&QuantizeOptions::keep, "keep", "tensors or modules that stay as they are, with * and ?; may be repeated",
           Takes{"PATTERNS"}, SplitAtCommas{});
     visit(&QuantizeOptions::calibrate, "calibrate",
@@ -105,8 +110,9 @@ std::string ReportTable(const QuantizeReport& report) {
   if (report.ragged != 0) {
     const auto ragged = std::find_if(report.tensors.begin(), report.tensors.end(),
                                      [](const QuantizedTensor& tensor) { return tensor.precision.is_ragged(); });
-    text += fmt::format("rows of {} {} end in a group of fewer than {} inputs, which compressed-tensors doesn't read\n",
-                        report.ragged, report.ragged == 1 ? "matrix" : "matrices", ragged->precision.group);
+    text += fmt::format("rows of {} {} end in a group of fewer than {} inputs, which {} doesn't read\n", report.ragged,
+                        report.ragged == 1 ? "matrix" : "matrices", ragged->precision.group,
+                        ReaderOf(report.choices.dialect));
   }
   return text;
 }
@@ -152,6 +158,7 @@ PrecisionChoices Choices(const QuantizeOptions& options, const Recipe& recipe) {
                    : *options.group == "64"                 ? size_t{64}
                                                             : size_t{128},
           .head = HeadEncoding(options, recipe),
+          .dialect = options.dialect == "modelopt" ? Dialect::kModelOpt : Dialect::kCompressedTensors,
           .keep = options.keep};
 }
 
@@ -171,6 +178,7 @@ Status CheckList(const QuantizeOptions& options, const Invocation& call) {
                                                       {!options.output.empty(), "--output"},
                                                       {options.group.has_value(), "--group"},
                                                       {options.head.has_value(), "--head"},
+                                                      {options.dialect.has_value(), "--dialect"},
                                                       {!options.keep.empty(), "--keep"},
                                                       {!options.calibrate.empty(), "--calibrate"},
                                                       {options.windows.has_value(), "--windows"},

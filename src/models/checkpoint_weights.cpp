@@ -137,6 +137,7 @@ Status CheckpointWeights::AddSlot(const WeightSlot& slot, WeightFormat dense, co
     sources_.push_back({.parts = {},
                         .format = format,
                         .input_scale = format == WeightFormat::kNvfp4 ? part->nvfp4->input_scale : 0.0F});
+    sources_.back().takes_mx_inputs = part->mx && part->mx->is_e4m3;
     sources_.back().parts.push_back(std::move(*part));
     return {};
   }
@@ -216,7 +217,8 @@ void CheckpointWeights::JoinFusedParts() {
     // Parts that want their inputs rounded by different scales stay apart, too.
     const bool alike =
         count > 0 && std::all_of(sources_.begin() + i, sources_.begin() + i + count, [&](const Source& source) {
-          return source.format == sources_[i].format && source.input_scale == sources_[i].input_scale;
+          return source.format == sources_[i].format && source.input_scale == sources_[i].input_scale &&
+                 source.takes_mx_inputs == sources_[i].takes_mx_inputs;
         });
     entries.push_back(alike ? Entry{.name = joined, .is_matrix = true} : std::move(entries_[i]));
     sources.push_back(std::move(sources_[i]));
@@ -250,6 +252,7 @@ PackedMatrix CheckpointWeights::Describe(const Source& source) {
                       .column_scales = {},
                       .bias = {},
                       .input_scale = source.input_scale,
+                      .takes_mx_inputs = source.takes_mx_inputs,
                       .owner = {}};
   for (const Part& part : source.parts) matrix.columns += part.slot.rows;
   return matrix;

@@ -51,7 +51,7 @@ void Summarise(Decoder::Parts& parts) {
   ForEachMatrix(parts, [&](const PackedMatrix& matrix) {
     parts.bytes_per_token += matrix.panels.size() + matrix.column_scales.size_bytes();
     parts.has_e4m3 = parts.has_e4m3 || matrix.format == kernels::WeightFormat::kE4M3 ||
-                     matrix.format == kernels::WeightFormat::kE4M3Block;
+                     matrix.format == kernels::WeightFormat::kE4M3Block || matrix.takes_mx_inputs;
     parts.has_nvfp4 = parts.has_nvfp4 || matrix.format == kernels::WeightFormat::kNvfp4;
     parts.has_integers = parts.has_integers || kernels::IsInteger(matrix.format);
   });

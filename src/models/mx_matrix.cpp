@@ -5,13 +5,10 @@
 
 #include "base/checked.h"
 #include "numeric/e2m1.h"
-#include "numeric/e8m0.h"
-#include "numeric/fp8.h"
+#include "numeric/mx.h"
 
 namespace octet {
 namespace {
-
-constexpr size_t kMxBlock = 32;
 
 std::string_view FormatName(const MxMatrix& matrix) { return matrix.is_e4m3 ? "MXFP8" : "MXFP4"; }
 

@@ -117,6 +117,7 @@ class CheckpointWeights : public WeightProvider {
     std::vector<Part> parts;  // one, or those of a fused matrix
     kernels::WeightFormat format = kernels::WeightFormat::kF32;
     float input_scale = 0;  // 0 for none
+    bool takes_mx_inputs = false;
   };
 
   // Rows row .. row + rows - 1 of a part's tensor, which stand from `at` on in what was asked for.

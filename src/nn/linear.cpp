@@ -1,6 +1,9 @@
 #include "nn/linear.h"
 
-#include "numeric/fp8.h"
+#include <algorithm>
+#include <cmath>
+
+#include "numeric/mx.h"
 
 namespace octet::nn {
 namespace internal {
@@ -50,7 +53,8 @@ Result<Packing> PlanPacking(ExecutionContext& context, const PackedMatrix& matri
     args.block_scales = OCTET_TRY(context.workspace.Floats(rows.count * kernels::Fp8Blocks(rows.width)));
   else if (is_e4m3 || packing.format == ActivationFormat::kInt8 || packing.format == ActivationFormat::kNvfp4)
     args.row_scales = OCTET_TRY(context.workspace.Floats(rows.count));
-  if (is_e4m3 && matrix.input_scale != 0) {
+  packing.is_mx = matrix.takes_mx_inputs && context.activations == ActivationMode::kE4M3;
+  if (packing.is_mx || (is_e4m3 && matrix.input_scale != 0)) {
     packing.rounded = OCTET_TRY(context.workspace.Floats(rows.count * rows.width));
   }
   return packing;
@@ -66,16 +70,37 @@ void RoundRows(const Packing& packing, float scale, size_t first_row, size_t end
   }
 }
 
+// The values of MXFP8 codes, which BF16 holds exactly.
+void RoundMxRows(const Packing& packing, size_t first_row, size_t end_row) {
+  for (size_t row = first_row; row < end_row; ++row) {
+    const float* x = packing.args.x + row * packing.args.stride;
+    float* rounded = packing.rounded + row * packing.args.depth;
+    for (size_t first = 0; first < packing.args.depth; first += kMxBlock) {
+      const size_t end = std::min(first + kMxBlock, packing.args.depth);
+      float amax = 0;
+      for (size_t k = first; k < end; ++k) amax = std::max(amax, std::fabs(x[k]));
+      const float scale = ToFloat(Mxfp8Scale(amax));
+      for (size_t k = first; k < end; ++k) rounded[k] = ToFloat(ToE4M3(x[k] / scale)) * scale;
+    }
+  }
+}
+
 void PackBlocks(const ExecutionContext& context, const PackedMatrix& matrix, Packing packing, size_t first_block,
                 size_t end_block) {
   kernels::KernelTable::PackArgs& args = packing.args;
   args.first_block = first_block;
   args.end_block = end_block;
   if (packing.rounded != nullptr) {
-    RoundRows(packing, matrix.input_scale, kernels::RowBlockBegin(args.rows, first_block),
-              kernels::RowBlockBegin(args.rows, end_block));
+    const size_t first_row = kernels::RowBlockBegin(args.rows, first_block);
+    const size_t end_row = kernels::RowBlockBegin(args.rows, end_block);
+    if (packing.is_mx)
+      RoundMxRows(packing, first_row, end_row);
+    else
+      RoundRows(packing, matrix.input_scale, first_row, end_row);
     args.x = packing.rounded;
     args.stride = args.depth;
+  }
+  if (packing.rounded != nullptr && packing.format == ActivationFormat::kBf16) {
     context.kernels.pack_activations_bf16(args);
   } else if (packing.format == ActivationFormat::kF32) {
     context.kernels.pack_activations_f32(args);

@@ -33,11 +33,13 @@ struct PackedRows {
 };
 
 namespace internal {
-// One packing: its arguments, and where the rows are rounded first by a scale that the matrix has for all of them.
+// One packing: its arguments, and where the rows are rounded first, by a scale that the matrix has for all of them or
+// in blocks.
 struct Packing {
   kernels::KernelTable::PackArgs args;
   kernels::ActivationFormat format = kernels::ActivationFormat::kF32;
   float* rounded = nullptr;  // [rows, depth], or null
+  bool is_mx = false;        // rounded in blocks of 32
 };
 Result<Packing> PlanPacking(ExecutionContext& context, const PackedMatrix& matrix, const Rows& rows);
 void PackBlocks(const ExecutionContext& context, const PackedMatrix& matrix, Packing packing, size_t first_block,

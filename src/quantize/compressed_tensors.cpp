@@ -19,12 +19,20 @@ Json Nvfp4Arguments(const TensorPrecision& tensor, const Json& dynamic) {
   return arguments;
 }
 
+Json MxArguments(const TensorPrecision& tensor, bool dynamic) {
+  Json arguments = Arguments(8, "float", "group", dynamic, tensor.group);
+  for (const char* type : {"scale_dtype", "zp_dtype"}) arguments[type] = "torch.uint8";
+  return arguments;
+}
+
 Json WeightArguments(const TensorPrecision& tensor) {
   switch (*tensor.encoding) {
     case Encoding::kE4M3:
       return Arguments(8, "float", "channel", /*dynamic=*/false, nullptr);
     case Encoding::kE4M3Tensor:
       return Arguments(8, "float", "tensor", /*dynamic=*/false, nullptr);
+    case Encoding::kMxfp8:
+      return MxArguments(tensor, /*dynamic=*/false);
     case Encoding::kE4M3Blocks: {
       Json arguments = Arguments(8, "float", "block", /*dynamic=*/false, nullptr);
       arguments["block_structure"] = {tensor.group, tensor.group};
@@ -41,6 +49,7 @@ Json WeightArguments(const TensorPrecision& tensor) {
 }
 
 std::string_view Format(const TensorPrecision& tensor) {
+  if (*tensor.encoding == Encoding::kMxfp8) return "mxfp8-quantized";
   if (IsE4M3(*tensor.encoding)) return "float-quantized";
   return *tensor.encoding == Encoding::kNvfp4 ? "nvfp4-pack-quantized" : "pack-quantized";
 }
@@ -56,6 +65,7 @@ Json ActivationArguments(const TensorPrecision& tensor) {
     arguments["observer"] = "static_minmax";
     return arguments;
   }
+  if (*tensor.encoding == Encoding::kMxfp8) return MxArguments(tensor, /*dynamic=*/true);
   if (*tensor.encoding == Encoding::kE4M3) return Arguments(8, "float", "token", /*dynamic=*/true, nullptr);
   if (*tensor.encoding != Encoding::kE4M3Blocks) return nullptr;
   return Arguments(8, "float", "group", /*dynamic=*/true, tensor.group);

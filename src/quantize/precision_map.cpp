@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/checked.h"
+#include "numeric/mx.h"
 #include "quantize/e4m3_rows.h"
 #include "quantize/glob.h"
 #include "quantize/nvfp4_rows.h"
@@ -90,7 +91,9 @@ bool MayQuantise(const WeightSlot* slot, const PrecisionChoices& choices) {
 
 void Encode(Encoding encoding, const PrecisionChoices& choices, TensorPrecision& tensor) {
   tensor.encoding = encoding;
+  tensor.dialect = choices.dialect;
   if (encoding == Encoding::kInt4) tensor.group = choices.group;
+  if (encoding == Encoding::kMxfp8) tensor.group = kMxBlock;
   if (encoding == Encoding::kNvfp4) tensor.group = kNvfp4BlockColumns;
   tensor.rounds_inputs = HasTensorScale(encoding) && choices.rounds_inputs;
   if (encoding == Encoding::kE4M3Blocks) tensor.group = kE4M3BlockSide;
@@ -163,7 +166,10 @@ std::string_view ModuleOf(std::string_view tensor) {
 
 uint64_t TensorPrecision::groups() const { return group == 0 ? 1 : CeilDivide(RowSize(shape), group); }
 
-uint64_t TensorPrecision::row_block() const { return encoding == Encoding::kE4M3Blocks ? kE4M3BlockSide : 1; }
+uint64_t TensorPrecision::row_block() const {
+  if (encoding == Encoding::kE4M3Blocks) return kE4M3BlockSide;
+  return encoding == Encoding::kInt4 && is_modelopt() ? 2 : 1;
+}
 
 bool TensorPrecision::is_ragged() const { return group != 0 && RowSize(shape) % group != 0; }
 
@@ -172,6 +178,7 @@ std::string TensorPrecision::precision() const {
   if (*encoding == Encoding::kE4M3) return std::string(octet::Name(DType::kE4M3));
   if (*encoding == Encoding::kE4M3Tensor) return Cat(octet::Name(DType::kE4M3), " static");
   if (*encoding == Encoding::kE4M3Blocks) return Cat(octet::Name(DType::kE4M3), " b", group);
+  if (*encoding == Encoding::kMxfp8) return "MXFP8";
   if (*encoding == Encoding::kNvfp4) return "NVFP4";
   return *encoding == Encoding::kInt8 ? "INT8" : Cat("INT4 g", group);
 }

@@ -20,11 +20,18 @@ namespace octet {
 
 inline constexpr std::string_view kHeadModule = "lm_head";
 
+// Whose names and layouts a checkpoint has.
+enum class Dialect : uint8_t { kCompressedTensors, kModelOpt };
+constexpr std::string_view ReaderOf(Dialect dialect) {
+  return dialect == Dialect::kModelOpt ? "modelopt" : "compressed-tensors";
+}
+
 struct PrecisionChoices {
   Encoding layers = Encoding::kE4M3;  // of the linear layers
   size_t group = 32;                  // inputs that share a scale, of INT4
   bool rounds_inputs = false;  // of NVFP4 and of E4M3 with a scale per tensor: with a scale for the inputs of each
   std::optional<Encoding> head = std::nullopt;  // a tied head gets a tensor of its own then; the embedding stays
+  Dialect dialect = Dialect::kCompressedTensors;
   std::vector<std::string> keep = {};  // patterns (quantize/glob.h) of tensor or module names that stay as they are
 };
 
@@ -33,21 +40,23 @@ struct TensorPrecision {
   std::string source;  // in the input; another name for a head that was tied
   Shape shape = {};
   std::optional<Encoding> encoding = {};  // of a quantised matrix
-  size_t group = 0;                       // inputs that share a scale, of INT4, NVFP4 and E4M3 in blocks
+  size_t group = 0;                       // inputs that share a scale, of INT4, NVFP4, MXFP8 and E4M3 in blocks
   bool rounds_inputs = false;             // a scale of its inputs is stored
-  DType dtype = DType::kBf16;             // written, of a tensor that stays
+  Dialect dialect = Dialect::kCompressedTensors;
+  DType dtype = DType::kBf16;  // written, of a tensor that stays
   std::string reason =
       {};  // "recipe", "embedding", "head", "norm or bias", "--keep PATTERN", "not part of the model's layers"
   std::string joined = {};  // the matrix that readers may join it into, by slot: "layers.3.attn.qkv"; else its own
 
   bool quantised() const { return encoding.has_value(); }
+  bool is_modelopt() const { return dialect == Dialect::kModelOpt; }
   // Scales of a row: where inputs are in groups, columns / group, rounded up.
   uint64_t groups() const;
-  // Rows that share scales: 128 of E4M3 in blocks, else 1.
+  // Rows that share scales or bytes: 128 of E4M3 in blocks, 2 of ModelOpt's INT4, else 1.
   uint64_t row_block() const;
   // Whether the last group of a row has fewer columns than the others.
   bool is_ragged() const;
-  // "BF16", "F8_E4M3", "F8_E4M3 static", "F8_E4M3 b128", "NVFP4", "INT8", "INT4 g32".
+  // "BF16", "F8_E4M3", "F8_E4M3 static", "F8_E4M3 b128", "MXFP8", "NVFP4", "INT8", "INT4 g32".
   std::string precision() const;
 };
 

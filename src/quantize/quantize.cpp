@@ -10,6 +10,8 @@
 #include "models/hf_config.h"
 #include "models/weights.h"
 #include "quantize/compressed_tensors.h"
+#include "quantize/modelopt.h"
+#include "quantize/tensor_layout.h"
 #include "quantize/tensor_output.h"
 #include "quantize/worst_tensors.h"
 #include "text/companion_files.h"
@@ -22,13 +24,13 @@ constexpr uint64_t kShardBytes = uint64_t{5} << 30;  // as transformers cuts by 
 uint64_t Elements(const Shape& shape) { return ElementCount(shape).value_or(0); }
 
 // The source's configuration, saying what the output holds.
-Json OutputConfig(const Checkpoint& checkpoint, const PrecisionMap& map) {
+Json OutputConfig(const Checkpoint& checkpoint, const PrecisionMap& map, Dialect dialect) {
   Json config = checkpoint.config;
   for (const char* key : {"dtype", "torch_dtype"}) {
     if (config.contains(key) && config[key] == "float32") config[key] = "bfloat16";
   }
   if (map.unties_head) config["tie_word_embeddings"] = false;
-  config["quantization_config"] = CompressedTensorsConfig(map);
+  config["quantization_config"] = dialect == Dialect::kModelOpt ? ModelOptConfig(map) : CompressedTensorsConfig(map);
   return config;
 }
 
@@ -90,7 +92,10 @@ Result<QuantizeReport> WriteAll(const Checkpoint& checkpoint, const QuantizePlan
                                 const std::filesystem::path& directory, const QuantizeRun& run) {
   std::vector<QuantizedTensor> tensors = OCTET_TRY(WriteTensors(*checkpoint.tensors, plan, directory, run));
   QuantizeReport report = OCTET_TRY(MakeReport(checkpoint, plan, std::move(tensors)));
-  OCTET_TRY(WriteFileAtomically(directory / "config.json", Dump(OutputConfig(checkpoint, plan.map), 2) + "\n"));
+  OCTET_TRY(WriteFileAtomically(directory / "config.json",
+                                Dump(OutputConfig(checkpoint, plan.map, plan.choices.dialect), 2) + "\n"));
+  if (plan.choices.dialect == Dialect::kModelOpt)
+    OCTET_TRY(WriteFileAtomically(directory / "hf_quant_config.json", Dump(ModelOptFile(plan.map), 2) + "\n"));
   if (!checkpoint.generation_config.is_null()) {
     OCTET_TRY(WriteFileAtomically(directory / "generation_config.json", Dump(checkpoint.generation_config, 2) + "\n"));
   }
@@ -118,13 +123,15 @@ Json ToJson(const QuantizeReport& report) {
     worst.push_back({{"name", tensor->precision.name}, {"signal_to_noise_db", tensor->decibels}});
   const bool has_groups = report.choices.layers == Encoding::kInt4 || report.choices.head == Encoding::kInt4;
   return {{"recipe", report.recipe},
+          {"dialect", ReaderOf(report.choices.dialect)},
           {"source", report.source.filename().native()},
           {"head", report.choices.head ? Name(*report.choices.head) : "bf16"},
           {"group", has_groups ? Json(report.choices.group) : Json(nullptr)},
           {"keep", report.choices.keep},
           {"calibration_tokens", report.calibration_tokens},
           {"ragged", report.ragged},
-          {"readers", report.ragged == 0 ? Json::array({"octet", "compressed-tensors"}) : Json::array({"octet"})},
+          {"readers",
+           report.ragged == 0 ? Json::array({"octet", ReaderOf(report.choices.dialect)}) : Json::array({"octet"})},
           {"weight_bytes", report.weight_bytes},
           {"bf16_bytes", report.bf16_bytes},
           {"ratio", report.ratio()},
@@ -146,6 +153,7 @@ Result<QuantizePlan> PlanQuantization(const Checkpoint& checkpoint, const Recipe
   choices.rounds_inputs = recipe.rounds_inputs;
   Result<PrecisionMap> map = PlanPrecision(WeightSlots(spec), *checkpoint.tensors, choices);
   if (!map) return Prefixed(std::move(map).error(), Cat(checkpoint.path, ": "));
+  if (const Status layouts = CheckLayouts(*map); !layouts) return Prefixed(layouts.error(), Cat(checkpoint.path, ": "));
   OCTET_TRY(CheckWeights(checkpoint, spec));
   if (map->quantised_weights() == 0) {
     return Fail(ErrorCode::kInvalidArgument, checkpoint.path, ": --keep leaves nothing to quantise");

@@ -4,7 +4,7 @@
 //   Print(report.weight_bytes, " of ", report.bf16_bytes, " bytes");
 //
 // Tensors stream through in slices of rows: memory doesn't grow with the model. The directory appears whole or not at
-// all. What stays and why: quantize/precision_map.h. The files: docs/formats/compressed_tensors.md.
+// all. What stays and why: quantize/precision_map.h. The files: docs/formats/compressed_tensors.md and modelopt.md.
 #pragma once
 
 #include <filesystem>
@@ -55,7 +55,7 @@ struct QuantizeReport {
   uint64_t bf16_bytes = 0;        // of the source's tensors at two bytes an element
   double mean_decibels = 0;       // over the quantised tensors that aren't exact; infinity where all are
   size_t calibration_tokens = 0;  // what scales of inputs were measured on
-  size_t ragged = 0;              // matrices whose last group is short, which compressed-tensors doesn't read
+  size_t ragged = 0;              // matrices whose last group is short, which other readers don't take
 
   double ratio() const {
     return bf16_bytes == 0 ? 0 : static_cast<double>(weight_bytes) / static_cast<double>(bf16_bytes);

@@ -38,6 +38,16 @@ constexpr Recipe kRecipes[] = {
      .rounds_inputs = false,
      .full_speed_tiers = "avx2, avx512, avx512_bf16, amx",
      .readers = kReaders},
+    {.name = "mxfp8",
+     .alias = "",
+     .encoding = Encoding::kMxfp8,
+     .summary =
+         "E4M3 weights, a power of two per 32 inputs (E8M0, rounded up); activations alike or BF16, chosen when it "
+         "runs; decoded to BF16 when loaded",
+     .bits_per_weight = 8,
+     .rounds_inputs = false,
+     .full_speed_tiers = "none: runs as BF16",
+     .readers = kReaders},
     {.name = "nvfp4-w4a16",
      .alias = "",
      .encoding = Encoding::kNvfp4,
@@ -87,6 +97,7 @@ std::string_view Name(Encoding encoding) {
     case Encoding::kE4M3:
     case Encoding::kE4M3Tensor:
     case Encoding::kE4M3Blocks:
+    case Encoding::kMxfp8:
       return "fp8";
     case Encoding::kNvfp4:
       return "nvfp4";

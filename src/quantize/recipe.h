@@ -3,8 +3,8 @@
 //   const Recipe& recipe = *OCTET_TRY(FindRecipe("int4"));
 //   for (const Recipe& recipe : Recipes()) Print(recipe.name, recipe.summary);
 //
-// How a recipe encodes a matrix: quantize/e4m3_rows.h, quantize/nvfp4_rows.h, quantize/integer_rows.h. How it is
-// written: quantize/compressed_tensors.h.
+// How a recipe encodes a matrix: quantize/e4m3_rows.h, quantize/mxfp8_rows.h, quantize/nvfp4_rows.h,
+// quantize/integer_rows.h. How it is written: quantize/compressed_tensors.h, quantize/modelopt.h.
 #pragma once
 
 #include <cstddef>
@@ -18,12 +18,13 @@
 namespace octet {
 
 // How a matrix is stored: E4M3 or INT8 codes with a scale per output channel, E4M3 with one for the tensor and one for
-// its inputs, or with one per block of 128 x 128, INT4 codes with one per group of inputs, NVFP4 codes with one per
-// block of 16.
-enum class Encoding : uint8_t { kE4M3, kE4M3Tensor, kE4M3Blocks, kNvfp4, kInt8, kInt4 };
+// its inputs, with one per block of 128 x 128 or with a power of two per block of 32, INT4 codes with one per group of
+// inputs, NVFP4 codes with one per block of 16.
+enum class Encoding : uint8_t { kE4M3, kE4M3Tensor, kE4M3Blocks, kMxfp8, kNvfp4, kInt8, kInt4 };
 
 constexpr bool IsE4M3(Encoding encoding) {
-  return encoding == Encoding::kE4M3 || encoding == Encoding::kE4M3Tensor || encoding == Encoding::kE4M3Blocks;
+  return encoding == Encoding::kE4M3 || encoding == Encoding::kE4M3Tensor || encoding == Encoding::kE4M3Blocks ||
+         encoding == Encoding::kMxfp8;
 }
 // Whether the whole tensor has a scale, which is known once all of it was seen (quantize/global_scales.h).
 constexpr bool HasTensorScale(Encoding encoding) {

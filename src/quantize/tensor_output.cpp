@@ -2,14 +2,15 @@
 
 #include <algorithm>
 
-#include "base/checked.h"
 #include "formats/check_values.h"
 #include "formats/packed_integers.h"
 #include "numeric/bf16.h"
 #include "numeric/fp16.h"
 #include "quantize/e4m3_rows.h"
 #include "quantize/integer_rows.h"
+#include "quantize/mxfp8_rows.h"
 #include "quantize/nvfp4_rows.h"
+#include "quantize/tensor_layout.h"
 #include "quantize/tensor_slices.h"
 
 namespace octet {
@@ -32,14 +33,7 @@ Status CopyBytes(std::span<const std::byte> bytes, const TensorPrecision& tensor
 
 uint16_t Round16(DType dtype, float value) { return dtype == DType::kBf16 ? ToBf16(value).bits : ToFp16(value).bits; }
 
-std::string PackedNameOf(std::string_view tensor) { return Cat(ModuleOf(tensor), ".weight_packed"); }
-std::string ShapeNameOf(std::string_view tensor) { return Cat(ModuleOf(tensor), ".weight_shape"); }
-bool IsInteger(const TensorPrecision& tensor) {
-  return tensor.encoding == Encoding::kInt8 || tensor.encoding == Encoding::kInt4;
-}
 bool IsNvfp4(const TensorPrecision& tensor) { return tensor.encoding == Encoding::kNvfp4; }
-bool HasOneScale(const TensorPrecision& tensor) { return tensor.encoding == Encoding::kE4M3Tensor; }
-int BitsOf(const TensorPrecision& tensor) { return *tensor.encoding == Encoding::kInt4 ? 4 : 8; }
 
 // A slice of rows in the bytes that its file holds: codes to be written now, scales after the last slice.
 struct EncodedSlice {
@@ -53,96 +47,103 @@ std::vector<std::byte> BytesOf(const std::vector<Number>& numbers) {
   return {bytes.begin(), bytes.end()};
 }
 
+// Codes and scales that are stored as they are.
+template <class Encoded>
+EncodedSlice SliceOf(const Encoded& encoded) {
+  return {BytesOf(encoded.codes), BytesOf(encoded.scales), encoded.noise};
+}
+
 // `global` is the tensor's where it has one.
-Result<EncodedSlice> EncodeSlice(const TensorPrecision& tensor, std::span<const float> floats, float global,
-                                 ThreadPool& pool) {
+Result<EncodedSlice> EncodeE4M3(const TensorPrecision& tensor, std::span<const float> floats, float global,
+                                ThreadPool& pool) {
   const size_t columns = RowSize(tensor.shape), rows = floats.size() / columns;
-  if (IsNvfp4(tensor)) {
-    const EncodedNvfp4 encoded = OCTET_TRY(EncodeNvfp4Rows(floats, rows, columns, global, pool));
-    return EncodedSlice{BytesOf(encoded.codes), BytesOf(encoded.scales), encoded.noise};
+  if (*tensor.encoding == Encoding::kE4M3Tensor)
+    return SliceOf(OCTET_TRY(EncodeE4M3Tensor(floats, rows, columns, global, pool)));
+  if (*tensor.encoding == Encoding::kMxfp8) return SliceOf(OCTET_TRY(EncodeMxfp8Rows(floats, rows, columns, pool)));
+  if (*tensor.encoding == Encoding::kE4M3) return SliceOf(OCTET_TRY(EncodeE4M3Rows(floats, rows, columns, pool)));
+  return SliceOf(OCTET_TRY(EncodeE4M3Blocks(floats, rows, columns, pool)));
+}
+
+// Codes of a slice as the dialect packs them. Requires an even number of rows where they are paired.
+std::vector<std::byte> PackCodes(const TensorPrecision& tensor, const std::vector<int8_t>& codes) {
+  const size_t columns = RowSize(tensor.shape), rows = codes.size() / columns;
+  const int bits = *tensor.encoding == Encoding::kInt4 ? 4 : 8;
+  if (!tensor.is_modelopt()) {
+    std::vector<uint32_t> words(rows * PackedWords(columns, bits));
+    PackIntegers(codes, columns, bits, words);
+    return BytesOf(words);
   }
-  if (IsE4M3(*tensor.encoding)) {
-    const EncodedRows encoded =
-        OCTET_TRY(HasOneScale(tensor)                   ? EncodeE4M3Tensor(floats, rows, columns, global, pool)
-                  : *tensor.encoding == Encoding::kE4M3 ? EncodeE4M3Rows(floats, rows, columns, pool)
-                                                        : EncodeE4M3Blocks(floats, rows, columns, pool));
-    return EncodedSlice{BytesOf(encoded.codes), BytesOf(encoded.scales), encoded.noise};
+  if (!PairsRows(tensor)) return BytesOf(codes);
+  std::vector<std::byte> pairs(codes.size() / 2);
+  for (size_t i = 0; i < pairs.size(); ++i) {
+    const size_t at = i / columns * 2 * columns + i % columns;
+    pairs[i] = static_cast<std::byte>((codes[at] & 15) | (codes[at + columns] & 15) << 4);
   }
+  return pairs;
+}
+
+Result<EncodedSlice> EncodeIntegers(const TensorPrecision& tensor, std::span<const float> floats, ThreadPool& pool) {
+  const size_t columns = RowSize(tensor.shape), rows = floats.size() / columns;
   const EncodedIntegers encoded =
       OCTET_TRY(*tensor.encoding == Encoding::kInt8 ? EncodeInt8Rows(floats, rows, columns, pool)
                                                     : EncodeInt4Groups(floats, rows, columns, tensor.group, pool));
-  std::vector<uint32_t> words(rows * PackedWords(columns, BitsOf(tensor)));
-  PackIntegers(encoded.codes, columns, BitsOf(tensor), words);
-  return EncodedSlice{BytesOf(words), BytesOf(encoded.scales), encoded.noise};
+  std::vector<float> wide;  // as ModelOpt has them
+  for (const Bf16 scale : encoded.scales) wide.push_back(ToFloat(scale));
+  return EncodedSlice{PackCodes(tensor, encoded.codes), tensor.is_modelopt() ? BytesOf(wide) : BytesOf(encoded.scales),
+                      encoded.noise};
 }
 
-// A number for a whole tensor or for its inputs, as readers name it.
-struct NamedNumber {
-  std::string name;
-  float value = 0;
-};
-
-// Those of a tensor; the values are of its weights' and its inputs' scale as they are stored.
-std::vector<NamedNumber> NumbersOf(const TensorPrecision& tensor, float global, float of_inputs) {
-  const std::string module(ModuleOf(tensor.name));
-  std::vector<NamedNumber> numbers;
-  if (IsNvfp4(tensor)) numbers.push_back({module + ".weight_global_scale", global});
-  if (HasOneScale(tensor)) numbers.push_back({module + ".weight_scale", global});
-  if (tensor.rounds_inputs)
-    numbers.push_back({module + (IsNvfp4(tensor) ? ".input_global_scale" : ".input_scale"), of_inputs});
-  return numbers;
+Result<EncodedSlice> EncodeSlice(const TensorPrecision& tensor, std::span<const float> floats, float global,
+                                 ThreadPool& pool) {
+  if (IsE4M3(*tensor.encoding)) return EncodeE4M3(tensor, floats, global, pool);
+  if (!IsNvfp4(tensor)) return EncodeIntegers(tensor, floats, pool);
+  const size_t columns = RowSize(tensor.shape), rows = floats.size() / columns;
+  return SliceOf(OCTET_TRY(EncodeNvfp4Rows(floats, rows, columns, global, pool)));
 }
 
-float InputScaleOf(const TensorPrecision& tensor, const InputRanges& inputs) {
-  if (!tensor.rounds_inputs) return 0;
-  const float amax = inputs.at(tensor.joined);
-  return IsNvfp4(tensor) ? Nvfp4GlobalScale(amax) : E4M3TensorScale(amax);
+// What a number for the whole tensor or its inputs is in the file.
+float ValueOf(const TensorNumber& number, const TensorPrecision& tensor, const GlobalScales& globals,
+              const InputRanges& inputs) {
+  const float amax = number.of_inputs ? inputs.at(tensor.joined) : 0;
+  if (!IsNvfp4(tensor)) return number.of_inputs ? E4M3TensorScale(amax) : globals.at(tensor.name);
+  const float reciprocal = number.of_inputs ? Nvfp4GlobalScale(amax) : globals.at(tensor.name);
+  return number.is_reciprocal ? reciprocal : 1 / reciprocal;
 }
 
 }  // namespace
 
-std::string ScaleNameOf(std::string_view tensor) { return Cat(ModuleOf(tensor), ".weight_scale"); }
-
 std::vector<TensorSpec> OutputTensors(const PrecisionMap& map) {
-  std::vector<TensorSpec> specs;
+  std::vector<TensorSpec> shapes, numbers, tensors;
   for (const TensorPrecision& tensor : map.tensors) {
-    if (IsInteger(tensor)) specs.push_back({ShapeNameOf(tensor.name), DType::kI64, {2}});
-  }
-  for (const TensorPrecision& tensor : map.tensors) {
-    for (NamedNumber& number : NumbersOf(tensor, 0, 0)) specs.push_back({std::move(number.name), DType::kF32, {1}});
-  }
-  for (const TensorPrecision& tensor : map.tensors) {
-    const uint64_t rows = RowCount(tensor.shape);
-    if (IsInteger(tensor)) {
-      const uint64_t words = PackedWords(RowSize(tensor.shape), BitsOf(tensor));
-      specs.push_back({PackedNameOf(tensor.name), DType::kI32, {rows, words}});
-      specs.push_back({ScaleNameOf(tensor.name), DType::kBf16, {rows, tensor.groups()}});
-    } else if (IsNvfp4(tensor)) {
-      specs.push_back({PackedNameOf(tensor.name), DType::kU8, {rows, CeilDivide(RowSize(tensor.shape), 2)}});
-      specs.push_back({ScaleNameOf(tensor.name), DType::kE4M3, {rows, tensor.groups()}});
-    } else if (tensor.quantised()) {
-      specs.push_back({tensor.name, DType::kE4M3, tensor.shape});
-      if (HasOneScale(tensor)) continue;  // among the first
-      specs.push_back({ScaleNameOf(tensor.name), DType::kF32, {CeilDivide(rows, tensor.row_block()), tensor.groups()}});
-    } else {
-      specs.push_back({tensor.name, tensor.dtype, tensor.shape});
+    if (!tensor.quantised()) {
+      tensors.push_back({tensor.name, tensor.dtype, tensor.shape});
+      continue;
     }
+    TensorLayout layout = LayoutOf(tensor);
+    if (layout.shape) shapes.push_back(std::move(*layout.shape));
+    for (TensorNumber& number : layout.numbers) numbers.push_back(std::move(number.spec));
+    tensors.push_back(std::move(layout.codes));
+    if (layout.scales) tensors.push_back(std::move(*layout.scales));
   }
-  return specs;
+  shapes.insert(shapes.end(), numbers.begin(), numbers.end());
+  shapes.insert(shapes.end(), tensors.begin(), tensors.end());
+  return shapes;
 }
 
 Status WriteHeads(const PrecisionMap& map, const GlobalScales& globals, const InputRanges& inputs,
                   ShardedSafetensorsWriter& writer) {
   for (const TensorPrecision& tensor : map.tensors) {
-    if (!IsInteger(tensor)) continue;
+    const std::optional<TensorSpec> spec = tensor.quantised() ? LayoutOf(tensor).shape : std::nullopt;
+    if (!spec) continue;
     const uint64_t shape[] = {RowCount(tensor.shape), RowSize(tensor.shape)};
-    OCTET_TRY(writer.Write(ShapeNameOf(tensor.name), std::as_bytes(std::span(shape))));
+    OCTET_TRY(writer.Write(spec->name, std::as_bytes(std::span(shape))));
   }
   for (const TensorPrecision& tensor : map.tensors) {
-    const auto global = globals.find(tensor.name);
-    for (const NamedNumber& number :
-         NumbersOf(tensor, global == globals.end() ? 0 : global->second, InputScaleOf(tensor, inputs)))
-      OCTET_TRY(writer.Write(number.name, std::as_bytes(std::span(&number.value, 1))));
+    if (!tensor.quantised()) continue;
+    for (const TensorNumber& number : LayoutOf(tensor).numbers) {
+      const float value[] = {ValueOf(number, tensor, globals, inputs)};
+      OCTET_TRY(writer.Write(number.spec.name, std::as_bytes(std::span(value))));
+    }
   }
   return {};
 }
@@ -174,7 +175,7 @@ Status CopyTensor(const TensorSource& source, const TensorPrecision& tensor, Sha
 Result<RoundingNoise> EncodeTensor(const TensorSource& source, const TensorPrecision& tensor,
                                    const GlobalScales& globals, ShardedSafetensorsWriter& writer,
                                    const QuantizeRun& run) {
-  const std::string codes = IsE4M3(*tensor.encoding) ? tensor.name : PackedNameOf(tensor.name);
+  const TensorLayout layout = LayoutOf(tensor);
   const float global = HasTensorScale(*tensor.encoding) ? globals.at(tensor.name) : 1.0F;
   std::vector<std::byte> scales;
   RoundingNoise total;
@@ -183,9 +184,9 @@ Result<RoundingNoise> EncodeTensor(const TensorSource& source, const TensorPreci
     if (!encoded) return Prefixed(encoded.error(), Cat("tensor `", tensor.source, "`, rows from ", first, ": "));
     scales.insert(scales.end(), encoded->scales.begin(), encoded->scales.end());
     total.Add(encoded->noise);
-    return writer.Write(codes, encoded->codes);
+    return writer.Write(layout.codes.name, encoded->codes);
   }));
-  if (!HasOneScale(tensor)) OCTET_TRY(writer.Write(ScaleNameOf(tensor.name), scales));
+  if (layout.scales) OCTET_TRY(writer.Write(layout.scales->name, scales));
   return total;
 }
 

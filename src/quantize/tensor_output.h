@@ -13,9 +13,6 @@
 
 namespace octet {
 
-// "model.layers.0.mlp.up_proj.weight_scale" of "model.layers.0.mlp.up_proj.weight".
-std::string ScaleNameOf(std::string_view tensor);
-
 // The tensors that a plan writes, in order: first the shapes of integer matrices and the scales of whole tensors and of
 // their inputs, numbers of 8 and 4 bytes that stay aligned there; then each tensor, a quantised one followed by its
 // scales.
@@ -31,8 +28,8 @@ Status WriteHeads(const PrecisionMap& map, const GlobalScales& globals, const In
 Status CopyTensor(const TensorSource& source, const TensorPrecision& tensor, ShardedSafetensorsWriter& writer,
                   const QuantizeRun& run);
 
-// Codes of a quantised tensor [rows, columns], packed but for E4M3, then scales [rows, groups]. A tensor of more than
-// two axes counts as rows of the rest.
+// Codes of a quantised tensor [rows, columns], packed as the dialect packs them, then scales [rows, groups]. A tensor
+// of more than two axes counts as rows of the rest.
 Result<RoundingNoise> EncodeTensor(const TensorSource& source, const TensorPrecision& tensor,
                                    const GlobalScales& globals, ShardedSafetensorsWriter& writer,
                                    const QuantizeRun& run);

@@ -52,6 +52,9 @@ struct PackedMatrix {
   // Of E4M3 and NVFP4 matrices: what inputs are divided by where they are rounded to their format, 0 for a scale of
   // each row's own.
   float input_scale = 0;
+  // Inputs that are rounded to E4M3 are so in blocks of 32 with powers of two (numeric/mx.h): of MXFP8 weights, which
+  // are BF16 here.
+  bool takes_mx_inputs = false;
   std::shared_ptr<const void> owner;
 };
 

@@ -54,7 +54,8 @@ TEST_F(QuantizationFiles, TwoAlgorithmsAreACorruptDirectory) {
 TEST_F(QuantizationFiles, AFileThatIsNoObjectIsRefused) {
   directory.Write("hf_quant_config.json", "[]");
   Json config = Json::object();
-  EXPECT_THAT(ReadQuantizationFiles(directory.path(), config).error().message, HasSubstr("is array, an object is expected"));
+  EXPECT_THAT(ReadQuantizationFiles(directory.path(), config).error().message,
+              HasSubstr("is array, an object is expected"));
 }
 
 }  // namespace

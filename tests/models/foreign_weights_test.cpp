@@ -247,15 +247,21 @@ TEST_F(ForeignWeights, CodesAndScalesOfMxFormatsThatAreNoNumbersAreNamedWithThei
             "model: tensor " + kPacked + " has shape [64, 96], 64 x 96 codes of MXFP4 are [64, 48]");
 }
 
-TEST_F(ForeignWeights, PartsThatAreDecodedJoinThoseThatArentQuantised) {
-  Take("mxfp8");
+TEST_F(ForeignWeights, PartsThatAreDecodedJoinThoseWhoseInputsAreRoundedAlike) {
   const std::string gate = "model.layers.1.mlp.gate_proj";
   source->Remove(gate + ".weight");
-  source->Set(gate + ".weight", DType::kE4M3, {96, 64}, std::vector<float>(96 * 64, 1));
+  source->SetBytes(gate + ".weight_packed", {96, 32}, std::vector<uint8_t>(96 * 32, 0x22));  // ones
   source->SetBytes(gate + ".weight_scale", {96, 2}, std::vector<uint8_t>(96 * 2, 126));
   CheckpointWeights weights = Must(Open());
   const PackedMatrix joined = Must(weights.Matrix("layers.1.ffn.gate_up"));
   EXPECT_EQ(Column(joined, 5), std::vector<float>(64, 0.5F));
+  EXPECT_FALSE(joined.takes_mx_inputs);
+  source->Remove(gate + ".weight_packed");  // MXFP8: inputs may be rounded in blocks, which those of up aren't
+  source->Set(gate + ".weight", DType::kE4M3, {96, 64}, std::vector<float>(96 * 64, 1));
+  CheckpointWeights apart = Must(Open());
+  EXPECT_FALSE(apart.Has("layers.1.ffn.gate_up"));
+  EXPECT_TRUE(Must(apart.Matrix("layers.1.ffn.gate")).takes_mx_inputs);
+  EXPECT_FALSE(Must(apart.Matrix("layers.1.ffn.up")).takes_mx_inputs);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <vector>
 
+#include "numeric/fp8.h"
 #include "numeric/int8.h"
 
 namespace octet::nn {
@@ -118,6 +119,37 @@ TEST(Linear, DepthWhoseIntegerSumsCouldOverflowIsRefused) {
   ASSERT_FALSE(packed.has_value());
   EXPECT_EQ(packed.error().message,
             "int8 activations of 131076 inputs could overflow their sums, 131072 are possible; use BF16 activations");
+}
+
+// Through a matrix that gives its inputs back, rows come out as blocks of 32 that share a power of two, the last of
+// them short; the other modes leave them alone but for BF16.
+TEST(Linear, InputsOfMxfp8WeightsAreRoundedInBlocksWithAPowerOfTwoWhereE4M3IsAskedFor) {
+  constexpr size_t kWidth = 72;
+  std::vector<float> identity(kWidth * kWidth, 0.0F), x = Numbers(kRows * kWidth);
+  for (size_t i = 0; i < kWidth; ++i) identity[i * kWidth + i] = 1;
+  std::fill_n(x.begin() + 32, 32, 0.0F);  // a block of zeros
+  const auto buffer = *AlignedBuffer::Allocate(kernels::PackedBytes(WeightFormat::kBf16, kWidth, kWidth));
+  kernels::PackWeightsBf16(identity.data(), kWidth, kWidth, buffer->data());
+  PackedMatrix matrix = Shape(WeightFormat::kBf16, kWidth);
+  matrix.columns = kWidth;
+  matrix.panels = buffer->bytes();
+  matrix.takes_mx_inputs = true;
+  std::vector<float> want(x.size()), got(x.size());
+  for (size_t first = 0; first < x.size(); first += first % kWidth == 64 ? 8 : 32) {
+    const size_t end = first + (first % kWidth == 64 ? 8 : 32);
+    float amax = 0;
+    for (size_t i = first; i < end; ++i) amax = std::max(amax, std::fabs(x[i]));
+    const float scale = amax == 0 ? 0x1p-127F : std::exp2(std::ceil(std::log2(amax / 448)));
+    for (size_t i = first; i < end; ++i) want[i] = ToFloat(ToE4M3(x[i] / scale)) * scale;
+  }
+  for (const ActivationMode mode : {ActivationMode::kE4M3, ActivationMode::kBf16}) {
+    ThreadPool pool(2);
+    ExecutionContext context(pool, kernels::ActiveKernels());
+    context.activations = mode;
+    const PackedRows rows = *PackRows(context, matrix, {x.data(), kWidth, kRows, kWidth}, [](size_t, size_t) {});
+    Multiply(context, matrix, rows, got.data(), kWidth);
+    EXPECT_EQ(got == want, mode == ActivationMode::kE4M3);
+  }
 }
 
 }  // namespace

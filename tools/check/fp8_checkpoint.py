@@ -1,7 +1,7 @@
 """Loads a checkpoint that `octet quantize --to fp8`, `fp8-static` or `fp8-block` wrote with transformers and compressed-tensors: its weights must be the
 codes times the scales of the file, its logits those of the same model in FP32 with these weights and with inputs rounded to E4M3 per token
 (in blocks: per token and 128 inputs; static: by the file's input_scale), and those of Octet, which reads the inputs in BF16 unless told, must be the model's without that
-rounding.
+rounding. Of `mxfp8` the weights alone are compared, and the predictions: that library rounds inputs by another rule.
 
     python tools/check/fp8_checkpoint.py QUANTISED [OCTET]      needs torch, transformers, compressed-tensors
 
@@ -25,7 +25,7 @@ TOKENS = 64
 # Inputs near a rounding boundary of E4M3 may fall to either side where two programs sum in another order.
 TOLERANCE = 0.02
 SCALE, INPUT_SCALE = ".weight_scale", ".input_scale"
-BLOCK = 128
+BLOCK, MX_BLOCK = 128, 32
 
 
 def round_rows(x):
@@ -48,7 +48,9 @@ def in_blocks(path):
 
 
 def spread(scales, shape):
-    """A scale for each weight: there are as many for the rows as it takes, [rows, 1] or one for each block."""
+    """A scale for each weight: there are as many for the rows as it takes, [rows, 1] or one for each block; powers of two as E8M0."""
+    if scales.dtype == torch.uint8:
+        return torch.exp2(scales.float() - 127).repeat_interleave(MX_BLOCK, 1)[:, :shape[1]]
     if scales.shape == (shape[0], 1) or scales.numel() == 1:
         return scales
     return scales.repeat_interleave(BLOCK, 0).repeat_interleave(BLOCK, 1)[:shape[0], :shape[1]]
@@ -60,7 +62,7 @@ def decoded(tensors):
     weights = {name: tensor.float() for name, tensor in tensors.items() if not name.endswith((SCALE, INPUT_SCALE))}
     for module in modules:
         weight = weights[module + ".weight"]
-        weight *= spread(tensors[module + SCALE].float(), weight.shape)
+        weight *= spread(tensors[module + SCALE], weight.shape).float()
     return weights, modules
 
 
@@ -88,13 +90,17 @@ def main():
     path, *program = sys.argv[1:]
     tensors = load_file(path + "/model.safetensors")
     weights, modules = decoded(tensors)
-    loaded = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32, attn_implementation="eager").eval()
+    is_mx = any(name.endswith(SCALE) and tensor.dtype == torch.uint8 for name, tensor in tensors.items())
+    dtype = torch.bfloat16 if is_mx else torch.float32  # powers of two become BF16 there, and the weights with them
+    loaded = AutoModelForCausalLM.from_pretrained(path, dtype=dtype, attn_implementation="eager").eval()
     reference = without_quantisation(path, weights)
     ids = (torch.arange(TOKENS) * 7919 % reference.config.vocab_size)[None]
     with torch.no_grad():
         got = loaded(ids).logits  # some versions decompress at the first use
         check_weights(loaded, weights, modules)
         print(f"{len(modules)} modules have the weights of the file")
+        if is_mx:
+            return exit_code(reference, program, path)
         dynamic = round_blocks if in_blocks(path) else round_rows
         hooks = []
         for name in modules:

@@ -38,6 +38,7 @@ class WeightCopy {
     entry.columns = matrix.columns;
     entry.depth = matrix.depth;
     entry.input_scale = matrix.input_scale;
+    entry.takes_mx_inputs = matrix.takes_mx_inputs;
     return entry;
   }
 

@@ -73,6 +73,8 @@ Status ReadMatrix(const Source& source, const Json& object, PackEntry& entry) {
   entry.format = OCTET_TRY(GetFormat(object, source.where));
   entry.depth = OCTET_TRY(GetSize(object, "depth", source.where));
   entry.input_scale = OCTET_TRY(GetInputScale(object, source.where));
+  const Json* mx = FindMember(object, "takes_mx_inputs");
+  entry.takes_mx_inputs = mx != nullptr && *mx == true;
   entry.data = OCTET_TRY(source.Section(DataSection(entry.name)));
   const std::optional<uint64_t> expected = CheckedPackedBytes(entry.format, entry.columns, entry.depth);
   if (expected != entry.data.size()) {
@@ -140,6 +142,7 @@ std::string WritePackIndex(std::span<const PackEntry> entries) {
       json["depth"] = entry.depth;
       json["format"] = kFormatNames[static_cast<size_t>(entry.format)];
       if (entry.input_scale != 0) json["input_scale"] = entry.input_scale;
+      if (entry.takes_mx_inputs) json["takes_mx_inputs"] = true;
     }
     weights.push_back(std::move(json));
   }

@@ -33,7 +33,8 @@ struct PackEntry {
   std::span<const std::byte> data;  // packed panels, or a vector's floats
   std::span<const float> scales;    // [columns] or empty
   std::span<const float> bias;      // [columns] or empty
-  float input_scale = 0;            // tensor/packed_matrix.h
+  float input_scale = 0;            // tensor/packed_matrix.h, and so is this:
+  bool takes_mx_inputs = false;
 };
 
 // Section names of an entry's parts.

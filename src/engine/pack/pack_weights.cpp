@@ -36,6 +36,7 @@ Result<PackedMatrix> PackWeights::Outline(std::string_view name) {
                       .column_scales = place->scales,
                       .bias = place->bias,
                       .input_scale = place->input_scale,
+                      .takes_mx_inputs = place->takes_mx_inputs,
                       .owner = pack_};
 }
 

@@ -1,0 +1,99 @@
+#include "quantize/tensor_layout.h"
+
+#include "base/checked.h"
+#include "formats/packed_integers.h"
+
+namespace octet {
+namespace {
+
+struct Size {
+  uint64_t rows = 0, columns = 0;
+};
+
+// Names behind the module's.
+struct Names {
+  std::string codes, scales;
+};
+
+TensorNumber Number(const TensorPrecision& tensor, const char* suffix, bool of_inputs, bool is_reciprocal) {
+  const Shape shape = tensor.is_modelopt() ? Shape{} : Shape{1};
+  return {{Cat(ModuleOf(tensor.name), suffix), DType::kF32, shape}, of_inputs, is_reciprocal};
+}
+
+TensorLayout LayoutOfE4M3(const TensorPrecision& tensor, const Names& names, const Size& size) {
+  TensorLayout layout{.codes = {names.codes, DType::kE4M3, tensor.shape}};
+  if (*tensor.encoding == Encoding::kE4M3Tensor) {
+    layout.numbers.push_back(Number(tensor, ".weight_scale", false, false));
+    return layout;
+  }
+  if (*tensor.encoding == Encoding::kMxfp8) {
+    layout.scales = {names.scales, DType::kU8, {size.rows, tensor.groups()}};
+    return layout;
+  }
+  const uint64_t rows = CeilDivide(size.rows, tensor.row_block());
+  const bool is_rows = *tensor.encoding == Encoding::kE4M3;
+  layout.scales = {names.scales, DType::kF32,
+                   is_rows && tensor.is_modelopt() ? Shape{rows} : Shape{rows, tensor.groups()}};
+  return layout;
+}
+
+TensorLayout LayoutOfNvfp4(const TensorPrecision& tensor, const Names& names, const Size& size) {
+  const bool is_factor = tensor.is_modelopt();
+  TensorLayout layout{.codes = {names.codes, DType::kU8, {size.rows, CeilDivide(size.columns, 2)}},
+                      .scales = TensorSpec{names.scales, DType::kE4M3, {size.rows, tensor.groups()}}};
+  layout.numbers.push_back(Number(tensor, is_factor ? ".weight_scale_2" : ".weight_global_scale", false, !is_factor));
+  return layout;
+}
+
+TensorLayout LayoutOfIntegers(const TensorPrecision& tensor, const Names& names, const Size& size) {
+  const bool is_int8 = *tensor.encoding == Encoding::kInt8;
+  if (tensor.is_modelopt()) {
+    const Shape codes = is_int8 ? Shape{size.rows, size.columns} : Shape{size.rows / 2, size.columns};
+    const Shape scales = is_int8 ? Shape{size.rows} : Shape{size.rows, tensor.groups()};
+    return {.codes = {names.codes, is_int8 ? DType::kI8 : DType::kU8, codes},
+            .scales = TensorSpec{names.scales, DType::kF32, scales}};
+  }
+  const Shape words = {size.rows, PackedWords(size.columns, is_int8 ? 8 : 4)};
+  return {.codes = {names.codes, DType::kI32, words},
+          .scales = TensorSpec{names.scales, DType::kBf16, {size.rows, tensor.groups()}},
+          .shape = TensorSpec{Cat(ModuleOf(tensor.name), ".weight_shape"), DType::kI64, {2}}};
+}
+
+TensorLayout WithoutInputs(const TensorPrecision& tensor) {
+  const std::string module(ModuleOf(tensor.name));
+  const bool is_plain = tensor.is_modelopt() || IsE4M3(*tensor.encoding);
+  const Names names{is_plain ? tensor.name : module + ".weight_packed", module + ".weight_scale"};
+  const Size size{RowCount(tensor.shape), RowSize(tensor.shape)};
+  if (*tensor.encoding == Encoding::kNvfp4) return LayoutOfNvfp4(tensor, names, size);
+  return IsE4M3(*tensor.encoding) ? LayoutOfE4M3(tensor, names, size) : LayoutOfIntegers(tensor, names, size);
+}
+
+}  // namespace
+
+bool PairsRows(const TensorPrecision& tensor) { return tensor.is_modelopt() && tensor.encoding == Encoding::kInt4; }
+
+TensorLayout LayoutOf(const TensorPrecision& tensor) {
+  TensorLayout layout = WithoutInputs(tensor);
+  if (!tensor.rounds_inputs) return layout;
+  const bool is_reciprocal = !tensor.is_modelopt() && *tensor.encoding == Encoding::kNvfp4;
+  layout.numbers.push_back(Number(tensor, is_reciprocal ? ".input_global_scale" : ".input_scale", true, is_reciprocal));
+  return layout;
+}
+
+Status CheckLayouts(const PrecisionMap& map) {
+  for (const TensorPrecision& tensor : map.tensors) {
+    if (!tensor.quantised() || !tensor.is_modelopt()) continue;
+    if (*tensor.encoding == Encoding::kE4M3Blocks) {
+      return Fail(ErrorCode::kUnsupported, "tensor `", tensor.name,
+                  "`: FP8 in blocks has no form that readers of ModelOpt agree on; leave --dialect out, or take fp8 or "
+                  "fp8-static");
+    }
+    if (PairsRows(tensor) && RowCount(tensor.shape) % 2 != 0) {
+      return Fail(ErrorCode::kUnsupported, "tensor `", tensor.name, "` has ", RowCount(tensor.shape),
+                  " rows; ModelOpt's INT4 stores two together; leave --dialect out, or keep it with --keep");
+    }
+  }
+  return {};
+}
+
+}  // namespace octet
