@@ -35,7 +35,7 @@ struct QuantizeOptions {
     visit(&QuantizeOptions::output, "output", "directory to write; one that octet made is replaced", Takes{"DIR"},
           Short{'o'});
     visit(&QuantizeOptions::group, "group",
-          "of INT4: inputs that share a scale, 32 unless given; fewer lose less and take more memory",
+          "of INT4: inputs that share a scale, 32 unless given, of w4a8 128; fewer lose less and take more memory",
           OneOf{{"32", "64", "128"}});
     visit(&QuantizeOptions::head, "head",
           "precision of the output head, bf16 unless given; fewer bits save memory and cost quality",
@@ -154,9 +154,10 @@ std::optional<Encoding> HeadEncoding(const QuantizeOptions& options, const Recip
 
 PrecisionChoices Choices(const QuantizeOptions& options, const Recipe& recipe) {
   return {.layers = recipe.encoding,
-          .group = !options.group || *options.group == "32" ? size_t{32}
-                   : *options.group == "64"                 ? size_t{64}
-                                                            : size_t{128},
+          .group = !options.group           ? recipe.group
+                   : *options.group == "32" ? size_t{32}
+                   : *options.group == "64" ? size_t{64}
+                                            : size_t{128},
           .head = HeadEncoding(options, recipe),
           .dialect = options.dialect == "modelopt" ? Dialect::kModelOpt : Dialect::kCompressedTensors,
           .keep = options.keep};

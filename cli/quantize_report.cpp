@@ -28,7 +28,7 @@ EvaluationText ToEvaluationText(const CalibrationText& windows) {
 }
 
 nn::ActivationMode InputRounding(const Recipe& recipe) {
-  if (IsE4M3(recipe.encoding)) return nn::ActivationMode::kE4M3;
+  if (IsE4M3(recipe.encoding) || recipe.takes_e4m3_inputs) return nn::ActivationMode::kE4M3;
   if (recipe.rounds_inputs) return nn::ActivationMode::kNvfp4;
   return recipe.encoding == Encoding::kNvfp4 ? nn::ActivationMode::kBf16 : nn::ActivationMode::kInt8;
 }

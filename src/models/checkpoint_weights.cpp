@@ -138,6 +138,8 @@ Status CheckpointWeights::AddSlot(const WeightSlot& slot, WeightFormat dense, co
                         .format = format,
                         .input_scale = format == WeightFormat::kNvfp4 ? part->nvfp4->input_scale : 0.0F});
     sources_.back().takes_mx_inputs = part->mx && part->mx->is_e4m3;
+    if (kernels::Int4Group(format) != 0)
+      sources_.back().input_scale = OCTET_TRY(ReadInputScale(*tensors_->Find(part->codes())));
     sources_.back().parts.push_back(std::move(*part));
     return {};
   }

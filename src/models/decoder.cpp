@@ -50,8 +50,9 @@ void ForEachMatrix(const Decoder::Parts& parts, Visit&& visit) {
 void Summarise(Decoder::Parts& parts) {
   ForEachMatrix(parts, [&](const PackedMatrix& matrix) {
     parts.bytes_per_token += matrix.panels.size() + matrix.column_scales.size_bytes();
-    parts.has_e4m3 = parts.has_e4m3 || matrix.format == kernels::WeightFormat::kE4M3 ||
-                     matrix.format == kernels::WeightFormat::kE4M3Block || matrix.takes_mx_inputs;
+    parts.takes_e4m3 = parts.takes_e4m3 || matrix.format == kernels::WeightFormat::kE4M3 ||
+                       matrix.format == kernels::WeightFormat::kE4M3Block || matrix.takes_mx_inputs ||
+                       kernels::Int4Group(matrix.format) != 0;
     parts.has_nvfp4 = parts.has_nvfp4 || matrix.format == kernels::WeightFormat::kNvfp4;
     parts.has_integers = parts.has_integers || kernels::IsInteger(matrix.format);
   });
@@ -111,7 +112,7 @@ Status Decoder::CheckActivations(nn::ActivationMode mode) const {
     bool is_taken;
   };
   const Rounding roundings[] = {
-      {nn::ActivationMode::kE4M3, "fp8", "FP8", parts_->has_e4m3},
+      {nn::ActivationMode::kE4M3, "fp8", "FP8 or INT4", parts_->takes_e4m3},
       {nn::ActivationMode::kNvfp4, "nvfp4", "NVFP4", parts_->has_nvfp4},
       {nn::ActivationMode::kInt8, "int8", "INT8, INT4 or NVFP4", parts_->has_integers || parts_->has_nvfp4}};
   std::string taken = "auto, bf16";

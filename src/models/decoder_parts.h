@@ -46,7 +46,7 @@ struct Decoder::Parts {
   PackedMatrix head;
   NormWeights final_norm;
   uint64_t bytes_per_token = 0;
-  bool has_e4m3 = false, has_nvfp4 = false, has_integers = false;  // among the matrices of products
+  bool takes_e4m3 = false, has_nvfp4 = false, has_integers = false;  // some of the matrices of products
 };
 
 // Takes the weights of layer `index`; fails where one doesn't fit the spec.

@@ -48,7 +48,8 @@ Result<Packing> PlanPacking(ExecutionContext& context, const PackedMatrix& matri
   const size_t bytes = OCTET_TRY(PackingBytes(packing.format, format, rows.count, padded));
   args.packed = OCTET_TRY(context.workspace.Bytes(bytes));
   const bool in_blocks = format == WeightFormat::kE4M3Block;
-  const bool is_e4m3 = (format == WeightFormat::kE4M3 || in_blocks) && context.activations == ActivationMode::kE4M3;
+  const bool takes_e4m3 = format == WeightFormat::kE4M3 || in_blocks || kernels::Int4Group(format) != 0;
+  const bool is_e4m3 = takes_e4m3 && context.activations == ActivationMode::kE4M3;
   if (is_e4m3 && in_blocks && matrix.input_scale == 0)
     args.block_scales = OCTET_TRY(context.workspace.Floats(rows.count * kernels::Fp8Blocks(rows.width)));
   else if (is_e4m3 || packing.format == ActivationFormat::kInt8 || packing.format == ActivationFormat::kNvfp4)

@@ -66,7 +66,8 @@ Json ActivationArguments(const TensorPrecision& tensor) {
     return arguments;
   }
   if (*tensor.encoding == Encoding::kMxfp8) return MxArguments(tensor, /*dynamic=*/true);
-  if (*tensor.encoding == Encoding::kE4M3) return Arguments(8, "float", "token", /*dynamic=*/true, nullptr);
+  if (*tensor.encoding == Encoding::kE4M3 || tensor.takes_e4m3_inputs)
+    return Arguments(8, "float", "token", /*dynamic=*/true, nullptr);
   if (*tensor.encoding != Encoding::kE4M3Blocks) return nullptr;
   return Arguments(8, "float", "group", /*dynamic=*/true, tensor.group);
 }

@@ -92,6 +92,7 @@ bool MayQuantise(const WeightSlot* slot, const PrecisionChoices& choices) {
 void Encode(Encoding encoding, const PrecisionChoices& choices, TensorPrecision& tensor) {
   tensor.encoding = encoding;
   tensor.dialect = choices.dialect;
+  tensor.takes_e4m3_inputs = encoding == Encoding::kInt4 && choices.takes_e4m3_inputs;
   if (encoding == Encoding::kInt4) tensor.group = choices.group;
   if (encoding == Encoding::kMxfp8) tensor.group = kMxBlock;
   if (encoding == Encoding::kNvfp4) tensor.group = kNvfp4BlockColumns;

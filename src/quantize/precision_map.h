@@ -29,7 +29,8 @@ constexpr std::string_view ReaderOf(Dialect dialect) {
 struct PrecisionChoices {
   Encoding layers = Encoding::kE4M3;  // of the linear layers
   size_t group = 32;                  // inputs that share a scale, of INT4
-  bool rounds_inputs = false;  // of NVFP4 and of E4M3 with a scale per tensor: with a scale for the inputs of each
+  bool rounds_inputs = false;      // of NVFP4 and of E4M3 with a scale per tensor: with a scale for the inputs of each
+  bool takes_e4m3_inputs = false;  // of INT4: said to readers
   std::optional<Encoding> head = std::nullopt;  // a tied head gets a tensor of its own then; the embedding stays
   Dialect dialect = Dialect::kCompressedTensors;
   std::vector<std::string> keep = {};  // patterns (quantize/glob.h) of tensor or module names that stay as they are
@@ -42,6 +43,7 @@ struct TensorPrecision {
   std::optional<Encoding> encoding = {};  // of a quantised matrix
   size_t group = 0;                       // inputs that share a scale, of INT4, NVFP4, MXFP8 and E4M3 in blocks
   bool rounds_inputs = false;             // a scale of its inputs is stored
+  bool takes_e4m3_inputs = false;         // of INT4: readers round them to E4M3
   Dialect dialect = Dialect::kCompressedTensors;
   DType dtype = DType::kBf16;  // written, of a tensor that stays
   std::string reason =

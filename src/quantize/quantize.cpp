@@ -151,6 +151,7 @@ Result<QuantizePlan> PlanQuantization(const Checkpoint& checkpoint, const Recipe
   const ModelSpec spec = OCTET_TRY(ReadHfConfig(checkpoint.config, checkpoint.path.native()));
   choices.layers = recipe.encoding;
   choices.rounds_inputs = recipe.rounds_inputs;
+  choices.takes_e4m3_inputs = recipe.takes_e4m3_inputs;
   Result<PrecisionMap> map = PlanPrecision(WeightSlots(spec), *checkpoint.tensors, choices);
   if (!map) return Prefixed(std::move(map).error(), Cat(checkpoint.path, ": "));
   if (const Status layouts = CheckLayouts(*map); !layouts) return Prefixed(layouts.error(), Cat(checkpoint.path, ": "));

@@ -88,6 +88,17 @@ constexpr Recipe kRecipes[] = {
      .rounds_inputs = false,
      .full_speed_tiers = "avx2, avx512, amx (INT8 activations)",
      .readers = kReaders},
+    {.name = "w4a8",
+     .alias = "",
+     .encoding = Encoding::kInt4,
+     .summary = "the same weights, one scale per 128 inputs unless --group says otherwise; activations E4M3 per token "
+                "(at the speed of BF16 ones), or "
+                "INT8 or BF16, chosen when it runs",
+     .bits_per_weight = 4,
+     .takes_e4m3_inputs = true,
+     .group = 128,
+     .full_speed_tiers = "avx2, avx512, amx (INT8 activations)",
+     .readers = kReaders},
 };
 
 }  // namespace

@@ -41,6 +41,8 @@ struct Recipe {
   std::string_view summary;           // weights, scales, activations
   double bits_per_weight = 0;         // of a quantised matrix, scales not counted
   bool rounds_inputs = false;         // by scales that a calibration finds
+  bool takes_e4m3_inputs = false;     // of INT4: readers round inputs to E4M3 per token
+  size_t group = 32;                  // of INT4: inputs that share a scale, unless chosen
   std::string_view full_speed_tiers;  // CPU tiers with a kernel of their own for it
   std::string_view readers;           // other programs that read the result
 };

@@ -88,6 +88,11 @@ Status CheckLayouts(const PrecisionMap& map) {
                   "`: FP8 in blocks has no form that readers of ModelOpt agree on; leave --dialect out, or take fp8 or "
                   "fp8-static");
     }
+    if (tensor.takes_e4m3_inputs) {
+      return Fail(ErrorCode::kUnsupported, "tensor `", tensor.name,
+                  "`: ModelOpt's W4A8 has a scale of inputs for the whole text, this one has each token's own; leave "
+                  "--dialect out, or take int4");
+    }
     if (PairsRows(tensor) && RowCount(tensor.shape) % 2 != 0) {
       return Fail(ErrorCode::kUnsupported, "tensor `", tensor.name, "` has ", RowCount(tensor.shape),
                   " rows; ModelOpt's INT4 stores two together; leave --dialect out, or keep it with --keep");

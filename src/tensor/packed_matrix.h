@@ -49,8 +49,8 @@ struct PackedMatrix {
   std::span<const std::byte> panels;     // PackedBytes(format, columns, depth), 64-byte aligned
   std::span<const float> column_scales;  // [columns], or empty for 1
   std::span<const float> bias;           // [columns], or empty for 0
-  // Of E4M3 and NVFP4 matrices: what inputs are divided by where they are rounded to their format, 0 for a scale of
-  // each row's own.
+  // Of E4M3, INT4 and NVFP4 matrices: what inputs are divided by where they are rounded to their format, 0 for a scale
+  // of each row's own.
   float input_scale = 0;
   // Inputs that are rounded to E4M3 are so in blocks of 32 with powers of two (numeric/mx.h): of MXFP8 weights, which
   // are BF16 here.

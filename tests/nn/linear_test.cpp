@@ -152,5 +152,37 @@ TEST(Linear, InputsOfMxfp8WeightsAreRoundedInBlocksWithAPowerOfTwoWhereE4M3IsAsk
   }
 }
 
+// The same with INT4 weights and a scale a row, or one for all rows; on every tier.
+TEST(Linear, InputsOfInt4WeightsAreRoundedToE4M3WhereThatIsAskedFor) {
+  constexpr size_t kWidth = 64;
+  std::vector<int8_t> identity(kWidth * kWidth, 0);
+  for (size_t i = 0; i < kWidth; ++i) identity[i * kWidth + i] = 1;
+  const std::vector<Fp16> ones(kWidth * kWidth / 32, ToFp16(1));
+  const auto buffer = *AlignedBuffer::Allocate(kernels::PackedBytes(WeightFormat::kInt4Group32, kWidth, kWidth));
+  kernels::PackWeightsInt4(WeightFormat::kInt4Group32, identity.data(), ones.data(), kWidth, kWidth, buffer->data());
+  PackedMatrix matrix = Shape(WeightFormat::kInt4Group32, kWidth);
+  matrix.columns = kWidth;
+  matrix.panels = buffer->bytes();
+  const std::vector<float> x = Numbers(kRows * kWidth);
+  for (const float input_scale : {0.0F, 0.25F}) {
+    matrix.input_scale = input_scale;
+    std::vector<float> want(x.size()), got(x.size());
+    for (size_t row = 0; row < kRows; ++row) {
+      float amax = 0;
+      for (size_t k = 0; k < kWidth; ++k) amax = std::max(amax, std::fabs(x[row * kWidth + k]));
+      const float scale = input_scale == 0 ? amax / 448 : input_scale;
+      for (size_t k = 0; k < kWidth; ++k) want[row * kWidth + k] = ToFloat(ToE4M3(x[row * kWidth + k] / scale)) * scale;
+    }
+    for (const kernels::KernelTable* tier : kernels::AvailableTiers()) {
+      ThreadPool pool(2);
+      ExecutionContext context(pool, *tier);
+      context.activations = ActivationMode::kE4M3;
+      const PackedRows rows = *PackRows(context, matrix, {x.data(), kWidth, kRows, kWidth}, [](size_t, size_t) {});
+      Multiply(context, matrix, rows, got.data(), kWidth);
+      EXPECT_EQ(got, want) << tier->name << ", scale " << input_scale;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace octet::nn
