@@ -90,6 +90,8 @@ Json CompressedTensorsConfig(const PrecisionMap& map) {
   OCTET_CHECK(layers != nullptr);
   Json groups = {{"group_0", Group(*layers, "Linear")}};
   std::string_view format = Format(*layers);
+  // Where inputs are floats readers take integers for bytes unless the group itself says that they are packed.
+  if (layers->takes_e4m3_inputs) groups["group_0"]["format"] = format;
   if (head != nullptr && head->encoding != layers->encoding) {
     // Names go before classes where readers look for a module's group.
     groups["group_1"] = Group(*head, kHeadModule);
