@@ -10,31 +10,6 @@ namespace {
 
 bool IsF32(const PackedMatrix& matrix) { return matrix.format == kernels::WeightFormat::kF32; }
 
-// The cache is FP32 only where nothing is rounded anyway.
-kernels::CacheFormat DefaultCache(const std::vector<LayerWeights>& layers) {
-  for (const LayerWeights& layer : layers) {
-    bool all = IsF32(layer.out) && IsF32(layer.down);
-    for (const PackedMatrix& matrix : layer.qkv) all = all && IsF32(matrix);
-    for (const PackedMatrix& matrix : layer.gate_up) all = all && IsF32(matrix);
-    if (!all) return kernels::CacheFormat::kBf16;
-  }
-  return kernels::CacheFormat::kF32;
-}
-
-Result<nn::KvLayout> MakeLayout(const ModelSpec& spec, kernels::CacheFormat format) {
-  std::vector<nn::KvLayout::Layer> layers;
-  for (const LayerSpec& layer : spec.layers) {
-    layers.push_back(
-        {.kv_heads = layer.attn.kv_heads, .key_dim = layer.attn.key_dim, .value_dim = layer.attn.value_dim});
-  }
-  return nn::KvLayout::Make(layers, format);
-}
-
-// transformers rounds the scale to the type that it computes in, whatever type the file has.
-float EmbedScale(const ModelSpec& spec, const PackedMatrix& embedding) {
-  return IsF32(embedding) ? spec.embed_scale : ToFloat(ToBf16(spec.embed_scale));
-}
-
 // The matrices that a step multiplies with.
 template <class Visit>
 void ForEachMatrix(const Decoder::Parts& parts, Visit&& visit) {
@@ -79,6 +54,29 @@ Status CheckRun(const Decoder::Run& run, size_t index, const ModelSpec& spec) {
 
 }  // namespace
 
+float EmbedScale(const ModelSpec& spec, kernels::WeightFormat embedding) {
+  return embedding == kernels::WeightFormat::kF32 ? spec.embed_scale : ToFloat(ToBf16(spec.embed_scale));
+}
+
+kernels::CacheFormat DefaultCache(std::span<const LayerWeights> layers) {
+  for (const LayerWeights& layer : layers) {
+    bool all = IsF32(layer.out) && IsF32(layer.down);
+    for (const PackedMatrix& matrix : layer.qkv) all = all && IsF32(matrix);
+    for (const PackedMatrix& matrix : layer.gate_up) all = all && IsF32(matrix);
+    if (!all) return kernels::CacheFormat::kBf16;
+  }
+  return kernels::CacheFormat::kF32;
+}
+
+Result<nn::KvLayout> MakeLayout(std::span<const LayerSpec> layers, kernels::CacheFormat format) {
+  std::vector<nn::KvLayout::Layer> shapes;
+  for (const LayerSpec& layer : layers) {
+    shapes.push_back(
+        {.kv_heads = layer.attn.kv_heads, .key_dim = layer.attn.key_dim, .value_dim = layer.attn.value_dim});
+  }
+  return nn::KvLayout::Make(shapes, format);
+}
+
 Decoder::Decoder(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Decoder::Decoder(Decoder&&) noexcept = default;
 Decoder& Decoder::operator=(Decoder&&) noexcept = default;
@@ -92,13 +90,13 @@ Result<Decoder> Decoder::Load(ModelSpec spec, WeightProvider& weights, std::opti
   auto parts = std::make_unique<Parts>();
   for (const nn::RopeSpec& rope : spec.ropes) parts->ropes.push_back(OCTET_TRY(nn::RopeTable::Make(rope)));
   parts->embedding = OCTET_TRY(LoadMatrix(weights, "embedding", spec.vocab, spec.hidden));
-  spec.embed_scale = EmbedScale(spec, parts->embedding);
+  spec.embed_scale = EmbedScale(spec, parts->embedding.format);
   for (size_t index = 0; index < spec.layers.size(); ++index) {
     parts->layers.push_back(OCTET_TRY(LoadLayer(spec, index, weights)));
   }
   parts->final_norm = OCTET_TRY(LoadNorm(spec.final_norm, spec.hidden, weights, "final_norm"));
   parts->head = spec.tied ? parts->embedding : OCTET_TRY(LoadMatrix(weights, "head", spec.vocab, spec.hidden));
-  parts->layout = OCTET_TRY(MakeLayout(spec, cache ? *cache : DefaultCache(parts->layers)));
+  parts->layout = OCTET_TRY(MakeLayout(spec.layers, cache ? *cache : DefaultCache(parts->layers)));
   Summarise(*parts);
   parts->spec = std::move(spec);
   return Decoder(std::move(parts));
@@ -130,7 +128,8 @@ Status Decoder::Forward(std::span<const Run> runs, nn::ExecutionContext& context
   for (size_t index = 0; index < runs.size(); ++index) OCTET_TRY(CheckRun(runs[index], index, parts_->spec));
   OCTET_TRY(context.workspace.Reset());
   ForwardPass pass(*parts_, runs, context, observer);
-  OCTET_TRY(pass.Embed());
+  OCTET_TRY(pass.Begin());
+  pass.Embed();
   for (size_t index = 0; index < parts_->layers.size(); ++index) {
     if (context.cancel != nullptr) OCTET_TRY(context.cancel->Check());
     OCTET_TRY(pass.Layer(index));

@@ -39,6 +39,7 @@ struct LayerWeights {
 
 struct Decoder::Parts {
   ModelSpec spec;
+  size_t first_layer = 0;  // of the model, which `layers` begins with: what observers are told
   nn::KvLayout layout;
   std::vector<nn::RopeTable> ropes;
   std::vector<LayerWeights> layers;
@@ -48,6 +49,12 @@ struct Decoder::Parts {
   uint64_t bytes_per_token = 0;
   bool takes_e4m3 = false, has_nvfp4 = false, has_integers = false;  // some of the matrices of products
 };
+
+// The scale of embeddings as transformers computes it: rounded to the type of the model, whatever type the file has.
+float EmbedScale(const ModelSpec& spec, kernels::WeightFormat embedding);
+// FP32 only where nothing is rounded anyway, else BF16.
+kernels::CacheFormat DefaultCache(std::span<const LayerWeights> layers);
+Result<nn::KvLayout> MakeLayout(std::span<const LayerSpec> layers, kernels::CacheFormat format);
 
 // Takes the weights of layer `index`; fails where one doesn't fit the spec.
 Result<LayerWeights> LoadLayer(const ModelSpec& spec, size_t index, WeightProvider& weights);
@@ -68,10 +75,16 @@ class ForwardPass {
   ForwardPass(const Decoder::Parts& parts, std::span<const Decoder::Run> runs, nn::ExecutionContext& context,
               Decoder::Observer* observer);
 
-  // The steps in order. All fail with exhausted where the workspace does; the cache may hold new tokens then.
-  Status Embed();
+  // The steps in order: Begin first. All fail with exhausted where the workspace does; the cache may hold new tokens
+  // then.
+  Status Begin();
+  void Embed();
   Status Layer(size_t index);
   Status Head(float* logits);
+
+  // In place of Embed and Head, the residual stream [rows, hidden] before a layer and behind one.
+  void Enter(const float* hidden);
+  void Leave(float* hidden);
 
  private:
   struct Range {

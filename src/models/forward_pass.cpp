@@ -91,10 +91,14 @@ void ForwardPass::FillAngles() {
   }
 }
 
-Status ForwardPass::Embed() {
+Status ForwardPass::Begin() {
   OCTET_TRY(PlanSequences());
   OCTET_TRY(TakeBuffers());
   FillAngles();
+  return {};
+}
+
+void ForwardPass::Embed() {
   const ModelSpec& spec = parts_.spec;
   const PackedMatrix& table = parts_.embedding;
   const float* scales = table.column_scales.empty() ? nullptr : table.column_scales.data();
@@ -107,7 +111,14 @@ Status ForwardPass::Embed() {
       row += spec.hidden;
     }
   }
-  return {};
+}
+
+void ForwardPass::Enter(const float* hidden) { std::copy_n(hidden, rows_ * parts_.spec.hidden, stream_); }
+
+void ForwardPass::Leave(float* hidden) {
+  AddBranch(0, rows_);
+  is_pending_ = false;
+  std::copy_n(stream_, rows_ * parts_.spec.hidden, hidden);
 }
 
 void ForwardPass::AddBranch(size_t begin, size_t end) {
@@ -127,11 +138,12 @@ void ForwardPass::NormRows(const NormWeights& norm, size_t begin, size_t end) {
 }
 
 void ForwardPass::Observe(size_t step) const {
-  if (observer_ != nullptr) observer_->OnHidden(step, stream_, rows_);
+  if (observer_ != nullptr) observer_->OnHidden(parts_.first_layer + step, stream_, rows_);
 }
 
 void ForwardPass::ObserveInput(size_t layer, std::string_view part, const Rows& rows) const {
-  if (observer_ != nullptr) observer_->OnInput(LayerSlot(layer, part), rows.data, rows.count, rows.width, rows.stride);
+  if (observer_ == nullptr) return;
+  observer_->OnInput(LayerSlot(parts_.first_layer + layer, part), rows.data, rows.count, rows.width, rows.stride);
 }
 
 nn::AttentionShape ForwardPass::ShapeOf(size_t index) const {

@@ -1,0 +1,81 @@
+#include "models/layered_decoder.h"
+
+#include <gmock/gmock.h>
+
+#include <map>
+
+#include "golden_model.h"
+
+namespace octet {
+namespace {
+
+// What an observer is told, by step and slot.
+class Record : public Decoder::Observer {
+ public:
+  void OnHidden(size_t step, const float* hidden, size_t rows) override {
+    if (width != 0) steps[step].assign(hidden, hidden + rows * width);
+  }
+  void OnInput(std::string_view slot, const float* x, size_t rows, size_t count, size_t stride) override {
+    std::vector<float>& kept = inputs[std::string(slot)];
+    for (size_t row = 0; row < rows; ++row) kept.insert(kept.end(), x + row * stride, x + row * stride + count);
+  }
+  size_t width = 0;
+  std::map<size_t, std::vector<float>> steps;
+  std::map<std::string, std::vector<float>> inputs;
+};
+
+class EveryGoldenModel : public testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(Models, EveryGoldenModel, testing::ValuesIn(GoldenModels()),
+                         [](const auto& name) { return name.param; });
+
+TEST_P(EveryGoldenModel, LayersOneAtATimeGiveTheBitsOfTheWholeDecoder) {
+  const kernels::KernelTable& table = kernels::ActiveKernels();
+  const std::vector<int32_t> ids = ReadGolden(GetParam()).ids;
+  for (const ComputeType compute : {ComputeType::kF32, ComputeType::kBf16}) {
+    TinyModel whole(GetParam(), compute, table, 2);
+    Record want, got;
+    want.width = got.width = whole.decoder.spec().hidden;
+    whole.Logits(ids, ids.size(), &want);
+
+    const Checkpoint checkpoint = Must(Checkpoint::Open(GoldenModel(GetParam())));
+    const ModelSpec spec = Must(ReadHfConfig(checkpoint.config, GetParam()));
+    CheckpointWeights weights = Must(CheckpointWeights::Open(checkpoint, spec, compute, whole.pool));
+    LayeredDecoder layered = Must(LayeredDecoder::Open(spec, weights));
+    std::vector<float> hidden(ids.size() * spec.hidden);
+    ASSERT_TRUE(layered.Embed(ids, table, hidden.data()).has_value());
+    for (size_t layer = 0; layer < spec.layers.size(); ++layer) {
+      ASSERT_TRUE(layered.Load(layer, weights).has_value());
+      // The second sequence finds what the first has left in the cache.
+      for (int sequence = 0; sequence < 2; ++sequence) {
+        std::vector<float> stream = hidden;
+        Record observer;
+        observer.width = spec.hidden;
+        ASSERT_TRUE(layered.Forward(ids, whole.context, stream.data(), &observer).has_value());
+        if (sequence == 1) hidden = stream;
+        if (sequence == 1) got.inputs.merge(observer.inputs);
+        if (sequence == 1) got.steps.merge(observer.steps);
+      }
+    }
+    got.steps[spec.layers.size()] = hidden;
+    layered.Finish(table, ids.size(), hidden.data(), hidden.data());
+    got.steps[spec.layers.size() + 1] = got.inputs["head"] = hidden;
+    EXPECT_EQ(got.steps, want.steps);
+    EXPECT_EQ(got.inputs, want.inputs);
+  }
+}
+
+TEST(LayeredDecoder, ATokenOutsideTheVocabularyIsRefused) {
+  const Checkpoint checkpoint = Must(Checkpoint::Open(GoldenModel("llama3")));
+  const ModelSpec spec = Must(ReadHfConfig(checkpoint.config, "llama3"));
+  ThreadPool pool(1);
+  CheckpointWeights weights = Must(CheckpointWeights::Open(checkpoint, spec, ComputeType::kAuto, pool));
+  LayeredDecoder layered = Must(LayeredDecoder::Open(spec, weights));
+  std::vector<float> hidden(2 * spec.hidden);
+  const std::vector<int32_t> tokens = {1, static_cast<int32_t>(spec.vocab)};
+  const Status done = layered.Embed(tokens, kernels::ActiveKernels(), hidden.data());
+  ASSERT_FALSE(done.has_value());
+  EXPECT_THAT(done.error().message, testing::HasSubstr("is outside the vocabulary of"));
+}
+
+}  // namespace
+}  // namespace octet
