@@ -3,7 +3,8 @@
 //   CalibrationText text = OCTET_TRY(ReadCalibrationText(checkpoint, "text.txt", {.windows = 128}));
 //   plan.inputs = OCTET_TRY(MeasureInputs(checkpoint, text, run));
 //
-// The whole model is in memory meanwhile, in its own precision. Reading the text: quantize/calibration_text.h.
+// One layer of the model is in memory at a time (quantize/calibration_pass.h). Reading the text:
+// quantize/calibration_text.h.
 #pragma once
 
 #include "models/weights.h"
@@ -12,8 +13,8 @@
 
 namespace octet {
 
-// Runs the model over the windows, one at a time; the result is the same for any number of threads. Fails with corrupt
-// where an input is no finite number, naming its matrix; as the reader of the checkpoint does; with cancelled.
+// Runs the model over the windows, a layer at a time; the result is the same for any number of threads. Fails with
+// corrupt where an input is no finite number, naming its matrix; as the reader of the checkpoint does; with cancelled.
 Result<InputRanges> MeasureInputs(const Checkpoint& checkpoint, const CalibrationText& text, const QuantizeRun& run,
                                   ComputeType compute = ComputeType::kAuto);
 

@@ -3,7 +3,7 @@
     python tools/golden/input_ranges.py            needs torch, safetensors, transformers 5.23; after models.py
 
 {model: {slot: amax}} over the first 44 ids of golden.safetensors as one sequence in FP32; slots as models/model_spec.h names joined
-matrices; of the head the last token's inputs only.
+matrices.
 """
 
 import json
@@ -35,14 +35,14 @@ def load(directory):
 def ranges(directory):
     model, found = load(directory), {}
 
-    def watch(slot, rows):
-        return lambda module, inputs: found.__setitem__(slot, inputs[0][:, rows].abs().max().item())
+    def watch(slot):
+        return lambda module, inputs: found.__setitem__(slot, inputs[0].abs().max().item())
 
     for name, module in model.named_modules():
         parts = name.split(".")
         if parts[-1] in SLOTS:
-            module.register_forward_pre_hook(watch(f"layers.{parts[2]}.{SLOTS[parts[-1]]}", slice(None)))
-    model.lm_head.register_forward_pre_hook(watch("head", slice(-1, None)))
+            module.register_forward_pre_hook(watch(f"layers.{parts[2]}.{SLOTS[parts[-1]]}"))
+    model.lm_head.register_forward_pre_hook(watch("head"))
     ids = load_file(directory / "golden.safetensors")["input_ids"][:TOKENS].long()
     with torch.no_grad():
         model(ids[None])

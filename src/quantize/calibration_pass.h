@@ -1,0 +1,67 @@
+// A text's windows on their way through a model, one layer after the other: memory holds one layer's weights, what is
+// known of its inputs, and the windows' residual streams.
+//
+//   CalibrationPass pass = OCTET_TRY(CalibrationPass::Start(checkpoint, text, {.moments = true}, run));
+//   for (size_t layer = 0; layer < pass.layers(); ++layer) {
+//     const LayerInputs inputs = OCTET_TRY(pass.NextLayer());     // "layers.3.attn.qkv" and the others
+//     ...
+//   }
+//   const InputStatistics head = OCTET_TRY(pass.Head());
+//
+// Reading the text: quantize/calibration.h. What the statistics are: quantize/input_statistics.h.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "base/scratch_memory.h"
+#include "models/layered_decoder.h"
+#include "quantize/calibration.h"
+#include "quantize/input_statistics.h"
+
+namespace octet {
+
+class CalibrationPass {
+ public:
+  struct Options {
+    bool moments = false;  // to be summed; else the largest magnitudes alone
+    ComputeType compute = ComputeType::kAuto;
+    std::filesystem::path scratch = {};           // directory for residual streams that memory shouldn't hold
+    uint64_t most_in_memory = uint64_t{1} << 30;  // bytes of residual streams: tokens * hidden * 4
+  };
+
+  // Reads the embeddings. Checkpoint, text and what `run` refers to must outlive the pass. Fails as the reader of the
+  // checkpoint does, with exhausted where the streams find no room, with unsupported where OCTET_CPU names no tier.
+  static Result<CalibrationPass> Start(const Checkpoint& checkpoint, const CalibrationText& text,
+                                       const Options& options, const QuantizeRun& run);
+
+  CalibrationPass(CalibrationPass&&) noexcept = default;
+
+  size_t layers() const { return decoder_.spec().layers.size(); }
+
+  // Takes the next layer's weights, runs all windows through it and gives what its matrices were multiplied with; the
+  // same bits for any number of threads. `advance` is called with the tokens of each window once it is through. Fails
+  // with corrupt where an input is no finite number, naming its matrix; with cancelled; as the checkpoint's reader
+  // does.
+  Result<LayerInputs> NextLayer(const std::function<void(size_t)>& advance = {});
+
+  // Inputs of the output head, of every token; after the last layer.
+  Result<InputStatistics> Head();
+
+ private:
+  CalibrationPass(LayeredDecoder decoder, ScratchMemory hidden)
+      : decoder_(std::move(decoder)), hidden_(std::move(hidden)) {}
+
+  const CalibrationText* text_ = nullptr;
+  const CancelFlag* cancel_ = nullptr;
+  std::string path_;
+  bool moments_ = false;
+  kernels::WeightFormat format_ = kernels::WeightFormat::kBf16;  // that inputs are rounded for
+  std::unique_ptr<CheckpointWeights> weights_;
+  std::unique_ptr<nn::ExecutionContext> context_;
+  LayeredDecoder decoder_;
+  ScratchMemory hidden_;  // [tokens of all windows, hidden]
+  size_t next_layer_ = 0;
+};
+
+}  // namespace octet

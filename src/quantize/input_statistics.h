@@ -1,0 +1,59 @@
+// What the inputs of one matrix were on a text: their largest magnitude, and how they move together.
+//
+//   InputCollector collector(context, format, /*moments=*/true);      // an observer of a forward pass
+//   OCTET_TRY(decoder.Forward(window, context, hidden, &collector));
+//   std::map statistics = OCTET_TRY(collector.Take());                // by slot: "layers.3.attn.qkv"
+//
+// Who runs the windows: quantize/calibration_pass.h. What they are good for: quantize/gptq.h, quantize/nvfp4_rows.h.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "models/decoder.h"
+#include "nn/linear.h"
+
+namespace octet {
+
+struct InputStatistics {
+  size_t width = 0;
+  uint64_t rows = 0;           // tokens seen
+  float amax = 0;              // the largest magnitude
+  std::vector<float> moments;  // [width, width]: sums of x[i] * x[j] over the tokens; empty where nobody asked
+
+  // Mean square of each input, [width]. Requires moments.
+  std::vector<float> MeanSquares() const;
+};
+
+// By the slot of the joined matrix (models/model_spec.h).
+using LayerInputs = std::map<std::string, InputStatistics, std::less<>>;
+
+// Sums over all calls. The bits don't depend on the number of threads.
+class InputCollector : public Decoder::Observer {
+ public:
+  // `format` is what products round their inputs for: kF32 or kBf16 (nn/second_moments.h). The context is that of the
+  // forward pass, whose workspace is used.
+  InputCollector(nn::ExecutionContext& context, kernels::WeightFormat format, bool moments)
+      : context_(context), format_(format), moments_(moments) {}
+
+  void OnHidden(size_t, const float*, size_t) override {}
+  void OnInput(std::string_view slot, const float* x, size_t rows, size_t width, size_t stride) override;
+
+  // Fails with corrupt where an input is no finite number, naming its matrix, or moments leave the range of floats;
+  // with exhausted where memory was out.
+  Status Check() const { return status_; }
+  // Moments complete. The collector is empty then.
+  Result<LayerInputs> Take();
+
+ private:
+  Status Add(const nn::Rows& x, InputStatistics& statistics);
+
+  nn::ExecutionContext& context_;
+  kernels::WeightFormat format_;
+  bool moments_;
+  LayerInputs inputs_;
+  Status status_;
+};
+
+}  // namespace octet
