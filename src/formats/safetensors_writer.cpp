@@ -56,40 +56,39 @@ Result<SafetensorsWriter> SafetensorsWriter::Create(const std::filesystem::path&
   SafetensorsWriter writer(OCTET_TRY(AtomicFile::Create(path)), path);
   OCTET_TRY(writer.file_.Write(std::as_bytes(std::span(&length, 1))));
   OCTET_TRY(writer.file_.Write(header));
-  writer.tensors_ = std::move(tensors);
-  if (!writer.tensors_.empty()) writer.remaining_ = *ByteSize(writer.tensors_[0]);
-  writer.SkipFinished();
-  return writer;
-}
-
-// Moves on to the next tensor that needs bytes.
-void SafetensorsWriter::SkipFinished() {
-  while (current_ < tensors_.size() && remaining_ == 0) {
-    ++current_;
-    if (current_ < tensors_.size()) remaining_ = *ByteSize(tensors_[current_]);
+  uint64_t offset = writer.file_.size();
+  for (const TensorSpec& tensor : tensors) {
+    const uint64_t bytes = *ByteSize(tensor);  // HeaderText has added them all up
+    writer.places_[tensor.name] = {offset, bytes};
+    writer.missing_ += bytes;
+    offset += bytes;
   }
+  return writer;
 }
 
 Status SafetensorsWriter::Write(std::string_view name, std::span<const std::byte> bytes) {
   if (bytes.empty()) return {};
-  if (current_ == tensors_.size() || tensors_[current_].name != name) {
-    return Fail(ErrorCode::kInvalidArgument, path_, ": tensor `", name, "` was written, ",
-                current_ == tensors_.size() ? "all are complete" : Cat("`", tensors_[current_].name, "` is next"));
+  const auto found = places_.find(name);
+  if (found == places_.end()) {
+    return Fail(ErrorCode::kInvalidArgument, path_, ": tensor `", name, "` was written, which the header doesn't have");
   }
-  if (bytes.size() > remaining_) {
+  Place& place = found->second;
+  if (bytes.size() > place.remaining) {
     return Fail(ErrorCode::kInvalidArgument, path_, ": ", bytes.size(), " more bytes of tensor `", name,
-                "` were written, ", remaining_, " were missing");
+                "` were written, ", place.remaining, " were missing");
   }
-  OCTET_TRY(file_.Write(bytes));
-  remaining_ -= bytes.size();
-  SkipFinished();
+  // What comes in the file's order goes to the disk at once (base/atomic_file.h).
+  OCTET_TRY(place.offset == file_.size() ? file_.Write(bytes) : file_.WriteAt(place.offset, bytes));
+  place.offset += bytes.size();
+  place.remaining -= bytes.size();
+  missing_ -= bytes.size();
   return {};
 }
 
 Status SafetensorsWriter::Commit() {
-  if (current_ < tensors_.size()) {
-    return Fail(ErrorCode::kInvalidArgument, path_, ": ", remaining_, " bytes of tensor `", tensors_[current_].name,
-                "` are missing");
+  for (const auto& [name, place] : places_) {
+    if (place.remaining == 0) continue;
+    return Fail(ErrorCode::kInvalidArgument, path_, ": ", place.remaining, " bytes of tensor `", name, "` are missing");
   }
   return file_.Commit();
 }
@@ -121,27 +120,37 @@ Result<ShardedSafetensorsWriter> ShardedSafetensorsWriter::Create(const std::fil
     writer.shards_[i].file_name =
         count == 1 ? "model.safetensors" : fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, count);
   }
-  OCTET_TRY(writer.OpenNext());
   return writer;
 }
 
-Status ShardedSafetensorsWriter::OpenNext() {
-  if (writer_) OCTET_TRY(writer_->Commit());
-  writer_.reset();
-  const Shard& shard = shards_[opened_++];
-  writer_.emplace(OCTET_TRY(SafetensorsWriter::Create(directory_ / shard.file_name, shard.tensors, metadata_)));
+Status ShardedSafetensorsWriter::Open(Shard& shard) {
+  shard.writer.emplace(OCTET_TRY(SafetensorsWriter::Create(directory_ / shard.file_name, shard.tensors, metadata_)));
   return {};
 }
 
 Status ShardedSafetensorsWriter::Write(std::string_view name, std::span<const std::byte> bytes) {
-  const auto shard = shard_of_.find(name);
-  if (shard != shard_of_.end() && shard->second == opened_) OCTET_TRY(OpenNext());
-  return writer_->Write(name, bytes);
+  if (bytes.empty()) return {};
+  const auto found = shard_of_.find(name);
+  if (found == shard_of_.end() || shards_[found->second].is_committed) {
+    return Fail(ErrorCode::kInvalidArgument, directory_, ": ", bytes.size(), " bytes of tensor `", name,
+                "` were written, ", found == shard_of_.end() ? "which no file has" : "which is complete");
+  }
+  Shard& shard = shards_[found->second];
+  if (!shard.writer) OCTET_TRY(Open(shard));
+  OCTET_TRY(shard.writer->Write(name, bytes));
+  if (!shard.writer->is_complete()) return {};
+  OCTET_TRY(shard.writer->Commit());
+  shard.is_committed = true;
+  shard.writer.reset();
+  return {};
 }
 
 Status ShardedSafetensorsWriter::Commit() {
-  while (opened_ < shards_.size()) OCTET_TRY(OpenNext());
-  OCTET_TRY(writer_->Commit());
+  for (Shard& shard : shards_) {
+    if (shard.is_committed) continue;
+    if (!shard.writer) OCTET_TRY(Open(shard));  // of tensors without bytes, or none at all
+    OCTET_TRY(shard.writer->Commit());
+  }
   if (shards_.size() == 1) return {};
   Json weight_map = Json::object();
   for (const auto& [name, shard] : shard_of_) {

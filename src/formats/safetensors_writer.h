@@ -1,4 +1,4 @@
-// Writing safetensors in one pass and bounded memory: shapes first, then the bytes of one tensor after the other.
+// Writing safetensors in one pass and bounded memory: shapes first, then the bytes of each tensor, in any order.
 //
 //   SafetensorsWriter writer = OCTET_TRY(SafetensorsWriter::Create("model.safetensors", {{"w", DType::kBf16, {576}}},
 //   {})); OCTET_TRY(writer.Write("w", bytes));   // in as many pieces as wanted OCTET_TRY(writer.Commit());
@@ -38,22 +38,29 @@ class SafetensorsWriter {
   static Result<SafetensorsWriter> Create(const std::filesystem::path& path, std::vector<TensorSpec> tensors,
                                           const std::map<std::string, std::string>& metadata);
 
-  // Appends bytes of a tensor; tensors come in the order given to Create. Fails with invalid_argument for a tensor out
-  // of turn or more bytes than its shape needs, with exhausted for a full disk.
+  // Appends bytes to those that a tensor has so far. Fails with invalid_argument for a tensor that Create wasn't told
+  // of and for more bytes than its shape needs, with exhausted for a full disk.
   Status Write(std::string_view name, std::span<const std::byte> bytes);
+
+  // Whether every tensor has all its bytes.
+  bool is_complete() const { return missing_ == 0; }
 
   // Fails with invalid_argument where bytes of a tensor are missing.
   Status Commit();
 
  private:
+  // Where the next bytes of a tensor go, and how many it still needs.
+  struct Place {
+    uint64_t offset = 0;
+    uint64_t remaining = 0;
+  };
+
   SafetensorsWriter(AtomicFile file, std::filesystem::path path) : file_(std::move(file)), path_(std::move(path)) {}
-  void SkipFinished();
 
   AtomicFile file_;
   std::filesystem::path path_;
-  std::vector<TensorSpec> tensors_;
-  size_t current_ = 0;
-  uint64_t remaining_ = 0;  // bytes of the current tensor
+  std::map<std::string, Place, std::less<>> places_;
+  uint64_t missing_ = 0;  // bytes of all tensors
 };
 
 // model.safetensors, or model-00001-of-0000N.safetensors and model.safetensors.index.json where the tensors need more
@@ -65,7 +72,8 @@ class ShardedSafetensorsWriter {
                                                  const std::map<std::string, std::string>& metadata,
                                                  uint64_t maximum_bytes);
 
-  // As SafetensorsWriter; a shard takes its name as soon as it is complete, the index comes last.
+  // As SafetensorsWriter; a shard is begun with its first bytes and takes its name as soon as it is complete, the index
+  // comes last.
   Status Write(std::string_view name, std::span<const std::byte> bytes);
   Status Commit();
 
@@ -73,18 +81,18 @@ class ShardedSafetensorsWriter {
   struct Shard {
     std::string file_name;
     std::vector<TensorSpec> tensors;
+    std::optional<SafetensorsWriter> writer = {};
+    bool is_committed = false;
   };
 
   ShardedSafetensorsWriter() = default;
-  Status OpenNext();
+  Status Open(Shard& shard);
 
   std::filesystem::path directory_;
   std::map<std::string, std::string> metadata_;
   std::vector<Shard> shards_;
   std::map<std::string, size_t, std::less<>> shard_of_;
   uint64_t total_bytes_ = 0;
-  size_t opened_ = 0;  // shards begun so far
-  std::optional<SafetensorsWriter> writer_;
 };
 
 }  // namespace octet

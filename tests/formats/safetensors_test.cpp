@@ -178,11 +178,11 @@ TEST(SafetensorsWriting, RowsOutsideATensorAreRefusedWithBothNumbers) {
   EXPECT_TRUE(source->ReadRows("v", 0, 1, rows)) << "a vector is one row";
 }
 
-TEST(SafetensorsWriting, TensorsOutOfTurnTooLongOrMissingAreRefusedAndLeaveNoFile) {
+TEST(SafetensorsWriting, TensorsUnknownTooLongOrMissingAreRefusedAndLeaveNoFile) {
   const TemporaryDirectory directory;
   {
     auto writer = *SafetensorsWriter::Create(directory / "m", {{"a", DType::kF32, {1}}, {"b", DType::kF32, {1}}}, {});
-    EXPECT_THAT(writer.Write("b", BytesOf({1})).error().message, HasSubstr("`a` is next"));
+    EXPECT_THAT(writer.Write("c", BytesOf({1})).error().message, HasSubstr("`c` was written, which the header"));
     EXPECT_THAT(writer.Write("a", BytesOf({1, 2})).error().message, HasSubstr("8 more bytes of tensor `a`"));
     ASSERT_TRUE(writer.Write("a", BytesOf({1})));
     EXPECT_THAT(writer.Commit().error().message, HasSubstr("4 bytes of tensor `b` are missing"));
@@ -190,6 +190,28 @@ TEST(SafetensorsWriting, TensorsOutOfTurnTooLongOrMissingAreRefusedAndLeaveNoFil
   EXPECT_TRUE(std::filesystem::is_empty(directory.path()));
   EXPECT_FALSE(SafetensorsWriter::Create(directory / "m", {{"a", DType::kF32, {1}}, {"a", DType::kF32, {1}}}, {}));
   EXPECT_FALSE(SafetensorsWriter::Create(directory / "m", {{"a", DType::kF32, {uint64_t{1} << 62}}}, {}));
+}
+
+TEST(SafetensorsWriting, TensorsInAnyOrderAndInPiecesGiveTheSameFile) {
+  const TemporaryDirectory directory;
+  const std::vector<TensorSpec> specs = {{"a", DType::kF32, {2}}, {"b", DType::kF32, {2}}, {"c", DType::kF32, {2}}};
+  for (const std::string order : {"aabbcc", "ccbbaa", "bacabc", "cbabca"}) {
+    auto writer = *ShardedSafetensorsWriter::Create(directory / "", specs, {}, 16);
+    std::map<char, float> next = {{'a', 1}, {'b', 3}, {'c', 5}};
+    for (const char name : order) {
+      ASSERT_TRUE(writer.Write(std::string(1, name), BytesOf({next[name]}))) << order;
+      next[name] += 1;
+    }
+    EXPECT_THAT(writer.Write("a", BytesOf({1})).error().message, HasSubstr("`a` were written, which is complete"));
+    EXPECT_THAT(writer.Write("x", BytesOf({1})).error().message, HasSubstr("`x` were written, which no file has"));
+    ASSERT_TRUE(writer.Commit());
+    const auto source = *OpenSafetensors(directory.path());
+    for (const auto& [name, end] : next) {
+      float row[2] = {};
+      ASSERT_TRUE(source->ReadRows(std::string(1, name), 0, 1, row));
+      EXPECT_THAT(row, testing::ElementsAre(end - 2, end - 1)) << order;
+    }
+  }
 }
 
 // Three tensors of 8 bytes in shards of at most 16.
