@@ -29,12 +29,12 @@ float Int4Code(float weight, float scale) {
   return (code + kRoundToInteger) - kRoundToInteger;
 }
 
-// Sum of the squares of what rounding changes.
-double Noise(std::span<const float> group, float scale) {
+// Sum of the squares of what rounding changes, times the mean squares of the inputs; empty for 1.
+double Noise(std::span<const float> group, std::span<const float> squares, float scale) {
   double noise = 0;
-  for (const float weight : group) {
-    const double change = weight - Int4Code(weight, scale) * scale;
-    noise += change * change;
+  for (size_t i = 0; i < group.size(); ++i) {
+    const double change = group[i] - Int4Code(group[i], scale) * scale;
+    noise += change * change * (squares.empty() ? 1.0F : squares[i]);
   }
   return noise;
 }
@@ -48,13 +48,13 @@ float LargestWeight(std::span<const float> group) {
   return largest;
 }
 
-Bf16 Int4Scale(std::span<const float> group) {
+Bf16 Int4Scale(std::span<const float> group, std::span<const float> squares) {
   const float largest = LargestWeight(group);
   Bf16 best = ToBf16(1);
   double least = std::numeric_limits<double>::infinity();
   for (const float end : kInt4Ends) {
     const Bf16 scale = StoredScale(largest / end);
-    const double noise = Noise(group, ToFloat(scale));
+    const double noise = Noise(group, squares, ToFloat(scale));
     if (noise < least) {
       least = noise;
       best = scale;
@@ -63,11 +63,13 @@ Bf16 Int4Scale(std::span<const float> group) {
   return best;
 }
 
-RoundingNoise EncodeInt4Group(std::span<const float> group, float scale, int8_t* codes) {
+// `targets` are what becomes codes: the weights, or what compensation made of them.
+RoundingNoise EncodeInt4Group(std::span<const float> weights, std::span<const float> targets, float scale,
+                              int8_t* codes) {
   RoundingNoise noise;
-  for (size_t i = 0; i < group.size(); ++i) {
-    codes[i] = static_cast<int8_t>(Int4Code(group[i], scale));
-    noise.Add(group[i], static_cast<float>(codes[i]) * scale);
+  for (size_t i = 0; i < weights.size(); ++i) {
+    codes[i] = static_cast<int8_t>(Int4Code(targets[i], scale));
+    noise.Add(weights[i], static_cast<float>(codes[i]) * scale);
   }
   return noise;
 }
@@ -92,22 +94,44 @@ Result<EncodedIntegers> EncodeInt8Rows(std::span<const float> weights, size_t ro
 }
 
 Result<EncodedIntegers> EncodeInt4Groups(std::span<const float> weights, size_t rows, size_t columns, size_t group,
-                                         ThreadPool& pool) {
+                                         ThreadPool& pool, const ErrorWeights* inputs) {
   OCTET_CHECK(weights.size() == rows * columns && group != 0);
   const size_t groups = CeilDivide(columns, group);
   EncodedIntegers encoded{
       .codes = std::vector<int8_t>(weights.size()), .scales = std::vector<Bf16>(rows * groups), .noise = {}};
+  OCTET_TRY(EncodeRows(weights, columns, pool, [&](size_t row, std::span<const float> values) {
+    for (size_t index = 0; index < groups; ++index) {
+      const size_t first = index * group, count = std::min(group, columns - first);
+      encoded.scales[row * groups + index] = Int4Scale(values.subspan(first, count), SquaresOf(inputs, first, count));
+    }
+    return RoundingNoise();
+  }));
+  const std::vector<float> targets = Compensate(weights, inputs, pool, [&](size_t row, size_t column, float weight) {
+    const float scale = ToFloat(encoded.scales[row * groups + column / group]);
+    return Int4Code(weight, scale) * scale;
+  });
+  const std::span<const float> rounded = targets.empty() ? weights : std::span<const float>(targets);
   encoded.noise = OCTET_TRY(EncodeRows(weights, columns, pool, [&](size_t row, std::span<const float> values) {
     RoundingNoise noise;
     for (size_t index = 0; index < groups; ++index) {
-      const size_t first = index * group;
-      const std::span<const float> members = values.subspan(first, std::min(group, columns - first));
-      const Bf16 scale = encoded.scales[row * groups + index] = Int4Scale(members);
-      noise.Add(EncodeInt4Group(members, ToFloat(scale), encoded.codes.data() + row * columns + first));
+      const size_t first = index * group, count = std::min(group, columns - first);
+      noise.Add(EncodeInt4Group(values.subspan(first, count), rounded.subspan(row * columns + first, count),
+                                ToFloat(encoded.scales[row * groups + index]),
+                                encoded.codes.data() + row * columns + first));
     }
     return noise;
   }));
   return encoded;
+}
+
+void AppendDecoded(const EncodedIntegers& encoded, size_t rows, size_t columns, size_t group, std::vector<Bf16>& to) {
+  const size_t groups = group == 0 ? 1 : CeilDivide(columns, group);
+  for (size_t row = 0; row < rows; ++row) {
+    for (size_t column = 0; column < columns; ++column) {
+      const float scale = ToFloat(encoded.scales[row * groups + (group == 0 ? 0 : column / group)]);
+      to.push_back(ToBf16(static_cast<float>(encoded.codes[row * columns + column]) * scale));
+    }
+  }
 }
 
 }  // namespace octet

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "numeric/bf16.h"
+#include "quantize/error_weights.h"
 #include "quantize/row_encoding.h"
 
 namespace octet {
@@ -29,8 +30,12 @@ Result<EncodedIntegers> EncodeInt8Rows(std::span<const float> weights, size_t ro
 
 // code = the nearest integer to weight / scale in -8 .. 7, ties to even. The group's scale is the one of least squared
 // error among those that put its largest weight at -8, -7.75 .. -6 or at 7, 6.75 .. 6, 1 for a group of zeros
-// (docs/decisions/int4-group-scales.md). Cost: about 15 encodings of each weight. Fails as above.
+// (docs/decisions/int4-group-scales.md). Where the inputs are known, errors are weighed by them, and compensated where
+// they have a factor (quantize/error_weights.h). Cost: about 15 encodings of each weight. Fails as above.
 Result<EncodedIntegers> EncodeInt4Groups(std::span<const float> weights, size_t rows, size_t columns, size_t group,
-                                         ThreadPool& pool);
+                                         ThreadPool& pool, const ErrorWeights* inputs = nullptr);
+
+// Appends what the codes stand for, rounded to BF16; INT8 has one group of all columns.
+void AppendDecoded(const EncodedIntegers& encoded, size_t rows, size_t columns, size_t group, std::vector<Bf16>& to);
 
 }  // namespace octet

@@ -13,6 +13,8 @@
 #include <span>
 #include <vector>
 
+#include "numeric/bf16.h"
+#include "quantize/error_weights.h"
 #include "quantize/row_encoding.h"
 
 namespace octet {
@@ -31,8 +33,12 @@ float Nvfp4GlobalScale(float amax);
 
 // scale: of the E4M3 number nearest to amax / 6 of the block, times global, at least 2^-9, and the seven above it, the
 // one of least squared error, the first of equals; code = ToE2M1(weight / (scale / global)). The last block of a row
-// may be shorter. Fails with corrupt, naming the place, where a weight is NaN or infinite.
+// may be shorter. Where the inputs are known, errors are weighed by them, and compensated where they have a factor
+// (quantize/error_weights.h). Fails with corrupt, naming the place, where a weight is NaN or infinite.
 Result<EncodedNvfp4> EncodeNvfp4Rows(std::span<const float> weights, size_t rows, size_t columns, float global,
-                                     ThreadPool& pool);
+                                     ThreadPool& pool, const ErrorWeights* inputs = nullptr);
+
+// Appends what the codes stand for, rounded to BF16.
+void AppendDecoded(const EncodedNvfp4& encoded, size_t rows, size_t columns, float global, std::vector<Bf16>& to);
 
 }  // namespace octet

@@ -1,0 +1,38 @@
+// What errors of rounding count, for encoders that know the inputs of their matrix.
+//
+//   ErrorWeights inputs{.squares = statistics.MeanSquares(), .factor = FactorMoments(...)};
+//   EncodedNvfp4 encoded = OCTET_TRY(EncodeNvfp4Rows(weights, rows, columns, global, pool, &inputs));
+//
+// Where they come from: quantize/input_statistics.h, quantize/gptq.h.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "quantize/gptq.h"
+
+namespace octet {
+
+struct ErrorWeights {
+  std::vector<float> squares = {};         // mean square of each input
+  std::optional<ErrorFactor> factor = {};  // errors are compensated by it
+};
+
+// Those of inputs first .. first + count - 1; empty where nothing is known.
+inline std::span<const float> SquaresOf(const ErrorWeights* inputs, size_t first, size_t count) {
+  if (inputs == nullptr || inputs->squares.empty()) return {};
+  return std::span(inputs->squares).subspan(first, count);
+}
+
+// What to round instead of the weights, already rounded by round(row, column, weight); empty without a factor.
+template <class Round>
+std::vector<float> Compensate(std::span<const float> weights, const ErrorWeights* inputs, ThreadPool& pool,
+                              Round&& round) {
+  if (inputs == nullptr || !inputs->factor) return {};
+  std::vector<float> rounded(weights.begin(), weights.end());
+  RoundWithCompensation(rounded, *inputs->factor, pool, round);
+  return rounded;
+}
+
+}  // namespace octet

@@ -1,0 +1,132 @@
+#include "quantize/gptq.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "numeric/e2m1.h"
+#include "numeric/fp8.h"
+#include "quantize/awq.h"
+#include "quantize/integer_rows.h"
+#include "quantize/nvfp4_rows.h"
+#include "tests/models/golden_model.h"
+#include "tests/quantize/waves.h"
+
+namespace octet {
+namespace {
+
+constexpr size_t kGoldenGroup = 32;
+
+// tools/golden/calibrated.py
+class GptqGolden : public testing::Test {
+ protected:
+  GptqGolden() : golden_(ReadJsonFile(OCTET_SOURCE_DIR "/tests/golden/quantize/calibrated.json")) {
+    const auto inputs = golden_["inputs"].get<std::vector<double>>();
+    const size_t tokens = inputs.size() / columns_;
+    for (size_t i = 0; i < columns_; ++i) {
+      for (size_t j = 0; j < columns_; ++j) {
+        double sum = 0;
+        for (size_t row = 0; row < tokens; ++row) sum += inputs[row * columns_ + i] * inputs[row * columns_ + j];
+        moments_.push_back(static_cast<float>(sum));
+      }
+      known_.squares.push_back(moments_[i * columns_ + i] / static_cast<float>(tokens));
+    }
+  }
+
+  std::vector<int> Codes(const Json& json) const { return json.get<std::vector<int>>(); }
+  std::vector<int> Int4() {
+    const EncodedIntegers encoded = Must(EncodeInt4Groups(weights_, rows_, columns_, kGoldenGroup, pool_, &known_));
+    return {encoded.codes.begin(), encoded.codes.end()};
+  }
+  std::vector<float> Nvfp4() {
+    const EncodedNvfp4 encoded =
+        Must(EncodeNvfp4Rows(weights_, rows_, columns_, Nvfp4GlobalScale(LargestMagnitude(weights_)), pool_, &known_));
+    std::vector<float> values;
+    for (size_t i = 0; i < weights_.size(); ++i)
+      values.push_back(ToFloat(E2M1{static_cast<uint8_t>(encoded.codes[i / 2] >> i % 2 * 4 & 15)}));
+    return values;
+  }
+
+  Json golden_;
+  size_t rows_ = golden_["rows"], columns_ = golden_["columns"];
+  std::vector<float> weights_ = golden_["weights"].get<std::vector<float>>();
+  std::vector<float> moments_;
+  ErrorWeights known_;
+  ThreadPool pool_{2};
+};
+
+TEST_F(GptqGolden, FactorsAreThoseOfTorch) {
+  for (const bool by_size : {false, true}) {
+    const Json& want = golden_[by_size ? "by_size" : "in_order"];
+    const ErrorFactor got = FactorMoments(moments_, columns_, {.by_size = by_size}, pool_);
+    EXPECT_EQ(got.order, want["order"].get<std::vector<uint32_t>>());
+    const auto upper = want["upper"].get<std::vector<float>>();
+    for (size_t i = 0; i < upper.size(); ++i)
+      ASSERT_NEAR(got.upper[i], upper[i], 1e-4 * upper[i / columns_ * columns_ + i / columns_]) << i;
+  }
+}
+
+TEST_F(GptqGolden, ErrorsOfInputsThatMatterWeighMoreInTheChoiceOfScales) {
+  const EncodedIntegers int4 = Must(EncodeInt4Groups(weights_, rows_, columns_, kGoldenGroup, pool_, &known_));
+  const auto scales = golden_["int4_scales"].get<std::vector<float>>();
+  for (size_t i = 0; i < scales.size(); ++i) EXPECT_EQ(ToFloat(int4.scales[i]), scales[i]) << i;
+  EXPECT_EQ(Int4(), Codes(golden_["int4_codes"]));
+  const EncodedNvfp4 nvfp4 =
+      Must(EncodeNvfp4Rows(weights_, rows_, columns_, Nvfp4GlobalScale(LargestMagnitude(weights_)), pool_, &known_));
+  EXPECT_EQ(nvfp4.scales, golden_["nvfp4_scales"].get<std::vector<uint8_t>>());
+  EXPECT_EQ(Nvfp4(), golden_["nvfp4_values"].get<std::vector<float>>());
+}
+
+TEST_F(GptqGolden, CompensatedCodesAreThoseOfTorchInBothOrders) {
+  for (const bool by_size : {false, true}) {
+    const Json& want = golden_[by_size ? "by_size" : "in_order"];
+    known_.factor = FactorMoments(moments_, columns_, {.by_size = by_size}, pool_);
+    EXPECT_EQ(Int4(), Codes(want["int4_codes"]));
+    EXPECT_EQ(Nvfp4(), want["nvfp4_values"].get<std::vector<float>>());
+  }
+}
+
+TEST_F(GptqGolden, CompensationLowersTheErrorOfTheProducts) {
+  const auto round = [](size_t, size_t, float weight) { return std::nearbyint(weight * 2) / 2; };
+  std::vector<float> nearest = weights_, compensated = weights_;
+  for (float& weight : nearest) weight = round(0, 0, weight);
+  RoundWithCompensation(compensated, FactorMoments(moments_, columns_, {.by_size = true}, pool_), pool_, round);
+  for (size_t i = 0; i < weights_.size(); ++i) nearest[i] -= weights_[i], compensated[i] -= weights_[i];
+  EXPECT_LT(ErrorOfProducts(compensated, columns_, moments_, pool_),
+            0.5 * ErrorOfProducts(nearest, columns_, moments_, pool_));
+}
+
+// Widths of several blocks of the factor, threads that share them, a width of nothing known.
+TEST(Gptq, FactorsAndRoundingAreTheSameBitsForAnyNumberOfThreads) {
+  constexpr size_t kWide = 150, kRowsOfWide = 21;
+  const std::vector<float> x = Waves(kWide * 400);
+  std::vector<float> moments(kWide * kWide);
+  for (size_t row = 0; row < 400; ++row) {
+    for (size_t i = 0; i < kWide * kWide; ++i) moments[i] += x[row * kWide + i / kWide] * x[row * kWide + i % kWide];
+  }
+  std::vector<std::vector<float>> factors, rounded;
+  for (const size_t threads : {1, 3}) {
+    ThreadPool pool(threads);
+    const ErrorFactor factor = FactorMoments(moments, kWide, {.by_size = true}, pool);
+    factors.push_back(factor.upper);
+    rounded.push_back(Waves(kWide * kRowsOfWide));
+    RoundWithCompensation(rounded.back(), factor, pool,
+                          [](size_t, size_t, float weight) { return std::nearbyint(weight * 4) / 4; });
+  }
+  EXPECT_EQ(factors[0], factors[1]);
+  EXPECT_EQ(rounded[0], rounded[1]);
+}
+
+TEST(Gptq, InputsThatWereAlwaysZeroAreRoundedAlone) {
+  ThreadPool pool(1);
+  for (const float square : {0.0F, 4.0F}) {  // nothing known at all, and of one of two inputs
+    const std::vector<float> moments = {square, 0, 0, 0};
+    std::vector<float> weights = {0.3F, 0.8F};
+    RoundWithCompensation(weights, FactorMoments(moments, 2, {}, pool), pool,
+                          [](size_t, size_t, float weight) { return std::nearbyint(weight); });
+    EXPECT_EQ(weights, (std::vector<float>{0, 1}));
+  }
+}
+
+}  // namespace
+}  // namespace octet

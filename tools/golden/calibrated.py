@@ -1,0 +1,115 @@
+"""Makes tests/golden/quantize/calibrated.json: what calibrated recipes make of a small matrix, computed in double.
+
+    python tools/golden/calibrated.py            needs torch
+
+A matrix of 12 x 48 weights and 40 inputs of it, of which one is always zero, one constant and one an outlier. From the second
+moments H = X^T X: the factor of GPTQ (Frantar et al. 2022, algorithm 1: the upper Cholesky factor of the inverse of H with a hundredth of its mean
+diagonal added), in the file's order of inputs and by their size; INT4 in groups of 32, the last of 16, and NVFP4, with scales of least
+squared error weighed by the diagonal of H, rounded to nearest and with compensation. The scales stay what they were before
+compensation (static groups), so that any order of inputs leaves groups where they are.
+"""
+
+import json
+import pathlib
+
+import torch
+
+ROWS, COLUMNS, TOKENS, GROUP, BLOCK = 12, 48, 40, 32, 16
+ENDS = [-8, -7.75, -7.5, -7.25, -7, -6.75, -6.5, -6.25, -6, 7, 6.75, 6.5, 6.25, 6]
+DAMPING = 0.01
+
+
+def factor(moments, by_size):
+    order = torch.argsort(moments.diagonal(), descending=True, stable=True) if by_size else torch.arange(len(moments))
+    damped = moments[order][:, order] + DAMPING * moments.diagonal().mean() * torch.eye(len(moments), dtype=torch.float64)
+    return order, torch.linalg.cholesky(torch.linalg.inv(damped), upper=True)
+
+
+def compensated(weights, order, upper, rounding):
+    """Rounds one input of all rows after the other; rounding(column, values)."""
+    left, out = weights.clone()[:, order], torch.zeros_like(weights)
+    for k, column in enumerate(order.tolist()):
+        out[:, column] = rounding(column, left[:, k])
+        error = (left[:, k] - out[:, column]) / upper[k, k]
+        left[:, k + 1 :] -= error[:, None] * upper[k, k + 1 :]
+    return out
+
+
+def search(group, squares, candidates, rounded):
+    """Of each row the first candidate with the least weighed error."""
+    best, least = candidates[0].clone(), torch.full_like(candidates[0], float("inf"))
+    for scale in candidates:
+        noise = ((group - rounded(group / scale[:, None]) * scale[:, None]) ** 2 * squares).sum(1)
+        best, least = torch.where(noise < least, scale, best), torch.minimum(noise, least)
+    return best
+
+
+def int4_code(x):
+    return x.clamp(-8, 7).round()
+
+
+def int4_scales(weights, squares):
+    scales = []
+    for group, weighed in zip(weights.split(GROUP, 1), squares.split(GROUP)):
+        largest = group.gather(1, group.abs().argmax(1, keepdim=True))[:, 0]
+        candidates = [(largest.float() / end).bfloat16().double() for end in ENDS]
+        scales.append(search(group, weighed, [torch.where(c == 0, 1.0, c) for c in candidates], int4_code))
+    return torch.stack(scales, 1)
+
+
+def e2m1(x):
+    size = x.abs().clamp(max=6)
+    step = torch.where(size < 2, 0.5, torch.where(size < 4, 1.0, 2.0)).double()
+    return (size / step).round() * step * x.sign()
+
+
+def nvfp4_scales(weights, squares, global_scale):
+    """E4M3 codes; multiplied by 1 / global_scale they scale a block."""
+    codes = []
+    for block, weighed in zip(weights.split(BLOCK, 1), squares.split(BLOCK)):
+        smallest = (block.abs().amax(1) / 6 * global_scale).float().to(torch.float8_e4m3fn).view(torch.uint8).int().clamp(min=1)
+        best, least = smallest.clone(), torch.full((len(block),), float("inf"), dtype=torch.float64)
+        for step in range(8):
+            code = (smallest + step).clamp(max=0x7E)
+            scale = code.to(torch.uint8).view(torch.float8_e4m3fn).double() / global_scale
+            noise = ((block - e2m1(block / scale[:, None]) * scale[:, None]) ** 2 * weighed).sum(1)
+            best, least = torch.where(noise < least, code, best), torch.minimum(noise, least)
+        codes.append(best)
+    return torch.stack(codes, 1)
+
+
+def main():
+    generator = torch.Generator().manual_seed(5)
+    weights = (torch.randn(ROWS, COLUMNS, generator=generator) * 256).round().double() / 256
+    mixing = torch.randn(COLUMNS, COLUMNS, generator=generator) * 0.4 + torch.eye(COLUMNS)
+    inputs = (torch.randn(TOKENS, COLUMNS, generator=generator) @ mixing * 8).round().double() / 8
+    inputs[:, 7] = 0
+    inputs[:, 20] = 0.5
+    inputs[:, 33] *= 32
+    weights[4] = 0
+    moments = inputs.T @ inputs
+    squares = moments.diagonal() / TOKENS
+    golden = {"rows": ROWS, "columns": COLUMNS, "weights": weights.flatten().tolist(), "inputs": inputs.flatten().tolist()}
+    int4 = int4_scales(weights, squares)
+    spread = int4.repeat_interleave(GROUP, 1)[:, :COLUMNS]
+    golden["int4_scales"] = int4.flatten().tolist()
+    golden["int4_codes"] = int4_code(weights / spread).int().flatten().tolist()
+    global_scale = 6 * 448 * (1 / weights.abs().max().float()).double()
+    nvfp4 = nvfp4_scales(weights, squares, global_scale)
+    blocks = (nvfp4.to(torch.uint8).view(torch.float8_e4m3fn).double() / global_scale).repeat_interleave(BLOCK, 1)
+    golden["nvfp4_scales"] = nvfp4.flatten().tolist()
+    golden["nvfp4_values"] = e2m1(weights / blocks).flatten().tolist()
+    for by_size in (False, True):
+        name = "by_size" if by_size else "in_order"
+        order, upper = factor(moments, by_size)
+        q = compensated(weights, order, upper, lambda c, x: int4_code(x / spread[:, c]) * spread[:, c])
+        n = compensated(weights, order, upper, lambda c, x: e2m1(x / blocks[:, c]) * blocks[:, c])
+        golden[name] = {"order": order.tolist(), "upper": upper.triu().float().flatten().tolist(),
+                        "int4_codes": (q / spread).round().int().flatten().tolist(),
+                        "nvfp4_values": e2m1(n / blocks).flatten().tolist()}
+    path = pathlib.Path(__file__).parents[2] / "tests/golden/quantize/calibrated.json"
+    path.write_text(json.dumps(golden) + "\n")
+
+
+if __name__ == "__main__":
+    main()
