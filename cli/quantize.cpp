@@ -25,6 +25,7 @@ struct QuantizeOptions {
   std::filesystem::path calibrate;
   std::optional<int> windows;
   std::optional<int> window_length;
+  std::optional<std::string> act_order;
   ReportFlags report;
   int threads = 0;
   bool list = false;
@@ -47,11 +48,15 @@ struct QuantizeOptions {
     visit(&QuantizeOptions::keep, "keep", "tensors or modules that stay as they are, with * and ?; may be repeated",
           Takes{"PATTERNS"}, SplitAtCommas{});
     visit(&QuantizeOptions::calibrate, "calibrate",
-          "text, or samples in a .jsonl, that recipes which need it are calibrated on");
+          "text, or samples in a .jsonl, that recipes which take one are calibrated on");
     visit(&QuantizeOptions::windows, "windows", "to calibrate on, 128 unless given; fewer where the text ends",
           Between{1, 1 << 20});
     visit(&QuantizeOptions::window_length, "window-length",
           "tokens of a window of calibration and comparison, 512 unless given", Between{2, 1 << 20});
+    visit(&QuantizeOptions::act_order, "act-order",
+          "of compensated codes: on, inputs with the largest squares are rounded first; off, in the file's order; on "
+          "unless given",
+          OneOf{{"on", "off"}});
     visit(&QuantizeOptions::report);
     visit(&QuantizeOptions::threads, "threads", "threads to use; 0: one a core", Between{0, 1024});
     visit(&QuantizeOptions::list, "list", "show the recipes and stop");
@@ -64,12 +69,17 @@ Json RecipeList() {
     list.push_back({{"name", recipe.name},
                     {"alias", recipe.alias.empty() ? Json(nullptr) : Json(recipe.alias)},
                     {"bits_per_weight", recipe.bits_per_weight},
-                    {"needs_calibration", recipe.rounds_inputs},
+                    {"needs_calibration", recipe.needs_calibration()},
+                    {"takes_calibration", recipe.takes_calibration()},
                     {"full_speed_tiers", recipe.full_speed_tiers},
                     {"readers", recipe.readers},
                     {"summary", recipe.summary}});
   }
   return list;
+}
+
+const char* CalibrationWord(const Recipe& recipe) {
+  return recipe.needs_calibration() ? "needed" : recipe.takes_calibration() ? "possible" : "no";
 }
 
 std::string RecipeTable() {
@@ -78,8 +88,8 @@ std::string RecipeTable() {
       fmt::format(kLine, "recipe", "bits", "calibration", "tiers at full speed", "other readers", "what it is");
   for (const Recipe& recipe : Recipes()) {
     const std::string name = recipe.alias.empty() ? std::string(recipe.name) : Cat(recipe.name, ", ", recipe.alias);
-    text += fmt::format(kLine, name, recipe.bits_per_weight, recipe.rounds_inputs ? "needed" : "no",
-                        recipe.full_speed_tiers, recipe.readers, recipe.summary);
+    text += fmt::format(kLine, name, recipe.bits_per_weight, CalibrationWord(recipe), recipe.full_speed_tiers,
+                        recipe.readers, recipe.summary);
   }
   return text;
 }
@@ -106,7 +116,7 @@ std::string ReportTable(const QuantizeReport& report) {
       worst.empty() ? "the codes are exact" : fmt::format("signal to noise {:.1f} dB, least in", report.mean_decibels));
   for (const QuantizedTensor* tensor : worst)
     text += fmt::format("{:10.1f} dB  {}\n", tensor->decibels, tensor->precision.name);
-  if (report.calibration_tokens != 0) text += fmt::format("inputs' scales from {} tokens\n", report.calibration_tokens);
+  if (report.calibration_tokens != 0) text += fmt::format("calibrated on {} tokens\n", report.calibration_tokens);
   if (report.ragged != 0) {
     const auto ragged = std::find_if(report.tensors.begin(), report.tensors.end(),
                                      [](const QuantizedTensor& tensor) { return tensor.precision.is_ragged(); });
@@ -125,7 +135,7 @@ struct Texts {
 
 // The windows that are calibrated on come first in --calibrate's file; those behind them are never seen.
 Result<Texts> ReadTexts(const Checkpoint& checkpoint, const QuantizeOptions& options, const Recipe& recipe) {
-  const size_t calibrated = recipe.rounds_inputs ? static_cast<size_t>(options.windows.value_or(128)) : 0;
+  const size_t calibrated = recipe.takes_calibration() ? static_cast<size_t>(options.windows.value_or(128)) : 0;
   const size_t context = static_cast<size_t>(options.window_length.value_or(0));
   Texts texts;
   CalibrationText left_over;
@@ -141,6 +151,17 @@ Result<Texts> ReadTexts(const Checkpoint& checkpoint, const QuantizeOptions& opt
   texts.held_out =
       OCTET_TRY(FindHeldOutText(checkpoint, options.report, context, options.calibrate, std::move(left_over)));
   return texts;
+}
+
+// Ranges of the inputs now, or windows for codes that are chosen layer by layer.
+Status Calibrate(const Checkpoint& checkpoint, CalibrationText windows, const QuantizeRun& run, QuantizePlan& plan) {
+  plan.calibration_tokens = TokensOf(windows);
+  if (plan.recipe->calibration == Calibration::kNone) {
+    plan.inputs = OCTET_TRY(MeasureInputs(checkpoint, windows, run));
+  } else {
+    plan.windows = std::move(windows);
+  }
+  return {};
 }
 
 // --head fp8 of a recipe in blocks is in blocks, too.
@@ -160,6 +181,7 @@ PrecisionChoices Choices(const QuantizeOptions& options, const Recipe& recipe) {
                                             : size_t{128},
           .head = HeadEncoding(options, recipe),
           .dialect = options.dialect == "modelopt" ? Dialect::kModelOpt : Dialect::kCompressedTensors,
+          .rounds_by_size = options.act_order != "off",
           .keep = options.keep};
 }
 
@@ -184,6 +206,7 @@ Status CheckList(const QuantizeOptions& options, const Invocation& call) {
                                                       {!options.calibrate.empty(), "--calibrate"},
                                                       {options.windows.has_value(), "--windows"},
                                                       {options.window_length.has_value(), "--window-length"},
+                                                      {options.act_order.has_value(), "--act-order"},
                                                       {!options.report.text.empty(), "--report-text"},
                                                       {options.report.windows.has_value(), "--report-windows"},
                                                       {!options.report.gate.empty(), "--gate"}};
@@ -194,18 +217,25 @@ Status CheckList(const QuantizeOptions& options, const Invocation& call) {
 }
 
 Status CheckTaken(const QuantizeOptions& options, const Recipe& recipe) {
-  if (recipe.rounds_inputs && options.calibrate.empty()) {
+  if (recipe.needs_calibration() && options.calibrate.empty()) {
     return Fail(ErrorCode::kInvalidArgument, "recipe ", recipe.name,
                 " needs a text like those that the model will see: --calibrate FILE, 64,000 tokens are enough");
   }
   const bool gate_takes_text = !options.report.gate.empty() && options.report.text.empty();
-  if (!recipe.rounds_inputs && !options.calibrate.empty() && !gate_takes_text) {
+  if (!recipe.takes_calibration() && !options.calibrate.empty() && !gate_takes_text) {
     return Fail(ErrorCode::kInvalidArgument, "recipe ", recipe.name,
                 " needs no calibration; leave --calibrate out; the text to measure on is --report-text FILE");
   }
-  if (options.windows && !recipe.rounds_inputs) {
-    return Fail(ErrorCode::kInvalidArgument, "--windows is of calibration, which recipe ", recipe.name,
-                " doesn't need; leave it out");
+  if (options.windows && (!recipe.takes_calibration() || options.calibrate.empty())) {
+    return Fail(
+        ErrorCode::kInvalidArgument, "--windows is of calibration, which recipe ", recipe.name,
+        recipe.takes_calibration() ? " does with --calibrate FILE; give that too" : " doesn't need; leave it out");
+  }
+  const bool compensates = recipe.search == Search::kCompensated && !options.calibrate.empty();
+  if (options.act_order && !compensates) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "--act-order is of codes that are compensated by calibration, which recipe ", recipe.name,
+                " doesn't do here; leave it out, or give --to int4-gptq --calibrate FILE");
   }
   if (!options.group || recipe.encoding == Encoding::kInt4 || HeadEncoding(options, recipe) == Encoding::kInt4)
     return {};
@@ -248,8 +278,8 @@ Status Quantize(const QuantizeOptions& options, Invocation& call) {
   const std::unique_ptr<ThreadPool> pool = OCTET_TRY(ThreadPool::Start(threads));
   OCTET_TRY(CheckMemory(checkpoint, plan, *pool, texts.held_out));
   const QuantizeRun run{*pool, call.progress(), call.cancel()};
-  if (recipe->rounds_inputs) plan.inputs = OCTET_TRY(MeasureInputs(checkpoint, texts.calibration, run));
-  plan.calibration_tokens = TokensOf(texts.calibration);
+  if (recipe->takes_calibration() && !options.calibrate.empty())
+    OCTET_TRY(Calibrate(checkpoint, std::move(texts.calibration), run, plan));
   const QuantizeReport report = OCTET_TRY(QuantizeCheckpoint(checkpoint, plan, options.output, run));
   const MeasuredResult measured =
       OCTET_TRY(MeasureResult(std::move(texts.held_out), checkpoint, options.output, *recipe, *pool, call));

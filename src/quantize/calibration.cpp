@@ -10,8 +10,10 @@ Result<InputRanges> MeasureInputs(const Checkpoint& checkpoint, const Calibratio
   run.progress.Begin("calibrate", TokensOf(text) * pass.layers(), "tokens");
   InputRanges ranges;
   for (size_t layer = 0; layer < pass.layers(); ++layer) {
-    const LayerInputs inputs = OCTET_TRY(pass.NextLayer([&](size_t tokens) { run.progress.Advance(tokens); }));
-    for (const auto& [slot, statistics] : inputs) ranges[slot] = statistics.amax;
+    const Result<LayerInputs> inputs = pass.Measure([&](size_t tokens) { run.progress.Advance(tokens); });
+    if (!inputs) return Prefixed(inputs.error(), Cat(checkpoint.path, ": "));
+    for (const auto& [slot, statistics] : *inputs) ranges[slot] = statistics.amax;
+    OCTET_TRY(pass.Advance());
   }
   ranges["head"] = OCTET_TRY(pass.Head()).amax;
   run.progress.End();

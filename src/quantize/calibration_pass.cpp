@@ -23,47 +23,69 @@ Result<CalibrationPass> CalibrationPass::Start(const Checkpoint& checkpoint, con
   OCTET_TRY(pass.decoder_.Embed(tokens, *kernels, pass.hidden_.data()));
   pass.text_ = &text;
   pass.cancel_ = &run.cancel;
-  pass.path_ = checkpoint.path.string();
   pass.moments_ = options.moments;
+  pass.advances_ = options.advances;
   pass.format_ = weights->all_f32() ? kernels::WeightFormat::kF32 : kernels::WeightFormat::kBf16;
   pass.weights_ = std::move(weights);
   pass.context_ = std::make_unique<nn::ExecutionContext>(run.pool, *kernels);
   return pass;
 }
 
-Result<LayerInputs> CalibrationPass::NextLayer(const std::function<void(size_t)>& advance) {
-  OCTET_CHECK(next_layer_ < layers());
-  OCTET_TRY(cancel_->Check());
-  OCTET_TRY(decoder_.Load(next_layer_++, *weights_));
-  InputCollector collector(*context_, format_, moments_);
+template <class Body>
+Status CalibrationPass::ForEachWindow(Body&& body) {
   float* hidden = hidden_.data();
   for (const std::vector<int32_t>& window : *text_) {
     OCTET_TRY(cancel_->Check());
-    OCTET_TRY(decoder_.Forward(window, *context_, hidden, &collector));
-    if (Status done = collector.Check(); !done) return Prefixed(std::move(done).error(), path_ + ": ");
+    OCTET_TRY(body(window, hidden));
     hidden += window.size() * decoder_.spec().hidden;
-    if (advance) advance(window.size());
   }
-  Result<LayerInputs> inputs = collector.Take();
-  if (!inputs) return Prefixed(std::move(inputs).error(), path_ + ": ");
-  return inputs;
+  return {};
+}
+
+Result<LayerInputs> CalibrationPass::Measure(const WindowDone& advance) {
+  OCTET_CHECK(layer_ < layers());
+  OCTET_TRY(cancel_->Check());
+  OCTET_TRY(decoder_.Load(layer_, *weights_));
+  InputCollector collector(*context_, format_, moments_);
+  std::vector<float> copy;
+  const auto run = [&](const std::vector<int32_t>& window, float* hidden) -> Status {
+    if (!advances_) {
+      copy.assign(hidden, hidden + window.size() * decoder_.spec().hidden);
+      hidden = copy.data();
+    }
+    OCTET_TRY(decoder_.Forward(window, *context_, hidden, &collector));
+    if (advance) advance(window.size());
+    return collector.Check();
+  };
+  OCTET_TRY(ForEachWindow(run));
+  return collector.Take();
+}
+
+Status CalibrationPass::Advance(WeightProvider* quantised, const WindowDone& advance) {
+  const size_t layer = layer_++;
+  if (advances_) return {};
+  OCTET_TRY(cancel_->Check());
+  OCTET_TRY(decoder_.Load(layer, quantised == nullptr ? *weights_ : *quantised));
+  return ForEachWindow([&](const std::vector<int32_t>& window, float* hidden) -> Status {
+    OCTET_TRY(decoder_.Forward(window, *context_, hidden, nullptr));
+    if (advance) advance(window.size());
+    return {};
+  });
 }
 
 Result<InputStatistics> CalibrationPass::Head() {
-  OCTET_CHECK(next_layer_ == layers());
+  OCTET_CHECK(layer_ == layers());
   InputCollector collector(*context_, format_, moments_);
   const size_t width = decoder_.spec().hidden;
-  float* hidden = hidden_.data();
-  for (const std::vector<int32_t>& window : *text_) {
-    OCTET_TRY(cancel_->Check());
+  const auto finish = [&](const std::vector<int32_t>& window, float* hidden) -> Status {
     OCTET_TRY(context_->workspace.Reset());
     decoder_.Finish(context_->kernels, window.size(), hidden, hidden);
     collector.OnInput("head", hidden, window.size(), width, width);
-    hidden += window.size() * width;
-  }
-  Result<LayerInputs> inputs = collector.Take();
-  if (!inputs) return Prefixed(std::move(inputs).error(), path_ + ": ");
-  return std::move(inputs->at("head"));
+    return collector.Check();
+  };
+  OCTET_TRY(ForEachWindow(finish));
+  LayerInputs inputs = OCTET_TRY(collector.Take());
+  return std::move(inputs.at("head"));
 }
 
 }  // namespace octet

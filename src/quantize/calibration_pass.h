@@ -3,8 +3,9 @@
 //
 //   CalibrationPass pass = OCTET_TRY(CalibrationPass::Start(checkpoint, text, {.moments = true}, run));
 //   for (size_t layer = 0; layer < pass.layers(); ++layer) {
-//     const LayerInputs inputs = OCTET_TRY(pass.NextLayer());     // "layers.3.attn.qkv" and the others
+//     const LayerInputs inputs = OCTET_TRY(pass.Measure());     // "layers.3.attn.qkv" and the others
 //     ...
+//     OCTET_TRY(pass.Advance());                                // or with the weights that the layer has become
 //   }
 //   const InputStatistics head = OCTET_TRY(pass.Head());
 //
@@ -23,8 +24,11 @@ namespace octet {
 
 class CalibrationPass {
  public:
+  using WindowDone = std::function<void(size_t tokens)>;
+
   struct Options {
     bool moments = false;  // to be summed; else the largest magnitudes alone
+    bool advances = true;  // with the original's weights: Measure keeps where the windows come out
     ComputeType compute = ComputeType::kAuto;
     std::filesystem::path scratch = {};           // directory for residual streams that memory shouldn't hold
     uint64_t most_in_memory = uint64_t{1} << 30;  // bytes of residual streams: tokens * hidden * 4
@@ -43,7 +47,11 @@ class CalibrationPass {
   // same bits for any number of threads. `advance` is called with the tokens of each window once it is through. Fails
   // with corrupt where an input is no finite number, naming its matrix; with cancelled; as the checkpoint's reader
   // does.
-  Result<LayerInputs> NextLayer(const std::function<void(size_t)>& advance = {});
+  Result<LayerInputs> Measure(const WindowDone& advance = {});
+
+  // Brings the windows behind the layer that was measured. With `quantised`, which has other weights for the layer, as
+  // these make them, so that the next layer's inputs are those that it will meet; this runs the windows a second time.
+  Status Advance(WeightProvider* quantised = nullptr, const WindowDone& advance = {});
 
   // Inputs of the output head, of every token; after the last layer.
   Result<InputStatistics> Head();
@@ -52,16 +60,20 @@ class CalibrationPass {
   CalibrationPass(LayeredDecoder decoder, ScratchMemory hidden)
       : decoder_(std::move(decoder)), hidden_(std::move(hidden)) {}
 
+  // Calls body(window, its hidden states) for all windows, until one fails or the run is cancelled.
+  template <class Body>
+  Status ForEachWindow(Body&& body);
+
   const CalibrationText* text_ = nullptr;
   const CancelFlag* cancel_ = nullptr;
-  std::string path_;
   bool moments_ = false;
+  bool advances_ = true;
   kernels::WeightFormat format_ = kernels::WeightFormat::kBf16;  // that inputs are rounded for
   std::unique_ptr<CheckpointWeights> weights_;
   std::unique_ptr<nn::ExecutionContext> context_;
   LayeredDecoder decoder_;
   ScratchMemory hidden_;  // [tokens of all windows, hidden]
-  size_t next_layer_ = 0;
+  size_t layer_ = 0;
 };
 
 }  // namespace octet

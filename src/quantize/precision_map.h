@@ -33,6 +33,7 @@ struct PrecisionChoices {
   bool takes_e4m3_inputs = false;  // of INT4: said to readers
   std::optional<Encoding> head = std::nullopt;  // a tied head gets a tensor of its own then; the embedding stays
   Dialect dialect = Dialect::kCompressedTensors;
+  bool rounds_by_size = true;          // of compensated codes: inputs with the largest squares first (quantize/gptq.h)
   std::vector<std::string> keep = {};  // patterns (quantize/glob.h) of tensor or module names that stay as they are
 };
 

@@ -9,6 +9,7 @@
 #include "formats/staged_directory.h"
 #include "models/hf_config.h"
 #include "models/weights.h"
+#include "quantize/calibrated_output.h"
 #include "quantize/compressed_tensors.h"
 #include "quantize/modelopt.h"
 #include "quantize/tensor_layout.h"
@@ -34,36 +35,55 @@ Json OutputConfig(const Checkpoint& checkpoint, const PrecisionMap& map, Dialect
   return config;
 }
 
-Result<QuantizedTensor> WriteTensor(const TensorSource& source, const TensorPrecision& tensor,
-                                    const GlobalScales& globals, ShardedSafetensorsWriter& writer,
-                                    const QuantizeRun& run) {
-  QuantizedTensor written{.precision = tensor};
-  if (tensor.quantised()) {
-    written.decibels = OCTET_TRY(EncodeTensor(source, tensor, globals, writer, run)).Decibels();
-  } else {
-    OCTET_TRY(CopyTensor(source, tensor, writer, run));
+// Tensors that an earlier step hasn't written.
+Status WriteRest(const TensorSource& source, const PrecisionMap& map, const GlobalScales& globals,
+                 ShardedSafetensorsWriter& writer, const QuantizeRun& run,
+                 std::vector<std::optional<QuantizedTensor>>& written) {
+  for (size_t i = 0; i < map.tensors.size(); ++i) {
+    const TensorPrecision& tensor = map.tensors[i];
+    if (written[i]) continue;
+    written[i] = QuantizedTensor{.precision = tensor};
+    if (tensor.quantised()) {
+      written[i]->decibels = OCTET_TRY(EncodeTensor(source, tensor, globals, {}, writer, run)).Decibels();
+    } else {
+      OCTET_TRY(CopyTensor(source, tensor, writer, run));
+    }
+    source.Release(tensor.source);
   }
-  source.Release(tensor.source);
-  return written;
+  return {};
 }
 
-Result<std::vector<QuantizedTensor>> WriteTensors(const TensorSource& source, const QuantizePlan& plan,
+// Weights that go by, for the progress: those with a scale of the tensor are read twice, and a layer's windows count as
+// much as its weights.
+uint64_t WorkOf(const QuantizePlan& plan) {
+  uint64_t total = 0;
+  for (const TensorPrecision& tensor : plan.map.tensors) {
+    total += Elements(tensor.shape) * (tensor.encoding && HasTensorScale(*tensor.encoding) ? 2 : 1);
+    if (!plan.windows.empty() && tensor.quantised()) total += Elements(tensor.shape);
+  }
+  return total;
+}
+
+Result<std::vector<QuantizedTensor>> WriteTensors(const Checkpoint& checkpoint, const QuantizePlan& plan,
                                                   const std::filesystem::path& directory, const QuantizeRun& run) {
   const PrecisionMap& map = plan.map;
   ShardedSafetensorsWriter writer =
       OCTET_TRY(ShardedSafetensorsWriter::Create(directory, OutputTensors(map), {{"format", "pt"}}, kShardBytes));
-  uint64_t total = 0;
-  for (const TensorPrecision& tensor : map.tensors)  // those with a scale of the tensor are read twice
-    total += Elements(tensor.shape) * (tensor.encoding && HasTensorScale(*tensor.encoding) ? 2 : 1);
-  run.progress.Begin("quantize", total, "weights");
-  const GlobalScales globals = OCTET_TRY(MeasureGlobalScales(source, map, run));
-  OCTET_TRY(WriteHeads(map, globals, plan.inputs, writer));
-  std::vector<QuantizedTensor> written;
-  for (const TensorPrecision& tensor : map.tensors)
-    written.push_back(OCTET_TRY(WriteTensor(source, tensor, globals, writer, run)));
+  run.progress.Begin("quantize", WorkOf(plan), "weights");
+  const GlobalScales globals = OCTET_TRY(MeasureGlobalScales(*checkpoint.tensors, map, run));
+  std::vector<std::optional<QuantizedTensor>> written(map.tensors.size());
+  InputRanges ranges = plan.inputs;
+  EditedSource edited(*checkpoint.tensors);
+  if (!plan.windows.empty()) {
+    ranges = OCTET_TRY(WriteCalibrated({checkpoint, plan, globals, directory, edited}, writer, run, written));
+  }
+  OCTET_TRY(WriteHeads(map, globals, ranges, writer));
+  OCTET_TRY(WriteRest(edited, map, globals, writer, run, written));
   OCTET_TRY(writer.Commit());
   run.progress.End();
-  return written;
+  std::vector<QuantizedTensor> all;
+  for (std::optional<QuantizedTensor>& tensor : written) all.push_back(std::move(*tensor));
+  return all;
 }
 
 Result<QuantizeReport> MakeReport(const Checkpoint& checkpoint, const QuantizePlan& plan,
@@ -90,7 +110,7 @@ Result<QuantizeReport> MakeReport(const Checkpoint& checkpoint, const QuantizePl
 
 Result<QuantizeReport> WriteAll(const Checkpoint& checkpoint, const QuantizePlan& plan,
                                 const std::filesystem::path& directory, const QuantizeRun& run) {
-  std::vector<QuantizedTensor> tensors = OCTET_TRY(WriteTensors(*checkpoint.tensors, plan, directory, run));
+  std::vector<QuantizedTensor> tensors = OCTET_TRY(WriteTensors(checkpoint, plan, directory, run));
   QuantizeReport report = OCTET_TRY(MakeReport(checkpoint, plan, std::move(tensors)));
   OCTET_TRY(WriteFileAtomically(directory / "config.json",
                                 Dump(OutputConfig(checkpoint, plan.map, plan.choices.dialect), 2) + "\n"));

@@ -3,8 +3,9 @@
 //   QuantizeReport report = OCTET_TRY(QuantizeCheckpoint(checkpoint, plan, "models/fp8", run));
 //   Print(report.weight_bytes, " of ", report.bf16_bytes, " bytes");
 //
-// Tensors stream through in slices of rows: memory doesn't grow with the model. The directory appears whole or not at
-// all. What stays and why: quantize/precision_map.h. The files: docs/formats/compressed_tensors.md and modelopt.md.
+// Tensors stream through in slices of rows: memory doesn't grow with the model. Where it is calibrated, a layer is in
+// memory at a time, with the second moments of its inputs (quantize/calibration_pass.h). The directory appears whole or
+// not at all. What stays and why: quantize/precision_map.h. The files: docs/formats/compressed_tensors.md and modelopt.md.
 #pragma once
 
 #include <filesystem>
@@ -26,13 +27,15 @@ namespace octet {
 // "layers.3.attn.qkv" (models/model_spec.h). Who measures: quantize/calibration.h.
 using InputRanges = std::map<std::string, float, std::less<>>;
 
-// What is to be done.
+// What is to be done. A recipe that calibrates is given `windows`, and the model runs while its layers are written, or
+// ranges of inputs that were measured before, which suffice where nothing but they is stored.
 struct QuantizePlan {
   const Recipe* recipe = nullptr;
   PrecisionChoices choices;
   PrecisionMap map;
-  InputRanges inputs = {};        // to be given where the recipe rounds inputs
-  size_t calibration_tokens = 0;  // that they were measured on
+  InputRanges inputs = {};  // to be given where the recipe rounds inputs and there are no windows
+  std::vector<std::vector<int32_t>> windows = {};  // tokens to calibrate on
+  size_t calibration_tokens = 0;                   // of the windows, or those that the ranges were measured on
 };
 
 struct QuantizeRun {

@@ -34,17 +34,29 @@ constexpr bool HasTensorScale(Encoding encoding) {
 // "fp8", "nvfp4", "int8", "int4": what --head calls it, which means the recipe's own kind of FP8.
 std::string_view Name(Encoding encoding);
 
+// Whether a recipe looks at what inputs of matrices are on a text.
+enum class Calibration : uint8_t { kNone, kOptional, kNeeded };
+
+// How codes are chosen where the inputs are known: each for itself, so that errors make up for each other, or after
+// inputs of small and large values were brought nearer.
+enum class Search : uint8_t { kNearest, kCompensated, kSmoothed };
+
 struct Recipe {
   std::string_view name;   // as --to takes it
   std::string_view alias;  // another name for it, or empty
   Encoding encoding = Encoding::kE4M3;
-  std::string_view summary;           // weights, scales, activations
-  double bits_per_weight = 0;         // of a quantised matrix, scales not counted
-  bool rounds_inputs = false;         // by scales that a calibration finds
-  bool takes_e4m3_inputs = false;     // of INT4: readers round inputs to E4M3 per token
-  size_t group = 32;                  // of INT4: inputs that share a scale, unless chosen
+  std::string_view summary;        // weights, scales, activations
+  double bits_per_weight = 0;      // of a quantised matrix, scales not counted
+  bool rounds_inputs = false;      // by scales that a calibration finds
+  bool takes_e4m3_inputs = false;  // of INT4: readers round inputs to E4M3 per token
+  size_t group = 32;               // of INT4: inputs that share a scale, unless chosen
+  Calibration calibration = Calibration::kNone;
+  Search search = Search::kNearest;
   std::string_view full_speed_tiers;  // CPU tiers with a kernel of their own for it
   std::string_view readers;           // other programs that read the result
+
+  bool needs_calibration() const { return rounds_inputs || calibration == Calibration::kNeeded; }
+  bool takes_calibration() const { return rounds_inputs || calibration != Calibration::kNone; }
 };
 
 std::span<const Recipe> Recipes();

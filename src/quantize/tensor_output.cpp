@@ -82,11 +82,13 @@ std::vector<std::byte> PackCodes(const TensorPrecision& tensor, const std::vecto
   return pairs;
 }
 
-Result<EncodedSlice> EncodeIntegers(const TensorPrecision& tensor, std::span<const float> floats, ThreadPool& pool) {
+Result<EncodedSlice> EncodeIntegers(const TensorPrecision& tensor, std::span<const float> floats,
+                                    const KnownInputs& known, ThreadPool& pool) {
   const size_t columns = RowSize(tensor.shape), rows = floats.size() / columns;
-  const EncodedIntegers encoded =
-      OCTET_TRY(*tensor.encoding == Encoding::kInt8 ? EncodeInt8Rows(floats, rows, columns, pool)
-                                                    : EncodeInt4Groups(floats, rows, columns, tensor.group, pool));
+  const EncodedIntegers encoded = OCTET_TRY(
+      *tensor.encoding == Encoding::kInt8 ? EncodeInt8Rows(floats, rows, columns, pool)
+                                          : EncodeInt4Groups(floats, rows, columns, tensor.group, pool, known.weights));
+  if (known.decoded != nullptr) AppendDecoded(encoded, rows, columns, tensor.group, *known.decoded);
   std::vector<float> wide;  // as ModelOpt has them
   for (const Bf16 scale : encoded.scales) wide.push_back(ToFloat(scale));
   return EncodedSlice{PackCodes(tensor, encoded.codes), tensor.is_modelopt() ? BytesOf(wide) : BytesOf(encoded.scales),
@@ -94,11 +96,13 @@ Result<EncodedSlice> EncodeIntegers(const TensorPrecision& tensor, std::span<con
 }
 
 Result<EncodedSlice> EncodeSlice(const TensorPrecision& tensor, std::span<const float> floats, float global,
-                                 ThreadPool& pool) {
+                                 const KnownInputs& known, ThreadPool& pool) {
   if (IsE4M3(*tensor.encoding)) return EncodeE4M3(tensor, floats, global, pool);
-  if (!IsNvfp4(tensor)) return EncodeIntegers(tensor, floats, pool);
+  if (!IsNvfp4(tensor)) return EncodeIntegers(tensor, floats, known, pool);
   const size_t columns = RowSize(tensor.shape), rows = floats.size() / columns;
-  return SliceOf(OCTET_TRY(EncodeNvfp4Rows(floats, rows, columns, global, pool)));
+  const EncodedNvfp4 encoded = OCTET_TRY(EncodeNvfp4Rows(floats, rows, columns, global, pool, known.weights));
+  if (known.decoded != nullptr) AppendDecoded(encoded, rows, columns, global, *known.decoded);
+  return SliceOf(encoded);
 }
 
 // What a number for the whole tensor or its inputs is in the file.
@@ -173,14 +177,14 @@ Status CopyTensor(const TensorSource& source, const TensorPrecision& tensor, Sha
 }
 
 Result<RoundingNoise> EncodeTensor(const TensorSource& source, const TensorPrecision& tensor,
-                                   const GlobalScales& globals, ShardedSafetensorsWriter& writer,
-                                   const QuantizeRun& run) {
+                                   const GlobalScales& globals, const KnownInputs& known,
+                                   ShardedSafetensorsWriter& writer, const QuantizeRun& run) {
   const TensorLayout layout = LayoutOf(tensor);
   const float global = HasTensorScale(*tensor.encoding) ? globals.at(tensor.name) : 1.0F;
   std::vector<std::byte> scales;
   RoundingNoise total;
   OCTET_TRY(ForEachSlice(source, tensor, run, [&](uint64_t first, std::span<const float> floats) -> Status {
-    const Result<EncodedSlice> encoded = EncodeSlice(tensor, floats, global, run.pool);
+    const Result<EncodedSlice> encoded = EncodeSlice(tensor, floats, global, known, run.pool);
     if (!encoded) return Prefixed(encoded.error(), Cat("tensor `", tensor.source, "`, rows from ", first, ": "));
     scales.insert(scales.end(), encoded->scales.begin(), encoded->scales.end());
     total.Add(encoded->noise);

@@ -1,12 +1,14 @@
 // One tensor of a checkpoint on its way into a safetensors file, a slice of rows at a time.
 //
 //   const GlobalScales globals = OCTET_TRY(MeasureGlobalScales(source, map, run));
-//   OCTET_TRY(WriteHeads(map, globals, inputs, writer));
+//   OCTET_TRY(WriteHeads(map, globals, ranges, writer));
 //   OCTET_TRY(CopyTensor(source, precision, writer, run));
-//   const RoundingNoise noise = OCTET_TRY(EncodeTensor(source, precision, globals, writer, run));
+//   const RoundingNoise noise = OCTET_TRY(EncodeTensor(source, precision, globals, {}, writer, run));
 #pragma once
 
 #include "formats/safetensors_writer.h"
+#include "numeric/bf16.h"
+#include "quantize/error_weights.h"
 #include "quantize/global_scales.h"
 #include "quantize/quantize.h"
 #include "quantize/row_encoding.h"
@@ -28,10 +30,16 @@ Status WriteHeads(const PrecisionMap& map, const GlobalScales& globals, const In
 Status CopyTensor(const TensorSource& source, const TensorPrecision& tensor, ShardedSafetensorsWriter& writer,
                   const QuantizeRun& run);
 
+struct KnownInputs {
+  const ErrorWeights* weights = nullptr;
+  std::vector<Bf16>* decoded = nullptr;
+};
+
 // Codes of a quantised tensor [rows, columns], packed as the dialect packs them, then scales [rows, groups]. A tensor
-// of more than two axes counts as rows of the rest.
+// of more than two axes counts as rows of the rest. Inputs that are known weigh the errors of NVFP4 and INT4; what
+// their codes stand for is appended to `decoded` where it is given.
 Result<RoundingNoise> EncodeTensor(const TensorSource& source, const TensorPrecision& tensor,
-                                   const GlobalScales& globals, ShardedSafetensorsWriter& writer,
-                                   const QuantizeRun& run);
+                                   const GlobalScales& globals, const KnownInputs& known,
+                                   ShardedSafetensorsWriter& writer, const QuantizeRun& run);
 
 }  // namespace octet

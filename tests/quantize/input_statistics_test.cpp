@@ -70,7 +70,8 @@ TEST_F(StatisticsTest, APassGivesTheSameBitsWithItsStreamsInAFileAndForAnyNumber
         {pool, progress, cancel}));
     std::map<std::string, std::vector<float>> all;
     for (size_t layer = 0; layer < pass.layers(); ++layer) {
-      for (auto& [slot, inputs] : Must(pass.NextLayer())) all[slot] = inputs.moments;
+      for (auto& [slot, inputs] : Must(pass.Measure())) all[slot] = inputs.moments;
+      ASSERT_TRUE(pass.Advance().has_value());
     }
     all["head"] = Must(pass.Head()).moments;
     EXPECT_EQ(all.size(), 4 * pass.layers() + 1);

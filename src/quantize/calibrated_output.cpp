@@ -1,0 +1,129 @@
+#include "quantize/calibrated_output.h"
+
+#include <algorithm>
+
+#include "formats/check_values.h"
+#include "models/hf_config.h"
+#include "quantize/calibration_pass.h"
+#include "quantize/smoothing.h"
+#include "quantize/tensor_slices.h"
+
+namespace octet {
+namespace {
+
+// One run of WriteCalibrated.
+class LayerWriter {
+ public:
+  LayerWriter(const CalibratedOutput& output, ShardedSafetensorsWriter& writer, const QuantizeRun& run,
+              std::vector<std::optional<QuantizedTensor>>& written)
+      : output_(output), writer_(writer), run_(run), written_(written) {}
+
+  // The matrices that these inputs go into. Lets the moments go.
+  Status Write(std::string_view slot, InputStatistics inputs) {
+    ranges_[std::string(slot)] = inputs.amax;
+    const std::vector<TensorPrecision>& tensors = output_.plan.map.tensors;
+    std::optional<ErrorWeights> weights;
+    for (size_t i = 0; i < tensors.size(); ++i) {
+      if (!tensors[i].quantised() || tensors[i].joined != slot) continue;
+      if (!weights) weights = WeightsOf(std::move(inputs));
+      std::vector<Bf16> decoded;
+      written_[i] = QuantizedTensor{.precision = tensors[i]};
+      const KnownInputs known{&*weights, runs_quantised() ? &decoded : nullptr};
+      written_[i]->decibels =
+          OCTET_TRY(EncodeTensor(output_.edited, tensors[i], output_.globals, known, writer_, run_)).Decibels();
+      output_.edited.Release(tensors[i].source);
+      output_.edited.Forget(tensors[i].source);
+      if (!decoded.empty()) output_.edited.Replace(tensors[i].source, std::move(decoded));
+    }
+    return {};
+  }
+
+  // The inputs as they are once the recipe has divided them, if it does.
+  Result<LayerInputs> Smooth(size_t layer, LayerInputs inputs, LayerSmoothing& smoothing) const {
+    if (output_.plan.recipe->search == Search::kSmoothed) OCTET_TRY(smoothing.Smooth(layer, inputs, run_.pool));
+    return inputs;
+  }
+
+  // What the layer's matrices were replaced by.
+  void Forget(size_t layer) {
+    const std::string prefix = LayerSlot(layer, "");
+    for (const TensorPrecision& tensor : output_.plan.map.tensors) {
+      if (tensor.quantised() && tensor.joined.starts_with(prefix)) output_.edited.Forget(tensor.source);
+    }
+  }
+
+  // The weight that made a layer's inputs infinite or no numbers, where there is one, else `error` itself.
+  Error Explain(size_t layer, const Error& error) const {
+    if (error.code != ErrorCode::kCorrupt) return error;
+    const std::string prefix = LayerSlot(layer, "");
+    for (const TensorPrecision& tensor : output_.plan.map.tensors) {
+      if (!tensor.quantised() || !tensor.joined.starts_with(prefix)) continue;
+      const Status found =
+          ForEachSlice(output_.edited, tensor, run_, [&](uint64_t first, std::span<const float> floats) {
+            return CheckValues(floats, first, RowSize(tensor.shape), DType::kF32, tensor.source);
+          });
+      if (!found) return found.error();
+    }
+    return error;
+  }
+
+  // Whether the layers behind one see what it computes once it is quantised: errors that are compensated are those of
+  // the inputs that a matrix will meet.
+  bool runs_quantised() const { return output_.plan.recipe->search == Search::kCompensated; }
+
+  InputRanges TakeRanges() { return std::move(ranges_); }
+
+ private:
+  ErrorWeights WeightsOf(InputStatistics inputs) const {
+    ErrorWeights weights{.squares = inputs.MeanSquares()};
+    if (output_.plan.recipe->search == Search::kCompensated)
+      weights.factor =
+          FactorMoments(inputs.moments, inputs.width, {.by_size = output_.plan.choices.rounds_by_size}, run_.pool);
+    return weights;
+  }
+
+  const CalibratedOutput& output_;
+  ShardedSafetensorsWriter& writer_;
+  const QuantizeRun& run_;
+  std::vector<std::optional<QuantizedTensor>>& written_;
+  InputRanges ranges_;
+};
+
+bool QuantisesHead(const PrecisionMap& map) {
+  return std::any_of(map.tensors.begin(), map.tensors.end(),
+                     [](const TensorPrecision& tensor) { return tensor.quantised() && tensor.joined == "head"; });
+}
+
+}  // namespace
+
+Result<InputRanges> WriteCalibrated(const CalibratedOutput& output, ShardedSafetensorsWriter& writer,
+                                    const QuantizeRun& run, std::vector<std::optional<QuantizedTensor>>& written) {
+  LayerWriter layer_writer(output, writer, run, written);
+  const ModelSpec spec = OCTET_TRY(ReadHfConfig(output.checkpoint.config, output.checkpoint.path.native()));
+  const bool quantised = layer_writer.runs_quantised();
+  CalibrationPass pass =
+      OCTET_TRY(CalibrationPass::Start(output.checkpoint, output.plan.windows,
+                                       {.moments = true, .advances = !quantised, .scratch = output.scratch}, run));
+  Checkpoint edited = output.checkpoint;
+  edited.tensors = std::shared_ptr<const TensorSource>(output.checkpoint.tensors, &output.edited);
+  CheckpointWeights weights = OCTET_TRY(CheckpointWeights::Open(edited, spec, ComputeType::kAuto, run.pool));
+  LayerSmoothing smoothing(spec, output.plan.map, output.edited);
+  const uint64_t runs = output.plan.windows.size() * pass.layers() * (quantised ? 2 : 1);
+  const uint64_t share = output.plan.map.quantised_weights() / std::max<uint64_t>(1, runs);
+  const auto advance = [&](size_t) { run.progress.Advance(share); };
+  for (size_t layer = 0; layer < pass.layers(); ++layer) {
+    Result<LayerInputs> inputs = pass.Measure(advance);
+    if (inputs) inputs = layer_writer.Smooth(layer, std::move(*inputs), smoothing);
+    if (!inputs) return tl::unexpected<Error>(layer_writer.Explain(layer, inputs.error()));
+    for (auto& [slot, statistics] : *inputs) OCTET_TRY(layer_writer.Write(slot, std::move(statistics)));
+    OCTET_TRY(pass.Advance(&weights, advance));
+    layer_writer.Forget(layer);
+  }
+  if (QuantisesHead(output.plan.map)) {
+    InputStatistics head = OCTET_TRY(pass.Head());
+    OCTET_TRY(layer_writer.Write("head", std::move(head)));
+  }
+  return layer_writer.TakeRanges();
+}
+
+}  // namespace octet

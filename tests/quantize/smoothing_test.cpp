@@ -1,0 +1,99 @@
+#include "quantize/smoothing.h"
+
+#include <gmock/gmock.h>
+
+#include "quantize/awq.h"
+#include "quantize/calibration_pass.h"
+#include "quantize/integer_rows.h"
+#include "tests/models/golden_model.h"
+#include "tests/quantize/waves.h"
+
+namespace octet {
+namespace {
+
+class SmoothingTest : public testing::Test {
+ protected:
+  ThreadPool pool_{2};
+  Progress progress_;
+  CancelFlag cancel_;
+};
+
+// Norms that add 1, biases, q, k and v in one tensor, gate and up in one, value heads that several query heads share.
+TEST_F(SmoothingTest, ASmoothedModelComputesWhatItDid) {
+  for (const std::string name : {"llama3", "qwen2", "phi3_short", "gemma2", "gemma3", "mistral"}) {
+    const Checkpoint original = Must(Checkpoint::Open(GoldenModel(name)));
+    const Golden golden = ReadGolden(name);
+    QuantizePlan plan = Must(PlanQuantization(original, *Must(FindRecipe("int4-awq")), {}));
+    const ModelSpec spec = Must(ReadHfConfig(original.config, name));
+    EditedSource edited(*original.tensors);
+    LayerSmoothing smoothing(spec, plan.map, edited);
+    const CalibrationText text = {golden.ids};
+    CalibrationPass pass = Must(CalibrationPass::Start(original, text, {.moments = true}, {pool_, progress_, cancel_}));
+    for (size_t layer = 0; layer < pass.layers(); ++layer) {
+      LayerInputs inputs = Must(pass.Measure());
+      ASSERT_TRUE(smoothing.Smooth(layer, inputs, pool_).has_value()) << name;
+      ASSERT_TRUE(pass.Advance().has_value());
+    }
+    Checkpoint smoothed = original;
+    smoothed.tensors = std::shared_ptr<const TensorSource>(original.tensors, &edited);
+    size_t changed = 0;
+    for (const TensorPrecision& tensor : plan.map.tensors)
+      changed += ReadTensor(edited, tensor.source) == ReadTensor(*original.tensors, tensor.source) ? 0 : 1;
+    EXPECT_GT(changed, spec.layers.size()) << name;
+    TinyModel before(original, ComputeType::kF32, kernels::ActiveKernels());
+    TinyModel after(smoothed, ComputeType::kF32, kernels::ActiveKernels());
+    const std::vector<float> want = before.Logits(golden.ids, golden.ids.size());
+    EXPECT_LT(RelativeError(after.Logits(golden.ids, golden.ids.size()), want), 1e-4) << name;
+  }
+}
+
+TEST_F(SmoothingTest, AMatrixThatIsKeptKeepsItsInputs) {
+  const Checkpoint original = Must(Checkpoint::Open(GoldenModel("llama3")));
+  const QuantizePlan plan =
+      Must(PlanQuantization(original, *Must(FindRecipe("int4-awq")), {.keep = {"*.v_proj", "*.up_proj"}}));
+  const ModelSpec spec = Must(ReadHfConfig(original.config, "llama3"));
+  EditedSource edited(*original.tensors);
+  LayerSmoothing smoothing(spec, plan.map, edited);
+  const CalibrationText text = {ReadGolden("llama3").ids};
+  CalibrationPass pass = Must(CalibrationPass::Start(original, text, {.moments = true}, {pool_, progress_, cancel_}));
+  LayerInputs inputs = Must(pass.Measure());
+  ASSERT_TRUE(smoothing.Smooth(0, inputs, pool_).has_value());
+  for (const TensorPrecision& tensor : plan.map.tensors)
+    EXPECT_EQ(ReadTensor(edited, tensor.source), ReadTensor(*original.tensors, tensor.source)) << tensor.source;
+}
+
+// 64 inputs of which two are 50 times the others, one was always zero.
+TEST_F(SmoothingTest, FactorsMoreThanHalveTheErrorWhereInputsHaveOutliers) {
+  constexpr size_t kWide = 64, kSeen = 200;
+  std::vector<float> x = Waves(kWide * kSeen);
+  for (size_t row = 0; row < kSeen; ++row) {
+    x[row * kWide + 5] *= 50;
+    x[row * kWide + 40] *= 50;
+    x[row * kWide + 9] = 0;
+  }
+  InputStatistics inputs{.width = kWide, .rows = kSeen, .moments = std::vector<float>(kWide * kWide)};
+  for (size_t row = 0; row < kSeen; ++row) {
+    for (size_t i = 0; i < kWide * kWide; ++i)
+      inputs.moments[i] += x[row * kWide + i / kWide] * x[row * kWide + i % kWide];
+  }
+  FactorSearch search{.rows = Waves(kWide * 32), .inputs = &inputs, .origins = kWide, .group = 32};
+  for (uint32_t i = 0; i < kWide; ++i) search.origin.push_back(i);
+  const std::vector<float> factors = Must(SearchFactors(search, pool_));
+  EXPECT_GT(factors[5], 2 * factors[6]);
+  EXPECT_EQ(factors[9], 1);
+
+  const auto error_with = [&](const std::vector<float>& of_inputs) {
+    std::vector<float> scaled = search.rows, errors;
+    for (size_t i = 0; i < scaled.size(); ++i) scaled[i] *= of_inputs[i % kWide];
+    const EncodedIntegers encoded = Must(EncodeInt4Groups(scaled, 32, kWide, 32, pool_));
+    for (size_t i = 0; i < scaled.size(); ++i) {
+      const float scale = ToFloat(encoded.scales[i / 32]);
+      errors.push_back((scaled[i] - static_cast<float>(encoded.codes[i]) * scale) / of_inputs[i % kWide]);
+    }
+    return ErrorOfProducts(errors, kWide, inputs.moments, pool_);
+  };
+  EXPECT_LT(error_with(factors), 0.5 * error_with(std::vector<float>(kWide, 1)));
+}
+
+}  // namespace
+}  // namespace octet
