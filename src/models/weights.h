@@ -89,6 +89,10 @@ class CheckpointWeights : public WeightProvider {
   // On all threads, which let the mapped pages of what they have read go.
   Status ReadPanels(std::string_view name, size_t begin, size_t end, std::byte* to) override;
 
+  // From now on each matrix has memory of its own, for who lets them go one by one; else neighbours share blocks of 64
+  // MB, which stay until the last of them goes.
+  void UseOwnMemory() { arena_ = WeightArena(0); }
+
   // Whether no matrix is anything but FP32.
   bool all_f32() const;
 

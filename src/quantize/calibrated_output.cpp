@@ -107,6 +107,7 @@ Result<InputRanges> WriteCalibrated(const CalibratedOutput& output, ShardedSafet
   Checkpoint edited = output.checkpoint;
   edited.tensors = std::shared_ptr<const TensorSource>(output.checkpoint.tensors, &output.edited);
   CheckpointWeights weights = OCTET_TRY(CheckpointWeights::Open(edited, spec, ComputeType::kAuto, run.pool));
+  weights.UseOwnMemory();
   LayerSmoothing smoothing(spec, output.plan.map, output.edited);
   const uint64_t runs = output.plan.windows.size() * pass.layers() * (quantised ? 2 : 1);
   const uint64_t share = output.plan.map.quantised_weights() / std::max<uint64_t>(1, runs);

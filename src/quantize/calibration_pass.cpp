@@ -13,6 +13,7 @@ Result<CalibrationPass> CalibrationPass::Start(const Checkpoint& checkpoint, con
   ModelSpec spec = OCTET_TRY(ReadHfConfig(checkpoint.config, checkpoint.path.native()));
   auto weights = std::make_unique<CheckpointWeights>(
       OCTET_TRY(CheckpointWeights::Open(checkpoint, spec, options.compute, run.pool)));
+  weights->UseOwnMemory();
   const uint64_t floats = uint64_t{TokensOf(text)} * spec.hidden;
   const std::filesystem::path scratch =
       options.scratch.empty() ? std::filesystem::temp_directory_path() : options.scratch;

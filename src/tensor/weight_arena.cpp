@@ -8,8 +8,6 @@
 namespace octet {
 namespace {
 
-// Pages of a block that no piece reaches are never touched, so that a large block costs address space only.
-constexpr size_t kBlockBytes = size_t{64} << 20;
 constexpr size_t kPieceAlignment = 64;
 
 }  // namespace
@@ -20,7 +18,7 @@ Result<WeightArena::Piece> WeightArena::Take(size_t bytes) {
     used_ = begin + bytes;
     return Piece{{block_->data() + begin, bytes}, block_};
   }
-  block_ = OCTET_TRY(AlignedBuffer::Allocate(std::max(bytes, kBlockBytes)));
+  block_ = OCTET_TRY(AlignedBuffer::Allocate(std::max(bytes, block_bytes_)));
   used_ = bytes;
   return Piece{{block_->data(), bytes}, block_};
 }
@@ -35,7 +33,7 @@ uint64_t ArenaBytes(std::span<const uint64_t> pieces) {
       continue;
     }
     total += RoundUp(used, page);
-    block = std::max<uint64_t>(bytes, kBlockBytes);
+    block = std::max<uint64_t>(bytes, WeightArena::kBlockBytes);
     used = bytes;
   }
   return total + RoundUp(used, page);

@@ -24,15 +24,23 @@ class WeightArena {
     std::shared_ptr<const void> owner;
   };
 
+  // Pages of a block that no piece reaches are never touched, so that a large block costs address space only.
+  static constexpr size_t kBlockBytes = size_t{64} << 20;
+
+  // Blocks of so many bytes, or of one piece where that is larger: with 0 each piece is freed as soon as it is let go.
+  explicit WeightArena(size_t block_bytes = kBlockBytes) : block_bytes_(block_bytes) {}
+
   // Fails with exhausted, saying how much was asked for.
   Result<Piece> Take(size_t bytes);
 
  private:
+  size_t block_bytes_;
   std::shared_ptr<AlignedBuffer> block_;
   size_t used_ = 0;
 };
 
-// Resident bytes of a fresh arena whose pieces of these sizes were taken in order and written whole.
+// Resident bytes of a fresh arena with blocks of kBlockBytes whose pieces of these sizes were taken in order and
+// written whole.
 uint64_t ArenaBytes(std::span<const uint64_t> pieces);
 
 }  // namespace octet
