@@ -49,11 +49,12 @@ def choices_task(shots):
 
 
 def first_answer(document):
-    return document["answer"][0] if isinstance(document["answer"], list) else document["answer"]
+    return document["answer"][0] if isinstance(document["answer"], list) else str(document["answer"])
 
 
 def answers_task(shots):
-    # The harness turns an example's answer of digits into a number, which it then refuses: examples are part of the text here.
+    # `datasets` reads an answer of digits as a number where others are lists, and the harness refuses it in an example: examples
+    # are part of the text here.
     solved = [json.loads(line) for line in (FOLDER / "solved_answers.jsonl").read_text(encoding="utf-8").splitlines()]
     before = "".join(f"{item['question']} {first_answer(item)}\n\n" for item in solved[:shots])
     return ConfigurableTask(config=common("generate_until", "answers", 0) | {
@@ -108,7 +109,7 @@ def check_answers(model, directory, octet, shots):
     for sample, item in zip(samples, ours["per_item"], strict=True):
         # The harness takes one answer; any of the document's is right to Octet.
         answers = sample["doc"]["answer"]
-        answers = answers if isinstance(answers, list) else [answers]
+        answers = answers if isinstance(answers, list) else [str(answers)]
         text = sample["resps"][0][0]
         is_right = text.strip() in answers
         right += is_right
