@@ -5,7 +5,8 @@
 //
 // Tensors stream through in slices of rows: memory doesn't grow with the model. Where it is calibrated, a layer is in
 // memory at a time, with the second moments of its inputs (quantize/calibration_pass.h). The directory appears whole or
-// not at all. What stays and why: quantize/precision_map.h. The files: docs/formats/compressed_tensors.md and modelopt.md.
+// not at all. What stays and why: quantize/precision_map.h. The files: docs/formats/compressed_tensors.md and
+// modelopt.md.
 #pragma once
 
 #include <filesystem>

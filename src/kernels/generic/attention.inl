@@ -171,8 +171,8 @@ class AttendRows {
     for (size_t page = first_page; page < end_page; ++page) {
       float* scores = scores_ + page % kBlockPages * kTileFloats;
       Clear(scores, rows_ * kPanelColumns);
-      MultiplyScratch<format>(rows_, queries_, MatrixOf(page, args_.key_offset),
-                              PaddedDepth(kPacking, args_.key_dim), scores);
+      MultiplyScratch<format>(rows_, queries_, MatrixOf(page, args_.key_offset), PaddedDepth(kPacking, args_.key_dim),
+                              scores);
     }
     for (size_t r = 0; r < rows_; ++r) {
       const bool sees_all = first_[r] <= first_page * kPagePositions && last_[r] + 1 >= end_page * kPagePositions;

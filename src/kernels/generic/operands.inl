@@ -39,9 +39,7 @@ struct Packed {
 
 // Rows whose products a micro-kernel of BF16 activations adds from weights as they lie. Of NVFP4 each sum has a chain
 // beside it, and more of them don't fit in registers.
-constexpr size_t MostInPlace(WeightFormat format) {
-  return format == WeightFormat::kNvfp4 ? kStreamedRows : kRowBlock;
-}
+constexpr size_t MostInPlace(WeightFormat format) { return format == WeightFormat::kNvfp4 ? kStreamedRows : kRowBlock; }
 
 // BF16 pairs widened to floats in two planes, even elements in the first, odd ones in the second.
 template <size_t rows>

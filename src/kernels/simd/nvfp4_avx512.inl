@@ -1,6 +1,6 @@
-// NVFP4 weights in registers: a permute turns four-bit codes into BF16 pairs. Products of vectors add those of a block to
-// a chain, which the block's scale multiplies. Tiles have no such chain: there each half of a pair times the scale is the
-// weight, exactly. Sixteen columns at a time.
+// NVFP4 weights in registers: a permute turns four-bit codes into BF16 pairs. Products of vectors add those of a block
+// to a chain, which the block's scale multiplies. Tiles have no such chain: there each half of a pair times the scale
+// is the weight, exactly. Sixteen columns at a time.
 
 // BF16 bits of kNvfp4Unit times the value of each E2M1 code, twice, since a permute of words takes five bits.
 struct Nvfp4Table {

@@ -270,9 +270,8 @@ template <WeightFormat format>
 inline void MultiplyFloats(size_t rows, const std::byte* activations, const CacheMatrix& weights, size_t depth,
                            float* sums) {
   PrefetchSuccessor(weights, PanelBytes(format, depth));
-  WithRows(rows, [&](auto count) {
-    AddProducts<format, RowMajor, count(), 1>(activations, weights.data, 0, depth, sums);
-  });
+  WithRows(rows,
+           [&](auto count) { AddProducts<format, RowMajor, count(), 1>(activations, weights.data, 0, depth, sums); });
 }
 
 // Of codes, 16 KB of floats at a time:

@@ -61,7 +61,7 @@ template <class Operand, size_t rows, size_t tiles, size_t... t>
                                             std::index_sequence<t...> each_tile) {
   ChainNvfp4<Operand, Operand::kPair>(
       totals, activations, weights, panel_bytes, depth,
-      [&](Tile<rows, tiles>& chains, const Int(&pairs)[tiles], const std::byte* from)
+      [&](Tile<rows, tiles> & chains, const Int(&pairs)[tiles], const std::byte* from)
           __attribute__((always_inline)) { AddPair<Operand>(chains, from, pairs, each_tile); },
       each_tile);
 }
@@ -109,7 +109,8 @@ template <WeightFormat format, template <size_t> class Operand, size_t rows, siz
   const auto each_tile = std::make_index_sequence<kTiles>();
   Tile<rows, kTiles> tile;
   LoadTile(tile, sums, each_sum);
-  if constexpr (format == WeightFormat::kF32) AddF32<Operand<rows>>(tile, activations, weights, panel_bytes, depth, ahead);
+  if constexpr (format == WeightFormat::kF32)
+    AddF32<Operand<rows>>(tile, activations, weights, panel_bytes, depth, ahead);
   if constexpr (format == WeightFormat::kBf16)
     AddBf16<Operand<rows>>(tile, activations, weights, panel_bytes, depth, each_tile, ahead);
   if constexpr (format == WeightFormat::kE4M3)

@@ -49,7 +49,7 @@ template <class Operand, size_t rows, size_t tiles, size_t... t>
                                             std::index_sequence<t...> each_tile) {
   ChainNvfp4<Operand, Operand::kStep>(
       totals, activations, weights, panel_bytes, depth,
-      [](Tile<rows, tiles>& chains, const Int(&pairs)[tiles], const std::byte* from) __attribute__((always_inline)) {
+      [](Tile<rows, tiles> & chains, const Int(&pairs)[tiles], const std::byte* from) __attribute__((always_inline)) {
         DotRows<Operand::kRow>(chains, pairs, from, std::make_index_sequence<rows>());
       },
       each_tile);

@@ -151,11 +151,11 @@ void GemmIntegers(const GemmArgs& args) {
 
 constinit const KernelTable kAvx512Bf16 = {
     .name = "avx512_bf16",
-    .gemm = {nullptr, GemmInPlace<WeightFormat::kBf16>, GemmE4M3, GemmBlocks,
-             GemmNvfp4, GemmIntegers<WeightFormat::kInt8>,
-             GemmIntegers<WeightFormat::kInt4Group32>, GemmIntegers<WeightFormat::kInt4Group64>,
-             GemmIntegers<WeightFormat::kInt4Group128>, GemmIntegers<WeightFormat::kInt4Zeros32>,
-             GemmIntegers<WeightFormat::kInt4Zeros64>, GemmIntegers<WeightFormat::kInt4Zeros128>},
+    .gemm = {nullptr, GemmInPlace<WeightFormat::kBf16>, GemmE4M3, GemmBlocks, GemmNvfp4,
+             GemmIntegers<WeightFormat::kInt8>, GemmIntegers<WeightFormat::kInt4Group32>,
+             GemmIntegers<WeightFormat::kInt4Group64>, GemmIntegers<WeightFormat::kInt4Group128>,
+             GemmIntegers<WeightFormat::kInt4Zeros32>, GemmIntegers<WeightFormat::kInt4Zeros64>,
+             GemmIntegers<WeightFormat::kInt4Zeros128>},
     .attend = {nullptr, Attend<CacheFormat::kBf16>, Attend<CacheFormat::kE4M3>, Attend<CacheFormat::kInt8>},
     .attend_piece = {nullptr, AttendPiece<CacheFormat::kBf16>, AttendPiece<CacheFormat::kE4M3>,
                      AttendPiece<CacheFormat::kInt8>},
