@@ -129,7 +129,7 @@ std::string ReportTable(const QuantizeReport& report) {
 
 // What is calibrated on and what is measured on; read before hours of work.
 struct Texts {
-  CalibrationText calibration;  // empty where the recipe needs none
+  CalibrationText calibration;  // empty where the recipe takes none
   HeldOutText held_out;
 };
 

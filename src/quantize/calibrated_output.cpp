@@ -76,9 +76,10 @@ class LayerWriter {
  private:
   ErrorWeights WeightsOf(InputStatistics inputs) const {
     ErrorWeights weights{.squares = inputs.MeanSquares()};
-    if (output_.plan.recipe->search == Search::kCompensated)
+    if (runs_quantised()) {
       weights.factor =
           FactorMoments(inputs.moments, inputs.width, {.by_size = output_.plan.choices.rounds_by_size}, run_.pool);
+    }
     return weights;
   }
 

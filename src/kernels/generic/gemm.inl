@@ -61,7 +61,7 @@ inline size_t PanelsAtATime(const GemmArgs& args, size_t panel) {
   return args.rows <= kPairedRows && panel + 1 < args.end_panel ? 2 : 1;
 }
 
-// Row blocks that share one decoding of the weights, whose sums wait in 16 KB.
+// Row blocks that share one decoding of the weights, whose sums wait in 64 KB: a prompt of 512 tokens is one.
 constexpr size_t kSharedBlocks = 64;
 
 // The product of many rows with weights that are decoded, `part` of the depth at a time, which holds whole groups:

@@ -42,7 +42,7 @@ constexpr size_t kAttendRows = kRowBlock;
 #include "kernels/generic/pack_nvfp4.inl"
 // clang-format on
 
-// Up to 4 rows are bound by memory; above 8, decoding once for all rows pays.
+// Few rows are bound by memory; for more, decoding once for all of them pays.
 template <WeightFormat format>
 void GemmWidened(const GemmArgs& args) {
   if (args.rows <= MostInPlace(format)) return GemmFewRows<format>(args);
