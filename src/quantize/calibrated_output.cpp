@@ -77,8 +77,9 @@ class LayerWriter {
   ErrorWeights WeightsOf(InputStatistics inputs) const {
     ErrorWeights weights{.squares = inputs.MeanSquares()};
     if (runs_quantised()) {
-      weights.factor =
-          FactorMoments(inputs.moments, inputs.width, {.by_size = output_.plan.choices.rounds_by_size}, run_.pool);
+      const FactorOptions options{.damping = output_.plan.recipe->damping,
+                                  .by_size = output_.plan.choices.rounds_by_size};
+      weights.factor = FactorMoments(inputs.moments, inputs.width, options, run_.pool);
     }
     return weights;
   }

@@ -11,6 +11,8 @@
 #include <span>
 #include <vector>
 
+#include "numeric/bf16.h"
+#include "quantize/error_weights.h"
 #include "quantize/row_encoding.h"
 
 namespace octet {
@@ -21,8 +23,13 @@ struct EncodedMxfp8 {
   RoundingNoise noise;
 };
 
-// scale = Mxfp8Scale of the block's amax, code = ToE4M3(weight / scale). The last block of a row may be shorter. Fails
-// with corrupt, naming the place, where a weight is NaN or infinite.
-Result<EncodedMxfp8> EncodeMxfp8Rows(std::span<const float> weights, size_t rows, size_t columns, ThreadPool& pool);
+// scale = Mxfp8Scale of the block's amax, code = ToE4M3(weight / scale). The last block of a row may be shorter. Where
+// the inputs are known, errors are compensated (quantize/error_weights.h); scales stay those of the weights. Fails with
+// corrupt, naming the place, where a weight is NaN or infinite.
+Result<EncodedMxfp8> EncodeMxfp8Rows(std::span<const float> weights, size_t rows, size_t columns, ThreadPool& pool,
+                                     const ErrorWeights* inputs = nullptr);
+
+// Appends what the codes stand for, which BF16 holds exactly but for subnormals.
+void AppendDecoded(const EncodedMxfp8& encoded, size_t rows, size_t columns, std::vector<Bf16>& to);
 
 }  // namespace octet

@@ -52,6 +52,7 @@ struct Recipe {
   size_t group = 32;               // of INT4: inputs that share a scale, unless chosen
   Calibration calibration = Calibration::kNone;
   Search search = Search::kNearest;
+  double damping = 0.01;  // of compensation (quantize/gptq.h); of codes with a small error it has to be large
   std::string_view full_speed_tiers;  // CPU tiers with a kernel of their own for it
   std::string_view readers;           // other programs that read the result
 

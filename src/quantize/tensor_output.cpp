@@ -55,11 +55,15 @@ EncodedSlice SliceOf(const Encoded& encoded) {
 
 // `global` is the tensor's where it has one.
 Result<EncodedSlice> EncodeE4M3(const TensorPrecision& tensor, std::span<const float> floats, float global,
-                                ThreadPool& pool) {
+                                const KnownInputs& known, ThreadPool& pool) {
   const size_t columns = RowSize(tensor.shape), rows = floats.size() / columns;
   if (*tensor.encoding == Encoding::kE4M3Tensor)
     return SliceOf(OCTET_TRY(EncodeE4M3Tensor(floats, rows, columns, global, pool)));
-  if (*tensor.encoding == Encoding::kMxfp8) return SliceOf(OCTET_TRY(EncodeMxfp8Rows(floats, rows, columns, pool)));
+  if (*tensor.encoding == Encoding::kMxfp8) {
+    const EncodedMxfp8 encoded = OCTET_TRY(EncodeMxfp8Rows(floats, rows, columns, pool, known.weights));
+    if (known.decoded != nullptr) AppendDecoded(encoded, rows, columns, *known.decoded);
+    return SliceOf(encoded);
+  }
   if (*tensor.encoding == Encoding::kE4M3) return SliceOf(OCTET_TRY(EncodeE4M3Rows(floats, rows, columns, pool)));
   return SliceOf(OCTET_TRY(EncodeE4M3Blocks(floats, rows, columns, pool)));
 }
@@ -97,7 +101,7 @@ Result<EncodedSlice> EncodeIntegers(const TensorPrecision& tensor, std::span<con
 
 Result<EncodedSlice> EncodeSlice(const TensorPrecision& tensor, std::span<const float> floats, float global,
                                  const KnownInputs& known, ThreadPool& pool) {
-  if (IsE4M3(*tensor.encoding)) return EncodeE4M3(tensor, floats, global, pool);
+  if (IsE4M3(*tensor.encoding)) return EncodeE4M3(tensor, floats, global, known, pool);
   if (!IsNvfp4(tensor)) return EncodeIntegers(tensor, floats, known, pool);
   const size_t columns = RowSize(tensor.shape), rows = floats.size() / columns;
   const EncodedNvfp4 encoded = OCTET_TRY(EncodeNvfp4Rows(floats, rows, columns, global, pool, known.weights));

@@ -8,7 +8,9 @@
 #include "numeric/fp8.h"
 #include "quantize/awq.h"
 #include "quantize/integer_rows.h"
+#include "quantize/mxfp8_rows.h"
 #include "quantize/nvfp4_rows.h"
+#include "quantize/recipe.h"
 #include "tests/models/golden_model.h"
 #include "tests/quantize/waves.h"
 
@@ -83,6 +85,10 @@ TEST_F(GptqGolden, CompensatedCodesAreThoseOfTorchInBothOrders) {
     known_.factor = FactorMoments(moments_, columns_, {.by_size = by_size}, pool_);
     EXPECT_EQ(Int4(), Codes(want["int4_codes"]));
     EXPECT_EQ(Nvfp4(), want["nvfp4_values"].get<std::vector<float>>());
+    known_.factor =
+        FactorMoments(moments_, columns_, {.damping = Must(FindRecipe("mxfp8"))->damping, .by_size = by_size}, pool_);
+    EXPECT_EQ(Must(EncodeMxfp8Rows(weights_, rows_, columns_, pool_, &known_)).codes,
+              want["mxfp8_codes"].get<std::vector<uint8_t>>());
   }
 }
 

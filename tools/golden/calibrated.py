@@ -5,7 +5,8 @@
 A matrix of 12 x 48 weights and 40 inputs of it, of which one is always zero, one constant and one an outlier. From the second
 moments H = X^T X: the factor of GPTQ (Frantar et al. 2022, algorithm 1: the upper Cholesky factor of the inverse of H with a hundredth of its mean
 diagonal added), in the file's order of inputs and by their size; INT4 in groups of 32, the last of 16, and NVFP4, with scales of least
-squared error weighed by the diagonal of H, rounded to nearest and with compensation. The scales stay what they were before
+squared error weighed by the diagonal of H, rounded to nearest and with compensation; MXFP8 with compensation, the mean of H's diagonal added
+whole. The scales stay what they were before
 compensation (static groups), so that any order of inputs leaves groups where they are.
 """
 
@@ -14,14 +15,14 @@ import pathlib
 
 import torch
 
-ROWS, COLUMNS, TOKENS, GROUP, BLOCK = 12, 48, 40, 32, 16
+ROWS, COLUMNS, TOKENS, GROUP, BLOCK, MX_BLOCK = 12, 48, 40, 32, 16, 32
 ENDS = [-8, -7.75, -7.5, -7.25, -7, -6.75, -6.5, -6.25, -6, 7, 6.75, 6.5, 6.25, 6]
-DAMPING = 0.01
+DAMPING, MX_DAMPING = 0.01, 1
 
 
-def factor(moments, by_size):
+def factor(moments, by_size, damping=DAMPING):
     order = torch.argsort(moments.diagonal(), descending=True, stable=True) if by_size else torch.arange(len(moments))
-    damped = moments[order][:, order] + DAMPING * moments.diagonal().mean() * torch.eye(len(moments), dtype=torch.float64)
+    damped = moments[order][:, order] + damping * moments.diagonal().mean() * torch.eye(len(moments), dtype=torch.float64)
     return order, torch.linalg.cholesky(torch.linalg.inv(damped), upper=True)
 
 
@@ -78,6 +79,18 @@ def nvfp4_scales(weights, squares, global_scale):
     return torch.stack(codes, 1)
 
 
+def e4m3(x):
+    return x.float().clamp(-448, 448).to(torch.float8_e4m3fn)
+
+
+def mx_scales(weights):
+    """Powers of two of the blocks, none of which saturates; 2^-127 for a block of zeros."""
+    amax = torch.stack([block.abs().amax(1) for block in weights.split(MX_BLOCK, 1)], 1)
+    mantissa, exponent = torch.frexp(amax / 448)
+    exponent = torch.where(mantissa == 0.5, exponent - 1, exponent)
+    return torch.where(amax == 0, 2.0**-127, torch.exp2(exponent.double())).repeat_interleave(MX_BLOCK, 1)[:, :COLUMNS]
+
+
 def main():
     generator = torch.Generator().manual_seed(5)
     weights = (torch.randn(ROWS, COLUMNS, generator=generator) * 256).round().double() / 256
@@ -99,14 +112,18 @@ def main():
     blocks = (nvfp4.to(torch.uint8).view(torch.float8_e4m3fn).double() / global_scale).repeat_interleave(BLOCK, 1)
     golden["nvfp4_scales"] = nvfp4.flatten().tolist()
     golden["nvfp4_values"] = e2m1(weights / blocks).flatten().tolist()
+    powers = mx_scales(weights)
     for by_size in (False, True):
         name = "by_size" if by_size else "in_order"
         order, upper = factor(moments, by_size)
         q = compensated(weights, order, upper, lambda c, x: int4_code(x / spread[:, c]) * spread[:, c])
         n = compensated(weights, order, upper, lambda c, x: e2m1(x / blocks[:, c]) * blocks[:, c])
+        mx_order, mx_upper = factor(moments, by_size, MX_DAMPING)
+        m = compensated(weights, mx_order, mx_upper, lambda c, x: e4m3(x / powers[:, c]).double() * powers[:, c])
         golden[name] = {"order": order.tolist(), "upper": upper.triu().float().flatten().tolist(),
                         "int4_codes": (q / spread).round().int().flatten().tolist(),
-                        "nvfp4_values": e2m1(n / blocks).flatten().tolist()}
+                        "nvfp4_values": e2m1(n / blocks).flatten().tolist(),
+                        "mxfp8_codes": e4m3(m / powers).view(torch.uint8).flatten().tolist()}
     path = pathlib.Path(__file__).parents[2] / "tests/golden/quantize/calibrated.json"
     path.write_text(json.dumps(golden) + "\n")
 
