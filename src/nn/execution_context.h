@@ -22,10 +22,10 @@
 
 namespace octet::nn {
 
-// How inputs of quantised weights are rounded before the product: kE4M3 those of E4M3 weights, kNvfp4 those of NVFP4
-// weights, kInt8 and kAuto those of INT8 and INT4 weights to int8, and kInt8 those of NVFP4 weights too, each row with
-// its own scale (of E4M3 weights in blocks, each 128 of its values); other weights take BF16 (F32 ones floats) whatever
-// it says.
+// How inputs of quantised weights are rounded before the product: kE4M3 those of E4M3 and INT4 weights, kNvfp4 those of
+// NVFP4 weights, kInt8 and kAuto those of INT8 and INT4 weights to int8, and kInt8 those of NVFP4 weights too, each row
+// with its own scale (of E4M3 weights in blocks, each 128 of its values); other weights take BF16 (F32 ones floats)
+// whatever it says.
 enum class ActivationMode { kAuto, kBf16, kE4M3, kNvfp4, kInt8 };
 
 // Bump allocator that is emptied at the start of each step, and by scopes within one.

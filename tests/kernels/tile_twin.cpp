@@ -197,6 +197,7 @@ void TwinPackNvfp4(const KernelTable::PackArgs& args) {
 }
 
 void TwinPackE4M3(const KernelTable::PackArgs& args) {
+  if (Int4Group(args.weights) != 0) return AvailableTiers().front()->pack_activations_e4m3(args);
   for (size_t row = RowBlockBegin(args.rows, args.first_block); row < RowBlockBegin(args.rows, args.end_block); ++row) {
     float greatest = 0;
     for (size_t k = 0; k < args.depth; ++k) greatest = std::max(greatest, std::fabs(args.x[row * args.stride + k]));

@@ -66,6 +66,10 @@ void PackBf16(const KernelTable::PackArgs& args) {
   Int4Group(args.weights) != 0 ? kAvx512.pack_activations_bf16(args) : PackTiledBf16(args);
 }
 
+void PackE4M3(const KernelTable::PackArgs& args) {
+  Int4Group(args.weights) != 0 ? kAvx512.pack_activations_e4m3(args) : PackTiledE4M3(args);
+}
+
 void PackInt8(const KernelTable::PackArgs& args) {
   IsTiledInt8(args.weights, args.rows) ? PackTiledInt8(args) : kAvx512.pack_activations_int8(args);
 }
@@ -97,7 +101,7 @@ constinit const KernelTable kAmx = {
     .gemm_int8 = {nullptr, GemmInt8},
     .gemm_nvfp4 = Gemm<WeightFormat::kNvfp4>,
     .pack_activations_bf16 = PackBf16,
-    .pack_activations_e4m3 = PackTiledE4M3,
+    .pack_activations_e4m3 = PackE4M3,
     .pack_activations_e4m3_blocks = PackTiledE4M3Blocks,
     .pack_activations_int8 = PackInt8,
     .pack_activations_nvfp4 = PackTiledNvfp4,
