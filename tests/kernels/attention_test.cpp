@@ -193,6 +193,25 @@ TEST_P(Attention, EqualsTheSoftmaxInDoubleWithinTheNormBound) {
   });
 }
 
+// Probabilities are divided by the sum of what entered the product: rounded ones weigh 1 together, too.
+TEST_P(Attention, EqualValuesStayWhatTheyAreWhereProbabilitiesAreRounded) {
+  for (const CacheFormat format : {CacheFormat::kF32, CacheFormat::kBf16}) {
+    Sequence sequence(tier(), format, {290, 3, 32, 32, 0, 0});
+    std::fill(sequence.values.begin(), sequence.values.end(), 1.0f);
+    sequence.Step(0, sequence.shape.positions);
+    for (const float got : sequence.out) ASSERT_NEAR(got, 1, 300 * kFloatEps);
+  }
+}
+
+TEST_P(Attention, SumsOfNegativeZerosArePositive) {
+  for (const CacheFormat format : kFormats) {
+    Sequence sequence(tier(), format, {5, 2, 16, 16, 0, 0});
+    std::fill(sequence.values.begin(), sequence.values.end(), -0.0f);
+    sequence.Step(0, sequence.shape.positions);
+    for (const float got : sequence.out) ASSERT_EQ(AllBits({got}), AllBits({0.0f})) << NameOf(format);
+  }
+}
+
 TEST_P(Attention, ResultIsTheSameBitsHoweverThePromptIsCut) {
   ForEveryShape([&](CacheFormat format, const Shape& shape) {
     Sequence whole(tier(), format, shape), single(tier(), format, shape), chunks(tier(), format, shape);
