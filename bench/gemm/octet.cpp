@@ -9,7 +9,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <cstdlib>
+#include <charconv>
 #include <string_view>
 #include <vector>
 
@@ -21,7 +21,9 @@ namespace {
 
 using namespace octet::kernels;
 
-// Of the weights. The depth is a multiple of every group that is measured.
+constexpr size_t kGroup = 128;  // the longest group of inputs that is measured
+
+// Of the weights. The depth is a multiple of every group.
 struct Shape {
   size_t columns = 1536, depth = 640;
 };
@@ -66,7 +68,7 @@ struct Task {
         x(rows * depth),
         out(rows * columns) {
     const size_t bytes = PackedBytes(format, columns, depth);
-    copies = rows <= 8 ? (size_t{192} << 20) / bytes : 1;
+    copies = rows <= 8 ? std::max<size_t>(1, (size_t{192} << 20) / bytes) : 1;
     weights.resize(copies * bytes + 64);
     first = weights.data() + (64 - reinterpret_cast<uintptr_t>(weights.data()) % 64);
     for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(static_cast<int>(i * 7919 % 2001) - 1000) / 1000;
@@ -109,7 +111,7 @@ struct Task {
                          depth, first);
   }
 
-  void Multiply(const KernelTable& kernels, size_t copy, size_t panels) {
+  void Multiply(const KernelTable& kernels, size_t copy, size_t first_panel, size_t end_panel) {
     kernels.GemmOf(format, read)({.weights = first + copy * PackedBytes(format, columns, depth),
                                   .activations = packed.data(),
                                   .row_scales = row_scales.data(),
@@ -118,7 +120,8 @@ struct Task {
                                   .rows = rows,
                                   .depth = depth,
                                   .columns = columns,
-                                  .end_panel = panels});
+                                  .first_panel = first_panel,
+                                  .end_panel = end_panel});
   }
 
   void Pack(const KernelTable& kernels) {
@@ -137,13 +140,12 @@ struct Task {
                                         : kernels.pack_activations_bf16)(args);
   }
 
-  // The first two panels must have the reference's bits; the tiles' sums, in another order, differ in the last ones.
+  // The first two panels and the last must have the reference's bits; the tiles' sums, in another order, differ in the
+  // last ones.
   bool Agrees(const KernelTable& kernels) {
-    Pack(*AvailableTiers().front());
-    Multiply(*AvailableTiers().front(), 0, 2);
+    MultiplyEnds(*AvailableTiers().front());
     const std::vector<float> want = out;
-    Pack(kernels);
-    Multiply(kernels, 0, 2);
+    MultiplyEnds(kernels);
     if (!IsTiled(kernels)) return want == out;
     double norm = 0, difference = 0;
     for (size_t i = 0; i < want.size(); ++i) {
@@ -151,6 +153,13 @@ struct Task {
       difference += (double{out[i]} - want[i]) * (double{out[i]} - want[i]);
     }
     return difference <= norm * 1e-12;
+  }
+
+  void MultiplyEnds(const KernelTable& kernels) {
+    const size_t panels = Panels(columns);
+    Pack(kernels);
+    Multiply(kernels, 0, 0, std::min<size_t>(2, panels));
+    Multiply(kernels, 0, panels - 1, panels);
   }
 
   WeightFormat format;
@@ -178,6 +187,26 @@ bool IsTier(std::string_view name) {
   return std::any_of(tiers.begin(), tiers.end(), [&](const KernelTable* tier) { return name == tier->name; });
 }
 
+bool IsFormat(std::string_view word) {
+  return std::any_of(std::begin(kFormats), std::end(kFormats),
+                     [&](const Formats& formats) { return std::string_view(formats.name).starts_with(word); });
+}
+
+// Adds what one word asks for. False where it means nothing.
+bool Add(std::string_view word, Wanted& wanted) {
+  const auto number = [](std::string_view digits, size_t& to) {
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), to);
+    return error == std::errc() && end == digits.data() + digits.size() && to > 0;
+  };
+  size_t rows = 0;
+  if (number(word, rows)) return wanted.rows.push_back(rows), true;
+  if (const size_t by = word.find('x'); by != word.npos && number(word.substr(0, by), wanted.shape.columns))
+    return number(word.substr(by + 1), wanted.shape.depth) && wanted.shape.depth % kGroup == 0;
+  if (IsTier(word)) return wanted.tiers.push_back(word), true;
+  if (IsFormat(word)) return wanted.formats.push_back(word), true;
+  return false;
+}
+
 int Run(const Wanted& wanted) {
   const auto [columns, depth] = wanted.shape;
   const double memory = MemoryBandwidth(), dot = Bf16DotRate();
@@ -201,7 +230,7 @@ int Run(const Wanted& wanted) {
         const double seconds = BestSeconds(rows <= 8 ? 5 : 9,
                                            [&] {
                                              for (size_t copy = 0; copy < task.copies; ++copy)
-                                               task.Multiply(*tier, copy, Panels(columns));
+                                               task.Multiply(*tier, copy, 0, Panels(columns));
                                            }) /
                                static_cast<double>(task.copies);
         const double bytes = static_cast<double>(PackedBytes(formats.weights, columns, depth)) / seconds;
@@ -223,14 +252,13 @@ int Run(const Wanted& wanted) {
 int main(int argc, char** argv) {
   octet::bench::Wanted wanted;
   for (int i = 1; i < argc; ++i) {
-    char* end = nullptr;
-    const size_t count = std::strtoul(argv[i], &end, 10);
-    if (count > 0 && *end == 'x')
-      wanted.shape = {.columns = count, .depth = std::strtoul(end + 1, nullptr, 10)};
-    else if (count > 0 && *end == '\0')
-      wanted.rows.push_back(count);
-    else
-      (octet::bench::IsTier(argv[i]) ? wanted.tiers : wanted.formats).push_back(argv[i]);
+    if (octet::bench::Add(argv[i], wanted)) continue;
+    fmt::print(stderr,
+               "bench_gemm: `{}` is no count of rows, no COLUMNSxDEPTH with a depth in multiples of {}, no format and "
+               "no tier of this CPU\nbench_gemm [ROWS ...] [COLUMNSxDEPTH] [NAME ...]; example: bench_gemm 1 128 "
+               "896x4864 nvfp4 avx2\n",
+               argv[i], octet::bench::kGroup);
+    return 2;
   }
   if (wanted.rows.empty()) wanted.rows = {1, 4, 8, 32, 128, 512};
   return octet::bench::Run(wanted);
