@@ -85,6 +85,7 @@ void NameCodes(const Checkpoint& checkpoint, ShownModel& model) {
     const Result<std::optional<IntegerMatrix>> found = FindIntegerMatrix(*checkpoint.tensors, slot, declared);
     if (!found || !*found) continue;
     const IntegerMatrix& matrix = **found;
+    if (matrix.block) continue;  // which the file's own name says
     Rename(matrix.codes, {matrix.rows, matrix.columns},
            matrix.bits == 8 && matrix.groups == 1 ? "INT8" : Cat("INT", matrix.bits, " g", matrix.group), model);
   }

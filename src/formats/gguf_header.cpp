@@ -165,23 +165,23 @@ struct StoredType {
 };
 
 constexpr StoredType kStoredTypes[] = {
-    {0, "F32", std::nullopt, DType::kF32},       {1, "F16", std::nullopt, DType::kF16},
-    {30, "BF16", std::nullopt, DType::kBf16},    {28, "F64", std::nullopt, DType::kF64},
-    {24, "I8", std::nullopt, DType::kI8},        {25, "I16", std::nullopt, DType::kI16},
-    {26, "I32", std::nullopt, DType::kI32},      {27, "I64", std::nullopt, DType::kI64},
-    {2, "Q4_0", GgmlBlock::kQ4_0, DType::kF32},  {3, "Q4_1", GgmlBlock::kQ4_1, DType::kF32},
-    {6, "Q5_0", GgmlBlock::kQ5_0, DType::kF32},  {7, "Q5_1", GgmlBlock::kQ5_1, DType::kF32},
-    {8, "Q8_0", GgmlBlock::kQ8_0, DType::kF32},  {10, "Q2_K", GgmlBlock::kQ2_K, DType::kF32},
-    {11, "Q3_K", GgmlBlock::kQ3_K, DType::kF32}, {12, "Q4_K", GgmlBlock::kQ4_K, DType::kF32},
-    {13, "Q5_K", GgmlBlock::kQ5_K, DType::kF32}, {14, "Q6_K", GgmlBlock::kQ6_K, DType::kF32},
+    {0, "F32", std::nullopt, DType::kF32},         {1, "F16", std::nullopt, DType::kF16},
+    {30, "BF16", std::nullopt, DType::kBf16},      {28, "F64", std::nullopt, DType::kF64},
+    {24, "I8", std::nullopt, DType::kI8},          {25, "I16", std::nullopt, DType::kI16},
+    {26, "I32", std::nullopt, DType::kI32},        {27, "I64", std::nullopt, DType::kI64},
+    {2, "Q4_0", GgmlBlock::kQ4_0, DType::kF32},    {3, "Q4_1", GgmlBlock::kQ4_1, DType::kF32},
+    {6, "Q5_0", GgmlBlock::kQ5_0, DType::kF32},    {7, "Q5_1", GgmlBlock::kQ5_1, DType::kF32},
+    {8, "Q8_0", GgmlBlock::kQ8_0, DType::kF32},    {10, "Q2_K", GgmlBlock::kQ2_K, DType::kF32},
+    {11, "Q3_K", GgmlBlock::kQ3_K, DType::kF32},   {12, "Q4_K", GgmlBlock::kQ4_K, DType::kF32},
+    {13, "Q5_K", GgmlBlock::kQ5_K, DType::kF32},   {14, "Q6_K", GgmlBlock::kQ6_K, DType::kF32},
+    {39, "MXFP4", GgmlBlock::kMxfp4, DType::kF32},
 };
 
 // Names of types that exist and aren't read, for the message.
 std::string NameOfOtherType(uint32_t number) {
   constexpr std::pair<uint32_t, std::string_view> kNames[] = {
-      {9, "Q8_1"},   {15, "Q8_K"},   {16, "IQ2_XXS"}, {17, "IQ2_XS"}, {18, "IQ3_XXS"},
-      {19, "IQ1_S"}, {20, "IQ4_NL"}, {21, "IQ3_S"},   {22, "IQ2_S"},  {23, "IQ4_XS"},
-      {29, "IQ1_M"}, {34, "TQ1_0"},  {35, "TQ2_0"},   {39, "MXFP4"},  {40, "NVFP4"}};
+      {9, "Q8_1"},   {15, "Q8_K"},  {16, "IQ2_XXS"}, {17, "IQ2_XS"}, {18, "IQ3_XXS"}, {19, "IQ1_S"}, {20, "IQ4_NL"},
+      {21, "IQ3_S"}, {22, "IQ2_S"}, {23, "IQ4_XS"},  {29, "IQ1_M"},  {34, "TQ1_0"},   {35, "TQ2_0"}, {40, "NVFP4"}};
   for (const auto& [known, name] : kNames) {
     if (known == number) return std::string(name);
   }
@@ -222,7 +222,7 @@ Result<GgufTensor> ReadTensor(Cursor& cursor) {
   if (type == std::end(kStoredTypes)) {
     return Fail(ErrorCode::kUnsupported, cursor.where(), ": tensor `", tensor.name, "` is of type ",
                 NameOfOtherType(number),
-                ", this build reads F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 and Q2_K to Q6_K");
+                ", this build reads F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K to Q6_K and MXFP4");
   }
   tensor.type = type->name;
   tensor.block = type->block;

@@ -66,6 +66,17 @@ class GgufTensorSource : public TensorSource {
     return {};
   }
 
+  Status ReadBlocks(std::string_view name, uint64_t first, uint64_t count, std::byte* out) const override {
+    const TensorInfo* info = OCTET_TRY(RequireRows(name, first, count));
+    if (!info->block) return TensorSource::ReadBlocks(name, first, count, out);
+    const Mapped& mapped = MappedOf(*info);
+    const std::span<const std::byte> data = file_->Bytes(*mapped.tensor);
+    const uint64_t bytes = mapped.UnitBytes();
+    for (uint64_t row = 0; row < count; ++row)
+      std::copy_n(data.data() + mapped.FileRow(first + row) * bytes, bytes, out + row * bytes);
+    return {};
+  }
+
   Result<std::span<const std::byte>> Bytes(std::string_view name) const override {
     const TensorInfo* info = OCTET_TRY(Require(name));
     const Mapped& mapped = MappedOf(*info);
@@ -218,8 +229,9 @@ class Mapper {
 
   Mapped& Add(const GgufTensor& tensor, std::string name) {
     Mapped mapped;
-    mapped.info = {std::move(name), tensor.block ? DType::kF32 : tensor.dtype, tensor.shape, std::string(tensor.type),
-                   tensor.bytes};
+    mapped.info = {std::move(name), tensor.block ? DType::kF32 : tensor.dtype,
+                   tensor.shape,    std::string(tensor.type),
+                   tensor.bytes,    tensor.shape.size() == 2 ? tensor.block : std::nullopt};
     mapped.tensor = &tensor;
     mapped_.push_back(std::move(mapped));
     return mapped_.back();

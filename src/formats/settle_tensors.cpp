@@ -40,6 +40,9 @@ class RenamedTensors : public TensorSource {
   Result<std::span<const std::byte>> Bytes(std::string_view name) const override {
     return stored_->Bytes(StoredName(*OCTET_TRY(Require(name))));
   }
+  Status ReadBlocks(std::string_view name, uint64_t first, uint64_t count, std::byte* out) const override {
+    return stored_->ReadBlocks(StoredName(*OCTET_TRY(Require(name))), first, count, out);
+  }
   void ReleaseRows(std::string_view name, uint64_t first, uint64_t count) const override {
     if (const TensorInfo* info = Find(name)) stored_->ReleaseRows(StoredName(*info), first, count);
   }

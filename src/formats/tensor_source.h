@@ -9,12 +9,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/error.h"
+#include "numeric/ggml_blocks.h"
 #include "tensor/dtype.h"
 #include "tensor/shape.h"
 
@@ -24,8 +26,9 @@ struct TensorInfo {
   std::string name;
   DType dtype = DType::kF32;  // of a block-quantised tensor: kF32, the type in which ReadRows is exact
   Shape shape;
-  std::string stored_type;    // as the file calls it: "BF16", "Q4_1"
-  uint64_t stored_bytes = 0;  // in the file
+  std::string stored_type;              // as the file calls it: "BF16", "Q4_1"
+  uint64_t stored_bytes = 0;            // in the file
+  std::optional<GgmlBlock> block = {};  // of a matrix in blocks, whose rows ReadBlocks gives
 };
 
 class TensorSource {
@@ -47,6 +50,13 @@ class TensorSource {
   // with unsupported where the file holds them otherwise (blocks, permuted rows, values to be changed). Valid as long
   // as the source.
   virtual Result<std::span<const std::byte>> Bytes(std::string_view name) const = 0;
+
+  // The blocks of rows first .. first + count - 1 of a matrix in blocks, as the file has them, one row behind the
+  // other. Fails as ReadRows does; with unsupported for another tensor.
+  virtual Status ReadBlocks(std::string_view name, uint64_t first, uint64_t count, std::byte* out) const {
+    static_cast<void>(first), static_cast<void>(count), static_cast<void>(out);
+    return Fail(ErrorCode::kUnsupported, "tensor `", name, "` isn't stored in blocks");
+  }
 
   // Rows that won't be read again soon: pages that are mapped for them may leave resident memory. Reading them again is
   // allowed. Rows beyond the last one are no error, here and below.

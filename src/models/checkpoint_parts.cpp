@@ -42,8 +42,9 @@ void CheckpointWeights::SayWhatIsDecoded() const {
     if (source.format == kernels::WeightFormat::kF32) to = "FP32";
   }
   for (const auto& [format, count] : modules) {
+    const bool is_exact = to == "FP32" || format.starts_with("MX");
     LogWarning(path_, ": ", count, count == 1 ? " matrix is " : " matrices are ", format,
-               ", which no kernel multiplies: decoded to ", to, " when loaded");
+               ", which no kernel multiplies: decoded", is_exact ? " to " : " and rounded to ", to, " when loaded");
   }
 }
 

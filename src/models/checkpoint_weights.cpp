@@ -120,7 +120,8 @@ auto CheckpointWeights::FindCodes(const WeightSlot& slot) const -> Result<std::o
   Result<std::optional<IntegerMatrix>> integers = FindIntegerMatrix(*tensors_, slot, declared_);
   if (!integers) return named(std::move(integers).error());
   part.nvfp4 = std::move(*nvfp4);
-  part.mx = std::move(*mx);
+  if (*mx && !*nvfp4) part.nvfp4 = OCTET_TRY(AsNvfp4(*tensors_, **mx));
+  if (!part.nvfp4) part.mx = std::move(*mx);
   part.integers = std::move(*integers);
   return part.nvfp4 || part.mx || part.integers ? std::optional(std::move(part)) : std::nullopt;
 }

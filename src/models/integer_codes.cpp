@@ -6,7 +6,7 @@
 
 #include "base/checked.h"
 #include "formats/packed_integers.h"
-#include "models/integer_matrix.h"
+#include "models/block_matrix.h"
 
 namespace octet {
 namespace {
@@ -49,6 +49,7 @@ Status ReadScaleTable(const TensorSource& tensors, const IntegerMatrix& matrix, 
 }  // namespace
 
 Status IntegerMatrix::ReadCodes(const TensorSource& tensors, size_t first, size_t count, std::span<int8_t> to) const {
+  if (layout == CodeLayout::kBlocks) return internal::ReadBlockCodes(tensors, *this, first, count, to);
   const std::span<const std::byte> bytes = OCTET_TRY(tensors.Bytes(codes));
   if (layout == CodeLayout::kTable) {
     UnpackTable(table, bytes, first, count, to);
@@ -78,7 +79,9 @@ Result<std::vector<float>> IntegerMatrix::ReadScales(const TensorSource& tensors
   const TensorInfo& info = *tensors.Find(scales);
   const uint64_t stored = *ElementCount(info.shape);
   std::vector<float> all(count * groups);
-  if (layout == CodeLayout::kTable) {
+  if (layout == CodeLayout::kBlocks) {
+    OCTET_TRY(internal::ReadBlockScales(tensors, *this, first, count, all));
+  } else if (layout == CodeLayout::kTable) {
     OCTET_TRY(ReadScaleTable(tensors, *this, first, count, all));
   } else if (stored == 1) {
     OCTET_TRY(tensors.ReadRows(scales, 0, RowCount(info.shape), all.data()));
@@ -98,6 +101,7 @@ Result<std::vector<float>> IntegerMatrix::ReadScales(const TensorSource& tensors
 }
 
 Result<std::vector<int16_t>> IntegerMatrix::ReadZeros(const TensorSource& tensors, size_t first, size_t count) const {
+  if (layout == CodeLayout::kBlocks) return internal::ReadBlockZeros(tensors, *this, first, count);
   const std::span<const std::byte> bytes = OCTET_TRY(tensors.Bytes(zeros));
   const bool is_table = layout == CodeLayout::kTable;
   std::vector<uint8_t> stored(count * groups);
@@ -116,6 +120,7 @@ Result<std::vector<int16_t>> IntegerMatrix::ReadZeros(const TensorSource& tensor
 }
 
 Status IntegerMatrix::ReadRows(const TensorSource& tensors, size_t first, size_t count, float* to) const {
+  if (layout == CodeLayout::kBlocks) return tensors.ReadRows(codes, first, count, to);
   std::vector<int8_t> stored(count * columns);
   OCTET_TRY(ReadCodes(tensors, first, count, stored));
   const std::vector<float> of_groups = OCTET_TRY(ReadScales(tensors, first, count));

@@ -6,6 +6,7 @@
 
 #include "base/checked.h"
 #include "formats/packed_integers.h"
+#include "models/block_matrix.h"
 #include "models/input_factors.h"
 #include "models/table_matrix.h"
 
@@ -91,14 +92,22 @@ Result<size_t> GroupSize(const IntegerMatrix& matrix, const DeclaredIntegers& de
               " inputs, the quantization_config's group_size is ", sizes.empty() ? "not given" : sizes);
 }
 
-Result<WeightFormat> FormatOf(const IntegerMatrix& matrix) {
-  if (const std::optional<WeightFormat> format = internal::IntegerFormat(matrix)) return *format;
-  if (matrix.bits == 8) {
-    return Fail(ErrorCode::kUnsupported, "scale ", matrix.scales, " has ", matrix.groups,
-                " columns; INT8 is known with one scale per row or tensor");
+// The kernel's format, or why there is none. A size of groups that none has must be said by the configuration: the last
+// one may be short, and then the number of groups fits several.
+Status ChooseFormat(const DeclaredIntegers& declared, IntegerMatrix& matrix) {
+  if (const std::optional<WeightFormat> format = internal::IntegerFormat(matrix)) {
+    matrix.format = *format;
+  } else if (declared.group_sizes.empty()) {
+    return Fail(ErrorCode::kUnsupported, "scale ", matrix.scales, " has ", matrix.groups, " columns for ",
+                matrix.columns, " inputs; INT", matrix.bits, " in ",
+                matrix.bits == 4 ? "groups that aren't of 32 or multiples of it" : "groups",
+                " is read where the quantization_config gives the group_size");
+  } else {
+    matrix.decoded =
+        Cat("INT", matrix.bits, matrix.zeros.empty() ? "" : " with zero points", " in groups of ", matrix.group);
   }
-  return Fail(ErrorCode::kUnsupported, "scale ", matrix.scales, " stands for groups of ", matrix.group,
-              " inputs; INT4 is known in groups of 32 or multiples of it");
+  if (!matrix.input_factors.empty()) matrix.decoded = Cat("INT", matrix.bits, " with factors of inputs");
+  return {};
 }
 
 Status FindScales(const TensorSource& tensors, const std::string& module, IntegerMatrix& matrix) {
@@ -206,6 +215,7 @@ Result<std::optional<IntegerMatrix>> FindIntegerMatrix(const TensorSource& tenso
   const std::string module = slot.tensor.substr(0, slot.tensor.rfind('.'));
   const TensorInfo* plain = tensors.Find(slot.tensor);
   const TensorInfo* packed = tensors.Find(module + ".weight_packed");
+  if (plain != nullptr && plain->block) return FindBlockMatrix(tensors, slot);
   if (packed != nullptr && packed->dtype == DType::kU8) return std::optional<IntegerMatrix>();  // models/nvfp4_matrix.h
   if (tensors.Find(module + ".qweight") != nullptr) return FindTableMatrix(tensors, slot, declared);
   const bool is_plain = plain != nullptr && plain->dtype == DType::kI8;
@@ -226,9 +236,8 @@ Result<std::optional<IntegerMatrix>> FindIntegerMatrix(const TensorSource& tenso
   if (is_plain && matrix.groups > 1 && declared.bits != std::vector<int>{8}) matrix.bits = 4;
   OCTET_TRY(FindZeros(tensors, module, declared, matrix));
   matrix.group = OCTET_TRY(GroupSize(matrix, declared));
-  matrix.format = OCTET_TRY(FormatOf(matrix));
   matrix.input_factors = OCTET_TRY(ReadInputFactors(tensors, module, matrix.columns));
-  if (!matrix.input_factors.empty()) matrix.decoded = Cat("INT", matrix.bits, " with factors of inputs");
+  OCTET_TRY(ChooseFormat(declared, matrix));
   return std::optional<IntegerMatrix>(std::move(matrix));
 }
 

@@ -1,11 +1,11 @@
-// The integer codes and scales of a linear module in a checkpoint of compressed-tensors, ModelOpt, AutoAWQ or GPTQ, as
-// the kernels take them; where none takes them, decoded.
+// The integer codes and scales of a linear module in a checkpoint of compressed-tensors, ModelOpt, AutoAWQ or GPTQ or
+// in a GGUF file, as the kernels take them; where none takes them, decoded.
 //
 //   std::optional<IntegerMatrix> matrix = OCTET_TRY(FindIntegerMatrix(tensors, slot, declared));
 //   OCTET_TRY(matrix->ReadCodes(tensors, first_row, count, codes));
 //
 // The tensors decide, not the configuration; what contradicts itself is refused. Layouts:
-// docs/formats/compressed_tensors.md, modelopt.md, awq_gptq.md.
+// docs/formats/compressed_tensors.md, modelopt.md, awq_gptq.md, gguf.md.
 #pragma once
 
 #include <cstdint>
@@ -41,6 +41,7 @@ enum class CodeLayout : uint8_t {
   kWords,     // rows of int32 words: formats/packed_integers.h
   kRowPairs,  // ModelOpt: bytes [rows / 2, columns] of two signed codes, the even row's in the lower half
   kTable,     // AutoAWQ and GPTQ: formats/code_table.h
+  kBlocks,    // of a GGUF file, with their scales: models/block_matrix.h
 };
 
 struct IntegerMatrix {
@@ -50,6 +51,7 @@ struct IntegerMatrix {
                             // or the table
   CodeLayout layout = CodeLayout::kBytes;
   CodeTable table = {}, zero_table = {};  // where the layout is kTable; scales are [groups, rows] there
+  std::optional<GgmlBlock> block = {};    // where the layout is kBlocks
   int zero_step = 0;                      // added to zero points of a table: 1 of GPTQ's first version
   int bits = 8;
   size_t rows = 0, columns = 0;

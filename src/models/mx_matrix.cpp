@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "base/checked.h"
 #include "numeric/e2m1.h"
@@ -41,6 +42,29 @@ Status CheckShapes(const TensorInfo& codes, const TensorInfo& scales, const MxMa
   return {};
 }
 
+// Codes of one half of each byte.
+void UnpackHalves(std::span<const std::byte> bytes, size_t columns, std::span<uint8_t> to) {
+  const size_t row_bytes = CeilDivide(columns, size_t{2});
+  for (size_t i = 0; i < to.size(); ++i) {
+    const auto pair = std::to_integer<uint8_t>(bytes[i / columns * row_bytes + i % columns / 2]);
+    to[i] = i % columns % 2 == 0 ? pair & 15 : pair >> 4;
+  }
+}
+
+// MXFP4 in the blocks of a GGUF file.
+Result<std::optional<MxMatrix>> FindBlocks(const TensorInfo& info, const WeightSlot& slot) {
+  if (const Shape expected{slot.tensor_rows, slot.columns}; info.shape != expected) {
+    return Fail(ErrorCode::kCorrupt, "tensor ", info.name, " has shape ", ToText(info.shape), ", config.json asks for ",
+                ToText(expected));
+  }
+  return MxMatrix{.codes = info.name,
+                  .scales = info.name,
+                  .is_e4m3 = false,
+                  .in_ggml_blocks = true,
+                  .rows = slot.tensor_rows,
+                  .columns = slot.columns};
+}
+
 }  // namespace
 
 size_t MxMatrix::blocks() const { return CeilDivide(columns, kMxBlock); }
@@ -50,6 +74,7 @@ Result<std::optional<MxMatrix>> FindMxMatrix(const TensorSource& tensors, const 
   const std::string module = slot.tensor.substr(0, slot.tensor.rfind('.'));
   const TensorInfo* plain = tensors.Find(slot.tensor);
   const TensorInfo* packed = tensors.Find(module + ".weight_packed");
+  if (plain != nullptr && plain->block == GgmlBlock::kMxfp4) return FindBlocks(*plain, slot);
   const TensorInfo* codes = packed != nullptr ? packed : plain;
   const TensorInfo* scales = tensors.Find(module + ".weight_scale");
   const bool is_e4m3 = codes != nullptr && codes->dtype == DType::kE4M3;
@@ -73,19 +98,54 @@ Result<std::optional<MxMatrix>> FindMxMatrix(const TensorSource& tensors, const 
   return std::optional<MxMatrix>(std::move(matrix));
 }
 
-Status MxMatrix::ReadRows(const TensorSource& tensors, size_t first, size_t count, float* to) const {
+Result<std::vector<std::byte>> MxMatrix::ReadGgmlBlocks(const TensorSource& tensors, size_t first, size_t count) const {
+  std::vector<std::byte> stored(count * blocks() * InfoOf(GgmlBlock::kMxfp4).bytes);
+  OCTET_TRY(tensors.ReadBlocks(codes, first, count, stored.data()));
+  return stored;
+}
+
+Status MxMatrix::ReadCodes(const TensorSource& tensors, size_t first, size_t count, std::span<uint8_t> to) const {
+  if (in_ggml_blocks) {
+    const std::vector<std::byte> stored = OCTET_TRY(ReadGgmlBlocks(tensors, first, count));
+    for (size_t block = 0; block < count * blocks(); ++block) {
+      const GgmlMxfp4 mx = ReadGgmlMxfp4(&stored[block * InfoOf(GgmlBlock::kMxfp4).bytes]);
+      std::copy(mx.codes.begin(), mx.codes.end(), to.begin() + static_cast<std::ptrdiff_t>(block * kMxBlock));
+    }
+    return {};
+  }
+  const std::span<const std::byte> bytes = OCTET_TRY(tensors.Bytes(codes));
   const size_t row_bytes = is_e4m3 ? columns : CeilDivide(columns, size_t{2});
-  const std::span<const std::byte> code_bytes = OCTET_TRY(tensors.Bytes(codes));
-  const std::span<const std::byte> scale_bytes = OCTET_TRY(tensors.Bytes(scales));
-  for (size_t i = 0; i < count * columns; ++i) {
-    const size_t row = first + i / columns, column = i % columns;
-    const auto byte = std::to_integer<uint8_t>(code_bytes[row * row_bytes + (is_e4m3 ? column : column / 2)]);
-    const auto half = static_cast<uint8_t>(column % 2 == 0 ? byte & 15 : byte >> 4);
-    const float scale = ToFloat(E8M0{std::to_integer<uint8_t>(scale_bytes[row * blocks() + column / kMxBlock])});
-    to[i] = (is_e4m3 ? ToFloat(E4M3{byte}) : ToFloat(E2M1{half})) * scale;
+  const std::span<const std::byte> from = bytes.subspan(first * row_bytes, count * row_bytes);
+  if (is_e4m3)
+    std::memcpy(to.data(), from.data(), from.size());
+  else
+    UnpackHalves(from, columns, to);
+  return {};
+}
+
+Status MxMatrix::ReadPowers(const TensorSource& tensors, size_t first, size_t count, std::span<uint8_t> to) const {
+  if (in_ggml_blocks) {
+    const std::vector<std::byte> stored = OCTET_TRY(ReadGgmlBlocks(tensors, first, count));
+    for (size_t block = 0; block < to.size(); ++block)
+      to[block] = ReadGgmlMxfp4(&stored[block * InfoOf(GgmlBlock::kMxfp4).bytes]).power;
+    return {};
+  }
+  const std::span<const std::byte> bytes = OCTET_TRY(tensors.Bytes(scales));
+  std::memcpy(to.data(), bytes.data() + first * blocks(), to.size());
+  return {};
+}
+
+Status MxMatrix::ReadRows(const TensorSource& tensors, size_t first, size_t count, float* to) const {
+  std::vector<uint8_t> stored(count * columns), powers(count * blocks());
+  OCTET_TRY(ReadCodes(tensors, first, count, stored));
+  OCTET_TRY(ReadPowers(tensors, first, count, powers));
+  for (size_t i = 0; i < stored.size(); ++i) {
+    const size_t row = i / columns, column = i % columns;
+    const float scale = ToFloat(E8M0{powers[row * blocks() + column / kMxBlock]});
+    to[i] = (is_e4m3 ? ToFloat(E4M3{stored[i]}) : ToFloat(E2M1{stored[i]})) * scale;
     if (std::isfinite(to[i])) continue;
     return Fail(ErrorCode::kCorrupt, "tensor ", std::isfinite(scale) ? codes : scales, " holds ",
-                std::isfinite(scale) ? "a code that is no number or too large" : "NaN", " in row ", row, ", ",
+                std::isfinite(scale) ? "a code that is no number or too large" : "NaN", " in row ", first + row, ", ",
                 std::isfinite(scale) ? Cat("column ", column) : Cat("block ", column / kMxBlock),
                 "; the file is damaged or was quantised from such weights");
   }

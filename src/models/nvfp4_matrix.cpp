@@ -7,7 +7,9 @@
 #include "kernels/layout.h"
 #include "models/input_factors.h"
 #include "numeric/e2m1.h"
+#include "numeric/e8m0.h"
 #include "numeric/fp8.h"
+#include "numeric/mx.h"
 
 namespace octet {
 namespace {
@@ -77,7 +79,52 @@ bool IsOfAnotherFormat(const TensorSource& tensors, const std::string& module, c
   return slot.tensor_rows % 2 == 0 && codes.shape == Shape{slot.tensor_rows / 2, slot.columns};
 }
 
+// Powers of two in E4M3.
+constexpr int kLeastPower = -9, kGreatestPower = 8;
+
+bool IsZero(std::span<const uint8_t> codes, size_t block) {
+  const auto begin = codes.begin() + static_cast<std::ptrdiff_t>(block * kMxBlock);
+  const auto end = codes.begin() + static_cast<std::ptrdiff_t>(std::min((block + 1) * kMxBlock, codes.size()));
+  return std::all_of(begin, end, [](uint8_t code) { return (code & 7) == 0; });
+}
+
+// The E8M0 code that is to be 1 for all powers to fit into E4M3; nothing where none is, or one is NaN. Blocks of zeros
+// count unless they are looked for, which reads all codes.
+Result<std::optional<int>> CommonPower(const TensorSource& tensors, const MxMatrix& mx, bool finds_zeros) {
+  constexpr int kLeastFactor = 1;       // 2^-126: smaller ones are denormal
+  constexpr int kGreatestFinite = 252;  // 6 times a greater one is no FP32 number
+  int least = kE8M0Largest.bits, greatest = 0;
+  std::vector<uint8_t> codes(mx.columns), powers(mx.blocks());
+  for (size_t row = 0; row < mx.rows; ++row) {
+    OCTET_TRY(mx.ReadPowers(tensors, row, 1, powers));
+    if (finds_zeros) OCTET_TRY(mx.ReadCodes(tensors, row, 1, codes));
+    for (size_t block = 0; block < powers.size(); ++block) {
+      if (powers[block] > kE8M0Largest.bits) return std::optional<int>();
+      if (finds_zeros && IsZero(codes, block)) continue;
+      least = std::min<int>(least, powers[block]);
+      greatest = std::max<int>(greatest, powers[block]);
+    }
+  }
+  const int one = greatest - kGreatestPower;
+  const bool fits = one >= kLeastFactor && greatest <= kGreatestFinite && least >= one + kLeastPower;
+  return fits ? std::optional(one) : std::nullopt;
+}
+
 }  // namespace
+
+Result<std::optional<Nvfp4Matrix>> AsNvfp4(const TensorSource& tensors, const MxMatrix& mx) {
+  if (mx.is_e4m3) return std::optional<Nvfp4Matrix>();
+  std::optional<int> one = OCTET_TRY(CommonPower(tensors, mx, /*finds_zeros=*/false));
+  if (!one) one = OCTET_TRY(CommonPower(tensors, mx, /*finds_zeros=*/true));
+  if (!one) return std::optional<Nvfp4Matrix>();
+  return Nvfp4Matrix{.codes = mx.codes,
+                     .scales = mx.scales,
+                     .rows = mx.rows,
+                     .columns = mx.columns,
+                     .factor = ToFloat(E8M0{static_cast<uint8_t>(*one)}),
+                     .mx = mx,
+                     .one = *one};
+}
 
 Result<std::optional<Nvfp4Matrix>> FindNvfp4Matrix(const TensorSource& tensors, const WeightSlot& slot) {
   if (!slot.IsMatrix() || !slot.tensor.ends_with(".weight")) return std::optional<Nvfp4Matrix>();
@@ -109,6 +156,7 @@ Result<std::optional<Nvfp4Matrix>> FindNvfp4Matrix(const TensorSource& tensors, 
 size_t Nvfp4Matrix::blocks() const { return CeilDivide(columns, kernels::kNvfp4Block); }
 
 Status Nvfp4Matrix::ReadCodes(const TensorSource& tensors, size_t first, size_t count, std::span<uint8_t> to) const {
+  if (mx) return mx->ReadCodes(tensors, first, count, to);
   const std::span<const std::byte> bytes = OCTET_TRY(tensors.Bytes(codes));
   const size_t row_bytes = CeilDivide(columns, size_t{2});
   for (size_t row = 0; row < count; ++row) {
@@ -122,6 +170,7 @@ Status Nvfp4Matrix::ReadCodes(const TensorSource& tensors, size_t first, size_t 
 }
 
 Status Nvfp4Matrix::ReadScales(const TensorSource& tensors, size_t first, size_t count, std::span<uint8_t> to) const {
+  if (mx) return ReadPowers(tensors, first, count, to);
   const std::span<const std::byte> bytes = OCTET_TRY(tensors.Bytes(scales));
   const std::span<const std::byte> from = bytes.subspan(first * blocks(), count * blocks());
   std::transform(from.begin(), from.end(), to.begin(), [](std::byte code) { return std::to_integer<uint8_t>(code); });
@@ -130,6 +179,18 @@ Status Nvfp4Matrix::ReadScales(const TensorSource& tensors, size_t first, size_t
   const auto at = static_cast<size_t>(found - to.begin());
   return Fail(ErrorCode::kCorrupt, "scale ", scales, " is ", ToFloat(E4M3{*found}), " in row ", first + at / blocks(),
               ", block ", at % blocks(), "; scales of NVFP4 are 0 to 448");
+}
+
+// A power for every block of 16; those of zeros may be beyond E4M3's and become 0.
+Status Nvfp4Matrix::ReadPowers(const TensorSource& tensors, size_t first, size_t count, std::span<uint8_t> to) const {
+  std::vector<uint8_t> powers(count * mx->blocks());
+  OCTET_TRY(mx->ReadPowers(tensors, first, count, powers));
+  for (size_t i = 0; i < to.size(); ++i) {
+    const size_t row = i / blocks(), column = i % blocks() * kernels::kNvfp4Block;
+    const int power = powers[row * mx->blocks() + column / kMxBlock] - one;
+    to[i] = power < kLeastPower || power > kGreatestPower ? 0 : ToE4M3(std::ldexp(1.0F, power)).bits;
+  }
+  return {};
 }
 
 Status Nvfp4Matrix::ReadRows(const TensorSource& tensors, size_t first, size_t count, float* to) const {

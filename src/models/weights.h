@@ -134,7 +134,7 @@ class CheckpointWeights : public WeightProvider {
   // What matrices that aren't quantised are packed as.
   Result<kernels::WeightFormat> DenseFormat(const std::vector<WeightSlot>& slots, ComputeType compute) const;
   Status AddSlot(const WeightSlot& slot, kernels::WeightFormat dense, const Json& config);
-  // The part of a slot whose module holds codes of four bits, integers or MX formats, if it does.
+  // The part of a slot whose module holds codes of four bits, integers, MX formats or a GGUF file's blocks, if it does.
   Result<std::optional<Part>> FindCodes(const WeightSlot& slot) const;
   // The matrix that a part with codes becomes.
   static kernels::WeightFormat FormatOf(const Part& part, kernels::WeightFormat dense);

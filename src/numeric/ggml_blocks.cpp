@@ -1,5 +1,6 @@
 #include "numeric/ggml_blocks.h"
 
+#include <cmath>
 #include <cstdint>
 #include <iterator>
 
@@ -147,6 +148,16 @@ void DecodeQ6_K(const Reader& block, float* out) {
   }
 }
 
+// A power of two, codes [16]. ggml keeps twice the E2M1 values beside half the power, and knows no NaN.
+void DecodeMxfp4(const Reader& block, float* out) {
+  constexpr int kTwice[] = {0, 1, 2, 3, 4, 6, 8, 12};
+  const float half = std::ldexp(1.0F, static_cast<int>(block.Byte(0)) - 128);
+  for (size_t i = 0; i < 32; ++i) {
+    const uint32_t code = SplitNibble(block, 1, i);
+    out[i] = half * static_cast<float>(code < 8 ? kTwice[code] : -kTwice[code - 8]);
+  }
+}
+
 struct Entry {
   GgmlBlockInfo info;
   void (*decode)(const Reader& block, float* out);
@@ -157,7 +168,7 @@ constexpr Entry kEntries[] = {
     {{"Q4_0", 32, 18}, DecodeQ4_0},   {{"Q4_1", 32, 20}, DecodeQ4_1},   {{"Q5_0", 32, 22}, DecodeQ5_0},
     {{"Q5_1", 32, 24}, DecodeQ5_1},   {{"Q8_0", 32, 34}, DecodeQ8_0},   {{"Q2_K", 256, 84}, DecodeQ2_K},
     {{"Q3_K", 256, 110}, DecodeQ3_K}, {{"Q4_K", 256, 144}, DecodeQ4_K}, {{"Q5_K", 256, 176}, DecodeQ5_K},
-    {{"Q6_K", 256, 210}, DecodeQ6_K},
+    {{"Q6_K", 256, 210}, DecodeQ6_K}, {{"MXFP4", 32, 17}, DecodeMxfp4},
 };
 static_assert(std::size(kEntries) == kGgmlBlockCount);
 
@@ -167,6 +178,24 @@ GgmlBlockInfo InfoOf(GgmlBlock format) { return kEntries[static_cast<size_t>(for
 
 void DecodeGgmlBlock(GgmlBlock format, const std::byte* block, float* out) {
   kEntries[static_cast<size_t>(format)].decode(Reader(block), out);
+}
+
+GgmlIntegers ReadGgmlIntegers(GgmlBlock format, const std::byte* block) {
+  const Reader reader(block);
+  const bool has_minimum = format == GgmlBlock::kQ4_1;
+  GgmlIntegers integers{.scale = reader.Half(0), .minimum = has_minimum ? reader.Half(2) : 0.0F};
+  for (size_t i = 0; i < kGgmlCodes; ++i) {
+    const uint32_t stored = SplitNibble(reader, has_minimum ? 4 : 2, i);
+    integers.codes[i] = static_cast<int8_t>(static_cast<int>(stored) - (has_minimum ? 0 : 8));
+  }
+  return integers;
+}
+
+GgmlMxfp4 ReadGgmlMxfp4(const std::byte* block) {
+  const Reader reader(block);
+  GgmlMxfp4 mx{.power = static_cast<uint8_t>(reader.Byte(0))};
+  for (size_t i = 0; i < kGgmlCodes; ++i) mx.codes[i] = static_cast<uint8_t>(SplitNibble(reader, 1, i));
+  return mx;
 }
 
 }  // namespace octet

@@ -36,6 +36,15 @@ class ForeignWeights : public EditableWeights {
     }
   }
   std::vector<float> Want(const std::string& name) const { return ReadTensor(*golden, name + ".decoded"); }
+  // What opening the weights says.
+  const std::vector<std::string>& Messages() {
+    static std::vector<std::string> messages;
+    messages.clear();
+    SetLogSink([](LogLevel, std::string_view message) { messages.emplace_back(message); });
+    EXPECT_TRUE(Open().has_value());
+    SetLogSink({});
+    return messages;
+  }
   // Changes words of a module's tensor.
   void SetWords(const std::string& suffix, Shape shape, uint32_t value) {
     const std::vector<uint32_t> words(*ElementCount(shape), value);
@@ -48,31 +57,29 @@ class ForeignWeights : public EditableWeights {
 
 class ForeignLayouts : public ForeignWeights, public testing::WithParamInterface<ForeignCase> {};
 
-INSTANTIATE_TEST_SUITE_P(Kept, ForeignLayouts,
-                         testing::Values(ForeignCase{"awq", WeightFormat::kInt4Zeros32},
-                                         ForeignCase{"awq_row", WeightFormat::kInt4Zeros128},
-                                         ForeignCase{"awq_symmetric", WeightFormat::kInt4Group32},
-                                         ForeignCase{"gptq_v1", WeightFormat::kInt4Zeros32},
-                                         ForeignCase{"gptq_v2", WeightFormat::kInt4Zeros32},
-                                         ForeignCase{"gptq_v1_symmetric", WeightFormat::kInt4Group32},
-                                         ForeignCase{"gptq_v2_symmetric", WeightFormat::kInt4Group32},
-                                         ForeignCase{"gptq_no_zeros", WeightFormat::kInt4Group32},
-                                         ForeignCase{"gptq_8_row", WeightFormat::kInt8},
-                                         ForeignCase{"modelopt_int4", WeightFormat::kInt4Group32},
-                                         ForeignCase{"modelopt_nvfp4", WeightFormat::kNvfp4},
-                                         ForeignCase{"compressed_nvfp4", WeightFormat::kNvfp4},
-                                         ForeignCase{"modelopt_fp8", WeightFormat::kE4M3},
-                                         ForeignCase{"modelopt_fp8_blocks", WeightFormat::kE4M3Block},
-                                         ForeignCase{"deepseek", WeightFormat::kE4M3Block}),
-                         [](const auto& test) { return test.param.name; });
 INSTANTIATE_TEST_SUITE_P(
-    Decoded, ForeignLayouts,
-    testing::Values(ForeignCase{"gptq_act_order", WeightFormat::kBf16}, ForeignCase{"gptq_2", WeightFormat::kBf16},
-                    ForeignCase{"gptq_3", WeightFormat::kBf16}, ForeignCase{"gptq_8", WeightFormat::kBf16},
-                    ForeignCase{"modelopt_int4_factors", WeightFormat::kBf16},
-                    ForeignCase{"modelopt_nvfp4_factors", WeightFormat::kBf16},
-                    ForeignCase{"mxfp8", WeightFormat::kBf16}, ForeignCase{"mxfp4", WeightFormat::kBf16}),
+    Kept, ForeignLayouts,
+    testing::Values(
+        ForeignCase{"awq", WeightFormat::kInt4Zeros32}, ForeignCase{"awq_row", WeightFormat::kInt4Zeros128},
+        ForeignCase{"awq_symmetric", WeightFormat::kInt4Group32}, ForeignCase{"gptq_v1", WeightFormat::kInt4Zeros32},
+        ForeignCase{"gptq_v2", WeightFormat::kInt4Zeros32},
+        ForeignCase{"gptq_v1_symmetric", WeightFormat::kInt4Group32},
+        ForeignCase{"gptq_v2_symmetric", WeightFormat::kInt4Group32},
+        ForeignCase{"gptq_no_zeros", WeightFormat::kInt4Group32}, ForeignCase{"gptq_8_row", WeightFormat::kInt8},
+        ForeignCase{"modelopt_int4", WeightFormat::kInt4Group32}, ForeignCase{"modelopt_nvfp4", WeightFormat::kNvfp4},
+        ForeignCase{"compressed_nvfp4", WeightFormat::kNvfp4}, ForeignCase{"modelopt_fp8", WeightFormat::kE4M3},
+        ForeignCase{"modelopt_fp8_blocks", WeightFormat::kE4M3Block}, ForeignCase{"deepseek", WeightFormat::kE4M3Block},
+        ForeignCase{"mxfp4", WeightFormat::kNvfp4}),
     [](const auto& test) { return test.param.name; });
+INSTANTIATE_TEST_SUITE_P(Decoded, ForeignLayouts,
+                         testing::Values(ForeignCase{"gptq_act_order", WeightFormat::kBf16},
+                                         ForeignCase{"gptq_2", WeightFormat::kBf16},
+                                         ForeignCase{"gptq_3", WeightFormat::kBf16},
+                                         ForeignCase{"gptq_8", WeightFormat::kBf16},
+                                         ForeignCase{"modelopt_int4_factors", WeightFormat::kBf16},
+                                         ForeignCase{"modelopt_nvfp4_factors", WeightFormat::kBf16},
+                                         ForeignCase{"mxfp8", WeightFormat::kBf16}),
+                         [](const auto& test) { return test.param.name; });
 
 TEST_P(ForeignLayouts, EveryWeightIsWhatThePackerMeant) {
   const auto& [name, format] = GetParam();
@@ -105,6 +112,33 @@ TEST_F(ForeignWeights, ScalesOfInputsComeAlongInEitherConvention) {
     Take(name);
     EXPECT_EQ(Must(Down()).input_scale, scale) << name;
   }
+}
+
+// W4A8_NVFP4_FP8 stores the scale of inputs in FP8 where NVFP4 stores that of inputs in NVFP4.
+TEST_F(ForeignWeights, AScaleOfInputsInFp8IsNotTakenForOneOfNvfp4) {
+  const Json of_all = {{"quant_method", "modelopt"}, {"quant_algo", "W4A8_NVFP4_FP8"}};
+  const Json of_module = {{"quant_method", "modelopt"},
+                          {"quant_algo", "MIXED_PRECISION"},
+                          {"quantized_layers", {{kModule, {{"quant_algo", "W4A8_NVFP4_FP8"}}}}}};
+  for (const Json& config : {of_all, of_module}) {
+    Take("modelopt_nvfp4");
+    checkpoint.config["quantization_config"] = config;
+    EXPECT_EQ(Must(Down()).input_scale, 0);
+    EXPECT_THAT(Messages(), ElementsAre("model: the input_scale of 1 NVFP4 matrix is unused: it is of inputs in FP8 "
+                                        "(W4A8_NVFP4_FP8), which NVFP4 weights don't take here"));
+  }
+  Json other = of_module;
+  other["quantized_layers"] = {{"model.layers.1.mlp.down_proj", {{"quant_algo", "W4A8_NVFP4_FP8"}}}};
+  checkpoint.config["quantization_config"] = other;
+  EXPECT_EQ(Must(Down()).input_scale, 1.0F / 64);
+}
+
+TEST_F(ForeignWeights, AScaleOfInt8InputsIsSaidToBeUnused) {
+  source->QuantiseIntegers(kWeight, 8, 96);
+  source->Set(kModule + ".input_scale", DType::kF32, {1}, {0.5F});
+  EXPECT_EQ(Must(Down()).input_scale, 0);
+  EXPECT_THAT(Messages(), ElementsAre("model: the input_scale of 1 INT8 matrix is unused: inputs are rounded to INT8 "
+                                      "by a scale of each token's own"));
 }
 
 // The codes tell the version: a label that says otherwise doesn't move every weight by a step.
@@ -142,14 +176,9 @@ TEST_F(ForeignWeights, AZeroPointBeyondFourBitsIsDecoded) {
 }
 
 TEST_F(ForeignWeights, WhatIsDecodedIsSaidOncePerFormat) {
-  static std::vector<std::string> messages;
-  messages.clear();
   Take("gptq_act_order");
-  SetLogSink([](LogLevel, std::string_view message) { messages.emplace_back(message); });
-  EXPECT_TRUE(Open().has_value());
-  SetLogSink({});
-  EXPECT_THAT(messages, ElementsAre("model: 1 matrix is INT4 whose groups aren't of neighbouring inputs (act-order), "
-                                    "which no kernel multiplies: decoded to BF16 when loaded"));
+  EXPECT_THAT(Messages(), ElementsAre("model: 1 matrix is INT4 whose groups aren't of neighbouring inputs (act-order), "
+                                      "which no kernel multiplies: decoded and rounded to BF16 when loaded"));
 }
 
 TEST_F(ForeignWeights, WordsOfAnotherShapeAreNamedWithTheShapesThatAreKnown) {
@@ -250,8 +279,10 @@ TEST_F(ForeignWeights, CodesAndScalesOfMxFormatsThatAreNoNumbersAreNamedWithThei
 TEST_F(ForeignWeights, PartsThatAreDecodedJoinThoseWhoseInputsAreRoundedAlike) {
   const std::string gate = "model.layers.1.mlp.gate_proj";
   source->Remove(gate + ".weight");
+  std::vector<uint8_t> powers(96 * 2, 126);
+  powers[0] = 60;  // too far from the others for NVFP4
   source->SetBytes(gate + ".weight_packed", {96, 32}, std::vector<uint8_t>(96 * 32, 0x22));  // ones
-  source->SetBytes(gate + ".weight_scale", {96, 2}, std::vector<uint8_t>(96 * 2, 126));
+  source->SetBytes(gate + ".weight_scale", {96, 2}, powers);
   CheckpointWeights weights = Must(Open());
   const PackedMatrix joined = Must(weights.Matrix("layers.1.ffn.gate_up"));
   EXPECT_EQ(Column(joined, 5), std::vector<float>(64, 0.5F));

@@ -41,9 +41,10 @@ TEST_F(IntegerWeights, PackedCodesKeepTheirValuesInTheirOwnFormat) {
 
 TEST_F(IntegerWeights, AShortLastGroupIsReadWhereTheConfigurationGivesTheSize) {
   source->QuantiseIntegers(kWeight, 4, 64);
-  EXPECT_EQ(Message(ErrorCode::kUnsupported), "model: scale " + kScale +
-                                                  " stands for groups of 48 inputs; INT4 is known in groups of 32 or "
-                                                  "multiples of it");
+  EXPECT_EQ(Message(ErrorCode::kUnsupported),
+            "model: scale " + kScale +
+                " has 2 columns for 96 inputs; INT4 in groups that aren't of 32 or multiples of it is read where the "
+                "quantization_config gives the group_size");
   Declare({{{"group_size", 64}}});
   const PackedMatrix down = Must(Down());
   EXPECT_EQ(down.format, WeightFormat::kInt4Group64);
@@ -69,8 +70,23 @@ TEST_F(IntegerWeights, ACodeBeyondFourBitsIsNamedWithItsPlace) {
   EXPECT_EQ(Message(ErrorCode::kCorrupt),
             "model: tensor " + kWeight + " holds the code 8 in row 33, column 7; codes of 4 bits are -8 to 7");
   Declare({{{"num_bits", 8}, {"group_size", 32}}});
-  EXPECT_EQ(Message(ErrorCode::kUnsupported),
-            "model: scale " + kScale + " has 3 columns; INT8 is known with one scale per row or tensor");
+  EXPECT_EQ(Decoded(Must(Down())), codes) << "8 is one of 8 bits";
+}
+
+TEST_F(IntegerWeights, GroupsThatNoKernelTakesAreDecodedWhereTheConfigurationGivesTheirSize) {
+  for (const auto& [bits, group] : {std::pair{8, 32}, {8, 64}, {4, 48}, {4, 16}}) {
+    Use("llama3");
+    source->QuantiseIntegers(kWeight, bits, static_cast<size_t>(group));
+    EXPECT_EQ(Message(ErrorCode::kUnsupported).substr(0, 13), "model: scale ");
+    Declare({{{"num_bits", bits}, {"group_size", group}}});
+    const PackedMatrix down = Must(Down());
+    EXPECT_EQ(down.format, WeightFormat::kBf16);
+    std::vector<float> want = source->Codes(kWeight);
+    CheckpointWeights exact = Must(Open(ComputeType::kF32));
+    EXPECT_EQ(Decoded(Must(exact.Matrix("layers.0.ffn.down"))), want) << bits << " bits in groups of " << group;
+    for (float& weight : want) weight = ToFloat(ToBf16(weight));
+    EXPECT_EQ(Decoded(down), want) << bits << " bits in groups of " << group;
+  }
 }
 
 TEST_F(IntegerWeights, CodesWithZeroPointsKeepTheirValues) {
@@ -260,7 +276,9 @@ TEST_F(IntegerWeights, GroupsThatDontFitAreNamedWithBothNumbers) {
   Use("llama3");
   source->QuantiseIntegers(kWeight, 8, 32);
   EXPECT_EQ(Message(ErrorCode::kUnsupported),
-            "model: scale " + kScale + " has 3 columns; INT8 is known with one scale per row or tensor");
+            "model: scale " + kScale +
+                " has 3 columns for 96 inputs; INT8 in groups is read where the quantization_config gives the "
+                "group_size");
 }
 
 TEST_F(IntegerWeights, WordsOfAnotherWidthAreNamedWithTheirShape) {

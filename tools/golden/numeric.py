@@ -79,7 +79,7 @@ def e8m0_codes():
 
 
 def blocks(path):
-    names = ["Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K"]
+    names = ["Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "MXFP4"]
     random = np.random.default_rng(7)
     with open(path, "wb") as out:
         for name in names:
