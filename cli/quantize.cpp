@@ -6,6 +6,7 @@
 #include <map>
 
 #include "cli/quantize_report.h"
+#include "cli/quantize_source.h"
 #include "cli/verb.h"
 #include "formats/staged_directory.h"
 #include "quantize/calibration.h"
@@ -22,6 +23,7 @@ struct QuantizeOptions {
   std::optional<std::string> head;
   std::optional<std::string> dialect;
   std::vector<std::string> keep;
+  bool requantize = false;
   std::filesystem::path calibrate;
   std::optional<int> windows;
   std::optional<int> window_length;
@@ -47,6 +49,8 @@ struct QuantizeOptions {
           OneOf{{"compressed-tensors", "modelopt"}});
     visit(&QuantizeOptions::keep, "keep", "tensors or modules that stay as they are, with * and ?; may be repeated",
           Takes{"PATTERNS"}, SplitAtCommas{});
+    visit(&QuantizeOptions::requantize, "requantize",
+          "take a model that is quantised, and decode it first; what it lost stays lost, and more comes on top");
     visit(&QuantizeOptions::calibrate, "calibrate",
           "text, or samples in a .jsonl, that recipes which take one are calibrated on");
     visit(&QuantizeOptions::windows, "windows", "to calibrate on, 128 unless given; fewer where the text ends",
@@ -117,6 +121,11 @@ std::string ReportTable(const QuantizeReport& report) {
   for (const QuantizedTensor* tensor : worst)
     text += fmt::format("{:10.1f} dB  {}\n", tensor->decibels, tensor->precision.name);
   if (report.calibration_tokens != 0) text += fmt::format("calibrated on {} tokens\n", report.calibration_tokens);
+  if (!report.decoded_from.empty()) {
+    text +=
+        fmt::format("the original was quantised ({}) and decoded first; it is what was decoded that is compared with\n",
+                    report.decoded_from);
+  }
   if (report.ragged != 0) {
     const auto ragged = std::find_if(report.tensors.begin(), report.tensors.end(),
                                      [](const QuantizedTensor& tensor) { return tensor.precision.is_ragged(); });
@@ -203,6 +212,7 @@ Status CheckList(const QuantizeOptions& options, const Invocation& call) {
                                                       {options.head.has_value(), "--head"},
                                                       {options.dialect.has_value(), "--dialect"},
                                                       {!options.keep.empty(), "--keep"},
+                                                      {options.requantize, "--requantize"},
                                                       {!options.calibrate.empty(), "--calibrate"},
                                                       {options.windows.has_value(), "--windows"},
                                                       {options.window_length.has_value(), "--window-length"},
@@ -270,9 +280,11 @@ Status Quantize(const QuantizeOptions& options, Invocation& call) {
   const Recipe* recipe = OCTET_TRY(FindRecipe(options.to));
   OCTET_TRY(CheckTaken(options, *recipe));
   const std::optional<double> limit = OCTET_TRY(GateLimit(options.report));
-  const Checkpoint checkpoint = OCTET_TRY(Checkpoint::Open(call.word(0)));
+  const QuantizeSource source = OCTET_TRY(OpenQuantizeSource(call.word(0), options.requantize));
+  const Checkpoint& checkpoint = source.checkpoint;
   OCTET_TRY(CheckOutput(options, checkpoint));
   QuantizePlan plan = OCTET_TRY(PlanQuantization(checkpoint, *recipe, Choices(options, *recipe)));
+  plan.decoded_from = source.decoded_from;
   Texts texts = OCTET_TRY(ReadTexts(checkpoint, options, *recipe));
   const size_t threads = options.threads > 0 ? static_cast<size_t>(options.threads) : ThreadPool::AvailableCores();
   const std::unique_ptr<ThreadPool> pool = OCTET_TRY(ThreadPool::Start(threads));

@@ -66,6 +66,7 @@ Result<Comparison> CompareWithOriginal(const HeldOutText& text, const Checkpoint
                                        ThreadPool& pool, Invocation& call) {
   const EvaluationText windows = ToEvaluationText(text.windows);
   DecoderModelOptions model{.context = windows.plan.context, .cancel = &call.cancel()};
+  model.activations = nn::ActivationMode::kBf16;  // of codes, too, which are weights that are decoded then
   const std::unique_ptr<DecoderModel> a = OCTET_TRY(DecoderModel::Open(original.path, model, pool));
   model.activations = activations;
   const std::unique_ptr<DecoderModel> b = OCTET_TRY(DecoderModel::Open(output, model, pool));

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "models/weights.h"
+#include "numeric/fp8.h"
 
 namespace octet {
 
@@ -46,6 +47,43 @@ void CheckpointWeights::SayWhatIsDecoded() const {
     LogWarning(path_, ": ", count, count == 1 ? " matrix is " : " matrices are ", format,
                ", which no kernel multiplies: decoded", is_exact ? " to " : " and rounded to ", to, " when loaded");
   }
+}
+
+const CheckpointWeights::Part* CheckpointWeights::FindPart(std::string_view tensor) const {
+  for (const Source& source : sources_) {
+    for (const Part& part : source.parts)
+      if (part.slot.tensor == tensor) return &part;
+  }
+  return nullptr;
+}
+
+std::string CheckpointWeights::CodesOf(std::string_view tensor) const {
+  const Part* part = FindPart(tensor);
+  const bool is_e4m3 = part != nullptr && (part->blocks || !part->scale.empty());
+  return part != nullptr && (is_e4m3 || part->integers || part->nvfp4 || part->mx) ? part->codes() : "";
+}
+
+Status CheckpointWeights::ReadWeights(std::string_view tensor, size_t first, size_t count, float* to) const {
+  const Part* part = FindPart(tensor);
+  if (part == nullptr) return Fail(ErrorCode::kNotFound, path_, ": no weight of the model is in tensor ", tensor);
+  if (part->blocks || !part->scale.empty()) return DecodeE4M3(*part, first, count, to);
+  Status read = part->ReadRows(*tensors_, first, count, to);
+  return read ? read : tl::unexpected<Error>(Prefixed(std::move(read).error(), path_ + ": "));
+}
+
+Status CheckpointWeights::DecodeE4M3(const Part& part, size_t first, size_t count, float* to) const {
+  const size_t columns = part.slot.columns;
+  const std::span<const std::byte> bytes = OCTET_TRY(tensors_->Bytes(part.slot.tensor));
+  const std::span<const std::byte> codes = bytes.subspan(first * columns, count * columns);
+  OCTET_TRY(RefuseNan(codes, first, columns, part.slot.tensor));
+  const std::vector<float> scales = part.blocks ? part.blocks->OfRows(first, count) : OCTET_TRY(RowScales(part));
+  for (size_t i = 0; i < codes.size(); ++i) {
+    const size_t row = i / columns;
+    const float scale =
+        part.blocks ? scales[row * part.blocks->blocks() + i % columns / kernels::kFp8Block] : scales[first + row];
+    to[i] = ToFloat(E4M3{std::to_integer<uint8_t>(codes[i])}) * scale;
+  }
+  return {};
 }
 
 }  // namespace octet

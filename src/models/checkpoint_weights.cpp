@@ -309,14 +309,19 @@ Result<std::vector<float>> CheckpointWeights::ScalesOf(const Part& part) const {
       factors.push_back(RowFactor(std::span(*scales).subspan(row * part.integers->groups, part.integers->groups)));
     return factors;
   }
+  const std::vector<float> all = OCTET_TRY(RowScales(part));
+  const auto first = all.begin() + static_cast<std::ptrdiff_t>(part.slot.first_row);
+  return std::vector<float>(first, first + static_cast<std::ptrdiff_t>(part.slot.rows));
+}
+
+Result<std::vector<float>> CheckpointWeights::RowScales(const Part& part) const {
   const TensorInfo* info = tensors_->Find(part.scale);
   const uint64_t count = *ElementCount(info->shape);
   std::vector<float> all(count);
   OCTET_TRY(tensors_->ReadRows(part.scale, 0, RowCount(info->shape), all.data()));
   OCTET_TRY(CheckRowScales(all, path_, part.scale));
   if (count == 1) all.assign(part.slot.tensor_rows, all.front());
-  const auto first = all.begin() + static_cast<std::ptrdiff_t>(part.slot.first_row);
-  return std::vector<float>(first, first + static_cast<std::ptrdiff_t>(part.slot.rows));
+  return all;
 }
 
 Result<std::vector<float>> CheckpointWeights::JoinScales(const Source& source) const {

@@ -89,6 +89,12 @@ class CheckpointWeights : public WeightProvider {
   // On all threads, which let the mapped pages of what they have read go.
   Status ReadPanels(std::string_view name, size_t begin, size_t end, std::byte* to) override;
 
+  // The tensor that holds a tensor's codes, empty for one that isn't quantised or that no slot names.
+  std::string CodesOf(std::string_view tensor) const;
+  // What rows first .. first + count - 1 of a slot's tensor stand for, [count, columns], whatever holds them: codes
+  // times scales, in FP32. Fails as packing them does.
+  Status ReadWeights(std::string_view tensor, size_t first, size_t count, float* to) const;
+
   // From now on each matrix has memory of its own, for who lets them go one by one; else neighbours share blocks of 64
   // MB, which stay until the last of them goes.
   void UseOwnMemory() { arena_ = WeightArena(0); }
@@ -146,9 +152,13 @@ class CheckpointWeights : public WeightProvider {
   Result<float> ReadInputScale(const TensorInfo& weight) const;
   void JoinFusedParts();
 
+  const Part* FindPart(std::string_view tensor) const;
+  Status DecodeE4M3(const Part& part, size_t first, size_t count, float* to) const;
   Result<const Source*> FindSource(std::string_view name, bool is_matrix) const;
   Result<std::vector<float>> JoinScales(const Source& source) const;
   Result<std::vector<float>> ScalesOf(const Part& part) const;
+  // Of an E4M3 tensor, one for each of its rows.
+  Result<std::vector<float>> RowScales(const Part& part) const;
   Result<std::vector<float>> JoinBiases(const Source& source) const;
   Status RefuseNan(std::span<const std::byte> rows, size_t first_row, size_t columns, const std::string& tensor) const;
   // Format, columns, depth and scale of inputs.

@@ -35,10 +35,11 @@ Status RefuseQuantised(const TensorSource& tensors) {
   for (const TensorInfo& info : tensors.tensors()) {
     const bool is_scale = info.name.find(".weight_scale") != std::string::npos || info.name.ends_with(".qweight") ||
                           info.name.ends_with(".weight_packed");
-    const bool is_code = info.name.ends_with(kWeightSuffix) && ByteSize(info.dtype) == 1 && info.dtype != DType::kBool;
+    const bool is_byte = ByteSize(info.dtype) == 1 && info.dtype != DType::kBool;
+    const bool is_code = info.block || (info.name.ends_with(kWeightSuffix) && is_byte);
     if (is_scale || is_code) {
       return Fail(ErrorCode::kInvalidArgument, "the checkpoint is quantised already: tensor `", info.name, "` is ",
-                  info.stored_type, "; quantise the original instead");
+                  info.stored_type, "; quantise the original, or give --requantize");
     }
   }
   return {};

@@ -92,7 +92,8 @@ Result<QuantizeReport> MakeReport(const Checkpoint& checkpoint, const QuantizePl
                         .source = checkpoint.path,
                         .choices = plan.choices,
                         .tensors = std::move(tensors),
-                        .calibration_tokens = plan.calibration_tokens};
+                        .calibration_tokens = plan.calibration_tokens,
+                        .decoded_from = plan.decoded_from};
   for (const TensorSpec& spec : OutputTensors(plan.map)) report.weight_bytes += OCTET_TRY(ByteSize(spec));
   for (const TensorInfo& info : checkpoint.tensors->tensors()) report.bf16_bytes += 2 * Elements(info.shape);
   size_t rounded = 0;
@@ -145,6 +146,7 @@ Json ToJson(const QuantizeReport& report) {
   return {{"recipe", report.recipe},
           {"dialect", ReaderOf(report.choices.dialect)},
           {"source", report.source.filename().native()},
+          {"decoded_from", report.decoded_from.empty() ? Json(nullptr) : Json(report.decoded_from)},
           {"head", report.choices.head ? Name(*report.choices.head) : "bf16"},
           {"group", has_groups ? Json(report.choices.group) : Json(nullptr)},
           {"keep", report.choices.keep},
@@ -166,7 +168,7 @@ Result<QuantizePlan> PlanQuantization(const Checkpoint& checkpoint, const Recipe
     return Fail(
         ErrorCode::kInvalidArgument, checkpoint.path, ": is quantised already (",
         method != nullptr && method->is_string() ? method->get<std::string>() : "quantization_config in config.json",
-        "); quantise the original instead");
+        "); quantise the original, or give --requantize");
   }
   const ModelSpec spec = OCTET_TRY(ReadHfConfig(checkpoint.config, checkpoint.path.native()));
   choices.layers = recipe.encoding;

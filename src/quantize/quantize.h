@@ -37,6 +37,7 @@ struct QuantizePlan {
   InputRanges inputs = {};  // to be given where the recipe rounds inputs and there are no windows
   std::vector<std::vector<int32_t>> windows = {};  // tokens to calibrate on
   size_t calibration_tokens = 0;                   // of the windows, or those that the ranges were measured on
+  std::string decoded_from = {};                   // how the source was quantised before it was decoded, empty for not
 };
 
 struct QuantizeRun {
@@ -59,6 +60,7 @@ struct QuantizeReport {
   uint64_t bf16_bytes = 0;        // of the source's tensors at two bytes an element
   double mean_decibels = 0;       // over the quantised tensors that aren't exact; infinity where all are
   size_t calibration_tokens = 0;  // what scales of inputs were measured on
+  std::string decoded_from = {};  // as in the plan
   size_t ragged = 0;              // matrices whose last group is short, which other readers don't take
 
   double ratio() const {

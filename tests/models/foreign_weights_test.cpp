@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "editable_weights.h"
+#include "models/decoded_checkpoint.h"
 #include "numeric/bf16.h"
 
 namespace octet {
@@ -98,8 +99,33 @@ TEST_P(ForeignLayouts, EveryWeightIsWhatThePackerMeant) {
   EXPECT_TRUE(Decoder::Load(spec, weights).has_value());
 }
 
-// MX formats lose nothing in BF16.
-TEST_F(ForeignWeights, PowersOfTwoTimesCodesAreExactInBf16) {
+// What is quantised anew is the same numbers, in FP32 and under one name.
+TEST_P(ForeignLayouts, AreDecodedToAMatrixOfFloats) {
+  const std::string& name = GetParam().name;
+  Take(name);
+  checkpoint.config["quantization_config"] = {{"quant_method", "modelopt"}};
+  if (name == "modelopt_fp8_blocks") checkpoint.config["quantization_config"]["weight_block_size"] = {128, 128};
+  const std::optional<DecodedCheckpoint> decoded = Must(DecodeCheckpoint(checkpoint, spec));
+  ASSERT_TRUE(decoded);
+  EXPECT_EQ(decoded->was, "modelopt");
+  EXPECT_FALSE(decoded->checkpoint.config.contains("quantization_config"));
+  const TensorSource& tensors = *decoded->checkpoint.tensors;
+  EXPECT_EQ(ReadTensor(tensors, kWeight), Want(name));
+  for (const TensorInfo& info : tensors.tensors())
+    EXPECT_TRUE(!info.name.starts_with(kModule + ".") || info.name == kWeight) << info.name;
+  EXPECT_TRUE(CheckWeights(decoded->checkpoint, spec));
+}
+
+// ModelOpt's MXFP4 has compressed-tensors' bytes under the name of the weight.
+TEST_F(ForeignWeights, Mxfp4OfModelOptIsThatOfCompressedTensors) {
+  Take("mxfp4");
+  source->Rename(kPacked, kWeight);
+  EXPECT_EQ(Must(Down()).format, WeightFormat::kNvfp4);
+  EXPECT_EQ(Decoded(Must(Down())), Want("mxfp4"));
+}
+
+// MX formats lose nothing.
+TEST_F(ForeignWeights, PowersOfTwoTimesCodesAreExact) {
   for (const char* name : {"mxfp8", "mxfp4"}) {
     Take(name);
     EXPECT_EQ(Decoded(Must(Down())), Want(name)) << name;

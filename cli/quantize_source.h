@@ -1,0 +1,20 @@
+// The model that `octet quantize` reads, decoded first where it is quantised and --requantize says so.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "formats/checkpoint.h"
+
+namespace octet::cli {
+
+struct QuantizeSource {
+  Checkpoint checkpoint;
+  std::string decoded_from;  // how it was quantised (models/decoded_checkpoint.h), empty for a checkpoint of floats
+};
+
+// Without `requantize` the model as it is; whoever plans refuses it where it is quantised. With it, fails with
+// invalid_argument where nothing is quantised; as readers of the model do.
+Result<QuantizeSource> OpenQuantizeSource(const std::filesystem::path& model, bool requantize);
+
+}  // namespace octet::cli

@@ -1,0 +1,26 @@
+// A quantised checkpoint as one of floats: what its codes stand for, under the names that they had before.
+//
+//   std::optional<DecodedCheckpoint> decoded = OCTET_TRY(DecodeCheckpoint(checkpoint, spec));
+//   if (decoded) Print(decoded->was);   // "compressed-tensors", "GGUF Q4_0, Q6_K"
+//
+// For who quantises it anew. Running it needs none of this: models/weights.h takes codes as they are.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "formats/checkpoint.h"
+#include "models/model_spec.h"
+
+namespace octet {
+
+struct DecodedCheckpoint {
+  Checkpoint checkpoint;  // matrices that were codes are F32 and are decoded when their rows are read, scales are gone,
+                          // and config has no quantization_config
+  std::string was;        // how it was quantised: the method that config.json names, or the types of a GGUF file
+};
+
+// Nothing where no matrix of the model holds codes. Fails as CheckpointWeights::Open does.
+Result<std::optional<DecodedCheckpoint>> DecodeCheckpoint(const Checkpoint& checkpoint, const ModelSpec& spec);
+
+}  // namespace octet
