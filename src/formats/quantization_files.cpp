@@ -11,6 +11,7 @@ namespace {
 
 constexpr size_t kMaximumBytes = size_t{64} << 20;
 constexpr const char* kKey = "quantization_config";
+constexpr const char* kLayers = "quantized_layers";
 
 constexpr std::string_view kMethods[] = {"compressed-tensors",
                                          "modelopt",
@@ -50,6 +51,8 @@ Status ReadModelOpt(const std::filesystem::path& path, Json& config) {
     config[kKey]["quant_method"] = "modelopt";
     return {};
   }
+  const Json* layers = FindMember(*quantization, kLayers);
+  if (layers != nullptr && config[kKey].is_object() && !config[kKey].contains(kLayers)) config[kKey][kLayers] = *layers;
   const Json *here = FindText(*quantization, "quant_algo"), *there = FindText(config[kKey], "quant_algo");
   if (here == nullptr || there == nullptr || *here == *there) return {};
   return Fail(ErrorCode::kCorrupt, path, ": says quant_algo ", here->get<std::string>(),
@@ -81,6 +84,16 @@ Status CheckQuantizationMethod(const Json& config, const std::filesystem::path& 
   std::string known;
   for (const std::string_view each : kMethods) known += Cat(known.empty() ? "" : ", ", each);
   return Fail(ErrorCode::kUnsupported, path, ": is quantised by `", name, "`, which isn't known; known are ", known);
+}
+
+std::string QuantizationAlgorithm(const Json& config, std::string_view module) {
+  const Json* quantization = FindMember(config, kKey);
+  if (quantization == nullptr || !quantization->is_object()) return "";
+  const Json* layers = FindMember(*quantization, kLayers);
+  const Json* layer =
+      layers != nullptr && layers->is_object() ? FindMember(*layers, std::string(module).c_str()) : nullptr;
+  const Json* algorithm = FindText(layer != nullptr ? *layer : *quantization, "quant_algo");
+  return algorithm == nullptr ? "" : algorithm->get<std::string>();
 }
 
 }  // namespace octet

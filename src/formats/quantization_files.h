@@ -7,6 +7,8 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
+#include <string_view>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -20,5 +22,9 @@ Status ReadQuantizationFiles(const std::filesystem::path& directory, Json& confi
 
 // Fails with unsupported where quantization_config has a quant_method whose tensors aren't known, naming it.
 Status CheckQuantizationMethod(const Json& config, const std::filesystem::path& path);
+
+// The algorithm by which ModelOpt quantised a module: that of the module where layers differ, else that of all; empty
+// where nothing says so.
+std::string QuantizationAlgorithm(const Json& config, std::string_view module);
 
 }  // namespace octet

@@ -120,6 +120,8 @@ const SafetensorsFile::Entry* FindEntry(const SafetensorsFile& file, std::string
 
 Result<std::shared_ptr<const TensorSource>> OpenShards(const std::filesystem::path& index_path) {
   const WeightMap weight_map = OCTET_TRY(ReadIndex(index_path));
+  if (weight_map.empty())
+    return Fail(ErrorCode::kCorrupt, index_path, ": `weight_map` names no tensor; get the whole model again");
   std::vector<std::unique_ptr<SafetensorsFile>> files;
   std::map<std::string, const SafetensorsFile*> by_name;
   std::vector<Place> places;

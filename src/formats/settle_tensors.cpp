@@ -12,6 +12,8 @@ namespace {
 
 constexpr std::string_view kPrefix = "model.";
 constexpr std::string_view kEmbedding = "model.embed_tokens.weight";
+constexpr std::string_view kEmbeddingModule = "model.embed_tokens.";
+constexpr std::string_view kHeadModule = "lm_head.";
 constexpr std::string_view kHead = "lm_head.weight";
 constexpr std::string_view kHeadCodes[] = {"lm_head.weight_packed", "lm_head.qweight"};
 constexpr const char* kTied = "tie_word_embeddings";
@@ -92,6 +94,21 @@ void WarnOfHead(const Checkpoint& checkpoint, std::string_view head, std::string
              "; it is used as the head");
 }
 
+// The head serves as the embedding, too, with whatever scales it has.
+void TieToHead(Checkpoint& checkpoint, std::string_view head) {
+  LogInfo(checkpoint.path, ": has no ", kEmbedding, "; ", head, " serves as both");
+  checkpoint.tensors = std::make_shared<RenamedTensors>(checkpoint.tensors, [](const std::string& name) {
+    return name.starts_with(kHeadModule) ? Cat(kEmbeddingModule, name.substr(kHeadModule.size())) : name;
+  });
+  checkpoint.config[kTied] = true;
+}
+
+bool HasEmbedding(const TensorSource& tensors) {
+  const std::vector<TensorInfo>& infos = tensors.tensors();
+  return std::any_of(infos.begin(), infos.end(),
+                     [](const TensorInfo& info) { return info.name.starts_with(kEmbeddingModule); });
+}
+
 Status SettleHead(Checkpoint& checkpoint) {
   const Json* tied = FindMember(checkpoint.config, kTied);
   if (tied != nullptr && *tied != true) return {};  // the file's word, or a mistake that its reader names
@@ -99,16 +116,20 @@ Status SettleHead(Checkpoint& checkpoint) {
   const TensorInfo* head = checkpoint.tensors->Find(kHead);
   for (const std::string_view codes : kHeadCodes) {
     if (head != nullptr || checkpoint.tensors->Find(codes) == nullptr) continue;
+    if (!HasEmbedding(*checkpoint.tensors)) {
+      TieToHead(checkpoint, codes);
+      return {};
+    }
     if (tied != nullptr) WarnOfHead(checkpoint, codes, "is there");
     checkpoint.config[kTied] = false;
     return {};
   }
   if (head == nullptr) return {};
   if (embedding == nullptr) {
-    LogInfo(checkpoint.path, ": has no ", kEmbedding, "; ", kHead, " serves as both");
-    checkpoint.tensors = std::make_shared<RenamedTensors>(
-        checkpoint.tensors, [](const std::string& name) { return name == kHead ? std::string(kEmbedding) : name; });
-    checkpoint.config[kTied] = true;
+    if (HasEmbedding(*checkpoint.tensors))
+      checkpoint.config[kTied] = false;  // in codes, which a head of floats isn't
+    else
+      TieToHead(checkpoint, kHead);
     return {};
   }
   if (OCTET_TRY(HoldSameValues(*checkpoint.tensors, *embedding, *head))) return {};

@@ -2,6 +2,7 @@
 #include <map>
 
 #include "base/log.h"
+#include "formats/quantization_files.h"
 #include "models/weights.h"
 #include "numeric/fp8.h"
 
@@ -46,6 +47,30 @@ void CheckpointWeights::SayWhatIsDecoded() const {
     const bool is_exact = to == "FP32" || format.starts_with("MX");
     LogWarning(path_, ": ", count, count == 1 ? " matrix is " : " matrices are ", format,
                ", which no kernel multiplies: decoded", is_exact ? " to " : " and rounded to ", to, " when loaded");
+  }
+}
+
+bool CheckpointWeights::TakesE4m3Inputs(const Part& part, const Json& config) {
+  const std::string module = part.slot.tensor.substr(0, part.slot.tensor.rfind('.'));
+  return part.nvfp4 && QuantizationAlgorithm(config, module) == "W4A8_NVFP4_FP8";
+}
+
+void CheckpointWeights::SayWhatIsUnused(const Json& config) const {
+  size_t of_int8 = 0, of_e4m3 = 0;
+  for (const Source& source : sources_) {
+    const Part& part = source.parts.front();
+    const std::string module = part.slot.tensor.substr(0, part.slot.tensor.rfind('.'));
+    if (tensors_->Find(module + ".input_scale") == nullptr) continue;
+    if (part.integers && part.integers->bits == 8) ++of_int8;
+    if (TakesE4m3Inputs(part, config)) ++of_e4m3;
+  }
+  if (of_int8 != 0) {
+    LogWarning(path_, ": the input_scale of ", of_int8, of_int8 == 1 ? " INT8 matrix is" : " INT8 matrices are",
+               " unused: inputs are rounded to INT8 by a scale of each token's own");
+  }
+  if (of_e4m3 != 0) {
+    LogWarning(path_, ": the input_scale of ", of_e4m3, of_e4m3 == 1 ? " NVFP4 matrix is" : " NVFP4 matrices are",
+               " unused: it is of inputs in FP8 (W4A8_NVFP4_FP8), which NVFP4 weights don't take here");
   }
 }
 

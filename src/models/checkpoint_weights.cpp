@@ -94,6 +94,7 @@ Result<CheckpointWeights> CheckpointWeights::Open(const Checkpoint& checkpoint, 
   const WeightFormat dense = OCTET_TRY(weights.DenseFormat(slots, compute));
   for (const WeightSlot& slot : slots) OCTET_TRY(weights.AddSlot(slot, dense, checkpoint.config));
   weights.SayWhatIsDecoded();
+  weights.SayWhatIsUnused(checkpoint.config);
   weights.JoinFusedParts();
   for (size_t i = 0; i < weights.entries_.size(); ++i) weights.entries_[i].bytes = PackedBytesOf(weights.sources_[i]);
   return weights;
@@ -139,6 +140,7 @@ Status CheckpointWeights::AddSlot(const WeightSlot& slot, WeightFormat dense, co
                         .format = format,
                         .input_scale = format == WeightFormat::kNvfp4 ? part->nvfp4->input_scale : 0.0F});
     sources_.back().takes_mx_inputs = part->mx && part->mx->is_e4m3;
+    if (TakesE4m3Inputs(*part, config)) sources_.back().input_scale = 0;
     if (kernels::Int4Group(format) != 0)
       sources_.back().input_scale = OCTET_TRY(ReadInputScale(*tensors_->Find(part->codes())));
     sources_.back().parts.push_back(std::move(*part));

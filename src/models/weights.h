@@ -145,6 +145,10 @@ class CheckpointWeights : public WeightProvider {
   // The matrix that a part with codes becomes.
   static kernels::WeightFormat FormatOf(const Part& part, kernels::WeightFormat dense);
   void SayWhatIsDecoded() const;
+  // Whether a scale of inputs beside NVFP4 codes is one of inputs in E4M3, which these don't take here.
+  static bool TakesE4m3Inputs(const Part& part, const Json& config);
+  // Scales of inputs that no product uses.
+  void SayWhatIsUnused(const Json& config) const;
   // Where the scales of an E4M3 tensor are, and the format that it becomes.
   Result<kernels::WeightFormat> FindScales(const TensorInfo& weight, const Json& config, Part& part) const;
   Result<std::string> FindScale(const TensorInfo& weight) const;

@@ -1,5 +1,7 @@
 #include "quantize/tensor_layout.h"
 
+#include <algorithm>
+
 #include "base/checked.h"
 #include "formats/packed_integers.h"
 
@@ -80,7 +82,32 @@ TensorLayout LayoutOf(const TensorPrecision& tensor) {
   return layout;
 }
 
+namespace {
+
+// Rows of so few inputs fill one word in 4 bits and in 8: where a model has both, its readers can't tell which it is.
+Status CheckPackedBits(const PrecisionMap& map) {
+  const auto has = [&](Encoding encoding) {
+    return std::any_of(map.tensors.begin(), map.tensors.end(), [&](const TensorPrecision& tensor) {
+      return tensor.encoding == encoding && !tensor.is_modelopt();
+    });
+  };
+  if (!has(Encoding::kInt4) || !has(Encoding::kInt8)) return {};
+  for (const TensorPrecision& tensor : map.tensors) {
+    const bool is_integer = tensor.encoding == Encoding::kInt4 || tensor.encoding == Encoding::kInt8;
+    const uint64_t columns = RowSize(tensor.shape);
+    if (!is_integer || PackedWords(columns, 4) != PackedWords(columns, 8)) continue;
+    return Fail(ErrorCode::kUnsupported, "tensor `", tensor.name, "` has ", columns,
+                columns == 1 ? " input" : " inputs",
+                ", which fill one word in 4 bits and in 8: no reader can tell INT4 "
+                "from INT8 there; keep it with --keep, or take one of the two for all");
+  }
+  return {};
+}
+
+}  // namespace
+
 Status CheckLayouts(const PrecisionMap& map) {
+  OCTET_TRY(CheckPackedBits(map));
   for (const TensorPrecision& tensor : map.tensors) {
     if (!tensor.quantised() || !tensor.is_modelopt()) continue;
     if (*tensor.encoding == Encoding::kE4M3Blocks) {

@@ -51,6 +51,19 @@ TEST_F(QuantizationFiles, TwoAlgorithmsAreACorruptDirectory) {
                                               "config.json says NVFP4"));
 }
 
+// config.json names groups of modules, ModelOpt's own file each of them.
+TEST_F(QuantizationFiles, WhatIsSaidOfSingleModulesComesFromEitherFile) {
+  directory.Write(
+      "hf_quant_config.json",
+      R"({"quantization": {"quant_algo": "MIXED_PRECISION", "quantized_layers": {"a.b": {"quant_algo": "FP8"}}}})");
+  Json config = {{"quantization_config", {{"quant_method", "modelopt"}, {"quant_algo", "MIXED_PRECISION"}}}};
+  EXPECT_EQ(QuantizationAlgorithm(config, "a.b"), "MIXED_PRECISION");
+  ASSERT_TRUE(ReadQuantizationFiles(directory.path(), config));
+  EXPECT_EQ(QuantizationAlgorithm(config, "a.b"), "FP8");
+  EXPECT_EQ(QuantizationAlgorithm(config, "a"), "MIXED_PRECISION");
+  EXPECT_EQ(QuantizationAlgorithm(Json::object(), "a.b"), "");
+}
+
 TEST_F(QuantizationFiles, AFileThatIsNoObjectIsRefused) {
   directory.Write("hf_quant_config.json", "[]");
   Json config = Json::object();

@@ -99,6 +99,36 @@ TEST_F(SettleTensorsTest, AHeadWithoutAnEmbeddingServesAsBoth) {
   EXPECT_EQ(Logits(checkpoint_), tied);
 }
 
+// Its scale comes along.
+TEST_F(SettleTensorsTest, AHeadInFp8WithoutAnEmbeddingServesAsBoth) {
+  source_->Quantise(kEmbedding);
+  const std::vector<float> logits = Logits(checkpoint_);
+  for (const char* part : {"", "_scale"}) source_->Rename(std::string(kEmbedding) + part, std::string(kHead) + part);
+  ASSERT_TRUE(SettleTensors(checkpoint_).has_value());
+  EXPECT_NE(checkpoint_.tensors->Find(kEmbedding), nullptr);
+  EXPECT_EQ(checkpoint_.tensors->Find("lm_head.weight_scale"), nullptr);
+  EXPECT_EQ(Logits(checkpoint_), logits);
+}
+
+TEST_F(SettleTensorsTest, AHeadInCodesWithoutAnEmbeddingServesAsBoth) {
+  source_->QuantiseIntegers(kEmbedding, 4, 72);
+  const std::vector<float> logits = Logits(checkpoint_);
+  for (const char* part : {".weight_packed", ".weight_scale", ".weight_shape"})
+    source_->Rename(std::string("model.embed_tokens") + part, std::string("lm_head") + part);
+  ASSERT_TRUE(SettleTensors(checkpoint_).has_value());
+  EXPECT_EQ(checkpoint_.config["tie_word_embeddings"], true);
+  EXPECT_EQ(Logits(checkpoint_), logits);
+}
+
+// A tensor of codes is an embedding, too.
+TEST_F(SettleTensorsTest, AHeadBesideAnEmbeddingInCodesStaysTheHead) {
+  SetHead(1);
+  source_->QuantiseIntegers(kEmbedding, 4, 72);
+  ASSERT_TRUE(SettleTensors(checkpoint_).has_value());
+  EXPECT_EQ(checkpoint_.config["tie_word_embeddings"], false);
+  EXPECT_EQ(Logits(checkpoint_).size(), 4U * 277);
+}
+
 TEST_F(SettleTensorsTest, TheBaseModelAloneGetsThePrefixOfItsNames) {
   const std::vector<float> tied = Logits(checkpoint_);
   auto base = std::make_shared<EditableSource>(*source_);

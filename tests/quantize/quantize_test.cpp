@@ -13,6 +13,7 @@
 #include "formats/safetensors.h"
 #include "numeric/e2m1.h"
 #include "numeric/fp8.h"
+#include "quantize/tensor_layout.h"
 #include "tests/models/editable_source.h"
 
 namespace octet {
@@ -293,6 +294,20 @@ TEST_F(QuantizeTest, AMatrixOfZerosIsExactAndDoesNotCountInTheMean) {
   EXPECT_EQ(std::count_if(report.tensors.begin(), report.tensors.end(),
                           [](const QuantizedTensor& tensor) { return std::isinf(tensor.decibels); }),
             1);
+}
+
+// In both widths a row of so few inputs is one word, so that no reader could tell them apart.
+TEST_F(QuantizeTest, RowsOfFewInputsAreRefusedWhereInt4AndInt8Meet) {
+  PrecisionMap map;
+  map.tensors.push_back({.name = "a.weight", .source = "a.weight", .shape = {8, 4}, .encoding = Encoding::kInt8});
+  EXPECT_TRUE(CheckLayouts(map));
+  map.tensors.push_back({.name = "b.weight", .source = "b.weight", .shape = {8, 64}, .encoding = Encoding::kInt4});
+  map.tensors.back().group = 32;
+  const Status refused = CheckLayouts(map);
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr("tensor `a.weight` has 4 inputs, which fill one word"));
+  map.tensors.front().shape = {8, 5};
+  EXPECT_TRUE(CheckLayouts(map));
 }
 
 TEST_F(QuantizeTest, AWeightThatIsNoNumberIsRefusedWhereItStaysToo) {
