@@ -103,9 +103,9 @@ Result<InputRanges> WriteCalibrated(const CalibratedOutput& output, ShardedSafet
   LayerWriter layer_writer(output, writer, run, written);
   const ModelSpec spec = OCTET_TRY(ReadHfConfig(output.checkpoint.config, output.checkpoint.path.native()));
   const bool quantised = layer_writer.runs_quantised();
-  CalibrationPass pass =
-      OCTET_TRY(CalibrationPass::Start(output.checkpoint, output.plan.windows,
-                                       {.moments = true, .advances = !quantised, .scratch = output.scratch}, run));
+  CalibrationPass pass = OCTET_TRY(
+      CalibrationPass::Start(output.checkpoint, output.plan.windows,
+                             {.wanted = {.moments = true}, .advances = !quantised, .scratch = output.scratch}, run));
   Checkpoint edited = output.checkpoint;
   edited.tensors = std::shared_ptr<const TensorSource>(output.checkpoint.tensors, &output.edited);
   CheckpointWeights weights = OCTET_TRY(CheckpointWeights::Open(edited, spec, ComputeType::kAuto, run.pool));

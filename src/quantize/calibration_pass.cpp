@@ -24,7 +24,7 @@ Result<CalibrationPass> CalibrationPass::Start(const Checkpoint& checkpoint, con
   OCTET_TRY(pass.decoder_.Embed(tokens, *kernels, pass.hidden_.data()));
   pass.text_ = &text;
   pass.cancel_ = &run.cancel;
-  pass.moments_ = options.moments;
+  pass.wanted_ = options.wanted;
   pass.advances_ = options.advances;
   pass.format_ = weights->all_f32() ? kernels::WeightFormat::kF32 : kernels::WeightFormat::kBf16;
   pass.weights_ = std::move(weights);
@@ -47,7 +47,7 @@ Result<LayerInputs> CalibrationPass::Measure(const WindowDone& advance) {
   OCTET_CHECK(layer_ < layers());
   OCTET_TRY(cancel_->Check());
   OCTET_TRY(decoder_.Load(layer_, *weights_));
-  InputCollector collector(*context_, format_, moments_);
+  InputCollector collector(*context_, format_, wanted_, TokensOf(*text_));
   std::vector<float> copy;
   const auto run = [&](const std::vector<int32_t>& window, float* hidden) -> Status {
     if (!advances_) {
@@ -76,7 +76,7 @@ Status CalibrationPass::Advance(WeightProvider* quantised, const WindowDone& adv
 
 Result<InputStatistics> CalibrationPass::Head() {
   OCTET_CHECK(layer_ == layers());
-  InputCollector collector(*context_, format_, moments_);
+  InputCollector collector(*context_, format_, wanted_, TokensOf(*text_));
   const size_t width = decoder_.spec().hidden;
   const auto finish = [&](const std::vector<int32_t>& window, float* hidden) -> Status {
     OCTET_TRY(context_->workspace.Reset());

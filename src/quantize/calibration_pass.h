@@ -1,7 +1,7 @@
 // A text's windows on their way through a model, one layer after the other: memory holds one layer's weights, what is
 // known of its inputs, and the windows' residual streams.
 //
-//   CalibrationPass pass = OCTET_TRY(CalibrationPass::Start(checkpoint, text, {.moments = true}, run));
+//   CalibrationPass pass = OCTET_TRY(CalibrationPass::Start(checkpoint, text, {.wanted = {.moments = true}}, run));
 //   for (size_t layer = 0; layer < pass.layers(); ++layer) {
 //     const LayerInputs inputs = OCTET_TRY(pass.Measure());     // "layers.3.attn.qkv" and the others
 //     ...
@@ -27,7 +27,7 @@ class CalibrationPass {
   using WindowDone = std::function<void(size_t tokens)>;
 
   struct Options {
-    bool moments = false;  // to be summed; else the largest magnitudes alone
+    StatisticsWanted wanted = {};
     bool advances = true;  // with the original's weights: Measure keeps where the windows come out
     ComputeType compute = ComputeType::kAuto;
     std::filesystem::path scratch = {};           // directory for residual streams that memory shouldn't hold
@@ -66,7 +66,7 @@ class CalibrationPass {
 
   const CalibrationText* text_ = nullptr;
   const CancelFlag* cancel_ = nullptr;
-  bool moments_ = false;
+  StatisticsWanted wanted_ = {};
   bool advances_ = true;
   kernels::WeightFormat format_ = kernels::WeightFormat::kBf16;  // that inputs are rounded for
   std::unique_ptr<CheckpointWeights> weights_;

@@ -5,6 +5,8 @@
 #include <limits>
 #include <mutex>
 
+#include "base/checked.h"
+#include "base/random.h"
 #include "nn/second_moments.h"
 #include "quantize/row_encoding.h"
 
@@ -31,7 +33,24 @@ float LargestOfRows(const nn::Rows& x, ThreadPool& pool) {
   return finite ? amax : std::numeric_limits<float>::quiet_NaN();
 }
 
+// One token of each of `count` equal parts of a text, somewhere in it: at equal distances samples would all stand near
+// the beginning of their windows where windows are a multiple of the distance.
+std::vector<uint64_t> SpreadTokens(uint64_t count, uint64_t tokens) {
+  constexpr CounterRandom kRandom{.seed = 0};
+  count = std::min(count, tokens);
+  std::vector<uint64_t> spread;
+  for (uint64_t part = 0; part < count; ++part) {
+    const uint64_t begin = part * tokens / count, end = (part + 1) * tokens / count;
+    spread.push_back(begin + kRandom.Bits(0, static_cast<uint32_t>(part)) % (end - begin));
+  }
+  return spread;
+}
+
 }  // namespace
+
+InputCollector::InputCollector(nn::ExecutionContext& context, kernels::WeightFormat format,
+                               const StatisticsWanted& wanted, size_t tokens)
+    : context_(context), format_(format), wanted_(wanted), sampled_(SpreadTokens(wanted.sampled_tokens, tokens)) {}
 
 std::vector<float> InputStatistics::MeanSquares() const {
   std::vector<float> squares(width);
@@ -55,10 +74,40 @@ Status InputCollector::Add(const nn::Rows& x, InputStatistics& statistics) {
                 "aren't finite numbers on the calibration text; the weights are damaged or overflow");
   }
   statistics.amax = std::max(statistics.amax, amax);
+  if (!sampled_.empty()) Sample(x, statistics);
+  if (wanted_.counted_block != 0) Count(x, statistics);
   statistics.rows += x.count;
-  if (!moments_) return {};
+  if (!wanted_.moments) return {};
   statistics.moments.resize(x.width * x.width);
   return nn::AddSecondMoments(context_, x, format_, statistics.moments);
+}
+
+void InputCollector::Sample(const nn::Rows& x, InputStatistics& statistics) const {
+  size_t next = statistics.samples.size() / x.width;
+  for (; next < sampled_.size() && sampled_[next] < statistics.rows + x.count; ++next) {
+    const float* row = x.data + (sampled_[next] - statistics.rows) * x.stride;
+    statistics.samples.insert(statistics.samples.end(), row, row + x.width);
+  }
+  statistics.column_amax.resize(x.width);
+  context_.pool.ForEachShare(x.width, [&](size_t begin, size_t end) {
+    for (size_t row = 0; row < x.count; ++row) {
+      for (size_t i = begin; i < end; ++i)
+        statistics.column_amax[i] = std::max(statistics.column_amax[i], std::fabs(x.data[row * x.stride + i]));
+    }
+  });
+}
+
+void InputCollector::Count(const nn::Rows& x, InputStatistics& statistics) const {
+  const size_t block = wanted_.counted_block, blocks = CeilDivide(x.width, block);
+  std::vector<float> counted(x.count * blocks);
+  context_.pool.ForEachShare(x.count, [&](size_t begin, size_t end) {
+    for (size_t row = begin; row < end; ++row) {
+      const std::span<const float> values(x.data + row * x.stride, x.width);
+      for (size_t i = 0; i < blocks; ++i)
+        counted[row * blocks + i] = LargestMagnitude(values.subspan(i * block, std::min(block, x.width - i * block)));
+    }
+  });
+  statistics.histogram.Add(counted, context_.pool);
 }
 
 Result<LayerInputs> InputCollector::Take() {

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -22,7 +23,7 @@ class StatisticsTest : public testing::Test {
 };
 
 TEST_F(StatisticsTest, MomentsAndMagnitudesAreThoseOfAllCalls) {
-  InputCollector collector(context_, kernels::WeightFormat::kF32, /*moments=*/true);
+  InputCollector collector(context_, kernels::WeightFormat::kF32, {.moments = true});
   std::vector<float> x = Waves(kTokens * kInputs);
   x[17] = -3;
   collector.OnInput("a", x.data(), 4, kInputs, kInputs);
@@ -44,8 +45,64 @@ TEST_F(StatisticsTest, MomentsAndMagnitudesAreThoseOfAllCalls) {
   }
 }
 
+TEST_F(StatisticsTest, SamplesAreOneTokenOfEachPartOfTheTextHoweverItIsCut) {
+  const std::vector<float> x = Waves(kTokens * kInputs);
+  std::vector<float> first;
+  for (size_t cut = 1; cut < kTokens; ++cut) {
+    InputCollector collector(context_, kernels::WeightFormat::kF32, {.sampled_tokens = 3}, kTokens);
+    const auto middle = x.begin() + static_cast<std::ptrdiff_t>(cut * kInputs);
+    for (const std::vector<float>& rows : {std::vector(x.begin(), middle), std::vector(middle, x.end())})
+      collector.OnInput("a", rows.data(), rows.size() / kInputs, kInputs, kInputs);
+    const LayerInputs inputs = Must(collector.Take());
+    const InputStatistics& a = inputs.at("a");
+    ASSERT_EQ(a.samples.size(), 3 * kInputs);
+    for (size_t part = 0; part < 3; ++part) {
+      const auto begin = x.begin() + static_cast<std::ptrdiff_t>(part * 3 * kInputs);
+      const auto row = a.samples.begin() + static_cast<std::ptrdiff_t>(part * kInputs);
+      const auto end = begin + 3 * kInputs;
+      EXPECT_NE(std::search(begin, end, row, row + kInputs), end) << part;
+    }
+    for (size_t i = 0; i < kInputs; ++i) {
+      float largest = 0;
+      for (size_t row = 0; row < kTokens; ++row) largest = std::max(largest, std::fabs(x[row * kInputs + i]));
+      EXPECT_EQ(a.column_amax[i], largest);
+    }
+    EXPECT_TRUE(a.moments.empty());
+    if (first.empty()) first = a.samples;
+    EXPECT_EQ(a.samples, first);
+  }
+  InputCollector all(context_, kernels::WeightFormat::kF32, {.sampled_tokens = 100}, kTokens);
+  all.OnInput("a", x.data(), kTokens, kInputs, kInputs);
+  EXPECT_EQ(Must(all.Take()).at("a").samples, x);
+}
+
+// Blocks of two inputs of five: the last of one.
+TEST_F(StatisticsTest, MagnitudesAreCountedOneByOneOrTheLargestOfABlock) {
+  const std::vector<float> x = {1, -4, 0.5F, 0, 3, /**/ -2, 1, 0, 0, -8};
+  std::map<size_t, InputHistogram> histograms;
+  for (const size_t block : {1, 2}) {
+    InputCollector collector(context_, kernels::WeightFormat::kF32, {.counted_block = block});
+    collector.OnInput("a", x.data(), 1, kInputs, kInputs);
+    collector.OnInput("a", x.data() + kInputs, 1, kInputs, kInputs);
+    histograms[block] = Must(collector.Take()).at("a").histogram;
+  }
+  const auto count_of = [&](size_t block, double magnitude) {
+    const InputHistogram& histogram = histograms.at(block);
+    return histogram.counts().at(static_cast<size_t>(magnitude / histogram.width()));
+  };
+  EXPECT_EQ(histograms.at(1).total(), 10u);
+  EXPECT_EQ(count_of(1, 0), 3u);
+  EXPECT_EQ(count_of(1, 1), 2u);
+  EXPECT_EQ(count_of(1, 8), 1u);
+  EXPECT_EQ(histograms.at(2).total(), 6u);
+  EXPECT_EQ(count_of(2, 0), 1u);
+  EXPECT_EQ(count_of(2, 0.5), 1u);
+  EXPECT_EQ(count_of(2, 1), 0u);
+  for (const double magnitude : {2, 3, 4, 8}) EXPECT_EQ(count_of(2, magnitude), 1u) << magnitude;
+}
+
 TEST_F(StatisticsTest, SquaresBeyondTheRangeOfFloatsAreAnErrorThatNamesTheMatrix) {
-  InputCollector collector(context_, kernels::WeightFormat::kF32, /*moments=*/true);
+  InputCollector collector(context_, kernels::WeightFormat::kF32, {.moments = true});
   const std::vector<float> x = {1e20F, 1};
   collector.OnInput("layers.0.attn.out", x.data(), 1, 2, 2);
   const Result<LayerInputs> inputs = collector.Take();
@@ -64,10 +121,11 @@ TEST_F(StatisticsTest, APassGivesTheSameBitsWithItsStreamsInAFileAndForAnyNumber
   std::map<std::string, std::vector<float>> first;
   for (const size_t threads : {1, 3}) {
     ThreadPool pool(threads);
-    CalibrationPass pass = Must(CalibrationPass::Start(
-        checkpoint, text,
-        {.moments = true, .scratch = directory / "", .most_in_memory = threads == 1 ? uint64_t{1} << 30 : 0},
-        {pool, progress, cancel}));
+    CalibrationPass pass = Must(CalibrationPass::Start(checkpoint, text,
+                                                       {.wanted = {.moments = true},
+                                                        .scratch = directory / "",
+                                                        .most_in_memory = threads == 1 ? uint64_t{1} << 30 : 0},
+                                                       {pool, progress, cancel}));
     std::map<std::string, std::vector<float>> all;
     for (size_t layer = 0; layer < pass.layers(); ++layer) {
       for (auto& [slot, inputs] : Must(pass.Measure())) all[slot] = inputs.moments;

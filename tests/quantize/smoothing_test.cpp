@@ -28,7 +28,8 @@ TEST_F(SmoothingTest, ASmoothedModelComputesWhatItDid) {
     EditedSource edited(*original.tensors);
     LayerSmoothing smoothing(spec, plan.map, edited);
     const CalibrationText text = {golden.ids};
-    CalibrationPass pass = Must(CalibrationPass::Start(original, text, {.moments = true}, {pool_, progress_, cancel_}));
+    CalibrationPass pass =
+        Must(CalibrationPass::Start(original, text, {.wanted = {.moments = true}}, {pool_, progress_, cancel_}));
     for (size_t layer = 0; layer < pass.layers(); ++layer) {
       LayerInputs inputs = Must(pass.Measure());
       ASSERT_TRUE(smoothing.Smooth(layer, inputs, pool_).has_value()) << name;
@@ -55,7 +56,8 @@ TEST_F(SmoothingTest, AMatrixThatIsKeptKeepsItsInputs) {
   EditedSource edited(*original.tensors);
   LayerSmoothing smoothing(spec, plan.map, edited);
   const CalibrationText text = {ReadGolden("llama3").ids};
-  CalibrationPass pass = Must(CalibrationPass::Start(original, text, {.moments = true}, {pool_, progress_, cancel_}));
+  CalibrationPass pass =
+      Must(CalibrationPass::Start(original, text, {.wanted = {.moments = true}}, {pool_, progress_, cancel_}));
   LayerInputs inputs = Must(pass.Measure());
   ASSERT_TRUE(smoothing.Smooth(0, inputs, pool_).has_value());
   for (const TensorPrecision& tensor : plan.map.tensors)
