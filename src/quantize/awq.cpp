@@ -12,15 +12,11 @@ constexpr int kPowers = 10;             // steps from 0 to 1
 constexpr size_t kRowsOfMoments = 8;    // errors that meet a row of the moments while it is in the cache
 constexpr float kLargestFactor = 1e4F;  // and its inverse the smallest
 
-// Magnitudes of the inputs and of the weights that they meet, averaged over the inputs of an origin.
-struct Magnitudes {
-  std::vector<double> inputs, weights;
-};
-
-Magnitudes MeasureMagnitudes(const FactorSearch& search) {
+// Averaged over the inputs of an origin.
+InputMagnitudes MeasureMagnitudes(const FactorSearch& search) {
   const size_t width = search.inputs->width, rows = search.rows.size() / width;
   const std::vector<float> squares = search.inputs->MeanSquares();
-  Magnitudes magnitudes{std::vector<double>(search.origins), std::vector<double>(search.origins)};
+  InputMagnitudes magnitudes{std::vector<double>(search.origins), std::vector<double>(search.origins)};
   std::vector<double> count(search.origins);
   for (size_t column = 0; column < width; ++column) {
     const uint32_t origin = search.origin[column];
@@ -35,25 +31,6 @@ Magnitudes MeasureMagnitudes(const FactorSearch& search) {
     magnitudes.weights[origin] /= inputs * static_cast<double>(std::max<size_t>(rows, 1));
   }
   return magnitudes;
-}
-
-std::vector<float> FactorsOf(const Magnitudes& magnitudes, double of_inputs, double of_weights) {
-  std::vector<float> factors;
-  float smallest = kLargestFactor, largest = 1 / kLargestFactor;
-  for (size_t i = 0; i < magnitudes.inputs.size(); ++i) {
-    const bool is_dead = magnitudes.inputs[i] == 0 || magnitudes.weights[i] == 0;
-    const double factor =
-        is_dead ? 0 : std::pow(magnitudes.inputs[i], of_inputs) / std::pow(magnitudes.weights[i], of_weights);
-    factors.push_back(static_cast<float>(factor));
-    if (is_dead) continue;
-    smallest = std::min(smallest, factors.back());
-    largest = std::max(largest, factors.back());
-  }
-  const float middle = std::sqrt(smallest) * std::sqrt(largest);
-  for (float& factor : factors) {
-    factor = factor == 0 ? 1 : std::clamp(factor / middle, 1 / kLargestFactor, kLargestFactor);
-  }
-  return factors;
 }
 
 // What rounding the multiplied weights changes of the products.
@@ -79,6 +56,25 @@ Result<double> ErrorWith(const FactorSearch& search, std::span<const float> fact
 }
 
 }  // namespace
+
+std::vector<float> FactorsOf(const InputMagnitudes& magnitudes, double of_inputs, double of_weights) {
+  std::vector<float> factors;
+  float smallest = kLargestFactor, largest = 1 / kLargestFactor;
+  for (size_t i = 0; i < magnitudes.inputs.size(); ++i) {
+    const bool is_dead = magnitudes.inputs[i] == 0 || magnitudes.weights[i] == 0;
+    const double factor =
+        is_dead ? 0 : std::pow(magnitudes.inputs[i], of_inputs) / std::pow(magnitudes.weights[i], of_weights);
+    factors.push_back(static_cast<float>(factor));
+    if (is_dead) continue;
+    smallest = std::min(smallest, factors.back());
+    largest = std::max(largest, factors.back());
+  }
+  const float middle = std::sqrt(smallest) * std::sqrt(largest);
+  for (float& factor : factors) {
+    factor = factor == 0 ? 1 : std::clamp(factor / middle, 1 / kLargestFactor, kLargestFactor);
+  }
+  return factors;
+}
 
 double ErrorOfProducts(std::span<const float> errors, size_t width, std::span<const float> moments, ThreadPool& pool) {
   const size_t rows = width == 0 ? 0 : errors.size() / width;
@@ -109,7 +105,7 @@ double ErrorOfProducts(std::span<const float> errors, size_t width, std::span<co
 }
 
 Result<std::vector<float>> SearchFactors(const FactorSearch& search, ThreadPool& pool) {
-  const Magnitudes magnitudes = MeasureMagnitudes(search);
+  const InputMagnitudes magnitudes = MeasureMagnitudes(search);
   std::vector<float> best(search.origins, 1.0F);
   double least = OCTET_TRY(ErrorWith(search, best, pool));
   std::vector<std::pair<double, double>> powers = {{0, 1}, {1, 0}};

@@ -18,6 +18,15 @@
 
 namespace octet {
 
+// Magnitudes of the inputs and of the weights that they meet, each of an origin.
+struct InputMagnitudes {
+  std::vector<double> inputs, weights;
+};
+
+// inputs^of_inputs / weights^of_weights, divided by the root of the smallest times the largest, so that neither side
+// leaves the range of its numbers; 1 where either is 0.
+std::vector<float> FactorsOf(const InputMagnitudes& magnitudes, double of_inputs, double of_weights);
+
 struct FactorSearch {
   std::vector<float> rows = {};             // [rows, width]: some rows of the matrix, to measure on
   const InputStatistics* inputs = nullptr;  // with moments
