@@ -5,6 +5,7 @@
 #include <cmath>
 #include <map>
 
+#include "cli/quantize_calibration.h"
 #include "cli/quantize_report.h"
 #include "cli/quantize_source.h"
 #include "cli/verb.h"
@@ -28,6 +29,7 @@ struct QuantizeOptions {
   std::optional<int> windows;
   std::optional<int> window_length;
   std::optional<std::string> act_order;
+  ObserverFlags observer;
   ReportFlags report;
   int threads = 0;
   bool list = false;
@@ -61,6 +63,7 @@ struct QuantizeOptions {
           "of compensated codes: on, inputs with the largest squares are rounded first; off, in the file's order; on "
           "unless given",
           OneOf{{"on", "off"}});
+    visit(&QuantizeOptions::observer);
     visit(&QuantizeOptions::report);
     visit(&QuantizeOptions::threads, "threads", "threads to use; 0: one a core", Between{0, 1024});
     visit(&QuantizeOptions::list, "list", "show the recipes and stop");
@@ -87,7 +90,7 @@ const char* CalibrationWord(const Recipe& recipe) {
 }
 
 std::string RecipeTable() {
-  constexpr const char* kLine = "{:<16}{:<6}{:<13}{:<38}{:<38}{}\n";
+  constexpr const char* kLine = "{:<18}{:<6}{:<13}{:<38}{:<38}{}\n";
   std::string text =
       fmt::format(kLine, "recipe", "bits", "calibration", "tiers at full speed", "other readers", "what it is");
   for (const Recipe& recipe : Recipes()) {
@@ -120,7 +123,7 @@ std::string ReportTable(const QuantizeReport& report) {
       worst.empty() ? "the codes are exact" : fmt::format("signal to noise {:.1f} dB, least in", report.mean_decibels));
   for (const QuantizedTensor* tensor : worst)
     text += fmt::format("{:10.1f} dB  {}\n", tensor->decibels, tensor->precision.name);
-  if (report.calibration_tokens != 0) text += fmt::format("calibrated on {} tokens\n", report.calibration_tokens);
+  text += CalibrationLines(report);
   if (!report.decoded_from.empty()) {
     text +=
         fmt::format("the original was quantised ({}) and decoded first; it is what was decoded that is compared with\n",
@@ -166,7 +169,7 @@ Result<Texts> ReadTexts(const Checkpoint& checkpoint, const QuantizeOptions& opt
 Status Calibrate(const Checkpoint& checkpoint, CalibrationText windows, const QuantizeRun& run, QuantizePlan& plan) {
   plan.calibration_tokens = TokensOf(windows);
   if (plan.recipe->calibration == Calibration::kNone) {
-    plan.inputs = OCTET_TRY(MeasureInputs(checkpoint, windows, run));
+    plan.inputs = OCTET_TRY(MeasureInputs(checkpoint, windows, {.observer = plan.choices.observer}, run));
   } else {
     plan.windows = std::move(windows);
   }
@@ -217,6 +220,8 @@ Status CheckList(const QuantizeOptions& options, const Invocation& call) {
                                                       {options.windows.has_value(), "--windows"},
                                                       {options.window_length.has_value(), "--window-length"},
                                                       {options.act_order.has_value(), "--act-order"},
+                                                      {options.observer.observer.has_value(), "--observer"},
+                                                      {options.observer.percentile.has_value(), "--percentile"},
                                                       {!options.report.text.empty(), "--report-text"},
                                                       {options.report.windows.has_value(), "--report-windows"},
                                                       {!options.report.gate.empty(), "--gate"}};
@@ -279,11 +284,13 @@ Status Quantize(const QuantizeOptions& options, Invocation& call) {
   OCTET_TRY(CheckGiven(options, call));
   const Recipe* recipe = OCTET_TRY(FindRecipe(options.to));
   OCTET_TRY(CheckTaken(options, *recipe));
+  PrecisionChoices choices = Choices(options, *recipe);
+  choices.observer = OCTET_TRY(ChooseObserver(options.observer, *recipe));
   const std::optional<double> limit = OCTET_TRY(GateLimit(options.report));
   const QuantizeSource source = OCTET_TRY(OpenQuantizeSource(call.word(0), options.requantize));
   const Checkpoint& checkpoint = source.checkpoint;
   OCTET_TRY(CheckOutput(options, checkpoint));
-  QuantizePlan plan = OCTET_TRY(PlanQuantization(checkpoint, *recipe, Choices(options, *recipe)));
+  QuantizePlan plan = OCTET_TRY(PlanQuantization(checkpoint, *recipe, std::move(choices)));
   plan.decoded_from = source.decoded_from;
   Texts texts = OCTET_TRY(ReadTexts(checkpoint, options, *recipe));
   const size_t threads = options.threads > 0 ? static_cast<size_t>(options.threads) : ThreadPool::AvailableCores();

@@ -4,6 +4,7 @@
 
 #include "formats/check_values.h"
 #include "models/hf_config.h"
+#include "quantize/calibration.h"
 #include "quantize/calibration_pass.h"
 #include "quantize/smoothing.h"
 #include "quantize/tensor_slices.h"
@@ -20,7 +21,7 @@ class LayerWriter {
 
   // The matrices that these inputs go into. Lets the moments go.
   Status Write(std::string_view slot, InputStatistics inputs) {
-    ranges_[std::string(slot)] = inputs.amax;
+    calibrated_.ranges[std::string(slot)] = RangeOf(inputs, output_.plan.choices.observer, run_.pool);
     const std::vector<TensorPrecision>& tensors = output_.plan.map.tensors;
     std::optional<ErrorWeights> weights;
     for (size_t i = 0; i < tensors.size(); ++i) {
@@ -40,7 +41,9 @@ class LayerWriter {
 
   // The inputs as they are once the recipe has divided them, if it does.
   Result<LayerInputs> Smooth(size_t layer, LayerInputs inputs, LayerSmoothing& smoothing) const {
-    if (output_.plan.recipe->search == Search::kSmoothed) OCTET_TRY(smoothing.Smooth(layer, inputs, run_.pool));
+    const Search search = output_.plan.recipe->search;
+    if (search == Search::kSmoothed || search == Search::kMigrated)
+      OCTET_TRY(smoothing.Smooth(layer, inputs, run_.pool));
     return inputs;
   }
 
@@ -71,11 +74,16 @@ class LayerWriter {
   // the inputs that a matrix will meet.
   bool runs_quantised() const { return output_.plan.recipe->search == Search::kCompensated; }
 
-  InputRanges TakeRanges() { return std::move(ranges_); }
+  Calibrated Take(const LayerSmoothing& smoothing) {
+    calibrated_.strengths = smoothing.strengths();
+    return std::move(calibrated_);
+  }
 
  private:
   ErrorWeights WeightsOf(InputStatistics inputs) const {
-    ErrorWeights weights{.squares = inputs.MeanSquares()};
+    ErrorWeights weights;
+    if (inputs.moments.empty()) return weights;
+    weights.squares = inputs.MeanSquares();
     if (runs_quantised()) {
       const FactorOptions options{.damping = output_.plan.recipe->damping,
                                   .by_size = output_.plan.choices.rounds_by_size};
@@ -88,7 +96,7 @@ class LayerWriter {
   ShardedSafetensorsWriter& writer_;
   const QuantizeRun& run_;
   std::vector<std::optional<QuantizedTensor>>& written_;
-  InputRanges ranges_;
+  Calibrated calibrated_;
 };
 
 bool QuantisesHead(const PrecisionMap& map) {
@@ -98,19 +106,20 @@ bool QuantisesHead(const PrecisionMap& map) {
 
 }  // namespace
 
-Result<InputRanges> WriteCalibrated(const CalibratedOutput& output, ShardedSafetensorsWriter& writer,
-                                    const QuantizeRun& run, std::vector<std::optional<QuantizedTensor>>& written) {
+Result<Calibrated> WriteCalibrated(const CalibratedOutput& output, ShardedSafetensorsWriter& writer,
+                                   const QuantizeRun& run, std::vector<std::optional<QuantizedTensor>>& written) {
   LayerWriter layer_writer(output, writer, run, written);
   const ModelSpec spec = OCTET_TRY(ReadHfConfig(output.checkpoint.config, output.checkpoint.path.native()));
   const bool quantised = layer_writer.runs_quantised();
-  CalibrationPass pass = OCTET_TRY(
-      CalibrationPass::Start(output.checkpoint, output.plan.windows,
-                             {.wanted = {.moments = true}, .advances = !quantised, .scratch = output.scratch}, run));
+  const StatisticsWanted wanted = WantedFor(*output.plan.recipe, output.plan.choices.observer);
+  CalibrationPass pass =
+      OCTET_TRY(CalibrationPass::Start(output.checkpoint, output.plan.windows,
+                                       {.wanted = wanted, .advances = !quantised, .scratch = output.scratch}, run));
   Checkpoint edited = output.checkpoint;
   edited.tensors = std::shared_ptr<const TensorSource>(output.checkpoint.tensors, &output.edited);
   CheckpointWeights weights = OCTET_TRY(CheckpointWeights::Open(edited, spec, ComputeType::kAuto, run.pool));
   weights.UseOwnMemory();
-  LayerSmoothing smoothing(spec, output.plan.map, output.edited);
+  LayerSmoothing smoothing(spec, output.plan.map, output.edited, output.plan.recipe->search);
   const uint64_t runs = output.plan.windows.size() * pass.layers() * (quantised ? 2 : 1);
   const uint64_t share = output.plan.map.quantised_weights() / std::max<uint64_t>(1, runs);
   const auto advance = [&](size_t) { run.progress.Advance(share); };
@@ -126,7 +135,7 @@ Result<InputRanges> WriteCalibrated(const CalibratedOutput& output, ShardedSafet
     InputStatistics head = OCTET_TRY(pass.Head());
     OCTET_TRY(layer_writer.Write("head", std::move(head)));
   }
-  return layer_writer.TakeRanges();
+  return layer_writer.Take(smoothing);
 }
 
 }  // namespace octet

@@ -2,7 +2,7 @@
 //
 //   EditedSource edited(*checkpoint.tensors);
 //   CalibratedOutput output{checkpoint, plan, globals, directory, edited};
-//   InputRanges ranges = OCTET_TRY(WriteCalibrated(output, writer, run, written));
+//   Calibrated calibrated = OCTET_TRY(WriteCalibrated(output, writer, run, written));
 //
 // What goes through: quantize/calibration_pass.h. The rest of a checkpoint: quantize/tensor_output.h.
 #pragma once
@@ -23,9 +23,9 @@ struct CalibratedOutput {
 };
 
 // Encodes every quantised matrix with what its inputs were, a layer after the other, and notes it in `written`, which
-// is parallel to the map's tensors. Gives the inputs' ranges, of all matrices of the layers, and of a quantised head.
-// Fails as CalibrationPass and EncodeTensor do.
-Result<InputRanges> WriteCalibrated(const CalibratedOutput& output, ShardedSafetensorsWriter& writer,
-                                    const QuantizeRun& run, std::vector<std::optional<QuantizedTensor>>& written);
+// is parallel to the map's tensors. Gives the inputs' ranges, of all matrices of the layers, and of a quantised head,
+// and how far the layers were smoothed. Fails as CalibrationPass and EncodeTensor do.
+Result<Calibrated> WriteCalibrated(const CalibratedOutput& output, ShardedSafetensorsWriter& writer,
+                                   const QuantizeRun& run, std::vector<std::optional<QuantizedTensor>>& written);
 
 }  // namespace octet

@@ -1,7 +1,7 @@
 // What the inputs of a model's matrices reach on a text: what recipes with static scales of activations need to know.
 //
 //   CalibrationText text = OCTET_TRY(ReadCalibrationText(checkpoint, "text.txt", {.windows = 128}));
-//   plan.inputs = OCTET_TRY(MeasureInputs(checkpoint, text, run));
+//   plan.inputs = OCTET_TRY(MeasureInputs(checkpoint, text, {.observer = {Observer::kMse}}, run));
 //
 // One layer of the model is in memory at a time (quantize/calibration_pass.h). Reading the text:
 // quantize/calibration_text.h.
@@ -9,13 +9,25 @@
 
 #include "models/weights.h"
 #include "quantize/calibration_text.h"
+#include "quantize/input_statistics.h"
 #include "quantize/quantize.h"
 
 namespace octet {
 
+// What a recipe has to know of inputs, for the ranges that an observer gives.
+StatisticsWanted WantedFor(const Recipe& recipe, const ObserverChoice& observer);
+
+// Requires a histogram for another observer than the largest magnitude.
+float RangeOf(const InputStatistics& inputs, const ObserverChoice& observer, ThreadPool& pool);
+
+struct MeasureOptions {
+  ObserverChoice observer = {};  // of all magnitudes
+  ComputeType compute = ComputeType::kAuto;
+};
+
 // Runs the model over the windows, a layer at a time; the result is the same for any number of threads. Fails with
 // corrupt where an input is no finite number, naming its matrix; as the reader of the checkpoint does; with cancelled.
-Result<InputRanges> MeasureInputs(const Checkpoint& checkpoint, const CalibrationText& text, const QuantizeRun& run,
-                                  ComputeType compute = ComputeType::kAuto);
+Result<InputRanges> MeasureInputs(const Checkpoint& checkpoint, const CalibrationText& text,
+                                  const MeasureOptions& options, const QuantizeRun& run);
 
 }  // namespace octet

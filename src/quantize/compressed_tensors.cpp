@@ -51,23 +51,31 @@ Json WeightArguments(const TensorPrecision& tensor) {
 std::string_view Format(const TensorPrecision& tensor) {
   if (*tensor.encoding == Encoding::kMxfp8) return "mxfp8-quantized";
   if (IsE4M3(*tensor.encoding)) return "float-quantized";
+  if (tensor.takes_int8_inputs) return "int-quantized";
   return *tensor.encoding == Encoding::kNvfp4 ? "nvfp4-pack-quantized" : "pack-quantized";
+}
+
+// What that library calls the observer; null where it has none like it.
+Json ObserverName(const TensorPrecision& tensor) {
+  if (tensor.observer == Observer::kAmax) return "static_minmax";
+  return tensor.observer == Observer::kMse ? Json("mse") : Json(nullptr);
 }
 
 Json ActivationArguments(const TensorPrecision& tensor) {
   if (*tensor.encoding == Encoding::kE4M3Tensor) {
     Json arguments = Arguments(8, "float", "tensor", /*dynamic=*/false, nullptr);
-    arguments["observer"] = "static_minmax";
+    arguments["observer"] = ObserverName(tensor);
     return arguments;
   }
   if (tensor.rounds_inputs) {  // blocks' scales when it runs, the tensor's from the file
     Json arguments = Nvfp4Arguments(tensor, "local");
-    arguments["observer"] = "static_minmax";
+    arguments["observer"] = ObserverName(tensor);
     return arguments;
   }
   if (*tensor.encoding == Encoding::kMxfp8) return MxArguments(tensor, /*dynamic=*/true);
   if (*tensor.encoding == Encoding::kE4M3 || tensor.takes_e4m3_inputs)
     return Arguments(8, "float", "token", /*dynamic=*/true, nullptr);
+  if (tensor.takes_int8_inputs) return Arguments(8, "int", "token", /*dynamic=*/true, nullptr);
   if (*tensor.encoding != Encoding::kE4M3Blocks) return nullptr;
   return Arguments(8, "float", "group", /*dynamic=*/true, tensor.group);
 }

@@ -94,10 +94,12 @@ void Encode(Encoding encoding, const PrecisionChoices& choices, TensorPrecision&
   tensor.encoding = encoding;
   tensor.dialect = choices.dialect;
   tensor.takes_e4m3_inputs = encoding == Encoding::kInt4 && choices.takes_e4m3_inputs;
+  tensor.takes_int8_inputs = encoding == Encoding::kInt8 && choices.takes_int8_inputs;
   if (encoding == Encoding::kInt4) tensor.group = choices.group;
   if (encoding == Encoding::kMxfp8) tensor.group = kMxBlock;
   if (encoding == Encoding::kNvfp4) tensor.group = kNvfp4BlockColumns;
   tensor.rounds_inputs = HasTensorScale(encoding) && choices.rounds_inputs;
+  if (tensor.rounds_inputs) tensor.observer = choices.observer.observer;
   if (encoding == Encoding::kE4M3Blocks) tensor.group = kE4M3BlockSide;
 }
 

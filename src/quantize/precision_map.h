@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "formats/tensor_source.h"
 #include "models/model_spec.h"
+#include "quantize/input_histogram.h"
 #include "quantize/recipe.h"
 
 namespace octet {
@@ -31,6 +32,8 @@ struct PrecisionChoices {
   size_t group = 32;                  // inputs that share a scale, of INT4
   bool rounds_inputs = false;      // of NVFP4 and of E4M3 with a scale per tensor: with a scale for the inputs of each
   bool takes_e4m3_inputs = false;  // of INT4: said to readers
+  bool takes_int8_inputs = false;  // of INT8: said to readers
+  ObserverChoice observer = {};    // of scales of inputs
   std::optional<Encoding> head = std::nullopt;  // a tied head gets a tensor of its own then; the embedding stays
   Dialect dialect = Dialect::kCompressedTensors;
   bool rounds_by_size = true;          // of compensated codes: inputs with the largest squares first (quantize/gptq.h)
@@ -44,7 +47,9 @@ struct TensorPrecision {
   std::optional<Encoding> encoding = {};  // of a quantised matrix
   size_t group = 0;                       // inputs that share a scale, of INT4, NVFP4, MXFP8 and E4M3 in blocks
   bool rounds_inputs = false;             // a scale of its inputs is stored
+  Observer observer = Observer::kAmax;    // how that was found
   bool takes_e4m3_inputs = false;         // of INT4: readers round them to E4M3
+  bool takes_int8_inputs = false;         // of INT8: readers round them to INT8
   Dialect dialect = Dialect::kCompressedTensors;
   DType dtype = DType::kBf16;  // written, of a tensor that stays
   std::string reason =

@@ -64,36 +64,42 @@ uint64_t WorkOf(const QuantizePlan& plan) {
   return total;
 }
 
-Result<std::vector<QuantizedTensor>> WriteTensors(const Checkpoint& checkpoint, const QuantizePlan& plan,
-                                                  const std::filesystem::path& directory, const QuantizeRun& run) {
+struct WrittenTensors {
+  std::vector<QuantizedTensor> tensors;
+  Calibrated calibrated;
+};
+
+Result<WrittenTensors> WriteTensors(const Checkpoint& checkpoint, const QuantizePlan& plan,
+                                    const std::filesystem::path& directory, const QuantizeRun& run) {
   const PrecisionMap& map = plan.map;
   ShardedSafetensorsWriter writer =
       OCTET_TRY(ShardedSafetensorsWriter::Create(directory, OutputTensors(map), {{"format", "pt"}}, kShardBytes));
   run.progress.Begin("quantize", WorkOf(plan), "weights");
   const GlobalScales globals = OCTET_TRY(MeasureGlobalScales(*checkpoint.tensors, map, run));
   std::vector<std::optional<QuantizedTensor>> written(map.tensors.size());
-  InputRanges ranges = plan.inputs;
+  Calibrated calibrated{.ranges = plan.inputs, .strengths = {}};
   EditedSource edited(*checkpoint.tensors);
   if (!plan.windows.empty()) {
-    ranges = OCTET_TRY(WriteCalibrated({checkpoint, plan, globals, directory, edited}, writer, run, written));
+    calibrated = OCTET_TRY(WriteCalibrated({checkpoint, plan, globals, directory, edited}, writer, run, written));
   }
-  OCTET_TRY(WriteHeads(map, globals, ranges, writer));
+  OCTET_TRY(WriteHeads(map, globals, calibrated.ranges, writer));
   OCTET_TRY(WriteRest(edited, map, globals, writer, run, written));
   OCTET_TRY(writer.Commit());
   run.progress.End();
-  std::vector<QuantizedTensor> all;
-  for (std::optional<QuantizedTensor>& tensor : written) all.push_back(std::move(*tensor));
+  WrittenTensors all{.tensors = {}, .calibrated = std::move(calibrated)};
+  for (std::optional<QuantizedTensor>& tensor : written) all.tensors.push_back(std::move(*tensor));
   return all;
 }
 
-Result<QuantizeReport> MakeReport(const Checkpoint& checkpoint, const QuantizePlan& plan,
-                                  std::vector<QuantizedTensor> tensors) {
+Result<QuantizeReport> MakeReport(const Checkpoint& checkpoint, const QuantizePlan& plan, WrittenTensors written) {
   QuantizeReport report{.recipe = std::string(plan.recipe->name),
                         .source = checkpoint.path,
                         .choices = plan.choices,
-                        .tensors = std::move(tensors),
-                        .calibration_tokens = plan.calibration_tokens,
-                        .decoded_from = plan.decoded_from};
+                         .tensors = std::move(written.tensors),
+                         .calibration_tokens = plan.calibration_tokens,
+                         .decoded_from = plan.decoded_from,
+                         .calibrated = std::move(written.calibrated)};
+  if (!plan.recipe->rounds_inputs) report.calibrated.ranges.clear();
   for (const TensorSpec& spec : OutputTensors(plan.map)) report.weight_bytes += OCTET_TRY(ByteSize(spec));
   for (const TensorInfo& info : checkpoint.tensors->tensors()) report.bf16_bytes += 2 * Elements(info.shape);
   size_t rounded = 0;
@@ -111,8 +117,8 @@ Result<QuantizeReport> MakeReport(const Checkpoint& checkpoint, const QuantizePl
 
 Result<QuantizeReport> WriteAll(const Checkpoint& checkpoint, const QuantizePlan& plan,
                                 const std::filesystem::path& directory, const QuantizeRun& run) {
-  std::vector<QuantizedTensor> tensors = OCTET_TRY(WriteTensors(checkpoint, plan, directory, run));
-  QuantizeReport report = OCTET_TRY(MakeReport(checkpoint, plan, std::move(tensors)));
+  WrittenTensors written = OCTET_TRY(WriteTensors(checkpoint, plan, directory, run));
+  QuantizeReport report = OCTET_TRY(MakeReport(checkpoint, plan, std::move(written)));
   OCTET_TRY(WriteFileAtomically(directory / "config.json",
                                 Dump(OutputConfig(checkpoint, plan.map, plan.choices.dialect), 2) + "\n"));
   if (plan.choices.dialect == Dialect::kModelOpt)
@@ -125,6 +131,22 @@ Result<QuantizeReport> WriteAll(const Checkpoint& checkpoint, const QuantizePlan
   }
   OCTET_TRY(WriteFileAtomically(directory / "quantization_report.json", Dump(ToJson(report), 2) + "\n"));
   return report;
+}
+
+// What a calibration chose: ranges of inputs, alphas of SmoothQuant; null where the recipe has none.
+Json InputScalesJson(const QuantizeReport& report) {
+  if (report.calibrated.ranges.empty()) return nullptr;
+  const ObserverChoice& choice = report.choices.observer;
+  Json json = {{"observer", Name(choice.observer)}, {"ranges", report.calibrated.ranges}};
+  if (choice.observer == Observer::kPercentile) json["percentile"] = choice.percentile;
+  return json;
+}
+
+Json AlphasJson(const MigrationStrengths& strengths) {
+  if (strengths.empty()) return nullptr;
+  Json json = Json::object();
+  for (const auto& [slot, alpha] : strengths) json[slot] = alpha ? Json(*alpha) : Json(nullptr);
+  return json;
 }
 
 }  // namespace
@@ -151,6 +173,8 @@ Json ToJson(const QuantizeReport& report) {
           {"group", has_groups ? Json(report.choices.group) : Json(nullptr)},
           {"keep", report.choices.keep},
           {"calibration_tokens", report.calibration_tokens},
+          {"input_scales", InputScalesJson(report)},
+          {"alphas", AlphasJson(report.calibrated.strengths)},
           {"ragged", report.ragged},
           {"readers",
            report.ragged == 0 ? Json::array({"octet", ReaderOf(report.choices.dialect)}) : Json::array({"octet"})},
@@ -174,6 +198,7 @@ Result<QuantizePlan> PlanQuantization(const Checkpoint& checkpoint, const Recipe
   choices.layers = recipe.encoding;
   choices.rounds_inputs = recipe.rounds_inputs;
   choices.takes_e4m3_inputs = recipe.takes_e4m3_inputs;
+  choices.takes_int8_inputs = recipe.takes_int8_inputs;
   Result<PrecisionMap> map = PlanPrecision(WeightSlots(spec), *checkpoint.tensors, choices);
   if (!map) return Prefixed(std::move(map).error(), Cat(checkpoint.path, ": "));
   if (const Status layouts = CheckLayouts(*map); !layouts) return Prefixed(layouts.error(), Cat(checkpoint.path, ": "));

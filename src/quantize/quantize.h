@@ -11,6 +11,7 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,9 +25,18 @@
 
 namespace octet {
 
-// The largest magnitude among the inputs of each matrix on a text, by the slot of the joined matrix:
+// What magnitudes a static scale of the inputs of each matrix holds, by the slot of the joined matrix:
 // "layers.3.attn.qkv" (models/model_spec.h). Who measures: quantize/calibration.h.
 using InputRanges = std::map<std::string, float, std::less<>>;
+
+// The alpha of SmoothQuant for each matrix by the same names, absent where its inputs stay as they were.
+using MigrationStrengths = std::map<std::string, std::optional<double>, std::less<>>;
+
+// What a calibration found out.
+struct Calibrated {
+  InputRanges ranges;
+  MigrationStrengths strengths;  // of a recipe that migrates
+};
 
 // What is to be done. A recipe that calibrates is given `windows`, and the model runs while its layers are written, or
 // ranges of inputs that were measured before, which suffice where nothing but they is stored.
@@ -61,6 +71,7 @@ struct QuantizeReport {
   double mean_decibels = 0;       // over the quantised tensors that aren't exact; infinity where all are
   size_t calibration_tokens = 0;  // what scales of inputs were measured on
   std::string decoded_from = {};  // as in the plan
+  Calibrated calibrated = {};     // ranges only where the recipe rounds inputs by them
   size_t ragged = 0;              // matrices whose last group is short, which other readers don't take
 
   double ratio() const {

@@ -38,8 +38,9 @@ std::string_view Name(Encoding encoding);
 enum class Calibration : uint8_t { kNone, kOptional, kNeeded };
 
 // How codes are chosen where the inputs are known: each for itself, so that errors make up for each other, or after
-// inputs of small and large values were brought nearer.
-enum class Search : uint8_t { kNearest, kCompensated, kSmoothed };
+// inputs of small and large values were brought nearer, for the weights' sake or for that of inputs which are rounded
+// too.
+enum class Search : uint8_t { kNearest, kCompensated, kSmoothed, kMigrated };
 
 struct Recipe {
   std::string_view name;   // as --to takes it
@@ -49,6 +50,7 @@ struct Recipe {
   double bits_per_weight = 0;      // of a quantised matrix, scales not counted
   bool rounds_inputs = false;      // by scales that a calibration finds
   bool takes_e4m3_inputs = false;  // of INT4: readers round inputs to E4M3 per token
+  bool takes_int8_inputs = false;  // of INT8: readers round inputs to INT8 per token
   size_t group = 32;               // of INT4: inputs that share a scale, unless chosen
   Calibration calibration = Calibration::kNone;
   Search search = Search::kNearest;

@@ -7,11 +7,13 @@
 
 #include "numeric/fp16.h"
 #include "quantize/awq.h"
+#include "quantize/smoothquant.h"
 
 namespace octet {
 namespace {
 
 constexpr size_t kSampledRows = 128;  // of a joined matrix, to measure factors on
+constexpr size_t kWeightsTogether = size_t{1} << 18;
 
 std::vector<uint32_t> Identity(size_t count) {
   std::vector<uint32_t> origin(count);
@@ -38,8 +40,8 @@ float Stored(float value, DType dtype) {
 
 }  // namespace
 
-LayerSmoothing::LayerSmoothing(const ModelSpec& spec, const PrecisionMap& map, EditedSource& edited)
-    : spec_(spec), map_(map), edited_(edited), slots_(WeightSlots(spec)) {}
+LayerSmoothing::LayerSmoothing(const ModelSpec& spec, const PrecisionMap& map, EditedSource& edited, Search search)
+    : spec_(spec), map_(map), edited_(edited), search_(search), slots_(WeightSlots(spec)) {}
 
 const WeightSlot* LayerSmoothing::Find(const std::string& slot) const {
   const auto found = std::find_if(slots_.begin(), slots_.end(), [&](const WeightSlot& s) { return s.name == slot; });
@@ -82,17 +84,18 @@ std::vector<std::pair<std::string, LayerSmoothing::Place>> LayerSmoothing::Place
 }
 
 bool LayerSmoothing::MaySmooth(const Place& place) const {
-  const auto is_int4 = [&](const WeightSlot* slot) {
+  const Encoding encoding = search_ == Search::kMigrated ? Encoding::kInt8 : Encoding::kInt4;
+  const auto is_quantised = [&](const WeightSlot* slot) {
     const TensorPrecision* precision = PrecisionOf(*slot);
-    return precision != nullptr && precision->encoding == Encoding::kInt4;
+    return precision != nullptr && precision->encoding == encoding;
   };
-  return std::all_of(place.readers.begin(), place.readers.end(), is_int4) &&
-         (place.maker == nullptr || is_int4(place.maker));
+  return std::all_of(place.readers.begin(), place.readers.end(), is_quantised) &&
+         (place.maker == nullptr || is_quantised(place.maker));
 }
 
 Status LayerSmoothing::Smooth(size_t layer, LayerInputs& inputs, ThreadPool& pool) {
   for (const auto& [slot, place] : PlacesOf(layer)) {
-    if (MaySmooth(place)) OCTET_TRY(SmoothPlace(place, inputs.at(slot), pool));
+    if (MaySmooth(place)) OCTET_TRY(SmoothPlace(slot, place, inputs.at(slot), pool));
   }
   return {};
 }
@@ -111,13 +114,44 @@ Result<std::vector<float>> LayerSmoothing::SampleRows(const Place& place, size_t
   return sample;
 }
 
-Status LayerSmoothing::SmoothPlace(const Place& place, InputStatistics& inputs, ThreadPool& pool) {
-  FactorSearch search{.rows = OCTET_TRY(SampleRows(place, inputs.width)),
-                      .inputs = &inputs,
-                      .origin = place.origin,
-                      .origins = place.origins,
-                      .group = PrecisionOf(*place.readers.front())->group};
-  std::vector<float> factors = OCTET_TRY(SearchFactors(search, pool));
+Result<std::vector<float>> LayerSmoothing::LargestOfColumns(const Place& place, size_t width) const {
+  std::vector<float> largest(width), rows;
+  const size_t step = std::max<size_t>(1, kWeightsTogether / width);
+  for (const WeightSlot* reader : place.readers) {
+    for (size_t first = 0; first < reader->rows; first += step) {
+      rows.resize(std::min(step, reader->rows - first) * width);
+      OCTET_TRY(edited_.ReadRows(reader->tensor, reader->first_row + first, rows.size() / width, rows.data()));
+      for (size_t i = 0; i < rows.size(); ++i) largest[i % width] = std::max(largest[i % width], std::fabs(rows[i]));
+    }
+  }
+  return largest;
+}
+
+Result<std::vector<float>> LayerSmoothing::ChooseFactors(const std::string& name, const Place& place,
+                                                         const InputStatistics& inputs, ThreadPool& pool) {
+  std::vector<float> rows = OCTET_TRY(SampleRows(place, inputs.width));
+  if (search_ == Search::kSmoothed) {
+    return SearchFactors({.rows = std::move(rows),
+                          .inputs = &inputs,
+                          .origin = place.origin,
+                          .origins = place.origins,
+                          .group = PrecisionOf(*place.readers.front())->group},
+                         pool);
+  }
+  std::vector<float> largest = OCTET_TRY(LargestOfColumns(place, inputs.width));
+  Migration migration = OCTET_TRY(SearchMigration({.rows = std::move(rows),
+                                                   .column_amax = std::move(largest),
+                                                   .inputs = &inputs,
+                                                   .origin = place.origin,
+                                                   .origins = place.origins},
+                                                  pool));
+  strengths_[name] = migration.alpha;
+  return std::move(migration.factors);
+}
+
+Status LayerSmoothing::SmoothPlace(const std::string& name, const Place& place, InputStatistics& inputs,
+                                   ThreadPool& pool) {
+  std::vector<float> factors = OCTET_TRY(ChooseFactors(name, place, inputs, pool));
   if (place.norm != nullptr) OCTET_TRY(DivideNorm(place, factors));
   if (place.maker != nullptr) DivideRows(place, factors);
   TensorFactors of_columns;
@@ -126,6 +160,7 @@ Status LayerSmoothing::SmoothPlace(const Place& place, InputStatistics& inputs, 
   for (const WeightSlot* reader : place.readers) {
     if (edited.insert(reader->tensor).second) edited_.Scale(reader->tensor, of_columns);
   }
+  if (inputs.moments.empty()) return {};
   pool.ForEachShare(inputs.width, [&](size_t begin, size_t end) {
     for (size_t i = begin; i < end; ++i) {
       for (size_t j = 0; j < inputs.width; ++j)

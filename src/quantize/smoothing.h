@@ -2,28 +2,34 @@
 // columns computes what it did: in the norm before q, k, v and before gate, up; in v's rows before the attention's
 // output; in up's rows before down.
 //
-//   LayerSmoothing smoothing(spec, map, edited);
+//   LayerSmoothing smoothing(spec, map, edited, Search::kSmoothed);
 //   OCTET_TRY(smoothing.Smooth(layer, inputs, run.pool));      // edits tensors, and the statistics to fit them
 //
-// Choosing the factors: quantize/awq.h. Who reads the edited tensors: quantize/calibrated_output.h.
+// Choosing the factors: quantize/awq.h, quantize/smoothquant.h. Who reads the edited tensors:
+// quantize/calibrated_output.h.
 #pragma once
 
 #include "models/model_spec.h"
 #include "quantize/edited_source.h"
 #include "quantize/input_statistics.h"
 #include "quantize/precision_map.h"
+#include "quantize/quantize.h"
 
 namespace octet {
 
 class LayerSmoothing {
  public:
-  // All three must outlive the object.
-  LayerSmoothing(const ModelSpec& spec, const PrecisionMap& map, EditedSource& edited);
+  // kSmoothed looks for factors of INT4 weights by the inputs' moments, kMigrated for those of INT8 weights and inputs
+  // by samples of these. All three must outlive the object.
+  LayerSmoothing(const ModelSpec& spec, const PrecisionMap& map, EditedSource& edited, Search search);
 
-  // Edits the layer's tensors for factors that the inputs' moments ask for, and the moments to those of the divided
-  // inputs. Inputs stay where a matrix that reads them or makes them is kept, since its BF16 weights would be rounded
-  // anew. Fails as the source does.
+  // Edits the layer's tensors for factors that the inputs ask for, and their moments to those of the divided inputs.
+  // Inputs stay where a matrix that reads them or makes them is kept, since its BF16 weights would be rounded anew.
+  // Fails as the source does.
   Status Smooth(size_t layer, LayerInputs& inputs, ThreadPool& pool);
+
+  // What kMigrated chose so far.
+  const MigrationStrengths& strengths() const { return strengths_; }
 
  private:
   // One joined matrix, and who makes its inputs.
@@ -43,15 +49,21 @@ class LayerSmoothing {
   // What the precision map says of the tensor that a slot lies in.
   const TensorPrecision* PrecisionOf(const WeightSlot& slot) const;
   bool MaySmooth(const Place& place) const;
-  Status SmoothPlace(const Place& place, InputStatistics& inputs, ThreadPool& pool);
+  Status SmoothPlace(const std::string& name, const Place& place, InputStatistics& inputs, ThreadPool& pool);
+  Result<std::vector<float>> ChooseFactors(const std::string& name, const Place& place, const InputStatistics& inputs,
+                                           ThreadPool& pool);
   // Norm weights divided by the factors, which become what the rounded quotients divide by.
   Status DivideNorm(const Place& place, std::vector<float>& factors);
   void DivideRows(const Place& place, std::span<const float> factors);
   Result<std::vector<float>> SampleRows(const Place& place, size_t width) const;
+  // Of all rows of the readers, [width].
+  Result<std::vector<float>> LargestOfColumns(const Place& place, size_t width) const;
 
   const ModelSpec& spec_;
   const PrecisionMap& map_;
   EditedSource& edited_;
+  Search search_;
+  MigrationStrengths strengths_;
   std::vector<WeightSlot> slots_;
 };
 

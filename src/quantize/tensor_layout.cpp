@@ -55,6 +55,10 @@ TensorLayout LayoutOfIntegers(const TensorPrecision& tensor, const Names& names,
     return {.codes = {names.codes, is_int8 ? DType::kI8 : DType::kU8, codes},
             .scales = TensorSpec{names.scales, DType::kF32, scales}};
   }
+  if (tensor.takes_int8_inputs) {
+    return {.codes = {names.codes, DType::kI8, tensor.shape},
+            .scales = TensorSpec{names.scales, DType::kBf16, {size.rows, 1}}};
+  }
   const Shape words = {size.rows, PackedWords(size.columns, is_int8 ? 8 : 4)};
   return {.codes = {names.codes, DType::kI32, words},
           .scales = TensorSpec{names.scales, DType::kBf16, {size.rows, tensor.groups()}},
@@ -63,7 +67,7 @@ TensorLayout LayoutOfIntegers(const TensorPrecision& tensor, const Names& names,
 
 TensorLayout WithoutInputs(const TensorPrecision& tensor) {
   const std::string module(ModuleOf(tensor.name));
-  const bool is_plain = tensor.is_modelopt() || IsE4M3(*tensor.encoding);
+  const bool is_plain = tensor.is_modelopt() || IsE4M3(*tensor.encoding) || tensor.takes_int8_inputs;
   const Names names{is_plain ? tensor.name : module + ".weight_packed", module + ".weight_scale"};
   const Size size{RowCount(tensor.shape), RowSize(tensor.shape)};
   if (*tensor.encoding == Encoding::kNvfp4) return LayoutOfNvfp4(tensor, names, size);
@@ -119,6 +123,12 @@ Status CheckLayouts(const PrecisionMap& map) {
       return Fail(ErrorCode::kUnsupported, "tensor `", tensor.name,
                   "`: ModelOpt's W4A8 has a scale of inputs for the whole text, this one has each token's own; leave "
                   "--dialect out, or take int4");
+    }
+    if (tensor.takes_int8_inputs) {
+      return Fail(
+          ErrorCode::kUnsupported, "tensor `", tensor.name,
+          "`: ModelOpt's SmoothQuant has factors beside its codes and a scale of inputs for the whole text, this "
+          "one has neither; leave --dialect out, or take int8");
     }
     if (PairsRows(tensor) && RowCount(tensor.shape) % 2 != 0) {
       return Fail(ErrorCode::kUnsupported, "tensor `", tensor.name, "` has ", RowCount(tensor.shape),

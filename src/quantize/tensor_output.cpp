@@ -72,6 +72,7 @@ Result<EncodedSlice> EncodeE4M3(const TensorPrecision& tensor, std::span<const f
 std::vector<std::byte> PackCodes(const TensorPrecision& tensor, const std::vector<int8_t>& codes) {
   const size_t columns = RowSize(tensor.shape), rows = codes.size() / columns;
   const int bits = *tensor.encoding == Encoding::kInt4 ? 4 : 8;
+  if (tensor.takes_int8_inputs) return BytesOf(codes);
   if (!tensor.is_modelopt()) {
     std::vector<uint32_t> words(rows * PackedWords(columns, bits));
     PackIntegers(codes, columns, bits, words);

@@ -57,7 +57,7 @@ TEST_F(CalibratedOutputTest, CodesChosenByInputsAreNearerToTheOriginalThanRounde
 
 TEST_F(CalibratedOutputTest, FilesAreTheSameBytesForAnyNumberOfThreads) {
   const Checkpoint checkpoint = Must(Checkpoint::Open(GoldenModel("llama3")));
-  for (const char* recipe : {"int4-gptq", "int4-awq", "nvfp4"}) {
+  for (const char* recipe : {"int4-gptq", "int4-awq", "int8-smoothquant", "nvfp4"}) {
     const PrecisionChoices choices{.head = Encoding::kInt4};
     Must(Run(checkpoint, recipe, choices, "one", 1));
     Must(Run(checkpoint, recipe, choices, "three", 3));
@@ -76,7 +76,7 @@ TEST_F(CalibratedOutputTest, AWeightThatIsNoNumberIsNamed) {
     weights[7] = std::numeric_limits<float>::quiet_NaN();
     source->Set(name, DType::kF32, source->Find(name)->shape, weights);
     checkpoint.tensors = source;
-    for (const char* recipe : {"int4-gptq", "int4-awq", "nvfp4"}) {
+    for (const char* recipe : {"int4-gptq", "int4-awq", "int8-smoothquant", "nvfp4"}) {
       const Result<QuantizeReport> report = Run(checkpoint, recipe, {}, "out");
       ASSERT_FALSE(report.has_value());
       EXPECT_EQ(report.error().code, ErrorCode::kCorrupt);
@@ -100,7 +100,7 @@ TEST_F(CalibratedOutputTest, DeadRowsColumnsAndInputsAreWrittenAsTheyAre) {
   source->Set(q, DType::kF32, shape, weights);
   source->Set(norm, DType::kF32, {norms.size()}, norms);
   checkpoint.tensors = source;
-  for (const char* recipe : {"int4-gptq", "int4-awq", "nvfp4"}) {
+  for (const char* recipe : {"int4-gptq", "int4-awq", "int8-smoothquant", "nvfp4"}) {
     Must(Run(checkpoint, recipe, {}, "out"));
     const Checkpoint made = Must(Checkpoint::Open(directory_ / "out"));
     const std::vector<float> scales = ReadTensor(*made.tensors, "model.layers.0.self_attn.q_proj.weight_scale");
@@ -126,7 +126,7 @@ TEST_F(CalibratedOutputTest, StoppingOnTheWayLeavesNothingBehind) {
   };
   const std::shared_ptr<const TensorSource> original = checkpoint.tensors;
   checkpoint.tensors = std::make_shared<Stopper>(*original, cancel_);
-  for (const char* recipe : {"int4-gptq", "int4-awq", "nvfp4"}) {
+  for (const char* recipe : {"int4-gptq", "int4-awq", "int8-smoothquant", "nvfp4"}) {
     cancel_.Clear();
     const Result<QuantizeReport> report = Run(checkpoint, recipe, {}, "out");
     ASSERT_FALSE(report.has_value());

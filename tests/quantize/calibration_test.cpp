@@ -23,7 +23,7 @@ class Calibration : public testing::Test {
   Result<InputRanges> Measure(const Checkpoint& checkpoint, const CalibrationText& text, size_t threads = 2,
                               ComputeType compute = ComputeType::kF32) {
     ThreadPool pool(threads);
-    return MeasureInputs(checkpoint, text, {pool, progress_, cancel_}, compute);
+    return MeasureInputs(checkpoint, text, {.compute = compute}, {pool, progress_, cancel_});
   }
   static CalibrationText GoldenText(const std::string& name) {
     CalibrationText text = {ReadGolden(name).ids};
@@ -58,6 +58,37 @@ TEST_F(Calibration, RangesAreTheSameBitsForAnyNumberOfThreadsAndTheLargestOfAllW
   const InputRanges first = Must(Measure(checkpoint, {text[0]}, 2, ComputeType::kAuto));
   const InputRanges second = Must(Measure(checkpoint, {text[1]}, 2, ComputeType::kAuto));
   for (const auto& [slot, amax] : both) EXPECT_EQ(amax, std::max(first.at(slot), second.at(slot))) << slot;
+}
+
+// A norm of zeros makes inputs of zeros, one weight that isn't 0 a single channel; text is three tokens.
+TEST_F(Calibration, ObserversOfDeadInputsAndOfTheShortestTextGiveScalesThatWork) {
+  Checkpoint checkpoint = Must(Checkpoint::Open(GoldenModel("llama3")));
+  auto source = std::make_shared<EditableSource>(*checkpoint.tensors);
+  for (const char* name : {"model.layers.0.input_layernorm.weight", "model.layers.1.input_layernorm.weight"}) {
+    std::vector<float> norm(ReadTensor(*source, name).size());
+    if (std::string_view(name).find("1") != std::string_view::npos) norm[7] = 2;
+    source->Set(name, DType::kF32, {norm.size()}, norm);
+  }
+  checkpoint.tensors = source;
+  ThreadPool pool(2);
+  const auto measure = [&](Observer observer) {
+    return Must(MeasureInputs(checkpoint, {{5, 6, 7}}, {.observer = {observer}}, {pool, progress_, cancel_}));
+  };
+  const InputRanges amax = measure(Observer::kAmax);
+  for (const Observer observer : {Observer::kPercentile, Observer::kMse, Observer::kEntropy}) {
+    const InputRanges ranges = measure(observer);
+    ASSERT_EQ(ranges.size(), amax.size());
+    EXPECT_EQ(ranges.at("layers.0.attn.qkv"), 0);
+    for (const auto& [slot, range] : ranges) {
+      EXPECT_LE(range, amax.at(slot)) << slot;
+      EXPECT_GE(range, 0.06F * amax.at(slot)) << slot;
+    }
+    QuantizePlan plan = Must(PlanQuantization(checkpoint, *Must(FindRecipe("fp8-static")), {}));
+    plan.inputs = ranges;
+    Must(QuantizeCheckpoint(checkpoint, plan, directory_ / "out", {pool, progress_, cancel_}));
+    const Checkpoint made = Must(Checkpoint::Open(directory_ / "out"));
+    EXPECT_EQ(ReadTensor(*made.tensors, "model.layers.0.self_attn.q_proj.input_scale"), std::vector<float>{1});
+  }
 }
 
 TEST_F(Calibration, InputsThatAreNoNumbersAreAnErrorThatNamesTheirMatrix) {

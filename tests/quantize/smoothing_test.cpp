@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "quantize/awq.h"
+#include "quantize/calibration.h"
 #include "quantize/calibration_pass.h"
 #include "quantize/integer_rows.h"
 #include "tests/models/golden_model.h"
@@ -19,17 +20,20 @@ class SmoothingTest : public testing::Test {
 };
 
 // Norms that add 1, biases, q, k and v in one tensor, gate and up in one, value heads that several query heads share.
-TEST_F(SmoothingTest, ASmoothedModelComputesWhatItDid) {
+class EverySmoothing : public SmoothingTest, public testing::WithParamInterface<const char*> {};
+
+TEST_P(EverySmoothing, ASmoothedModelComputesWhatItDid) {
+  const Recipe& recipe = *Must(FindRecipe(GetParam()));
   for (const std::string name : {"llama3", "qwen2", "phi3_short", "gemma2", "gemma3", "mistral"}) {
     const Checkpoint original = Must(Checkpoint::Open(GoldenModel(name)));
     const Golden golden = ReadGolden(name);
-    QuantizePlan plan = Must(PlanQuantization(original, *Must(FindRecipe("int4-awq")), {}));
+    QuantizePlan plan = Must(PlanQuantization(original, recipe, {}));
     const ModelSpec spec = Must(ReadHfConfig(original.config, name));
     EditedSource edited(*original.tensors);
-    LayerSmoothing smoothing(spec, plan.map, edited);
+    LayerSmoothing smoothing(spec, plan.map, edited, recipe.search);
     const CalibrationText text = {golden.ids};
     CalibrationPass pass =
-        Must(CalibrationPass::Start(original, text, {.wanted = {.moments = true}}, {pool_, progress_, cancel_}));
+        Must(CalibrationPass::Start(original, text, {.wanted = WantedFor(recipe, {})}, {pool_, progress_, cancel_}));
     for (size_t layer = 0; layer < pass.layers(); ++layer) {
       LayerInputs inputs = Must(pass.Measure());
       ASSERT_TRUE(smoothing.Smooth(layer, inputs, pool_).has_value()) << name;
@@ -48,13 +52,16 @@ TEST_F(SmoothingTest, ASmoothedModelComputesWhatItDid) {
   }
 }
 
+INSTANTIATE_TEST_SUITE_P(Recipes, EverySmoothing, testing::Values("int4-awq", "int8-smoothquant"),
+                         [](const auto& recipe) { return recipe.index == 0 ? "Int4Awq" : "Int8SmoothQuant"; });
+
 TEST_F(SmoothingTest, AMatrixThatIsKeptKeepsItsInputs) {
   const Checkpoint original = Must(Checkpoint::Open(GoldenModel("llama3")));
   const QuantizePlan plan =
       Must(PlanQuantization(original, *Must(FindRecipe("int4-awq")), {.keep = {"*.v_proj", "*.up_proj"}}));
   const ModelSpec spec = Must(ReadHfConfig(original.config, "llama3"));
   EditedSource edited(*original.tensors);
-  LayerSmoothing smoothing(spec, plan.map, edited);
+  LayerSmoothing smoothing(spec, plan.map, edited, Search::kSmoothed);
   const CalibrationText text = {ReadGolden("llama3").ids};
   CalibrationPass pass =
       Must(CalibrationPass::Start(original, text, {.wanted = {.moments = true}}, {pool_, progress_, cancel_}));

@@ -81,7 +81,7 @@ def check_weights(loaded, weights, modules):
     for name in modules:
         module = loaded.get_submodule(name)
         weight = module.weight.float()
-        if module.weight.dtype == torch.float8_e4m3fn:  # versions that multiply when they run
+        if module.weight.dtype in (torch.float8_e4m3fn, torch.int8):  # versions that multiply when they run
             weight = weight * spread(module.weight_scale.float(), weight.shape)
         assert torch.equal(weight, weights[name + ".weight"]), name
 
