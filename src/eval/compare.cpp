@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "eval/score.h"
 #include "eval/statistics.h"
 #include "eval/window_scores.h"
+#include "models/score.h"
 
 namespace octet {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "eval/score.h"
+#include "models/score.h"
 
 namespace octet {
 

@@ -1,4 +1,4 @@
-#include "eval/score.h"
+#include "models/score.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "eval/score.h"
+#include "models/score.h"
 
 #include <gtest/gtest.h>
 
@@ -8,7 +8,6 @@
 
 #include "base/json.h"
 #include "base/mapped_file.h"
-#include "eval/statistics.h"
 
 namespace octet {
 namespace {
@@ -50,19 +49,6 @@ TEST_F(ScoreGolden, LikelihoodAndDivergenceEqualTorch) {
   }
 }
 
-TEST_F(ScoreGolden, PerplexityItsErrorAndQuantilesEqualNumpy) {
-  LikelihoodSum sum;
-  std::vector<double> kl;
-  for (size_t row = 0; row < a_.size(); ++row) {
-    sum.Add(NegativeLogLikelihood(a_[row], targets_[row]));
-    kl.push_back(Compare(a_[row], b_[row], targets_[row]).kl);
-  }
-  EXPECT_NEAR(sum.Perplexity() / golden_["perplexity_a"].get<double>(), 1, 1e-9);
-  EXPECT_NEAR(sum.PerplexityError() / golden_["perplexity_error_a"].get<double>(), 1, 1e-9);
-  EXPECT_NEAR(Quantile(kl, 0.5), golden_["kl_p50"].get<double>(), kTolerance);
-  EXPECT_NEAR(Quantile(kl, 0.99), golden_["kl_p99"].get<double>(), kTolerance);
-}
-
 TEST(Score, EqualLogitsDivergeByExactlyZero) {
   const std::vector<float> logits = {1.5f, -2.25f, 0.125f, 7};
   EXPECT_EQ(Compare(logits, logits, 0).kl, 0);
@@ -88,20 +74,6 @@ TEST(Score, TiesOfTheTopTokenGoToTheLowestId) {
   const std::vector<float> a = {3, 3, 1}, b = {3, 2, 1}, c = {2, 3, 1};
   EXPECT_TRUE(Compare(a, b, 0).same_top);
   EXPECT_FALSE(Compare(a, c, 0).same_top);
-}
-
-TEST(Statistics, NoValuesGiveZero) {
-  EXPECT_EQ(Quantile({}, 0.99), 0);
-  EXPECT_EQ(Mean({}), 0);
-  EXPECT_EQ(LikelihoodSum().Mean(), 0);
-  EXPECT_EQ(LikelihoodSum().PerplexityError(), 0);
-}
-
-TEST(Statistics, QuantileLiesLinearlyBetweenNeighbours) {
-  const std::vector<double> values = {40, 10, 30, 20};
-  EXPECT_EQ(Quantile(values, 0), 10);
-  EXPECT_EQ(Quantile(values, 0.5), 25);
-  EXPECT_EQ(Quantile(values, 1), 40);
 }
 
 }  // namespace
