@@ -5,6 +5,7 @@
 #include <cmath>
 #include <map>
 
+#include "cli/quantize_auto.h"
 #include "cli/quantize_calibration.h"
 #include "cli/quantize_report.h"
 #include "cli/quantize_source.h"
@@ -30,6 +31,7 @@ struct QuantizeOptions {
   std::optional<int> window_length;
   std::optional<std::string> act_order;
   ObserverFlags observer;
+  BudgetFlags budget;
   ReportFlags report;
   int threads = 0;
   bool list = false;
@@ -64,6 +66,7 @@ struct QuantizeOptions {
           "unless given",
           OneOf{{"on", "off"}});
     visit(&QuantizeOptions::observer);
+    visit(&QuantizeOptions::budget);
     visit(&QuantizeOptions::report);
     visit(&QuantizeOptions::threads, "threads", "threads to use; 0: one a core", Between{0, 1024});
     visit(&QuantizeOptions::list, "list", "show the recipes and stop");
@@ -75,7 +78,7 @@ Json RecipeList() {
   for (const Recipe& recipe : Recipes()) {
     list.push_back({{"name", recipe.name},
                     {"alias", recipe.alias.empty() ? Json(nullptr) : Json(recipe.alias)},
-                    {"bits_per_weight", recipe.bits_per_weight},
+                    {"bits_per_weight", recipe.is_mixed ? Json(nullptr) : Json(recipe.bits_per_weight)},
                     {"needs_calibration", recipe.needs_calibration()},
                     {"takes_calibration", recipe.takes_calibration()},
                     {"full_speed_tiers", recipe.full_speed_tiers},
@@ -90,13 +93,14 @@ const char* CalibrationWord(const Recipe& recipe) {
 }
 
 std::string RecipeTable() {
-  constexpr const char* kLine = "{:<18}{:<6}{:<13}{:<38}{:<38}{}\n";
+  constexpr const char* kLine = "{:<18}{:<7}{:<13}{:<38}{:<38}{}\n";
   std::string text =
       fmt::format(kLine, "recipe", "bits", "calibration", "tiers at full speed", "other readers", "what it is");
   for (const Recipe& recipe : Recipes()) {
     const std::string name = recipe.alias.empty() ? std::string(recipe.name) : Cat(recipe.name, ", ", recipe.alias);
-    text += fmt::format(kLine, name, recipe.bits_per_weight, CalibrationWord(recipe), recipe.full_speed_tiers,
-                        recipe.readers, recipe.summary);
+    const std::string bits = recipe.is_mixed ? "budget" : fmt::format("{}", recipe.bits_per_weight);
+    text += fmt::format(kLine, name, bits, CalibrationWord(recipe), recipe.full_speed_tiers, recipe.readers,
+                        recipe.summary);
   }
   return text;
 }
@@ -222,6 +226,9 @@ Status CheckList(const QuantizeOptions& options, const Invocation& call) {
                                                       {options.act_order.has_value(), "--act-order"},
                                                       {options.observer.observer.has_value(), "--observer"},
                                                       {options.observer.percentile.has_value(), "--percentile"},
+                                                      {options.budget.bits.has_value(), "--bits"},
+                                                      {options.budget.max_kl.has_value(), "--max-kl"},
+                                                      {!options.budget.plot.empty(), "--plot"},
                                                       {!options.report.text.empty(), "--report-text"},
                                                       {options.report.windows.has_value(), "--report-windows"},
                                                       {!options.report.gate.empty(), "--gate"}};
@@ -267,15 +274,22 @@ Status CheckOutput(const QuantizeOptions& options, const Checkpoint& checkpoint)
 }
 
 // The report, with how far the result is from the original.
-Status ShowResult(const QuantizeOptions& options, const QuantizeReport& report, const MeasuredResult& measured,
+Status ShowResult(const QuantizeOptions& options, const QuantizeReport& report,
+                  const std::optional<MixedPrecision>& mixed, const MeasuredResult& measured,
                   std::optional<double> limit, Invocation& call) {
   Json json = ToJson(report);
+  if (mixed) json["auto"] = MixedJson(*mixed);
   OCTET_TRY(AddMeasurement(measured, limit, options.output, json));
+  if (mixed) {
+    OCTET_TRY(WritePlot(options.budget, *mixed,
+                        measured.comparison ? std::optional(measured.comparison->kl_mean) : std::nullopt));
+  }
   if (limit && measured.comparison->kl_mean > *limit) {
     call.FailGate(fmt::format("octet quantize: KL divergence {:.6f} is above the limit {}",
                               measured.comparison->kl_mean, *limit));
   }
-  return call.json() ? call.PrintJson(json) : call.Print(ReportTable(report) + MeasurementText(measured));
+  return call.json() ? call.PrintJson(json)
+                     : call.Print(ReportTable(report) + (mixed ? MixedText(*mixed) : "") + MeasurementText(measured));
 }
 
 Status Quantize(const QuantizeOptions& options, Invocation& call) {
@@ -286,6 +300,7 @@ Status Quantize(const QuantizeOptions& options, Invocation& call) {
   OCTET_TRY(CheckTaken(options, *recipe));
   PrecisionChoices choices = Choices(options, *recipe);
   choices.observer = OCTET_TRY(ChooseObserver(options.observer, *recipe));
+  OCTET_TRY(CheckBudget(options.budget, *recipe));
   const std::optional<double> limit = OCTET_TRY(GateLimit(options.report));
   const QuantizeSource source = OCTET_TRY(OpenQuantizeSource(call.word(0), options.requantize));
   const Checkpoint& checkpoint = source.checkpoint;
@@ -299,10 +314,11 @@ Status Quantize(const QuantizeOptions& options, Invocation& call) {
   const QuantizeRun run{*pool, call.progress(), call.cancel()};
   if (recipe->takes_calibration() && !options.calibrate.empty())
     OCTET_TRY(Calibrate(checkpoint, std::move(texts.calibration), run, plan));
+  const std::optional<MixedPrecision> mixed = OCTET_TRY(ChooseByBudget(checkpoint, options.budget, run, plan));
   const QuantizeReport report = OCTET_TRY(QuantizeCheckpoint(checkpoint, plan, options.output, run));
   const MeasuredResult measured =
       OCTET_TRY(MeasureResult(std::move(texts.held_out), checkpoint, options.output, *recipe, *pool, call));
-  return ShowResult(options, report, measured, limit, call);
+  return ShowResult(options, report, mixed, measured, limit, call);
 }
 
 const RegisterVerb kQuantize(

@@ -91,4 +91,21 @@ void LayeredDecoder::Finish(const kernels::KernelTable& kernels, size_t rows, co
     parts_->final_norm.Apply(kernels, hidden + row * spec_.hidden, normed + row * spec_.hidden);
 }
 
+Status LayeredDecoder::LoadHead(WeightProvider& weights) {
+  parts_->head = OCTET_TRY(LoadMatrix(weights, spec_.tied ? "embedding" : "head", spec_.vocab, spec_.hidden));
+  return {};
+}
+
+Status LayeredDecoder::Logits(size_t rows, nn::ExecutionContext& context, const float* hidden, float* logits) {
+  OCTET_CHECK(!parts_->layers.empty() && parts_->head.columns == spec_.vocab);
+  OCTET_TRY(TakePages(rows));
+  OCTET_TRY(context.workspace.Reset());
+  const std::vector<int32_t> tokens(rows);  // which they are is no matter behind the embedding
+  const Decoder::Run run{.tokens = tokens, .pages = pages_, .logits_from = 0};
+  ForwardPass pass(*parts_, {&run, 1}, context, nullptr);
+  OCTET_TRY(pass.Begin());
+  pass.Enter(hidden);
+  return pass.Head(logits);
+}
+
 }  // namespace octet

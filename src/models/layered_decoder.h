@@ -48,6 +48,13 @@ class LayeredDecoder {
   // The final norm of rows of the residual stream, which the head is multiplied with. normed may be hidden.
   void Finish(const kernels::KernelTable& kernels, size_t rows, const float* hidden, float* normed) const;
 
+  // Takes the output head, to be kept beside the layers that come and go. Fails as the provider does.
+  Status LoadHead(WeightProvider& weights);
+
+  // Of rows [rows, hidden] of the residual stream behind the last layer: logits [rows, vocab]. Fails with exhausted
+  // where memory is out. Requires a loaded layer and the head.
+  Status Logits(size_t rows, nn::ExecutionContext& context, const float* hidden, float* logits);
+
  private:
   LayeredDecoder();
   Status TakePages(size_t tokens);

@@ -26,7 +26,7 @@ class LayerWriter {
     std::optional<ErrorWeights> weights;
     for (size_t i = 0; i < tensors.size(); ++i) {
       if (!tensors[i].quantised() || tensors[i].joined != slot) continue;
-      if (!weights) weights = WeightsOf(std::move(inputs));
+      if (!weights) weights = WeightsOf(std::move(inputs), *tensors[i].encoding);
       std::vector<Bf16> decoded;
       written_[i] = QuantizedTensor{.precision = tensors[i]};
       const KnownInputs known{&*weights, runs_quantised() ? &decoded : nullptr};
@@ -80,11 +80,13 @@ class LayerWriter {
   }
 
  private:
-  ErrorWeights WeightsOf(InputStatistics inputs) const {
+  ErrorWeights WeightsOf(InputStatistics inputs, Encoding encoding) const {
     ErrorWeights weights;
     if (inputs.moments.empty()) return weights;
     weights.squares = inputs.MeanSquares();
-    if (runs_quantised()) {
+    const bool is_compensated =
+        encoding == Encoding::kInt4 || encoding == Encoding::kNvfp4 || encoding == Encoding::kMxfp8;
+    if (runs_quantised() && is_compensated) {
       const FactorOptions options{.damping = output_.plan.recipe->damping,
                                   .by_size = output_.plan.choices.rounds_by_size};
       weights.factor = FactorMoments(inputs.moments, inputs.width, options, run_.pool);

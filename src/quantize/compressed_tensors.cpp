@@ -80,8 +80,37 @@ Json ActivationArguments(const TensorPrecision& tensor) {
   return Arguments(8, "float", "group", /*dynamic=*/true, tensor.group);
 }
 
-Json Group(const TensorPrecision& tensor, std::string_view target) {
-  return {{"targets", Json::array({target})},
+// Matrices that are stored alike.
+struct Kind {
+  const TensorPrecision* example = nullptr;
+  std::vector<std::string_view> modules = {};
+
+  bool is_head() const { return modules.size() == 1 && modules.front() == kHeadModule; }
+};
+
+bool IsStoredAlike(const TensorPrecision& a, const TensorPrecision& b) {
+  return a.encoding == b.encoding && a.group == b.group && a.rounds_inputs == b.rounds_inputs &&
+         a.takes_e4m3_inputs == b.takes_e4m3_inputs;
+}
+
+// The one of most modules first, the head's own behind those of layers.
+std::vector<Kind> KindsOf(const PrecisionMap& map) {
+  std::vector<Kind> kinds;
+  for (const TensorPrecision& tensor : map.tensors) {
+    if (!tensor.quantised()) continue;
+    const auto same = std::find_if(kinds.begin(), kinds.end(),
+                                   [&](const Kind& kind) { return IsStoredAlike(*kind.example, tensor); });
+    Kind& kind = same != kinds.end() ? *same : kinds.emplace_back(Kind{.example = &tensor});
+    kind.modules.push_back(ModuleOf(tensor.name));
+  }
+  std::stable_sort(kinds.begin(), kinds.end(), [](const Kind& a, const Kind& b) {
+    return std::pair(!a.is_head(), a.modules.size()) > std::pair(!b.is_head(), b.modules.size());
+  });
+  return kinds;
+}
+
+Json Group(const TensorPrecision& tensor, Json targets) {
+  return {{"targets", std::move(targets)},
           {"weights", WeightArguments(tensor)},
           {"input_activations", ActivationArguments(tensor)},
           {"output_activations", nullptr}};
@@ -90,25 +119,21 @@ Json Group(const TensorPrecision& tensor, std::string_view target) {
 }  // namespace
 
 Json CompressedTensorsConfig(const PrecisionMap& map) {
-  const TensorPrecision *layers = nullptr, *head = nullptr;
-  for (const TensorPrecision& tensor : map.tensors) {
-    if (tensor.quantised()) (ModuleOf(tensor.name) == kHeadModule ? head : layers) = &tensor;
-  }
-  if (layers == nullptr) std::swap(layers, head);
-  OCTET_CHECK(layers != nullptr);
-  Json groups = {{"group_0", Group(*layers, "Linear")}};
-  std::string_view format = Format(*layers);
-  // Where inputs are floats readers take integers for bytes unless the group itself says that they are packed.
-  if (layers->takes_e4m3_inputs) groups["group_0"]["format"] = format;
-  if (head != nullptr && head->encoding != layers->encoding) {
+  const std::vector<Kind> kinds = KindsOf(map);
+  OCTET_CHECK(!kinds.empty());
+  std::string_view format = Format(*kinds.front().example);
+  const bool is_mixed =
+      std::any_of(kinds.begin(), kinds.end(), [&](const Kind& kind) { return Format(*kind.example) != format; });
+  Json groups = Json::object();
+  for (size_t i = 0; i < kinds.size(); ++i) {
+    const TensorPrecision& example = *kinds[i].example;
     // Names go before classes where readers look for a module's group.
-    groups["group_1"] = Group(*head, kHeadModule);
-    if (Format(*head) != format) {
-      groups["group_0"]["format"] = format;
-      groups["group_1"]["format"] = Format(*head);
-      format = "mixed-precision";
-    }
+    Json group = Group(example, i == 0 ? Json::array({"Linear"}) : Json(kinds[i].modules));
+    // Where inputs are floats readers take integers for bytes unless the group itself says that they are packed.
+    if (is_mixed || example.takes_e4m3_inputs) group["format"] = Format(example);
+    groups[Cat("group_", i)] = std::move(group);
   }
+  if (is_mixed) format = "mixed-precision";
   return {{"quant_method", "compressed-tensors"}, {"format", format},           {"quantization_status", "compressed"},
           {"global_compression_ratio", nullptr},  {"kv_cache_scheme", nullptr}, {"config_groups", std::move(groups)},
           {"ignore", map.ignored_modules}};

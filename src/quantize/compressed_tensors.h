@@ -10,7 +10,8 @@
 
 namespace octet {
 
-// One group for the linear layers, and one for a head that is stored otherwise. E4M3 is the preset FP8_DYNAMIC: one
+// A group for each kind of matrix: the one of most matrices for all linear layers, others for the modules that they
+// name, as a head that is stored otherwise. E4M3 is the preset FP8_DYNAMIC: one
 // scale per output channel, activations E4M3 per token when the model runs; with a scale per tensor it is FP8, whose
 // inputs have one too; in blocks it is FP8_BLOCK, activations in groups of 128; with powers of two it is MXFP8,
 // activations alike. INT8 and INT4 are W8A16 per channel and W4A16 in groups (W4AFP8 where inputs are to be rounded),

@@ -125,6 +125,10 @@ TensorPrecision Choose(const TensorInfo& info, const WeightSlot* slot, const Pre
     chosen.reason = is_head ? Cat("--head ", Name(*choices.head)) : "recipe";
     Encode(is_head ? *choices.head : choices.layers, choices, chosen);
     chosen.joined = JoinedName(slot->name);
+    if (const auto own = choices.by_slot.find(chosen.joined); own != choices.by_slot.end()) {
+      ChooseEncoding(own->second, choices, chosen);
+      chosen.reason = "auto";
+    }
   }
   return chosen;
 }
@@ -162,6 +166,17 @@ std::vector<std::string> IgnoredModules(const PrecisionMap& map, const TensorRol
 }
 
 }  // namespace
+
+void ChooseEncoding(const LayerChoice& choice, const PrecisionChoices& choices, TensorPrecision& tensor) {
+  tensor.group = 0;
+  tensor.rounds_inputs = false;
+  tensor.encoding = choice.encoding;
+  PrecisionChoices of_choice{.group = choice.group,
+                             .rounds_inputs = choices.rounds_inputs,
+                             .takes_e4m3_inputs = choices.takes_e4m3_inputs,
+                             .dialect = choices.dialect};
+  if (choice.encoding) Encode(*choice.encoding, of_choice, tensor);
+}
 
 std::string_view ModuleOf(std::string_view tensor) {
   if (tensor.ends_with(kWeightSuffix)) tensor.remove_suffix(kWeightSuffix.size());

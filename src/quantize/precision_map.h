@@ -6,6 +6,7 @@
 // Carrying it out: quantize/quantize.h.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -27,6 +28,12 @@ constexpr std::string_view ReaderOf(Dialect dialect) {
   return dialect == Dialect::kModelOpt ? "modelopt" : "compressed-tensors";
 }
 
+// What one joined matrix is stored as; no encoding: as it is.
+struct LayerChoice {
+  std::optional<Encoding> encoding = std::nullopt;
+  size_t group = 0;  // of INT4
+};
+
 struct PrecisionChoices {
   Encoding layers = Encoding::kE4M3;  // of the linear layers
   size_t group = 32;                  // inputs that share a scale, of INT4
@@ -36,7 +43,8 @@ struct PrecisionChoices {
   ObserverChoice observer = {};    // of scales of inputs
   std::optional<Encoding> head = std::nullopt;  // a tied head gets a tensor of its own then; the embedding stays
   Dialect dialect = Dialect::kCompressedTensors;
-  bool rounds_by_size = true;          // of compensated codes: inputs with the largest squares first (quantize/gptq.h)
+  bool rounds_by_size = true;  // of compensated codes: inputs with the largest squares first (quantize/gptq.h)
+  std::map<std::string, LayerChoice, std::less<>> by_slot = {};  // of joined matrices that differ from `layers`
   std::vector<std::string> keep = {};  // patterns (quantize/glob.h) of tensor or module names that stay as they are
 };
 
@@ -53,7 +61,7 @@ struct TensorPrecision {
   Dialect dialect = Dialect::kCompressedTensors;
   DType dtype = DType::kBf16;  // written, of a tensor that stays
   std::string reason =
-      {};  // "recipe", "embedding", "head", "norm or bias", "--keep PATTERN", "not part of the model's layers"
+      {};  // "recipe", "auto", "embedding", "head", "norm or bias", "--keep PATTERN", "not part of the model's layers"
   std::string joined = {};  // the matrix that readers may join it into, by slot: "layers.3.attn.qkv"; else its own
 
   bool quantised() const { return encoding.has_value(); }
@@ -80,6 +88,9 @@ struct PrecisionMap {
 // matches nothing the recipe would quantise, and for a checkpoint that is quantised already.
 Result<PrecisionMap> PlanPrecision(std::span<const WeightSlot> slots, const TensorSource& tensors,
                                    const PrecisionChoices& choices);
+
+// Makes a quantised tensor one of the choice, which may leave it as it is.
+void ChooseEncoding(const LayerChoice& choice, const PrecisionChoices& choices, TensorPrecision& tensor);
 
 // "model.layers.0.mlp.up_proj" of "model.layers.0.mlp.up_proj.weight"; other names stay.
 std::string_view ModuleOf(std::string_view tensor);

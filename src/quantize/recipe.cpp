@@ -140,6 +140,17 @@ constexpr Recipe kRecipes[] = {
      .group = 128,
      .full_speed_tiers = "avx2, avx512, amx (INT8 activations)",
      .readers = kReaders},
+    {.name = "auto",
+     .alias = "",
+     .encoding = Encoding::kNvfp4,
+     .summary = "INT4, NVFP4, INT8, FP8 or BF16 for each matrix, by what rounding it costs, within --bits or --max-kl; "
+                "4-bit codes compensated; activations BF16, or INT8 where the matrix takes it",
+     .bits_per_weight = 4,
+     .calibration = Calibration::kNeeded,
+     .search = Search::kCompensated,
+     .is_mixed = true,
+     .full_speed_tiers = "avx2, avx512, avx512_bf16, amx",
+     .readers = kReaders},
 };
 
 }  // namespace

@@ -64,6 +64,27 @@ TEST_P(EveryGoldenModel, LayersOneAtATimeGiveTheBitsOfTheWholeDecoder) {
   }
 }
 
+TEST_P(EveryGoldenModel, LogitsOfLayersOneAtATimeAreThoseOfTheWholeDecoder) {
+  const kernels::KernelTable& table = kernels::ActiveKernels();
+  const std::vector<int32_t> ids = ReadGolden(GetParam()).ids;
+  TinyModel whole(GetParam(), ComputeType::kBf16, table, 2);
+  const std::vector<float> want = whole.Logits(ids, ids.size());
+
+  const Checkpoint checkpoint = Must(Checkpoint::Open(GoldenModel(GetParam())));
+  const ModelSpec spec = Must(ReadHfConfig(checkpoint.config, GetParam()));
+  CheckpointWeights weights = Must(CheckpointWeights::Open(checkpoint, spec, ComputeType::kBf16, whole.pool));
+  LayeredDecoder layered = Must(LayeredDecoder::Open(spec, weights));
+  ASSERT_TRUE(layered.LoadHead(weights).has_value());
+  std::vector<float> hidden(ids.size() * spec.hidden), got(want.size());
+  ASSERT_TRUE(layered.Embed(ids, table, hidden.data()).has_value());
+  for (size_t layer = 0; layer < spec.layers.size(); ++layer) {
+    ASSERT_TRUE(layered.Load(layer, weights).has_value());
+    ASSERT_TRUE(layered.Forward(ids, whole.context, hidden.data(), nullptr).has_value());
+  }
+  ASSERT_TRUE(layered.Logits(ids.size(), whole.context, hidden.data(), got.data()).has_value());
+  EXPECT_EQ(got, want);
+}
+
 TEST(LayeredDecoder, ATokenOutsideTheVocabularyIsRefused) {
   const Checkpoint checkpoint = Must(Checkpoint::Open(GoldenModel("llama3")));
   const ModelSpec spec = Must(ReadHfConfig(checkpoint.config, "llama3"));

@@ -99,6 +99,18 @@ TEST(PrecisionMap, KeptModulesAreNamedWithTheirPatternAndIgnored) {
   EXPECT_THAT(map.ignored_modules, ElementsAre("model.layers.0.mlp.down_proj", "lm_head"));
 }
 
+TEST(PrecisionMap, AMatrixMayHaveAnEncodingOfItsOwnOrStay) {
+  const PrecisionChoices choices{.layers = Encoding::kNvfp4,
+                                 .by_slot = {{"layers.0.attn.qkv", {Encoding::kInt4, 64}}, {"layers.0.ffn.down", {}}}};
+  const PrecisionMap map = PlanPrecision(Slots(), NamedTensors(Tensors()), choices).value();
+  EXPECT_THAT(Quantised(map), ElementsAre("model.layers.0.self_attn.q_proj.weight"));
+  EXPECT_EQ(map.tensors[2].precision(), "BF16");
+  EXPECT_EQ(map.tensors[2].reason, "auto");
+  EXPECT_EQ(map.tensors[3].precision(), "INT4 g64");
+  EXPECT_EQ(map.tensors[3].reason, "auto");
+  EXPECT_THAT(map.ignored_modules, ElementsAre("model.layers.0.mlp.down_proj", "lm_head"));
+}
+
 TEST(PrecisionMap, APatternThatMatchesNothingIsRefused) {
   const Result<PrecisionMap> map = PlanPrecision(Slots(), NamedTensors(Tensors()), {.keep = {"*", "*.up_proj"}});
   ASSERT_FALSE(map.has_value());
@@ -226,6 +238,22 @@ TEST(CompressedTensors, Nvfp4IsThePresetWithoutRoundedInputs) {
   EXPECT_EQ(weights["group_size"], 16);
   EXPECT_EQ(weights["scale_dtype"], "torch.float8_e4m3fn");
   EXPECT_TRUE(config["config_groups"]["group_0"]["input_activations"].is_null());
+}
+
+TEST(CompressedTensors, MatricesStoredOtherwiseAreGroupsThatNameThem) {
+  const Json mixed = ConfigOf({.layers = Encoding::kNvfp4, .by_slot = {{"layers.0.attn.qkv", {Encoding::kInt8, 0}}}});
+  EXPECT_EQ(mixed["format"], "mixed-precision");
+  const Json &first = mixed["config_groups"]["group_0"], &second = mixed["config_groups"]["group_1"];
+  EXPECT_EQ(first["targets"], Json::array({"Linear"}));
+  EXPECT_EQ(first["format"], "nvfp4-pack-quantized");
+  EXPECT_EQ(second["targets"], Json::array({"model.layers.0.self_attn.q_proj"}));
+  EXPECT_EQ(second["format"], "pack-quantized");
+  const Json groups = ConfigOf(
+      {.layers = Encoding::kInt4, .head = Encoding::kInt8, .by_slot = {{"layers.0.attn.qkv", {Encoding::kInt4, 128}}}});
+  EXPECT_EQ(groups["format"], "pack-quantized");
+  EXPECT_EQ(groups["config_groups"].size(), 3U);
+  EXPECT_EQ(groups["config_groups"]["group_1"]["weights"]["group_size"], 128);
+  EXPECT_EQ(groups["config_groups"]["group_2"]["targets"], Json::array({"lm_head"}));
 }
 
 TEST(CompressedTensors, AHeadStoredOtherwiseIsAGroupOfItsOwn) {

@@ -1,0 +1,255 @@
+#include "quantize/mixed_precision.h"
+
+#include <algorithm>
+
+#include "formats/check_values.h"
+#include "models/hf_config.h"
+#include "quantize/awq.h"
+#include "quantize/calibration_pass.h"
+#include "quantize/edited_source.h"
+#include "quantize/global_scales.h"
+#include "quantize/layer_probe.h"
+#include "quantize/round_trip.h"
+#include "quantize/tensor_layout.h"
+#include "quantize/tensor_slices.h"
+
+namespace octet {
+namespace {
+
+constexpr size_t kProbeWindows = 4;
+constexpr size_t kRowsMeasured = 128;  // of each tensor, evenly over it
+
+constexpr LayerChoice kCandidates[] = {
+    {Encoding::kInt4, 128}, {Encoding::kInt4, 64}, {Encoding::kInt4, 32}, {Encoding::kNvfp4, 0},
+    {Encoding::kInt8, 0},   {Encoding::kE4M3, 0},  {std::nullopt, 0},
+};
+
+// One run of MeasureSensitivity.
+class SensitivityRun {
+ public:
+  SensitivityRun(const Checkpoint& checkpoint, const QuantizePlan& plan, const GlobalScales& globals,
+                 const QuantizeRun& run)
+      : checkpoint_(checkpoint), plan_(plan), globals_(globals), run_(run), edited_(*checkpoint.tensors) {}
+
+  Status Measure(CalibrationPass& pass, LayerProbe& probe, CheckpointWeights& weights);
+
+  MixedPrecision TakeResult() { return std::move(mixed_); }
+  const EditedSource& edited() const { return edited_; }
+
+ private:
+  // Every candidate's bits, and the squared error of its products as a share of NVFP4's.
+  Result<MixedPart> CostsOf(const std::string& slot, const std::vector<const TensorPrecision*>& tensors,
+                            const ErrorWeights& known, const InputStatistics& inputs) const;
+  // One part of the current layer: its options, and the model as it is with the part in NVFP4.
+  Status TryPart(const std::string& slot, InputStatistics inputs, LayerProbe& probe, CheckpointWeights& weights);
+  std::vector<const TensorPrecision*> TensorsOf(std::string_view slot) const;
+  // Squared error of a candidate's products, a token.
+  Result<double> ErrorOf(const TensorPrecision& tensor, const ErrorWeights& known, const InputStatistics& inputs) const;
+  Result<std::vector<float>> SampleRows(const TensorPrecision& tensor) const;
+  float GlobalOf(const TensorPrecision& tensor) const {
+    return tensor.encoding == Encoding::kNvfp4 ? globals_.at(tensor.name) : 1.0F;
+  }
+
+  const Checkpoint& checkpoint_;
+  const QuantizePlan& plan_;
+  const GlobalScales& globals_;
+  const QuantizeRun& run_;
+  EditedSource edited_;
+  MixedPrecision mixed_;
+};
+
+// The tensor as the candidate would have it.
+TensorPrecision As(const LayerChoice& choice, TensorPrecision tensor, const PrecisionChoices& choices) {
+  ChooseEncoding(choice, choices, tensor);
+  return tensor;
+}
+
+// Codes and scales of rows, groups and blocks; not the few bytes that a whole tensor has.
+Result<double> BitsOf(const TensorPrecision& tensor) {
+  if (!tensor.quantised()) {
+    return 8.0 * static_cast<double>(OCTET_TRY(ByteSize(TensorSpec{tensor.name, tensor.dtype, tensor.shape})));
+  }
+  const TensorLayout layout = LayoutOf(tensor);
+  uint64_t bytes = OCTET_TRY(ByteSize(layout.codes));
+  if (layout.scales) bytes += OCTET_TRY(ByteSize(*layout.scales));
+  return 8.0 * static_cast<double>(bytes);
+}
+
+std::vector<const TensorPrecision*> SensitivityRun::TensorsOf(std::string_view slot) const {
+  std::vector<const TensorPrecision*> tensors;
+  for (const TensorPrecision& tensor : plan_.map.tensors) {
+    if (tensor.quantised() && tensor.joined == slot) tensors.push_back(&tensor);
+  }
+  return tensors;
+}
+
+Result<std::vector<float>> SensitivityRun::SampleRows(const TensorPrecision& tensor) const {
+  const uint64_t rows = RowCount(tensor.shape), columns = RowSize(tensor.shape);
+  const uint64_t count = std::min<uint64_t>(rows, kRowsMeasured);
+  std::vector<float> sample(count * columns);
+  for (uint64_t i = 0; i < count; ++i)
+    OCTET_TRY(checkpoint_.tensors->ReadRows(tensor.source, i * rows / count, 1, sample.data() + i * columns));
+  return sample;
+}
+
+Result<double> SensitivityRun::ErrorOf(const TensorPrecision& tensor, const ErrorWeights& known,
+                                       const InputStatistics& inputs) const {
+  if (!tensor.quantised()) return 0;
+  const std::vector<float> sample = OCTET_TRY(SampleRows(tensor));
+  std::vector<float> errors = OCTET_TRY(RoundTrip(tensor, sample, GlobalOf(tensor), &known, run_.pool));
+  for (size_t i = 0; i < errors.size(); ++i) errors[i] -= sample[i];
+  const double rows = static_cast<double>(RowCount(tensor.shape));
+  const double share = rows / (static_cast<double>(sample.size()) / static_cast<double>(inputs.width));
+  return share * ErrorOfProducts(errors, inputs.width, inputs.moments, run_.pool) / static_cast<double>(inputs.rows);
+}
+
+// Candidates whose last group would be short are left out: other readers don't take them.
+Result<MixedPart> SensitivityRun::CostsOf(const std::string& slot, const std::vector<const TensorPrecision*>& tensors,
+                                          const ErrorWeights& known, const InputStatistics& inputs) const {
+  MixedPart part{.slot = slot};
+  double of_probe = 0;
+  for (const TensorPrecision* tensor : tensors) {
+    part.weights += ElementCount(tensor->shape).value_or(0);
+    of_probe += OCTET_TRY(ErrorOf(*tensor, known, inputs));
+  }
+  for (size_t i = 0; i < std::size(kCandidates); ++i) {
+    BudgetOption option;
+    bool is_ragged = false;
+    for (const TensorPrecision* tensor : tensors) {
+      const TensorPrecision as = As(kCandidates[i], *tensor, plan_.choices);
+      is_ragged = is_ragged || as.is_ragged();
+      option.bits += OCTET_TRY(BitsOf(as));
+      if (!is_ragged) option.loss += OCTET_TRY(ErrorOf(as, known, inputs));
+    }
+    if (is_ragged) continue;
+    if (of_probe > 0) option.loss /= of_probe;  // times the divergence that is measured
+    part.options.options.push_back(option);
+    part.candidates.push_back(i);
+  }
+  return part;
+}
+
+Status SensitivityRun::TryPart(const std::string& slot, InputStatistics inputs, LayerProbe& probe,
+                               CheckpointWeights& weights) {
+  const std::vector<const TensorPrecision*> tensors = TensorsOf(slot);
+  if (tensors.empty()) return {};
+  const ErrorWeights known{
+      .squares = inputs.MeanSquares(),
+      .factor = FactorMoments(inputs.moments, inputs.width, {.by_size = plan_.choices.rounds_by_size}, run_.pool)};
+  MixedPart part = OCTET_TRY(CostsOf(slot, tensors, known, inputs));
+  for (const TensorPrecision* tensor : tensors) {
+    std::vector<float> floats(ElementCount(tensor->shape).value_or(0));
+    OCTET_TRY(checkpoint_.tensors->ReadRows(tensor->source, 0, RowCount(tensor->shape), floats.data()));
+    const std::vector<float> rounded = OCTET_TRY(RoundTrip(*tensor, floats, GlobalOf(*tensor), &known, run_.pool));
+    std::vector<Bf16> decoded;
+    for (const float value : rounded) decoded.push_back(ToBf16(value));
+    edited_.Replace(tensor->source, std::move(decoded));
+  }
+  OCTET_TRY(probe.Try(weights));
+  for (const TensorPrecision* tensor : tensors) edited_.Forget(tensor->source);
+  mixed_.parts.push_back(std::move(part));
+  return {};
+}
+
+Status SensitivityRun::Measure(CalibrationPass& pass, LayerProbe& probe, CheckpointWeights& weights) {
+  mixed_.candidates.assign(std::begin(kCandidates), std::end(kCandidates));
+  for (size_t layer = 0; layer < pass.layers(); ++layer) {
+    LayerInputs inputs = OCTET_TRY(pass.Measure([&](size_t tokens) { run_.progress.Advance(tokens); }));
+    const size_t first = mixed_.parts.size();
+    for (auto& [slot, statistics] : inputs) OCTET_TRY(TryPart(slot, std::move(statistics), probe, weights));
+    OCTET_TRY(pass.Advance());
+    const std::vector<double> divergences = OCTET_TRY(probe.Finish());
+    for (size_t i = 0; i < divergences.size(); ++i) {
+      MixedPart& part = mixed_.parts[first + i];
+      part.probe_kl = divergences[i];
+      for (BudgetOption& option : part.options.options) option.loss *= part.probe_kl;
+    }
+  }
+  return {};
+}
+
+// Before hours of work: an error names the weight and not what it did to the inputs behind it.
+Status CheckMatrices(const Checkpoint& checkpoint, const PrecisionMap& map, const QuantizeRun& run) {
+  for (const TensorPrecision& tensor : map.tensors) {
+    if (!tensor.quantised()) continue;
+    OCTET_TRY(ForEachSlice(*checkpoint.tensors, tensor, run, [&](uint64_t first, std::span<const float> floats) {
+      return CheckValues(floats, first, RowSize(tensor.shape), DType::kF32, tensor.source);
+    }));
+  }
+  return {};
+}
+
+}  // namespace
+
+uint64_t MixedPrecision::weights() const {
+  uint64_t sum = 0;
+  for (const MixedPart& part : parts) sum += part.weights;
+  return sum;
+}
+
+std::map<std::string, LayerChoice, std::less<>> MixedPrecision::Choices() const {
+  std::map<std::string, LayerChoice, std::less<>> choices;
+  for (const MixedPart& part : parts) choices[part.slot] = candidates[part.candidates[part.chosen]];
+  return choices;
+}
+
+std::string Name(const LayerChoice& choice) {
+  if (!choice.encoding) return "bf16";
+  if (*choice.encoding == Encoding::kInt4) return Cat("int4 g", choice.group);
+  return std::string(Name(*choice.encoding));
+}
+
+Result<MixedPrecision> MeasureSensitivity(const Checkpoint& checkpoint, const QuantizePlan& plan,
+                                          const CalibrationText& windows, const QuantizeRun& run) {
+  OCTET_TRY(CheckMatrices(checkpoint, plan.map, run));
+  const GlobalScales globals = OCTET_TRY(MeasureGlobalScales(*checkpoint.tensors, plan.map, run));
+  CalibrationPass pass = OCTET_TRY(CalibrationPass::Start(checkpoint, windows, {.moments = true}, run));
+  const CalibrationText few(windows.begin(),
+                            windows.begin() + static_cast<std::ptrdiff_t>(std::min(kProbeWindows, windows.size())));
+  const uint64_t layers = pass.layers();
+  run.progress.Begin("measure sensitivity",
+                     TokensOf(windows) * layers + TokensOf(few) * (layers + 2 * layers * (layers + 1)), "tokens");
+  LayerProbe probe = OCTET_TRY(LayerProbe::Start(checkpoint, few, run));
+  SensitivityRun sensitivity(checkpoint, plan, globals, run);
+  const ModelSpec spec = OCTET_TRY(ReadHfConfig(checkpoint.config, checkpoint.path.native()));
+  Checkpoint edited = checkpoint;
+  edited.tensors = std::shared_ptr<const TensorSource>(checkpoint.tensors, &sensitivity.edited());
+  CheckpointWeights weights = OCTET_TRY(CheckpointWeights::Open(edited, spec, ComputeType::kAuto, run.pool));
+  weights.UseOwnMemory();
+  OCTET_TRY(sensitivity.Measure(pass, probe, weights));
+  run.progress.End();
+  return sensitivity.TakeResult();
+}
+
+Status ChoosePrecision(const PrecisionBudget& budget, MixedPrecision& mixed) {
+  std::vector<BudgetPart> parts;
+  for (const MixedPart& part : mixed.parts) parts.push_back(part.options);
+  const double weights = static_cast<double>(mixed.weights());
+  mixed.curve = TradeOff(parts);
+  std::vector<size_t> choice;
+  if (budget.bits) {
+    choice = ChooseWithinBits(parts, *budget.bits * weights);
+    if (choice.empty()) {
+      return Fail(ErrorCode::kInvalidArgument, "--bits ", *budget.bits, " is below ",
+                  mixed.curve.front().bits / weights,
+                  " bits a weight, which the smallest of the candidates takes; give as many or more");
+    }
+  } else {
+    const auto within = std::find_if(mixed.curve.begin(), mixed.curve.end(),
+                                     [&](const BudgetPoint& point) { return point.loss <= *budget.max_kl; });
+    OCTET_CHECK(within != mixed.curve.end());  // all in BF16 changes nothing
+    choice = within->choice;
+  }
+  const BudgetPoint point = PointOf(parts, std::move(choice));
+  if (point.loss == 0 && point.bits == mixed.curve.back().bits) {
+    return Fail(ErrorCode::kInvalidArgument, budget.bits ? "--bits " : "--max-kl ",
+                budget.bits ? *budget.bits : *budget.max_kl,
+                " leaves every matrix as it is; give fewer bits or more divergence, or take the original");
+  }
+  for (size_t i = 0; i < mixed.parts.size(); ++i) mixed.parts[i].chosen = point.choice[i];
+  mixed.bits = point.bits / weights;
+  mixed.predicted_kl = point.loss;
+  return {};
+}
+
+}  // namespace octet

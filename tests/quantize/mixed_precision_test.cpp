@@ -1,0 +1,162 @@
+#include "quantize/mixed_precision.h"
+
+#include <gmock/gmock.h>
+
+#include <limits>
+
+#include "tests/base/temporary_directory.h"
+#include "tests/models/editable_source.h"
+#include "tests/models/golden_model.h"
+
+namespace octet {
+namespace {
+
+using testing::HasSubstr;
+
+class MixedPrecisionTest : public testing::Test {
+ protected:
+  MixedPrecision Measure(const PrecisionChoices& choices, size_t threads = 2) {
+    ThreadPool pool(threads);
+    const QuantizePlan plan = Must(PlanQuantization(checkpoint_, **FindRecipe("auto"), choices));
+    return Must(MeasureSensitivity(checkpoint_, plan, windows_, {pool, progress_, cancel_}));
+  }
+  static const BudgetOption& Option(const MixedPrecision& mixed, const MixedPart& part, std::string_view name) {
+    for (size_t i = 0; i < part.candidates.size(); ++i) {
+      if (Name(mixed.candidates[part.candidates[i]]) == name) return part.options.options[i];
+    }
+    ADD_FAILURE() << part.slot << " has no " << name;
+    return part.options.options.front();
+  }
+
+  Checkpoint checkpoint_ = Must(Checkpoint::Open(GoldenModel("llama3")));
+  CalibrationText windows_ = {ReadGolden("llama3").ids, {5, 6, 7}};
+  Progress progress_;
+  CancelFlag cancel_;
+};
+
+TEST_F(MixedPrecisionTest, EveryMatrixOfEveryLayerHasItsCostInEveryCandidate) {
+  const MixedPrecision mixed = Measure({});
+  const size_t layers = Must(ReadHfConfig(checkpoint_.config, "llama3")).layers.size();
+  ASSERT_EQ(mixed.parts.size(), 4 * layers);
+  uint64_t weights = 0;
+  for (const MixedPart& part : mixed.parts) {
+    weights += part.weights;
+    EXPECT_GT(part.probe_kl, 0) << part.slot;
+    const double count = static_cast<double>(part.weights);
+    EXPECT_EQ(Option(mixed, part, "nvfp4").bits, 4.5 * count) << part.slot;
+    EXPECT_EQ(Option(mixed, part, "nvfp4").loss, part.probe_kl) << part.slot;
+    EXPECT_EQ(Option(mixed, part, "int4 g32").bits, 4.5 * count) << part.slot;
+    EXPECT_EQ(Option(mixed, part, "bf16").bits, 16 * count) << part.slot;
+    EXPECT_EQ(Option(mixed, part, "bf16").loss, 0) << part.slot;
+    EXPECT_GT(Option(mixed, part, "int8").loss, 0) << part.slot;
+    EXPECT_LT(Option(mixed, part, "int8").loss, part.probe_kl) << part.slot;
+    EXPECT_LT(Option(mixed, part, "fp8").loss, part.probe_kl) << part.slot;
+  }
+  EXPECT_EQ(weights, mixed.weights());
+}
+
+// 64 inputs are two groups of 32 or one of 64, the 96 of down are three of 32.
+TEST_F(MixedPrecisionTest, GroupsThatDontDivideTheInputsAreNoCandidates) {
+  const MixedPrecision mixed = Measure({});
+  for (const MixedPart& part : mixed.parts) {
+    std::string groups;
+    for (const size_t candidate : part.candidates) {
+      const LayerChoice& choice = mixed.candidates[candidate];
+      if (choice.encoding == Encoding::kInt4) groups += Cat(choice.group, " ");
+    }
+    EXPECT_EQ(groups, part.slot.ends_with("ffn.down") ? "32 " : "64 32 ") << part.slot;
+  }
+}
+
+TEST_F(MixedPrecisionTest, MeasurementsAreTheSameForAnyNumberOfThreads) {
+  const MixedPrecision one = Measure({}, 1), three = Measure({}, 3);
+  ASSERT_EQ(one.parts.size(), three.parts.size());
+  for (size_t i = 0; i < one.parts.size(); ++i) {
+    for (size_t k = 0; k < one.parts[i].options.options.size(); ++k)
+      EXPECT_EQ(one.parts[i].options.options[k].loss, three.parts[i].options.options[k].loss) << one.parts[i].slot;
+  }
+}
+
+TEST_F(MixedPrecisionTest, KeptMatricesAreNoPartAndAGroupOfOneTensorIsStillOne) {
+  const MixedPrecision mixed = Measure({.keep = {"*.down_proj", "*.0.self_attn.v_proj"}});
+  uint64_t first = 0, second = 0;
+  for (const MixedPart& part : mixed.parts) {
+    EXPECT_THAT(part.slot, testing::Not(HasSubstr("down")));
+    if (part.slot == "layers.0.attn.qkv") first = part.weights;
+    if (part.slot == "layers.1.attn.qkv") second = part.weights;
+  }
+  EXPECT_GT(first, 0U);
+  EXPECT_LT(first, second);
+}
+
+TEST_F(MixedPrecisionTest, MoreBitsAreSpentWhereTheySaveMostAndNoneBeyondTheBudget) {
+  MixedPrecision mixed = Measure({});
+  double before = std::numeric_limits<double>::infinity();
+  for (const double bits : {4.6, 5.0, 6.0, 8.0, 12.0}) {
+    ASSERT_TRUE(ChoosePrecision({.bits = bits}, mixed).has_value());
+    EXPECT_LE(mixed.bits, bits);
+    EXPECT_LT(mixed.predicted_kl, before);
+    before = mixed.predicted_kl;
+  }
+  const Status all = ChoosePrecision({.bits = 16}, mixed);
+  ASSERT_FALSE(all.has_value());
+  EXPECT_THAT(all.error().message, HasSubstr("--bits 16 leaves every matrix as it is"));
+  ASSERT_TRUE(ChoosePrecision({.max_kl = 0.01}, mixed).has_value());
+  EXPECT_LE(mixed.predicted_kl, 0.01);
+  const Status too_few = ChoosePrecision({.bits = 3.5}, mixed);
+  ASSERT_FALSE(too_few.has_value());
+  EXPECT_EQ(too_few.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_THAT(too_few.error().message, HasSubstr("--bits 3.5 is below 4."));
+}
+
+TEST_F(MixedPrecisionTest, AWeightThatIsNoNumberIsNamed) {
+  const std::string name = "model.layers.1.mlp.down_proj.weight";
+  auto source = std::make_shared<EditableSource>(*checkpoint_.tensors);
+  std::vector<float> weights = ReadTensor(*source, name);
+  weights[7] = std::numeric_limits<float>::quiet_NaN();
+  source->Set(name, DType::kF32, source->Find(name)->shape, weights);
+  Checkpoint broken = checkpoint_;
+  broken.tensors = source;
+  ThreadPool pool(2);
+  const QuantizePlan plan = Must(PlanQuantization(broken, **FindRecipe("auto"), {}));
+  const Result<MixedPrecision> mixed = MeasureSensitivity(broken, plan, windows_, {pool, progress_, cancel_});
+  ASSERT_FALSE(mixed.has_value());
+  EXPECT_EQ(mixed.error().code, ErrorCode::kCorrupt);
+  EXPECT_THAT(mixed.error().message, HasSubstr(name));
+}
+
+TEST_F(MixedPrecisionTest, WhatIsChosenIsWritten) {
+  const TemporaryDirectory directory;
+  ThreadPool pool(2);
+  MixedPrecision mixed = Measure({});
+  ASSERT_TRUE(ChoosePrecision({.bits = 6}, mixed).has_value());
+  PrecisionChoices choices{.by_slot = mixed.Choices()};
+  choices.by_slot["layers.0.ffn.down"] = {};
+  choices.by_slot["layers.1.ffn.down"] = {.encoding = Encoding::kE4M3};
+  const auto write = [&](const PrecisionChoices& of, const char* to) {
+    QuantizePlan plan = Must(PlanQuantization(checkpoint_, **FindRecipe("auto"), of));
+    plan.windows = windows_;
+    return Must(QuantizeCheckpoint(checkpoint_, plan, directory / to, {pool, progress_, cancel_}));
+  };
+  for (const QuantizedTensor& tensor : write(choices, "mixed").tensors) {
+    const std::string& name = tensor.precision.name;
+    if (name == "model.layers.0.mlp.down_proj.weight") {
+      EXPECT_EQ(tensor.precision.precision(), "BF16");
+    }
+    if (name == "model.layers.1.mlp.down_proj.weight") {
+      EXPECT_EQ(tensor.precision.precision(), "F8_E4M3");
+    }
+  }
+  write({}, "uniform");
+  const auto error_of = [&](const char* name) {
+    const std::vector<int32_t>& ids = windows_.front();
+    TinyModel want(checkpoint_, ComputeType::kBf16, kernels::ActiveKernels());
+    TinyModel got(Must(Checkpoint::Open(directory / name)), ComputeType::kBf16, kernels::ActiveKernels());
+    got.context.activations = nn::ActivationMode::kBf16;
+    return RelativeError(got.Logits(ids, ids.size()), want.Logits(ids, ids.size()));
+  };
+  EXPECT_LT(error_of("mixed"), error_of("uniform")) << "6 bits are more than 4.5";
+}
+
+}  // namespace
+}  // namespace octet
