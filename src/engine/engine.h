@@ -36,7 +36,7 @@ struct EngineOptions {
   LoadOptions load = {};
   NumaMode numa = NumaMode::kOff;  // where threads run, and so where memory lies that they write first
   nn::ActivationMode activations = nn::ActivationMode::kAuto;
-  std::optional<kernels::CacheFormat> cache = {};  // of keys and values; absent: BF16, FP32 where all weights are
+  std::optional<kernels::CacheFormat> cache = {};  // of keys and values; absent: the file's, else BF16 or FP32
 };
 
 class Engine {

@@ -6,6 +6,7 @@
 
 #include "base/checked.h"
 #include "base/memory.h"
+#include "models/kv_scheme.h"
 #include "models/step_memory.h"
 #include "nn/kv_layout.h"
 #include "tensor/weight_arena.h"
@@ -16,14 +17,6 @@ namespace {
 constexpr uint64_t kPage = 4096;
 constexpr uint64_t kWindow = 65536;   // of a mapped file, that one read brings in
 constexpr size_t kSamplingBytes = 8;  // per user and token of the vocabulary: logits, and weights or changed logits
-
-Result<nn::KvLayout> CacheLayout(const ModelFiles& files, const MemoryWish& wish) {
-  std::vector<nn::KvLayout::Layer> layers;
-  for (const LayerSpec& layer : files.spec.layers)
-    layers.push_back({layer.attn.kv_heads, layer.attn.key_dim, layer.attn.value_dim});
-  const kernels::CacheFormat usual = files.all_f32 ? kernels::CacheFormat::kF32 : kernels::CacheFormat::kBf16;
-  return nn::KvLayout::Make(layers, wish.cache.value_or(usual));
-}
 
 // Resident bytes of memory that asks for huge pages and of which so much is written.
 uint64_t InPages(uint64_t bytes) {
@@ -83,7 +76,8 @@ Result<MemoryPlan> PlanMemory(const ModelFiles& files, const MemoryWish& wish) {
     return Fail(ErrorCode::kInvalidArgument, "a context of ", wish.context, " tokens is beyond the model's ",
                 files.spec.max_positions);
   }
-  const nn::KvLayout layout = OCTET_TRY(CacheLayout(files, wish));
+  const kernels::CacheFormat usual = files.all_f32 ? kernels::CacheFormat::kF32 : kernels::CacheFormat::kBf16;
+  const nn::KvLayout layout = OCTET_TRY(CacheLayout(files.spec.layers, wish.cache, usual));
   MemoryPlan plan;
   plan.program = ReadResidentMemory().now;
   plan.context = wish.context == 0 ? files.spec.max_positions : wish.context;

@@ -20,7 +20,7 @@ struct MemoryWish {
   size_t chunk = 128;  // most tokens in one forward pass
   size_t threads = 1;
   LoadMode load = LoadMode::kMap;                  // of a pack
-  std::optional<kernels::CacheFormat> cache = {};  // absent: BF16, FP32 where all weights are
+  std::optional<kernels::CacheFormat> cache = {};  // absent: the file's, else BF16 or FP32
 };
 
 // Bytes that are resident once every user's context is full; they add up to what the system calls the process' resident

@@ -22,7 +22,7 @@ struct DecoderModelOptions {
   size_t context = 512;  // longest sequence; more by Reserve
   ComputeType compute = ComputeType::kAuto;
   nn::ActivationMode activations = nn::ActivationMode::kAuto;
-  std::optional<kernels::CacheFormat> cache = {};  // of keys and values; absent: BF16, FP32 where all weights are
+  std::optional<kernels::CacheFormat> cache = {};  // of keys and values; absent: the file's, else BF16 or FP32
   const CancelFlag* cancel = nullptr;  // outlives the model; Read and Logits fail with cancelled once it is set
 };
 

@@ -53,6 +53,9 @@ Status ReadModelOpt(const std::filesystem::path& path, Json& config) {
   }
   const Json* layers = FindMember(*quantization, kLayers);
   if (layers != nullptr && config[kKey].is_object() && !config[kKey].contains(kLayers)) config[kKey][kLayers] = *layers;
+  const Json* cache = FindText(*quantization, "kv_cache_quant_algo");
+  if (cache != nullptr && config[kKey].is_object() && FindMember(config[kKey], "kv_cache_scheme") == nullptr)
+    config[kKey]["kv_cache_quant_algo"] = *cache;
   const Json *here = FindText(*quantization, "quant_algo"), *there = FindText(config[kKey], "quant_algo");
   if (here == nullptr || there == nullptr || *here == *there) return {};
   return Fail(ErrorCode::kCorrupt, path, ": says quant_algo ", here->get<std::string>(),

@@ -68,15 +68,6 @@ kernels::CacheFormat DefaultCache(std::span<const LayerWeights> layers) {
   return kernels::CacheFormat::kF32;
 }
 
-Result<nn::KvLayout> MakeLayout(std::span<const LayerSpec> layers, kernels::CacheFormat format) {
-  std::vector<nn::KvLayout::Layer> shapes;
-  for (const LayerSpec& layer : layers) {
-    shapes.push_back(
-        {.kv_heads = layer.attn.kv_heads, .key_dim = layer.attn.key_dim, .value_dim = layer.attn.value_dim});
-  }
-  return nn::KvLayout::Make(shapes, format);
-}
-
 Decoder::Decoder(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Decoder::Decoder(Decoder&&) noexcept = default;
 Decoder& Decoder::operator=(Decoder&&) noexcept = default;
@@ -96,7 +87,7 @@ Result<Decoder> Decoder::Load(ModelSpec spec, WeightProvider& weights, std::opti
   }
   parts->final_norm = OCTET_TRY(LoadNorm(spec.final_norm, spec.hidden, weights, "final_norm"));
   parts->head = spec.tied ? parts->embedding : OCTET_TRY(LoadMatrix(weights, "head", spec.vocab, spec.hidden));
-  parts->layout = OCTET_TRY(MakeLayout(spec.layers, cache ? *cache : DefaultCache(parts->layers)));
+  parts->layout = OCTET_TRY(CacheLayout(spec.layers, cache, DefaultCache(parts->layers)));
   Summarise(*parts);
   parts->spec = std::move(spec);
   return Decoder(std::move(parts));

@@ -48,11 +48,14 @@ class Decoder {
     // the joined matrix, "layers.3.attn.qkv" (models/model_spec.h); of the head wanted rows only.
     virtual void OnInput(std::string_view /*slot*/, const float* /*x*/, size_t /*rows*/, size_t /*width*/,
                          size_t /*stride*/) {}
+    // What a layer attends with, [rows, (heads + kv_heads) * key_dim + kv_heads * value_dim]: queries and keys, normed
+    // and rotated, and values, as they were before the cache rounded them.
+    virtual void OnHeads(size_t /*layer*/, const float* /*qkv*/, size_t /*rows*/) {}
   };
 
-  // Takes every weight from the provider, which may go afterwards; checks shapes. The cache is BF16 where no format is
-  // given, or FP32 where all weights are. Fails as the provider does, and with corrupt where a weight doesn't fit the
-  // spec.
+  // Takes every weight from the provider, which may go afterwards; checks shapes. Each layer's cache is what the spec
+  // and the wish ask for (models/kv_scheme.h); where neither does, BF16, or FP32 where all weights are. Fails as the
+  // provider does, and with corrupt where a weight doesn't fit the spec.
   static Result<Decoder> Load(ModelSpec spec, WeightProvider& weights,
                               std::optional<kernels::CacheFormat> cache = std::nullopt);
 

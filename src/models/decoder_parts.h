@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "models/decoder.h"
+#include "models/kv_scheme.h"
 #include "nn/attention.h"
 #include "nn/linear.h"
 
@@ -54,7 +55,6 @@ struct Decoder::Parts {
 float EmbedScale(const ModelSpec& spec, kernels::WeightFormat embedding);
 // FP32 only where nothing is rounded anyway, else BF16.
 kernels::CacheFormat DefaultCache(std::span<const LayerWeights> layers);
-Result<nn::KvLayout> MakeLayout(std::span<const LayerSpec> layers, kernels::CacheFormat format);
 
 // Takes the weights of layer `index`; fails where one doesn't fit the spec.
 Result<LayerWeights> LoadLayer(const ModelSpec& spec, size_t index, WeightProvider& weights);

@@ -185,6 +185,7 @@ Status ForwardPass::Attention(size_t index) {
   const Angles& angles = angles_[attn.rope_id];
   OCTET_TRY(nn::Attend(context_, ShapeOf(index), plan_,
                        {.qkv = qkv_, .cosines = angles.cosines, .sines = angles.sines, .out = attended_}));
+  if (observer_ != nullptr) observer_->OnHeads(parts_.first_layer + index, qkv_, rows_);
   const nn::Workspace::Scope packed(context_.workspace);
   const size_t width = attn.heads * attn.value_dim;
   const Rows attended{attended_, width, rows_, width};

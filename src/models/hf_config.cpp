@@ -9,6 +9,7 @@
 #include "kernels/layout.h"
 #include "models/config_fields.h"
 #include "models/hf_families.h"
+#include "models/kv_scheme.h"
 
 namespace octet {
 namespace {
@@ -161,6 +162,7 @@ Result<ModelSpec> ReadHfConfig(const Json& config, std::string_view where) {
   const Sizes sizes = OCTET_TRY(ReadCommon(fields, spec));
   OCTET_TRY(family->adapt(fields, sizes, spec));
   spec.max_positions = StretchedContext(spec);  // the rope's own numbers stay the file's
+  OCTET_TRY(ReadKvScheme(config, where, spec));
   return spec;
 }
 

@@ -56,7 +56,7 @@ Status LayeredDecoder::Load(size_t layer, WeightProvider& weights) {
   parts_->layers.push_back(OCTET_TRY(LoadLayer(spec_, layer, weights)));
   parts_->first_layer = layer;
   parts_->spec.layers.assign(1, spec_.layers[layer]);
-  parts_->layout = OCTET_TRY(MakeLayout(parts_->spec.layers, DefaultCache(parts_->layers)));
+  parts_->layout = OCTET_TRY(CacheLayout(parts_->spec.layers, std::nullopt, DefaultCache(parts_->layers)));
   cache_.reset();
   pages_.clear();
   return {};

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/layout.h"
 #include "nn/rope.h"
 
 namespace octet {
@@ -36,6 +37,8 @@ struct AttnSpec {
   size_t window = 0;     // 0: all; else key j is seen by query i iff i - j < window
   bool q_bias = false, k_bias = false, v_bias = false, out_bias = false;
   std::optional<NormSpec> qk_norm = {};  // per head, before the rotation
+  // The cache's type of keys and values that the checkpoint asks for (models/kv_scheme.h); absent: it says nothing.
+  std::optional<kernels::CacheFormat> cache = {};
 };
 
 enum class ActivationKind { kSilu, kGeluTanh, kGeluErf };
@@ -69,7 +72,8 @@ struct ModelSpec {
   size_t max_positions = 0;
   std::vector<int32_t> eos_ids;  // empty where the configuration says none
   std::optional<int32_t> bos_id;
-  std::string dtype;  // the configuration's: "float32", "bfloat16", "float16", or empty
+  std::string kv_scheme;  // the checkpoint's word for the cache's type, "FP8"; empty where it has none
+  std::string dtype;      // the configuration's: "float32", "bfloat16", "float16", or empty
   // How the checkpoint stores it: Phi-3 keeps q, k, v and gate, up in one tensor each.
   bool fused_qkv = false;
   bool fused_gate_up = false;

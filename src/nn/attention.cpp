@@ -56,7 +56,7 @@ class HeadWork {
         shape_(shape),
         buffers_(buffers),
         group_(shape.heads / shape.kv_heads),
-        format_(static_cast<size_t>(shape.layout->format())),
+        format_(static_cast<size_t>(shape.layout->layer(shape.layer).format)),
         row_stride_((shape.heads + shape.kv_heads) * shape.key_dim + shape.kv_heads * shape.value_dim) {}
 
   // Norms and rotates the block's queries and keys, and stores its keys and values.

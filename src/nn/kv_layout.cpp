@@ -10,9 +10,8 @@ constexpr size_t kMaxPageBytes = size_t{1} << 40;
 
 }  // namespace
 
-Result<KvLayout> KvLayout::Make(std::span<const Layer> layers, kernels::CacheFormat format) {
+Result<KvLayout> KvLayout::Make(std::span<const Layer> layers) {
   KvLayout layout;
-  layout.format_ = format;
   for (size_t index = 0; index < layers.size(); ++index) {
     const Layer& layer = layers[index];
     if (layer.kv_heads == 0 || layer.key_dim == 0 || layer.value_dim == 0 || layer.kv_heads > kMaxWidth ||
@@ -22,8 +21,8 @@ Result<KvLayout> KvLayout::Make(std::span<const Layer> layers, kernels::CacheFor
                   kMaxWidth);
     }
     Place place{.shape = layer, .offset = layout.page_bytes_};
-    place.key_bytes = kernels::KeyBytes(format, layer.key_dim);
-    place.head_bytes = place.key_bytes + kernels::ValueBytes(format, layer.value_dim);
+    place.key_bytes = kernels::KeyBytes(layer.format, layer.key_dim);
+    place.head_bytes = place.key_bytes + kernels::ValueBytes(layer.format, layer.value_dim);
     layout.page_bytes_ += layer.kv_heads * place.head_bytes;
     if (layout.page_bytes_ > kMaxPageBytes) {
       return Fail(ErrorCode::kInvalidArgument, "32 positions of the key/value cache need over ", kMaxPageBytes,

@@ -1,6 +1,6 @@
 // Where a token's keys and values lie in the pages of the key/value cache.
 //
-//   KvLayout layout = OCTET_TRY(KvLayout::Make(layers, CacheFormat::kBf16));
+//   KvLayout layout = OCTET_TRY(KvLayout::Make(layers));
 //   std::byte* page = pool.Take(layout.page_bytes());                  // 32 positions of every layer
 //   std::byte* keys = page + layout.KeyOffset(/*layer=*/3, /*head=*/1);
 //
@@ -20,18 +20,18 @@ namespace octet::nn {
 
 class KvLayout {
  public:
-  // What a layer keeps of each token; widths differ between layers and families.
+  // What a layer keeps of each token; widths and formats differ between layers and families.
   struct Layer {
     size_t kv_heads = 0;
     size_t key_dim = 0;
     size_t value_dim = 0;
+    kernels::CacheFormat format = kernels::CacheFormat::kBf16;
   };
 
   KvLayout() = default;
   // Fails with invalid_argument where a width is zero or a page would pass 2^40 bytes.
-  static Result<KvLayout> Make(std::span<const Layer> layers, kernels::CacheFormat format);
+  static Result<KvLayout> Make(std::span<const Layer> layers);
 
-  kernels::CacheFormat format() const { return format_; }
   size_t layers() const { return layers_.size(); }
   const Layer& layer(size_t index) const { return layers_[index].shape; }
 
@@ -57,7 +57,6 @@ class KvLayout {
     size_t head_bytes = 0;  // keys and values of one head
   };
 
-  kernels::CacheFormat format_ = kernels::CacheFormat::kF32;
   std::vector<Place> layers_;
   size_t page_bytes_ = 0;
 };

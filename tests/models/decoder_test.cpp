@@ -6,6 +6,7 @@
 
 #include "golden_model.h"
 #include "kernels/kernel_table.h"
+#include "models/kv_scheme.h"
 
 namespace octet {
 namespace {
@@ -153,6 +154,43 @@ TEST(Decoder, LongContextsDoNotDependOnThreadsOrHowThePromptIsCut) {
   }
 }
 
+// The residual streams before the first layer, behind each, and the final norm's.
+class KeepsHidden : public Decoder::Observer {
+ public:
+  void OnHidden(size_t, const float* hidden, size_t rows) override {
+    steps.emplace_back(hidden, hidden + rows * width);
+  }
+  size_t width = 0;
+  std::vector<std::vector<float>> steps;
+};
+
+// A layer's cache rounds what that layer reads: behind it the stream is that of a model whose every cache is the same.
+TEST(Decoder, EachLayersCacheHasTheFormatThatTheSpecAsksFor) {
+  const Golden golden = ReadGolden("llama3");
+  Checkpoint checkpoint = Must(Checkpoint::Open(GoldenModel("llama3")));
+  const auto streams = [&](const Json& scheme, const Json& kept) {
+    Checkpoint changed = checkpoint;
+    changed.config["quantization_config"] = {{"quant_method", "compressed-tensors"}, {"kv_cache_scheme", scheme}};
+    changed.config[kKvLayersKey] = {{kBf16LayersKey, kept}};
+    TinyModel model(changed, ComputeType::kBf16, kernels::ActiveKernels(), 2);
+    KeepsHidden observer;
+    observer.width = model.decoder.spec().hidden;
+    model.Logits(golden.ids, golden.ids.size(), &observer);
+    return observer.steps;
+  };
+  for (const char* type : {"float", "int"}) {
+    const Json scheme = {{"num_bits", 8}, {"type", type}}, none = Json::array();
+    const auto bf16 = streams(nullptr, none), codes = streams(scheme, none);
+    const auto second = streams(scheme, Json::array({1})), others = streams(scheme, Json::array({0, 2}));
+    EXPECT_NE(codes[1], bf16[1]) << type;
+    EXPECT_EQ(second[1], codes[1]) << type;  // step 0 is the embedding
+    EXPECT_NE(second[2], codes[2]) << type;
+    EXPECT_EQ(others[1], bf16[1]) << type;
+    EXPECT_NE(others[2], bf16[2]) << type;
+    EXPECT_EQ(streams(scheme, Json::array({0, 1, 2})), bf16) << type;
+  }
+}
+
 TEST(Decoder, ARepeatedStepAllocatesNoWorkspace) {
   const Golden golden = ReadGolden("llama3");
   TinyModel model("llama3", ComputeType::kBf16, kernels::ActiveKernels());
@@ -221,7 +259,7 @@ TEST(Decoder, TheEmbeddingScaleIsRoundedToTheTypeThatIsComputedIn) {
 
 TEST(Decoder, CacheIsFp32OnlyWhereWeightsAre) {
   const auto format = [](ComputeType compute, const char* name) {
-    return TinyModel(name, compute, kernels::ActiveKernels()).decoder.kv_layout().format();
+    return TinyModel(name, compute, kernels::ActiveKernels()).decoder.kv_layout().layer(0).format;
   };
   EXPECT_EQ(format(ComputeType::kAuto, "llama2"), kernels::CacheFormat::kF32);  // stored in F32
   EXPECT_EQ(format(ComputeType::kAuto, "llama3"), kernels::CacheFormat::kBf16);

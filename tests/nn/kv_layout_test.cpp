@@ -9,7 +9,7 @@ namespace {
 TEST(KvLayout, HeadsAndLayersFollowEachOtherWithoutOverlap) {
   const KvLayout::Layer layers[] = {{.kv_heads = 2, .key_dim = 64, .value_dim = 64},
                                     {.kv_heads = 1, .key_dim = 24, .value_dim = 40}};
-  const Result<KvLayout> layout = KvLayout::Make(layers, kernels::CacheFormat::kBf16);
+  const Result<KvLayout> layout = KvLayout::Make(layers);
   ASSERT_TRUE(layout.has_value());
   EXPECT_EQ(layout->KeyOffset(0, 0), 0u);
   EXPECT_EQ(layout->ValueOffset(0, 0), 32u * 64 * 2);
@@ -21,18 +21,30 @@ TEST(KvLayout, HeadsAndLayersFollowEachOtherWithoutOverlap) {
 }
 
 TEST(KvLayout, CodesTakeAByteEachAndAScaleForEachPositionAndHead) {
-  const KvLayout::Layer layers[] = {{.kv_heads = 3, .key_dim = 64, .value_dim = 64},
-                                    {.kv_heads = 1, .key_dim = 18, .value_dim = 40}};
   for (const kernels::CacheFormat format : {kernels::CacheFormat::kE4M3, kernels::CacheFormat::kInt8}) {
-    const Result<KvLayout> layout = KvLayout::Make(layers, format);
+    const KvLayout::Layer layers[] = {{.kv_heads = 3, .key_dim = 64, .value_dim = 64, .format = format},
+                                      {.kv_heads = 1, .key_dim = 18, .value_dim = 40, .format = format}};
+    const Result<KvLayout> layout = KvLayout::Make(layers);
     ASSERT_TRUE(layout.has_value());
-    EXPECT_EQ(layout->format(), format);
     EXPECT_EQ(layout->ValueOffset(0, 0), 32u * 64 + 32 * 4);
     EXPECT_EQ(layout->KeyOffset(0, 1), 2u * (32 * 64 + 32 * 4));
     // Keys of 18 numbers are padded to 20, values of 40 to two panels of 32.
     EXPECT_EQ(layout->page_bytes(), 6u * (32 * 64 + 32 * 4) + 32 * 20 + 32 * 4 + 32 * 64 + 32 * 4);
     EXPECT_EQ(layout->page_bytes() % 64, 0u);
   }
+}
+
+TEST(KvLayout, LayersOfDifferentFormatsLieBesideEachOther) {
+  const KvLayout::Layer codes{.kv_heads = 1, .key_dim = 64, .value_dim = 64, .format = kernels::CacheFormat::kE4M3};
+  KvLayout::Layer bf16 = codes;
+  bf16.format = kernels::CacheFormat::kBf16;
+  const KvLayout::Layer layers[] = {codes, bf16, codes};
+  const Result<KvLayout> layout = KvLayout::Make(layers);
+  ASSERT_TRUE(layout.has_value());
+  EXPECT_EQ(layout->KeyOffset(1, 0), 2u * (32 * 64 + 32 * 4));
+  EXPECT_EQ(layout->ValueOffset(1, 0), layout->KeyOffset(1, 0) + 32 * 64 * 2);
+  EXPECT_EQ(layout->KeyOffset(2, 0), layout->KeyOffset(1, 0) + 2u * 32 * 64 * 2);
+  EXPECT_EQ(layout->page_bytes(), 2u * 2 * (32 * 64 + 32 * 4) + 2u * 32 * 64 * 2);
 }
 
 TEST(KvLayout, PagesCoverPositions) {
@@ -43,10 +55,10 @@ TEST(KvLayout, PagesCoverPositions) {
 
 TEST(KvLayout, WidthsThatCannotBeAreRefused) {
   const KvLayout::Layer none[] = {{.kv_heads = 0, .key_dim = 64, .value_dim = 64}};
-  const Result<KvLayout> layout = KvLayout::Make(none, kernels::CacheFormat::kF32);
+  const Result<KvLayout> layout = KvLayout::Make(none);
   EXPECT_THAT(layout.error().message, testing::HasSubstr("layer 0: a cache of 0 heads"));
   const KvLayout::Layer huge[] = {{.kv_heads = size_t{1} << 20, .key_dim = size_t{1} << 20, .value_dim = 1}};
-  EXPECT_FALSE(KvLayout::Make(huge, kernels::CacheFormat::kF32).has_value());
+  EXPECT_FALSE(KvLayout::Make(huge).has_value());
 }
 
 }  // namespace
