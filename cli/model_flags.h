@@ -30,8 +30,10 @@ NumaMode NumaOf(std::string_view name);
 
 // One for every verb that has --kv; absent where the name is auto.
 inline constexpr std::string_view kKvHelp =
-    "the cache's type of keys and values: fp8 and int8 have a scale for each token and head and take half the memory; "
-    "auto: bf16, f32 where all weights are";
+    "the cache's type of keys and values: fp8 and int8 have a scale for each token and head and take half the memory, "
+    "but for layers that the model's file keeps in bf16; auto: what the file asks for, else bf16, f32 where all "
+    "weights "
+    "are";
 inline OneOf KvChoices() { return {{"auto", "bf16", "fp8", "int8"}}; }
 std::optional<kernels::CacheFormat> CacheOf(std::string_view name);
 

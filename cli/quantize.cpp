@@ -7,6 +7,7 @@
 
 #include "cli/quantize_auto.h"
 #include "cli/quantize_calibration.h"
+#include "cli/quantize_kv.h"
 #include "cli/quantize_report.h"
 #include "cli/quantize_source.h"
 #include "cli/verb.h"
@@ -32,6 +33,7 @@ struct QuantizeOptions {
   std::optional<std::string> act_order;
   ObserverFlags observer;
   BudgetFlags budget;
+  KvFlags kv;
   ReportFlags report;
   int threads = 0;
   bool list = false;
@@ -67,6 +69,7 @@ struct QuantizeOptions {
           OneOf{{"on", "off"}});
     visit(&QuantizeOptions::observer);
     visit(&QuantizeOptions::budget);
+    visit(&QuantizeOptions::kv);
     visit(&QuantizeOptions::report);
     visit(&QuantizeOptions::threads, "threads", "threads to use; 0: one a core", Between{0, 1024});
     visit(&QuantizeOptions::list, "list", "show the recipes and stop");
@@ -151,7 +154,8 @@ struct Texts {
 
 // The windows that are calibrated on come first in --calibrate's file; those behind them are never seen.
 Result<Texts> ReadTexts(const Checkpoint& checkpoint, const QuantizeOptions& options, const Recipe& recipe) {
-  const size_t calibrated = recipe.takes_calibration() ? static_cast<size_t>(options.windows.value_or(128)) : 0;
+  const size_t calibrated =
+      recipe.takes_calibration() || options.kv.rounds() ? static_cast<size_t>(options.windows.value_or(128)) : 0;
   const size_t context = static_cast<size_t>(options.window_length.value_or(0));
   Texts texts;
   CalibrationText left_over;
@@ -229,6 +233,8 @@ Status CheckList(const QuantizeOptions& options, const Invocation& call) {
                                                       {options.budget.bits.has_value(), "--bits"},
                                                       {options.budget.max_kl.has_value(), "--max-kl"},
                                                       {!options.budget.plot.empty(), "--plot"},
+                                                      {options.kv.format.has_value(), "--kv"},
+                                                      {options.kv.scales.has_value(), "--kv-scales"},
                                                       {!options.report.text.empty(), "--report-text"},
                                                       {options.report.windows.has_value(), "--report-windows"},
                                                       {!options.report.gate.empty(), "--gate"}};
@@ -244,11 +250,12 @@ Status CheckTaken(const QuantizeOptions& options, const Recipe& recipe) {
                 " needs a text like those that the model will see: --calibrate FILE, 64,000 tokens are enough");
   }
   const bool gate_takes_text = !options.report.gate.empty() && options.report.text.empty();
-  if (!recipe.takes_calibration() && !options.calibrate.empty() && !gate_takes_text) {
+  const bool takes_text = recipe.takes_calibration() || options.kv.rounds();
+  if (!takes_text && !options.calibrate.empty() && !gate_takes_text) {
     return Fail(ErrorCode::kInvalidArgument, "recipe ", recipe.name,
                 " needs no calibration; leave --calibrate out; the text to measure on is --report-text FILE");
   }
-  if (options.windows && (!recipe.takes_calibration() || options.calibrate.empty())) {
+  if (options.windows && (!takes_text || options.calibrate.empty())) {
     return Fail(
         ErrorCode::kInvalidArgument, "--windows is of calibration, which recipe ", recipe.name,
         recipe.takes_calibration() ? " does with --calibrate FILE; give that too" : " doesn't need; leave it out");
@@ -289,7 +296,8 @@ Status ShowResult(const QuantizeOptions& options, const QuantizeReport& report,
                               measured.comparison->kl_mean, *limit));
   }
   return call.json() ? call.PrintJson(json)
-                     : call.Print(ReportTable(report) + (mixed ? MixedText(*mixed) : "") + MeasurementText(measured));
+                     : call.Print(ReportTable(report) + (mixed ? MixedText(*mixed) : "") + KvText(report) +
+                                  MeasurementText(measured));
 }
 
 Status Quantize(const QuantizeOptions& options, Invocation& call) {
@@ -301,6 +309,7 @@ Status Quantize(const QuantizeOptions& options, Invocation& call) {
   PrecisionChoices choices = Choices(options, *recipe);
   choices.observer = OCTET_TRY(ChooseObserver(options.observer, *recipe));
   OCTET_TRY(CheckBudget(options.budget, *recipe));
+  OCTET_TRY(CheckKvFlags(options.kv, options.calibrate, choices.dialect));
   const std::optional<double> limit = OCTET_TRY(GateLimit(options.report));
   const QuantizeSource source = OCTET_TRY(OpenQuantizeSource(call.word(0), options.requantize));
   const Checkpoint& checkpoint = source.checkpoint;
@@ -312,6 +321,7 @@ Status Quantize(const QuantizeOptions& options, Invocation& call) {
   const std::unique_ptr<ThreadPool> pool = OCTET_TRY(ThreadPool::Start(threads));
   OCTET_TRY(CheckMemory(checkpoint, plan, *pool, texts.held_out));
   const QuantizeRun run{*pool, call.progress(), call.cancel()};
+  if (options.kv.rounds()) plan.kv = OCTET_TRY(CheckKv(checkpoint, texts.calibration, ToKvRounding(options.kv), run));
   if (recipe->takes_calibration() && !options.calibrate.empty())
     OCTET_TRY(Calibrate(checkpoint, std::move(texts.calibration), run, plan));
   const std::optional<MixedPrecision> mixed = OCTET_TRY(ChooseByBudget(checkpoint, options.budget, run, plan));

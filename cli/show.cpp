@@ -40,6 +40,7 @@ struct ShownModel {
   std::optional<ModelSpec> spec;  // none for a vocabulary
   std::vector<TensorInfo> tensors;
   size_t input_scales = 0;   // matrices whose inputs have a static scale
+  size_t cache_scales = 0;   // static ones of keys and values
   std::string problem = {};  // why the model can't be loaded, empty where it can
 };
 
@@ -107,6 +108,9 @@ Result<ShownModel> OfCheckpoint(const std::filesystem::path& path) {
   model.input_scales = std::count_if(model.tensors.begin(), model.tensors.end(), [](const TensorInfo& info) {
     return info.name.ends_with(".input_scale") || info.name.ends_with(".input_global_scale");
   });
+  model.cache_scales = std::count_if(model.tensors.begin(), model.tensors.end(), [](const TensorInfo& info) {
+    return info.name.ends_with(".k_scale") || info.name.ends_with(".v_scale");
+  });
   if (model.tensors.empty()) return model;
   model.spec = OCTET_TRY(ReadHfConfig(checkpoint.config, (checkpoint.gguf ? path : path / "config.json").native()));
   NameCodes(checkpoint, model);
@@ -155,6 +159,41 @@ Json SpecJson(const ModelSpec& spec) {
           {"parameters", spec.Parameters()}};
 }
 
+std::vector<size_t> Bf16CacheLayers(const ModelSpec& spec) {
+  std::vector<size_t> layers;
+  for (size_t i = 0; i < spec.layers.size(); ++i) {
+    if (spec.layers[i].attn.cache == kernels::CacheFormat::kBf16) layers.push_back(i);
+  }
+  return layers;
+}
+
+// Whether the cache has the type that the file asks for.
+bool HasCacheType(const ModelSpec& spec) {
+  return std::any_of(spec.layers.begin(), spec.layers.end(), [](const LayerSpec& layer) { return layer.attn.cache; });
+}
+
+Json CacheJson(const ShownModel& model) {
+  if (!model.spec || model.spec->kv_scheme.empty()) return nullptr;
+  return {{"scheme", model.spec->kv_scheme},
+          {"is_used", HasCacheType(*model.spec)},
+          {"bf16_layers", Bf16CacheLayers(*model.spec)},
+          {"static_scales", model.cache_scales}};
+}
+
+// Empty where the file says nothing of the cache.
+std::string CacheText(const ShownModel& model) {
+  const Json cache = CacheJson(model);
+  if (cache.is_null()) return {};
+  const std::string scheme = SafeMessage(model.spec->kv_scheme);
+  if (!HasCacheType(*model.spec))
+    return fmt::format("cache: the file asks for {}, which isn't known; bf16, or what --kv says\n", scheme);
+  std::string kept;
+  for (const size_t layer : Bf16CacheLayers(*model.spec)) kept += fmt::format("{}{}", kept.empty() ? "" : ", ", layer);
+  return fmt::format(
+      "cache: {} with a scale for each token and head{}{}\n", scheme, kept.empty() ? "" : ", bf16 in layers " + kept,
+      model.cache_scales == 0 ? "" : fmt::format("; {} static scales are for other readers", model.cache_scales));
+}
+
 Json ModelJson(const ShownModel& model) {
   Json precision = Json::array(), tensors = Json::array();
   for (const auto& [type, total] : PrecisionMapOf(model.tensors)) {
@@ -170,6 +209,7 @@ Json ModelJson(const ShownModel& model) {
           {"spec", model.spec ? SpecJson(*model.spec) : Json(nullptr)},
           {"quantisation", model.quantisation.empty() ? Json(nullptr) : Json(model.quantisation)},
           {"input_scales", model.input_scales},
+          {"kv_cache", CacheJson(model)},
           {"problem", model.problem.empty() ? Json(nullptr) : Json(model.problem)},
           {"bytes", StoredBytes(model.tensors)},
           {"precision", std::move(precision)},
@@ -209,6 +249,7 @@ std::string ModelText(const ShownModel& model) {
     text += fmt::format("{} static scales of inputs: used with --activations fp8 or nvfp4, not with bf16\n",
                         model.input_scales);
   }
+  text += CacheText(model);
   text += fmt::format("{:.1f} MB of weights\n", static_cast<double>(StoredBytes(model.tensors)) / 1e6);
   return model.problem.empty() ? text : text + fmt::format("can't be run: {}\n", SafeMessage(model.problem));
 }

@@ -5,6 +5,26 @@
 #include "models/hf_config.h"
 
 namespace octet {
+namespace {
+
+// One forward pass seen by two.
+class InputsAndHeads : public Decoder::Observer {
+ public:
+  InputsAndHeads(Decoder::Observer& inputs, Decoder::Observer* heads) : inputs_(inputs), heads_(heads) {}
+  void OnHidden(size_t, const float*, size_t) override {}
+  void OnInput(std::string_view slot, const float* x, size_t rows, size_t width, size_t stride) override {
+    inputs_.OnInput(slot, x, rows, width, stride);
+  }
+  void OnHeads(size_t layer, const float* qkv, size_t rows) override {
+    if (heads_ != nullptr) heads_->OnHeads(layer, qkv, rows);
+  }
+
+ private:
+  Decoder::Observer& inputs_;
+  Decoder::Observer* heads_;
+};
+
+}  // namespace
 
 Result<CalibrationPass> CalibrationPass::Start(const Checkpoint& checkpoint, const CalibrationText& text,
                                                const Options& options, const QuantizeRun& run) {
@@ -24,6 +44,7 @@ Result<CalibrationPass> CalibrationPass::Start(const Checkpoint& checkpoint, con
   OCTET_TRY(pass.decoder_.Embed(tokens, *kernels, pass.hidden_.data()));
   pass.text_ = &text;
   pass.cancel_ = &run.cancel;
+  pass.heads_ = options.heads;
   pass.wanted_ = options.wanted;
   pass.advances_ = options.advances;
   pass.format_ = weights->all_f32() ? kernels::WeightFormat::kF32 : kernels::WeightFormat::kBf16;
@@ -48,13 +69,14 @@ Result<LayerInputs> CalibrationPass::Measure(const WindowDone& advance) {
   OCTET_TRY(cancel_->Check());
   OCTET_TRY(decoder_.Load(layer_, *weights_));
   InputCollector collector(*context_, format_, wanted_, TokensOf(*text_));
+  InputsAndHeads observer(collector, heads_);
   std::vector<float> copy;
   const auto run = [&](const std::vector<int32_t>& window, float* hidden) -> Status {
     if (!advances_) {
       copy.assign(hidden, hidden + window.size() * decoder_.spec().hidden);
       hidden = copy.data();
     }
-    OCTET_TRY(decoder_.Forward(window, *context_, hidden, &collector));
+    OCTET_TRY(decoder_.Forward(window, *context_, hidden, &observer));
     if (advance) advance(window.size());
     return collector.Check();
   };

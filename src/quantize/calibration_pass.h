@@ -28,7 +28,8 @@ class CalibrationPass {
 
   struct Options {
     StatisticsWanted wanted = {};
-    bool advances = true;  // with the original's weights: Measure keeps where the windows come out
+    bool advances = true;                // with the original's weights: Measure keeps where the windows come out
+    Decoder::Observer* heads = nullptr;  // told of what each layer attends with as it is measured
     ComputeType compute = ComputeType::kAuto;
     std::filesystem::path scratch = {};           // directory for residual streams that memory shouldn't hold
     uint64_t most_in_memory = uint64_t{1} << 30;  // bytes of residual streams: tokens * hidden * 4
@@ -66,6 +67,7 @@ class CalibrationPass {
 
   const CalibrationText* text_ = nullptr;
   const CancelFlag* cancel_ = nullptr;
+  Decoder::Observer* heads_ = nullptr;
   StatisticsWanted wanted_ = {};
   bool advances_ = true;
   kernels::WeightFormat format_ = kernels::WeightFormat::kBf16;  // that inputs are rounded for

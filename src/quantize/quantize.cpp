@@ -11,6 +11,7 @@
 #include "models/weights.h"
 #include "quantize/calibrated_output.h"
 #include "quantize/compressed_tensors.h"
+#include "quantize/kv_scales.h"
 #include "quantize/modelopt.h"
 #include "quantize/tensor_layout.h"
 #include "quantize/tensor_output.h"
@@ -25,14 +26,27 @@ constexpr uint64_t kShardBytes = uint64_t{5} << 30;  // as transformers cuts by 
 uint64_t Elements(const Shape& shape) { return ElementCount(shape).value_or(0); }
 
 // The source's configuration, saying what the output holds.
-Json OutputConfig(const Checkpoint& checkpoint, const PrecisionMap& map, Dialect dialect) {
+Json OutputConfig(const Checkpoint& checkpoint, const QuantizePlan& plan) {
+  const PrecisionMap& map = plan.map;
+  const Dialect dialect = plan.choices.dialect;
   Json config = checkpoint.config;
   for (const char* key : {"dtype", "torch_dtype"}) {
     if (config.contains(key) && config[key] == "float32") config[key] = "bfloat16";
   }
   if (map.unties_head) config["tie_word_embeddings"] = false;
   config["quantization_config"] = dialect == Dialect::kModelOpt ? ModelOptConfig(map) : CompressedTensorsConfig(map);
+  if (plan.kv) AddKvScheme(*plan.kv, dialect, config);
   return config;
+}
+
+// Of the weights and the cache's scales: numbers of 4 bytes come first, of 2 last, so that no tensor lies unaligned for
+// their sake.
+std::vector<TensorSpec> AllTensors(const QuantizePlan& plan) {
+  std::vector<TensorSpec> tensors = OutputTensors(plan.map);
+  const std::vector<TensorSpec> scales = KvTensors(plan);
+  const bool is_first = plan.choices.dialect == Dialect::kModelOpt;
+  tensors.insert(is_first ? tensors.begin() : tensors.end(), scales.begin(), scales.end());
+  return tensors;
 }
 
 // Tensors that an earlier step hasn't written.
@@ -73,7 +87,8 @@ Result<WrittenTensors> WriteTensors(const Checkpoint& checkpoint, const Quantize
                                     const std::filesystem::path& directory, const QuantizeRun& run) {
   const PrecisionMap& map = plan.map;
   ShardedSafetensorsWriter writer =
-      OCTET_TRY(ShardedSafetensorsWriter::Create(directory, OutputTensors(map), {{"format", "pt"}}, kShardBytes));
+      OCTET_TRY(ShardedSafetensorsWriter::Create(directory, AllTensors(plan), {{"format", "pt"}}, kShardBytes));
+  OCTET_TRY(WriteKvScales(plan, writer));
   run.progress.Begin("quantize", WorkOf(plan), "weights");
   const GlobalScales globals = OCTET_TRY(MeasureGlobalScales(*checkpoint.tensors, map, run));
   std::vector<std::optional<QuantizedTensor>> written(map.tensors.size());
@@ -96,11 +111,12 @@ Result<QuantizeReport> MakeReport(const Checkpoint& checkpoint, const QuantizePl
                         .source = checkpoint.path,
                         .choices = plan.choices,
                          .tensors = std::move(written.tensors),
+                         .kv = plan.kv,
                          .calibration_tokens = plan.calibration_tokens,
                          .decoded_from = plan.decoded_from,
                          .calibrated = std::move(written.calibrated)};
   if (!plan.recipe->rounds_inputs) report.calibrated.ranges.clear();
-  for (const TensorSpec& spec : OutputTensors(plan.map)) report.weight_bytes += OCTET_TRY(ByteSize(spec));
+  for (const TensorSpec& spec : AllTensors(plan)) report.weight_bytes += OCTET_TRY(ByteSize(spec));
   for (const TensorInfo& info : checkpoint.tensors->tensors()) report.bf16_bytes += 2 * Elements(info.shape);
   size_t rounded = 0;
   for (const QuantizedTensor& tensor : report.tensors) {
@@ -119,10 +135,12 @@ Result<QuantizeReport> WriteAll(const Checkpoint& checkpoint, const QuantizePlan
                                 const std::filesystem::path& directory, const QuantizeRun& run) {
   WrittenTensors written = OCTET_TRY(WriteTensors(checkpoint, plan, directory, run));
   QuantizeReport report = OCTET_TRY(MakeReport(checkpoint, plan, std::move(written)));
-  OCTET_TRY(WriteFileAtomically(directory / "config.json",
-                                Dump(OutputConfig(checkpoint, plan.map, plan.choices.dialect), 2) + "\n"));
-  if (plan.choices.dialect == Dialect::kModelOpt)
-    OCTET_TRY(WriteFileAtomically(directory / "hf_quant_config.json", Dump(ModelOptFile(plan.map), 2) + "\n"));
+  OCTET_TRY(WriteFileAtomically(directory / "config.json", Dump(OutputConfig(checkpoint, plan), 2) + "\n"));
+  if (plan.choices.dialect == Dialect::kModelOpt) {
+    Json file = ModelOptFile(plan.map);
+    if (plan.kv) AddKvAlgorithm(*plan.kv, file);
+    OCTET_TRY(WriteFileAtomically(directory / "hf_quant_config.json", Dump(file, 2) + "\n"));
+  }
   if (!checkpoint.generation_config.is_null()) {
     OCTET_TRY(WriteFileAtomically(directory / "generation_config.json", Dump(checkpoint.generation_config, 2) + "\n"));
   }
@@ -183,6 +201,7 @@ Json ToJson(const QuantizeReport& report) {
           {"ratio", report.ratio()},
           {"mean_signal_to_noise_db", report.mean_decibels},
           {"worst", std::move(worst)},
+          {"kv", report.kv ? KvReport(*report.kv, report.choices.dialect) : Json(nullptr)},
           {"tensors", std::move(tensors)}};
 }
 

@@ -20,6 +20,7 @@
 #include "base/progress.h"
 #include "base/thread_pool.h"
 #include "formats/checkpoint.h"
+#include "quantize/kv_plan.h"
 #include "quantize/precision_map.h"
 #include "quantize/recipe.h"
 
@@ -48,6 +49,7 @@ struct QuantizePlan {
   std::vector<std::vector<int32_t>> windows = {};  // tokens to calibrate on
   size_t calibration_tokens = 0;                   // of the windows, or those that the ranges were measured on
   std::string decoded_from = {};                   // how the source was quantised before it was decoded, empty for not
+  std::optional<KvCheck> kv = {};                  // the cache's types and scales (quantize/kv_check.h); none: not said
 };
 
 struct QuantizeRun {
@@ -66,6 +68,7 @@ struct QuantizeReport {
   std::filesystem::path source;
   PrecisionChoices choices;
   std::vector<QuantizedTensor> tensors;
+  std::optional<KvCheck> kv = {};
   uint64_t weight_bytes = 0;      // of all tensors written
   uint64_t bf16_bytes = 0;        // of the source's tensors at two bytes an element
   double mean_decibels = 0;       // over the quantised tensors that aren't exact; infinity where all are
