@@ -12,7 +12,7 @@ JOBS ?= $(shell nproc)
 sources = $(shell git ls-files 'src/*.h' 'src/*.cpp' 'src/*.inl' 'cli/*.h' 'cli/*.cpp' 'include/*.h' 'tests/*.h' 'tests/*.cpp' \
             'bench/*.h' 'bench/*.cpp' 'fuzz/*.cpp' 'examples/*.cpp')
 
-.PHONY: all build demo test test-all test-dev test-tsan test-fuzz test-clang check-format tidy format docs docs-figures bench install clean setup-all
+.PHONY: all build demo test test-all test-dev test-tsan test-fuzz test-clang check-format tidy format docs docs-figures matrix bench install clean setup-all
 .NOTPARALLEL:
 all: build
 
@@ -73,6 +73,10 @@ docs-figures: build
 	@test -d build/models/bf16 || { echo "make docs-figures: build/models/bf16 is missing; make demo makes it" >&2; exit 1; }
 	mkdir -p docs/figures
 	build/release/octet eval rounding build/models/bf16 --text examples/perplexity.txt --figures docs/figures
+
+# The table of docs/quantization.md, by what this CPU's tiers compute.
+matrix: build
+	OCTET_WRITE_DOCS=1 build/release/tests/test_quantize --gtest_brief=1 --gtest_filter='Matrix.*'
 
 bench: build
 	cmake --build --preset release --target benchmarks
