@@ -76,7 +76,7 @@ docs-figures: build
 
 # The table of docs/quantization.md, by what this CPU's tiers compute.
 matrix: build
-	OCTET_WRITE_DOCS=1 build/release/tests/test_quantize --gtest_brief=1 --gtest_filter='Matrix.*'
+	OCTET_WRITE_DOCS=1 build/release/tests/test_quantize --gtest_brief=1 --gtest_filter='RecipeMatrix.*'
 
 bench: build
 	cmake --build --preset release --target benchmarks

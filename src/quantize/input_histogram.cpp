@@ -57,7 +57,7 @@ float LeastSquares(const InputHistogram& histogram, ThreadPool& pool) {
 
 // Of the first `used` bins, with all behind them in the last: the divergence of what the codes keep from it; infinite
 // where the last bin has no count of its own.
-double Divergence(std::span<const double> bins, size_t used) {
+double CutDivergence(std::span<const double> bins, size_t used) {
   // Bins with one code become alike: each that isn't empty has their mean.
   double outliers = 0, total = 0;
   for (size_t bin = used; bin < bins.size(); ++bin) outliers += bins[bin];
@@ -93,7 +93,7 @@ float LeastDivergence(const InputHistogram& histogram, ThreadPool& pool) {
   if (bins.size() <= kFewestEntropyBins) return histogram.largest();
   std::vector<double> divergences(bins.size() - kFewestEntropyBins + 1);
   pool.ForEachShare(divergences.size(), [&](size_t begin, size_t end) {
-    for (size_t i = begin; i < end; ++i) divergences[i] = Divergence(bins, kFewestEntropyBins + i);
+    for (size_t i = begin; i < end; ++i) divergences[i] = CutDivergence(bins, kFewestEntropyBins + i);
   });
   size_t best = divergences.size() - 1;  // all bins: finite, since nothing lies beyond
   for (size_t i = best; i-- > 0;) best = divergences[i] < divergences[best] ? i : best;

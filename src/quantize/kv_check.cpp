@@ -96,7 +96,7 @@ double SquaredDistance(const std::vector<float>& a, const std::vector<float>& b)
 }
 
 // Of weights that rounding made 0, the least normal number is assumed.
-double Divergence(const std::vector<float>& p, const std::vector<float>& q) {
+double WeightDivergence(const std::vector<float>& p, const std::vector<float>& q) {
   constexpr float kLeast = std::numeric_limits<float>::min();
   double sum = 0;
   for (size_t i = 0; i < p.size(); ++i) {
@@ -200,7 +200,7 @@ KvCollector::Sums KvCollector::Measure(const AttnSpec& attn, const KvLayerCheck&
       for (size_t variant = 0; variant < 2; ++variant) {
         const Attended got = AttendOne(attn, query, variants[variant], first, last);
         sums.errors[variant] += SquaredDistance(got.out, want.out);
-        sums.divergence[variant] += Divergence(want.weights, got.weights);
+        sums.divergence[variant] += WeightDivergence(want.weights, got.weights);
       }
     }
   }

@@ -203,7 +203,7 @@ Result<MixedPrecision> MeasureSensitivity(const Checkpoint& checkpoint, const Qu
                                           const CalibrationText& windows, const QuantizeRun& run) {
   OCTET_TRY(CheckMatrices(checkpoint, plan.map, run));
   const GlobalScales globals = OCTET_TRY(MeasureGlobalScales(*checkpoint.tensors, plan.map, run));
-  CalibrationPass pass = OCTET_TRY(CalibrationPass::Start(checkpoint, windows, {.moments = true}, run));
+  CalibrationPass pass = OCTET_TRY(CalibrationPass::Start(checkpoint, windows, {.wanted = {.moments = true}}, run));
   const CalibrationText few(windows.begin(),
                             windows.begin() + static_cast<std::ptrdiff_t>(std::min(kProbeWindows, windows.size())));
   const uint64_t layers = pass.layers();

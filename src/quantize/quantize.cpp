@@ -110,11 +110,11 @@ Result<QuantizeReport> MakeReport(const Checkpoint& checkpoint, const QuantizePl
   QuantizeReport report{.recipe = std::string(plan.recipe->name),
                         .source = checkpoint.path,
                         .choices = plan.choices,
-                         .tensors = std::move(written.tensors),
-                         .kv = plan.kv,
-                         .calibration_tokens = plan.calibration_tokens,
-                         .decoded_from = plan.decoded_from,
-                         .calibrated = std::move(written.calibrated)};
+                        .tensors = std::move(written.tensors),
+                        .kv = plan.kv,
+                        .calibration_tokens = plan.calibration_tokens,
+                        .decoded_from = plan.decoded_from,
+                        .calibrated = std::move(written.calibrated)};
   if (!plan.recipe->rounds_inputs) report.calibrated.ranges.clear();
   for (const TensorSpec& spec : AllTensors(plan)) report.weight_bytes += OCTET_TRY(ByteSize(spec));
   for (const TensorInfo& info : checkpoint.tensors->tensors()) report.bf16_bytes += 2 * Elements(info.shape);

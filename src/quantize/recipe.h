@@ -55,7 +55,7 @@ struct Recipe {
   Calibration calibration = Calibration::kNone;
   Search search = Search::kNearest;
   double damping = 0.01;  // of compensation (quantize/gptq.h); of codes with a small error it has to be large
-  bool is_mixed = false;              // each matrix has its own encoding, by a budget (quantize/mixed_precision.h)
+  bool is_mixed = false;  // each matrix has its own encoding, by a budget (quantize/mixed_precision.h)
   std::string_view full_speed_tiers;  // CPU tiers with a kernel of their own for it
   std::string_view readers;           // other programs that read the result
 

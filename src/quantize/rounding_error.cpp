@@ -94,8 +94,8 @@ std::vector<float> Times(std::span<const float> values, const std::vector<float>
 }
 
 // [tokens, rows measured], each summed in one order.
-std::vector<double> Products(std::span<const float> inputs, std::span<const float> weights, size_t width,
-                             ThreadPool& pool) {
+std::vector<double> SampledProducts(std::span<const float> inputs, std::span<const float> weights, size_t width,
+                                    ThreadPool& pool) {
   const size_t tokens = inputs.size() / width, rows = weights.size() / width, count = std::min(rows, kProductRows);
   std::vector<double> products(tokens * count);
   pool.ForEachShare(tokens, [&](size_t begin, size_t end) {
@@ -156,7 +156,7 @@ RoundingErrors MeasureRounding(std::span<const float> inputs, std::span<const fl
                                ThreadPool& pool) {
   OCTET_CHECK(width != 0 && inputs.size() % width == 0 && weights.size() % width == 0);
   RoundingErrors errors{.peak = PeakOf(inputs)};
-  const std::vector<double> exact = Products(inputs, weights, width, pool);
+  const std::vector<double> exact = SampledProducts(inputs, weights, width, pool);
   const std::vector<float> ones(width, 1.0F), smooth = SmoothFactors(inputs, weights, width);
   for (size_t i = 0; i < kStudiedFormats; ++i) {
     const StudiedFormat format = static_cast<StudiedFormat>(i);
@@ -166,7 +166,7 @@ RoundingErrors MeasureRounding(std::span<const float> inputs, std::span<const fl
     RoundTo(format, w, width);
     const std::vector<float> as_inputs = Times(x, factors, /*divide=*/false);
     errors.inputs[i] = Decibels(inputs, std::span<const float>(as_inputs));
-    const std::vector<double> rounded = Products(x, w, width, pool);
+    const std::vector<double> rounded = SampledProducts(x, w, width, pool);
     errors.products[i] = Decibels(std::span<const double>(exact), std::span<const double>(rounded));
   }
   return errors;
