@@ -13,6 +13,9 @@ namespace {
 // Where on the grid of codes the largest weight of a group may fall: none clips it, and one of the other sign, which
 // ends at 7 where this one ends at -8, by a step at most.
 constexpr float kInt4Ends[] = {-8, -7.75F, -7.5F, -7.25F, -7, -6.75F, -6.5F, -6.25F, -6, 7, 6.75F, 6.5F, 6.25F, 6};
+// And where it may fall beyond the grid, for a group whose errors are weighed by its inputs: it saturates there, and
+// the others have finer steps.
+constexpr float kInt4ClippedEnds[] = {-8.5F, -9, -9.5F, -10, -10.5F, -11, -12, -13, 7.5F, 8, 8.5F, 9, 9.5F, 10, 11};
 constexpr float kInt4Lowest = -8, kInt4Highest = 7;
 
 // The scale as it is stored; 1 where it is too small to divide by.
@@ -48,19 +51,30 @@ float LargestWeight(std::span<const float> group) {
   return largest;
 }
 
-Bf16 Int4Scale(std::span<const float> group, std::span<const float> squares) {
-  const float largest = LargestWeight(group);
+// The scale of least squared error, of those that put the largest weight at one of the ends.
+struct ScaleSearch {
+  std::span<const float> group, squares;  // squares: of the inputs, empty for 1
+  float largest = LargestWeight(group);
   Bf16 best = ToBf16(1);
   double least = std::numeric_limits<double>::infinity();
-  for (const float end : kInt4Ends) {
-    const Bf16 scale = StoredScale(largest / end);
-    const double noise = Noise(group, squares, ToFloat(scale));
-    if (noise < least) {
-      least = noise;
-      best = scale;
+
+  void Try(std::span<const float> ends) {
+    for (const float end : ends) {
+      const Bf16 scale = StoredScale(largest / end);
+      const double noise = Noise(group, squares, ToFloat(scale));
+      if (noise < least) {
+        least = noise;
+        best = scale;
+      }
     }
   }
-  return best;
+};
+
+Bf16 Int4Scale(std::span<const float> group, std::span<const float> squares, bool may_clip) {
+  ScaleSearch search{group, squares};
+  search.Try(kInt4Ends);
+  if (may_clip) search.Try(kInt4ClippedEnds);
+  return search.best;
 }
 
 // `targets` are what becomes codes: the weights, or what compensation made of them.
@@ -99,10 +113,13 @@ Result<EncodedIntegers> EncodeInt4Groups(std::span<const float> weights, size_t 
   const size_t groups = CeilDivide(columns, group);
   EncodedIntegers encoded{
       .codes = std::vector<int8_t>(weights.size()), .scales = std::vector<Bf16>(rows * groups), .noise = {}};
+  // Compensation makes weights of other sizes, for which the scales of these have to leave room.
+  const bool may_clip = inputs != nullptr && !inputs->squares.empty() && !inputs->factor;
   OCTET_TRY(EncodeRows(weights, columns, pool, [&](size_t row, std::span<const float> values) {
     for (size_t index = 0; index < groups; ++index) {
       const size_t first = index * group, count = std::min(group, columns - first);
-      encoded.scales[row * groups + index] = Int4Scale(values.subspan(first, count), SquaresOf(inputs, first, count));
+      encoded.scales[row * groups + index] =
+          Int4Scale(values.subspan(first, count), SquaresOf(inputs, first, count), may_clip);
     }
     return RoundingNoise();
   }));

@@ -17,6 +17,7 @@ import torch
 
 ROWS, COLUMNS, TOKENS, GROUP, BLOCK, MX_BLOCK = 12, 48, 40, 32, 16, 32
 ENDS = [-8, -7.75, -7.5, -7.25, -7, -6.75, -6.5, -6.25, -6, 7, 6.75, 6.5, 6.25, 6]
+CLIPPED_ENDS = [-8.5, -9, -9.5, -10, -10.5, -11, -12, -13, 7.5, 8, 8.5, 9, 9.5, 10, 11]
 DAMPING, MX_DAMPING = 0.01, 1
 
 
@@ -49,11 +50,11 @@ def int4_code(x):
     return x.clamp(-8, 7).round()
 
 
-def int4_scales(weights, squares):
+def int4_scales(weights, squares, ends):
     scales = []
     for group, weighed in zip(weights.split(GROUP, 1), squares.split(GROUP)):
         largest = group.gather(1, group.abs().argmax(1, keepdim=True))[:, 0]
-        candidates = [(largest.float() / end).bfloat16().double() for end in ENDS]
+        candidates = [(largest.float() / end).bfloat16().double() for end in ends]
         scales.append(search(group, weighed, [torch.where(c == 0, 1.0, c) for c in candidates], int4_code))
     return torch.stack(scales, 1)
 
@@ -103,7 +104,7 @@ def main():
     moments = inputs.T @ inputs
     squares = moments.diagonal() / TOKENS
     golden = {"rows": ROWS, "columns": COLUMNS, "weights": weights.flatten().tolist(), "inputs": inputs.flatten().tolist()}
-    int4 = int4_scales(weights, squares)
+    int4 = int4_scales(weights, squares, ENDS + CLIPPED_ENDS)
     spread = int4.repeat_interleave(GROUP, 1)[:, :COLUMNS]
     golden["int4_scales"] = int4.flatten().tolist()
     golden["int4_codes"] = int4_code(weights / spread).int().flatten().tolist()
@@ -113,6 +114,7 @@ def main():
     golden["nvfp4_scales"] = nvfp4.flatten().tolist()
     golden["nvfp4_values"] = e2m1(weights / blocks).flatten().tolist()
     powers = mx_scales(weights)
+    spread = int4_scales(weights, squares, ENDS).repeat_interleave(GROUP, 1)[:, :COLUMNS]  # compensation clips none
     for by_size in (False, True):
         name = "by_size" if by_size else "in_order"
         order, upper = factor(moments, by_size)
