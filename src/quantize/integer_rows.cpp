@@ -113,8 +113,7 @@ Result<EncodedIntegers> EncodeInt4Groups(std::span<const float> weights, size_t 
   const size_t groups = CeilDivide(columns, group);
   EncodedIntegers encoded{
       .codes = std::vector<int8_t>(weights.size()), .scales = std::vector<Bf16>(rows * groups), .noise = {}};
-  // Compensation makes weights of other sizes, for which the scales of these have to leave room.
-  const bool may_clip = inputs != nullptr && !inputs->squares.empty() && !inputs->factor;
+  const bool may_clip = inputs != nullptr && !inputs->squares.empty();
   OCTET_TRY(EncodeRows(weights, columns, pool, [&](size_t row, std::span<const float> values) {
     for (size_t index = 0; index < groups; ++index) {
       const size_t first = index * group, count = std::min(group, columns - first);

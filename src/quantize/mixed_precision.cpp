@@ -37,11 +37,14 @@ class SensitivityRun {
   const EditedSource& edited() const { return edited_; }
 
  private:
-  // Every candidate's bits, and the squared error of its products as a share of NVFP4's.
+  // Every candidate's bits and, for its loss, the squared error of its products.
   Result<MixedPart> CostsOf(const std::string& slot, const std::vector<const TensorPrecision*>& tensors,
                             const ErrorWeights& known, const InputStatistics& inputs) const;
-  // One part of the current layer: its options, and the model as it is with the part in NVFP4.
+  // One part of the current layer: its options, and the model as it is with the part in those that are measured.
   Status TryPart(const std::string& slot, InputStatistics inputs, LayerProbe& probe, CheckpointWeights& weights);
+  // The matrices of a part become what the candidate makes of them.
+  Status Round(const LayerChoice& choice, const std::vector<const TensorPrecision*>& tensors,
+               const ErrorWeights& known);
   std::vector<const TensorPrecision*> TensorsOf(std::string_view slot) const;
   // Squared error of a candidate's products, a token.
   Result<double> ErrorOf(const TensorPrecision& tensor, const ErrorWeights& known, const InputStatistics& inputs) const;
@@ -107,11 +110,7 @@ Result<double> SensitivityRun::ErrorOf(const TensorPrecision& tensor, const Erro
 Result<MixedPart> SensitivityRun::CostsOf(const std::string& slot, const std::vector<const TensorPrecision*>& tensors,
                                           const ErrorWeights& known, const InputStatistics& inputs) const {
   MixedPart part{.slot = slot};
-  double of_probe = 0;
-  for (const TensorPrecision* tensor : tensors) {
-    part.weights += ElementCount(tensor->shape).value_or(0);
-    of_probe += OCTET_TRY(ErrorOf(*tensor, known, inputs));
-  }
+  for (const TensorPrecision* tensor : tensors) part.weights += ElementCount(tensor->shape).value_or(0);
   for (size_t i = 0; i < std::size(kCandidates); ++i) {
     BudgetOption option;
     bool is_ragged = false;
@@ -122,11 +121,37 @@ Result<MixedPart> SensitivityRun::CostsOf(const std::string& slot, const std::ve
       if (!is_ragged) option.loss += OCTET_TRY(ErrorOf(as, known, inputs));
     }
     if (is_ragged) continue;
-    if (of_probe > 0) option.loss /= of_probe;  // times the divergence that is measured
     part.options.options.push_back(option);
     part.candidates.push_back(i);
   }
   return part;
+}
+
+// The options whose divergence is measured: NVFP4 and the INT4 of the fewest bits, as far as the part has them, else
+// its first.
+std::vector<size_t> OptionsToMeasure(const MixedPart& part) {
+  std::vector<size_t> options;
+  for (const Encoding encoding : {Encoding::kNvfp4, Encoding::kInt4}) {
+    const auto found = std::find_if(part.candidates.begin(), part.candidates.end(),
+                                    [&](size_t candidate) { return kCandidates[candidate].encoding == encoding; });
+    if (found != part.candidates.end()) options.push_back(static_cast<size_t>(found - part.candidates.begin()));
+  }
+  if (options.empty()) options.push_back(0);
+  return options;
+}
+
+Status SensitivityRun::Round(const LayerChoice& choice, const std::vector<const TensorPrecision*>& tensors,
+                             const ErrorWeights& known) {
+  for (const TensorPrecision* tensor : tensors) {
+    const TensorPrecision as = As(choice, *tensor, plan_.choices);
+    std::vector<float> floats(ElementCount(tensor->shape).value_or(0));
+    OCTET_TRY(checkpoint_.tensors->ReadRows(tensor->source, 0, RowCount(tensor->shape), floats.data()));
+    const std::vector<float> rounded = OCTET_TRY(RoundTrip(as, floats, GlobalOf(as), &known, run_.pool));
+    std::vector<Bf16> decoded;
+    for (const float value : rounded) decoded.push_back(ToBf16(value));
+    edited_.Replace(tensor->source, std::move(decoded));
+  }
+  return {};
 }
 
 Status SensitivityRun::TryPart(const std::string& slot, InputStatistics inputs, LayerProbe& probe,
@@ -137,18 +162,28 @@ Status SensitivityRun::TryPart(const std::string& slot, InputStatistics inputs, 
       .squares = inputs.MeanSquares(),
       .factor = FactorMoments(inputs.moments, inputs.width, {.by_size = plan_.choices.rounds_by_size}, run_.pool)};
   MixedPart part = OCTET_TRY(CostsOf(slot, tensors, known, inputs));
-  for (const TensorPrecision* tensor : tensors) {
-    std::vector<float> floats(ElementCount(tensor->shape).value_or(0));
-    OCTET_TRY(checkpoint_.tensors->ReadRows(tensor->source, 0, RowCount(tensor->shape), floats.data()));
-    const std::vector<float> rounded = OCTET_TRY(RoundTrip(*tensor, floats, GlobalOf(*tensor), &known, run_.pool));
-    std::vector<Bf16> decoded;
-    for (const float value : rounded) decoded.push_back(ToBf16(value));
-    edited_.Replace(tensor->source, std::move(decoded));
+  for (const size_t option : OptionsToMeasure(part)) {
+    part.measured.push_back({.option = option});
+    OCTET_TRY(Round(kCandidates[part.candidates[option]], tensors, known));
+    OCTET_TRY(probe.Try(weights));
+    for (const TensorPrecision* tensor : tensors) edited_.Forget(tensor->source);
   }
-  OCTET_TRY(probe.Try(weights));
-  for (const TensorPrecision* tensor : tensors) edited_.Forget(tensor->source);
   mixed_.parts.push_back(std::move(part));
   return {};
+}
+
+// Squared errors become divergences: what was measured of an option of the same kind of codes, else of the first, times
+// the ratio of the errors.
+void PredictDivergences(MixedPart& part) {
+  const auto is_int4 = [&](size_t option) { return kCandidates[part.candidates[option]].encoding == Encoding::kInt4; };
+  const std::vector<BudgetOption> errors = part.options.options;
+  for (size_t i = 0; i < errors.size(); ++i) {
+    const auto same = std::find_if(part.measured.begin(), part.measured.end(),
+                                   [&](const MeasuredOption& one) { return is_int4(one.option) == is_int4(i); });
+    const MeasuredOption& known = same == part.measured.end() ? part.measured.front() : *same;
+    const double error = errors[known.option].loss;
+    part.options.options[i].loss = error > 0 ? known.kl * (errors[i].loss / error) : 0;
+  }
 }
 
 Status SensitivityRun::Measure(CalibrationPass& pass, LayerProbe& probe, CheckpointWeights& weights) {
@@ -159,10 +194,10 @@ Status SensitivityRun::Measure(CalibrationPass& pass, LayerProbe& probe, Checkpo
     for (auto& [slot, statistics] : inputs) OCTET_TRY(TryPart(slot, std::move(statistics), probe, weights));
     OCTET_TRY(pass.Advance());
     const std::vector<double> divergences = OCTET_TRY(probe.Finish());
-    for (size_t i = 0; i < divergences.size(); ++i) {
-      MixedPart& part = mixed_.parts[first + i];
-      part.probe_kl = divergences[i];
-      for (BudgetOption& option : part.options.options) option.loss *= part.probe_kl;
+    auto next = divergences.begin();
+    for (size_t i = first; i < mixed_.parts.size(); ++i) {
+      for (MeasuredOption& measured : mixed_.parts[i].measured) measured.kl = *next++;
+      PredictDivergences(mixed_.parts[i]);
     }
   }
   return {};
@@ -208,7 +243,7 @@ Result<MixedPrecision> MeasureSensitivity(const Checkpoint& checkpoint, const Qu
                             windows.begin() + static_cast<std::ptrdiff_t>(std::min(kProbeWindows, windows.size())));
   const uint64_t layers = pass.layers();
   run.progress.Begin("measure sensitivity",
-                     TokensOf(windows) * layers + TokensOf(few) * (layers + 2 * layers * (layers + 1)), "tokens");
+                     TokensOf(windows) * layers + TokensOf(few) * (layers + 4 * layers * (layers + 1)), "tokens");
   LayerProbe probe = OCTET_TRY(LayerProbe::Start(checkpoint, few, run));
   SensitivityRun sensitivity(checkpoint, plan, globals, run);
   const ModelSpec spec = OCTET_TRY(ReadHfConfig(checkpoint.config, checkpoint.path.native()));

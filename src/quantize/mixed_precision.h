@@ -5,9 +5,9 @@
 //   choices.by_slot = mixed.Choices();                    // and PlanQuantization again
 //
 // A part is a matrix as readers join it: q, k, v; the attention's output; gate, up; down. How far the output of the
-// whole model moves is measured with each part in NVFP4, codes compensated; for the other candidates that divergence is
-// scaled by the squared error of the part's products, since a divergence grows with the square of a small error
-// (docs/decisions/mixed-precision.md).
+// whole model moves is measured with each part in NVFP4 and in INT4, codes compensated; for the other candidates these
+// divergences are scaled by the squared error of the part's products, since a divergence grows with the square of a
+// small error (docs/decisions/mixed-precision.md).
 #pragma once
 
 #include <map>
@@ -21,13 +21,19 @@
 
 namespace octet {
 
+// The divergence that was measured of one of a part's options, in nats.
+struct MeasuredOption {
+  size_t option = 0;
+  double kl = 0;
+};
+
 struct MixedPart {
   std::string slot;                     // "layers.3.attn.qkv"
   uint64_t weights = 0;                 // of all its matrices
-  double probe_kl = 0;                  // measured, in NVFP4
   std::vector<size_t> candidates = {};  // of the whole, those that the part can be stored as
   BudgetPart options = {};              // of each: bits with scales, predicted divergence in nats
-  size_t chosen = 0;                    // which of them
+  std::vector<MeasuredOption> measured = {};
+  size_t chosen = 0;  // which of the options
 };
 
 struct MixedPrecision {

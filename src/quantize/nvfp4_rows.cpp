@@ -40,20 +40,24 @@ double SquaredNoise(std::span<const float> block, std::span<const float> squares
 }
 
 // The grid of E2M1 repeats at each power of two, but for its ends: one octave of scales, the eight E4M3 numbers from
-// the smallest on that clips nothing, has every way that the weights can lie between its points.
+// the smallest on that clips nothing, has every way that the weights can lie between its points. Where the inputs are
+// known, four more below it clip the largest weight.
 E4M3 LeastSquaresScale(std::span<const float> block, std::span<const float> squares, float global) {
-  constexpr int kStepsInOctave = 8;
+  constexpr int kStepsInOctave = 8, kClippedSteps = 4;
   const E4M3 smallest = SmallestScale(block, global);
   E4M3 best = smallest;
   double least = std::numeric_limits<double>::infinity();
-  for (int step = 0; step < kStepsInOctave && smallest.bits + step <= kE4M3MaxBits; ++step) {
-    const E4M3 scale{static_cast<uint8_t>(smallest.bits + step)};
+  const auto attempt = [&](int bits) {
+    if (bits < kLeastScale.bits || bits > kE4M3MaxBits) return;
+    const E4M3 scale{static_cast<uint8_t>(bits)};
     const double noise = SquaredNoise(block, squares, ToFloat(scale) / global);
     if (noise < least) {
       least = noise;
       best = scale;
     }
-  }
+  };
+  for (int step = 0; step < kStepsInOctave; ++step) attempt(smallest.bits + step);
+  for (int step = 1; step <= kClippedSteps && !squares.empty(); ++step) attempt(smallest.bits - step);
   return best;
 }
 

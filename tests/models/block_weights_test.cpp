@@ -134,7 +134,7 @@ TEST_F(BlockWeights, OneMinimumThatIsNoZeroPointDecodesTheTensor) {
     std::memcpy(block, halves, sizeof halves);
   };
   for (const auto& [scale, minimum] : {std::pair{0.5F, -1.75F}, {0.5F, 0.5F}, {0.5F, -8.0F}, {0.0F, 1.0F}}) {
-    Change("blk.0.attn_k.weight", [&](char* data) { set_halves(data + 15 * 20, scale, minimum); });
+    Change("blk.0.attn_k.weight", [&, s = scale, m = minimum](char* data) { set_halves(data + 15 * 20, s, m); });
     CheckpointWeights weights = Must(Open());
     const PackedMatrix keys = Must(weights.Matrix("layers.0.attn.k"));
     EXPECT_EQ(keys.format, WeightFormat::kBf16) << scale << ", " << minimum;
@@ -157,7 +157,7 @@ TEST_F(BlockWeights, PowersOfTwoAreScalesOfNvfp4AsFarAsE4M3HasThem) {
                                                       {8, 8, WeightFormat::kBf16},
                                                       {235, 252, WeightFormat::kNvfp4}};
   for (const auto& [least, greatest, format] : cases) {
-    Change("blk.0.attn_output.weight", [&](char* data) { set(data, least, greatest); });
+    Change("blk.0.attn_output.weight", [&, low = least, high = greatest](char* data) { set(data, low, high); });
     CheckpointWeights weights = Must(Open());
     const PackedMatrix out = Must(weights.Matrix("layers.0.attn.out"));
     EXPECT_EQ(out.format, format) << least << " to " << greatest;

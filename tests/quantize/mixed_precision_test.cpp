@@ -41,16 +41,21 @@ TEST_F(MixedPrecisionTest, EveryMatrixOfEveryLayerHasItsCostInEveryCandidate) {
   uint64_t weights = 0;
   for (const MixedPart& part : mixed.parts) {
     weights += part.weights;
-    EXPECT_GT(part.probe_kl, 0) << part.slot;
+    ASSERT_EQ(part.measured.size(), 2U) << part.slot;
+    for (const MeasuredOption& measured : part.measured) {
+      EXPECT_GT(measured.kl, 0) << part.slot;
+      EXPECT_EQ(part.options.options[measured.option].loss, measured.kl) << part.slot;
+    }
+    const double nvfp4 = Option(mixed, part, "nvfp4").loss;
+    EXPECT_EQ(part.measured.front().kl, nvfp4) << part.slot;
     const double count = static_cast<double>(part.weights);
     EXPECT_EQ(Option(mixed, part, "nvfp4").bits, 4.5 * count) << part.slot;
-    EXPECT_EQ(Option(mixed, part, "nvfp4").loss, part.probe_kl) << part.slot;
     EXPECT_EQ(Option(mixed, part, "int4 g32").bits, 4.5 * count) << part.slot;
     EXPECT_EQ(Option(mixed, part, "bf16").bits, 16 * count) << part.slot;
     EXPECT_EQ(Option(mixed, part, "bf16").loss, 0) << part.slot;
     EXPECT_GT(Option(mixed, part, "int8").loss, 0) << part.slot;
-    EXPECT_LT(Option(mixed, part, "int8").loss, part.probe_kl) << part.slot;
-    EXPECT_LT(Option(mixed, part, "fp8").loss, part.probe_kl) << part.slot;
+    EXPECT_LT(Option(mixed, part, "int8").loss, nvfp4) << part.slot;
+    EXPECT_LT(Option(mixed, part, "fp8").loss, nvfp4) << part.slot;
   }
   EXPECT_EQ(weights, mixed.weights());
 }

@@ -16,8 +16,9 @@ import pathlib
 import torch
 
 ROWS, COLUMNS, TOKENS, GROUP, BLOCK, MX_BLOCK = 12, 48, 40, 32, 16, 32
-ENDS = [-8, -7.75, -7.5, -7.25, -7, -6.75, -6.5, -6.25, -6, 7, 6.75, 6.5, 6.25, 6]
-CLIPPED_ENDS = [-8.5, -9, -9.5, -10, -10.5, -11, -12, -13, 7.5, 8, 8.5, 9, 9.5, 10, 11]
+ENDS = [-8, -7.75, -7.5, -7.25, -7, -6.75, -6.5, -6.25, -6, 7, 6.75, 6.5, 6.25, 6,
+        -8.5, -9, -9.5, -10, -10.5, -11, -12, -13, 7.5, 8, 8.5, 9, 9.5, 10, 11]  # and those that clip the largest weight
+CLIPPED_STEPS = 4  # of E4M3, below the smallest scale of a block that clips nothing
 DAMPING, MX_DAMPING = 0.01, 1
 
 
@@ -50,11 +51,11 @@ def int4_code(x):
     return x.clamp(-8, 7).round()
 
 
-def int4_scales(weights, squares, ends):
+def int4_scales(weights, squares):
     scales = []
     for group, weighed in zip(weights.split(GROUP, 1), squares.split(GROUP)):
         largest = group.gather(1, group.abs().argmax(1, keepdim=True))[:, 0]
-        candidates = [(largest.float() / end).bfloat16().double() for end in ends]
+        candidates = [(largest.float() / end).bfloat16().double() for end in ENDS]
         scales.append(search(group, weighed, [torch.where(c == 0, 1.0, c) for c in candidates], int4_code))
     return torch.stack(scales, 1)
 
@@ -71,8 +72,8 @@ def nvfp4_scales(weights, squares, global_scale):
     for block, weighed in zip(weights.split(BLOCK, 1), squares.split(BLOCK)):
         smallest = (block.abs().amax(1) / 6 * global_scale).float().to(torch.float8_e4m3fn).view(torch.uint8).int().clamp(min=1)
         best, least = smallest.clone(), torch.full((len(block),), float("inf"), dtype=torch.float64)
-        for step in range(8):
-            code = (smallest + step).clamp(max=0x7E)
+        for step in (*range(8), *range(-1, -CLIPPED_STEPS - 1, -1)):
+            code = (smallest + step).clamp(min=1, max=0x7E)
             scale = code.to(torch.uint8).view(torch.float8_e4m3fn).double() / global_scale
             noise = ((block - e2m1(block / scale[:, None]) * scale[:, None]) ** 2 * weighed).sum(1)
             best, least = torch.where(noise < least, code, best), torch.minimum(noise, least)
@@ -104,7 +105,7 @@ def main():
     moments = inputs.T @ inputs
     squares = moments.diagonal() / TOKENS
     golden = {"rows": ROWS, "columns": COLUMNS, "weights": weights.flatten().tolist(), "inputs": inputs.flatten().tolist()}
-    int4 = int4_scales(weights, squares, ENDS + CLIPPED_ENDS)
+    int4 = int4_scales(weights, squares)
     spread = int4.repeat_interleave(GROUP, 1)[:, :COLUMNS]
     golden["int4_scales"] = int4.flatten().tolist()
     golden["int4_codes"] = int4_code(weights / spread).int().flatten().tolist()
@@ -114,7 +115,6 @@ def main():
     golden["nvfp4_scales"] = nvfp4.flatten().tolist()
     golden["nvfp4_values"] = e2m1(weights / blocks).flatten().tolist()
     powers = mx_scales(weights)
-    spread = int4_scales(weights, squares, ENDS).repeat_interleave(GROUP, 1)[:, :COLUMNS]  # compensation clips none
     for by_size in (False, True):
         name = "by_size" if by_size else "in_order"
         order, upper = factor(moments, by_size)
