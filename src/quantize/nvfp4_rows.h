@@ -34,7 +34,8 @@ float Nvfp4GlobalScale(float amax);
 // scale: of the E4M3 number nearest to amax / 6 of the block, times global, at least 2^-9, and the seven above it, the
 // one of least squared error, the first of equals; code = ToE2M1(weight / (scale / global)). The last block of a row
 // may be shorter. Where the inputs are known, errors are weighed by them, and compensated where they have a factor
-// (quantize/error_weights.h). Fails with corrupt, naming the place, where a weight is NaN or infinite.
+// (quantize/error_weights.h), and the four numbers below, which clip the largest weight, are tried too. Fails with
+// corrupt, naming the place, where a weight is NaN or infinite.
 Result<EncodedNvfp4> EncodeNvfp4Rows(std::span<const float> weights, size_t rows, size_t columns, float global,
                                      ThreadPool& pool, const ErrorWeights* inputs = nullptr);
 
