@@ -8,6 +8,8 @@
 #include "base/atomic_file.h"
 #include "base/svg_plot.h"
 #include "cli/verb.h"
+#include "models/decoded_checkpoint.h"
+#include "models/hf_config.h"
 #include "quantize/rounding_study.h"
 
 namespace octet::cli {
@@ -164,6 +166,11 @@ Status RunRounding(const RoundingOptions& options, Invocation& call) {
   if (std::error_code ignored; !options.figures.empty() && !std::filesystem::is_directory(options.figures, ignored))
     return Fail(ErrorCode::kInvalidArgument, "--figures ", options.figures, " is no directory that is there");
   const Checkpoint checkpoint = OCTET_TRY(Checkpoint::Open(call.word(0)));
+  const ModelSpec spec = OCTET_TRY(ReadHfConfig(checkpoint.config, checkpoint.path.native()));
+  if (OCTET_TRY(DecodeCheckpoint(checkpoint, spec)) || checkpoint.config.contains("quantization_config")) {
+    return Fail(ErrorCode::kInvalidArgument, checkpoint.path,
+                ": is quantised already, which leaves nothing to round; give the original");
+  }
   const CalibrationText windows =
       OCTET_TRY(ReadCalibrationText(checkpoint, options.text, {.windows = options.chunks, .context = options.context}));
   const size_t threads = options.threads > 0 ? static_cast<size_t>(options.threads) : ThreadPool::AvailableCores();

@@ -277,6 +277,7 @@ Status CheckOutput(const QuantizeOptions& options, const Checkpoint& checkpoint)
   for (const std::filesystem::path& read : {options.calibrate, options.report.text}) {
     if (!read.empty()) OCTET_TRY(StagedDirectory::Check(options.output, read));
   }
+  OCTET_TRY(CheckPlot(options.budget, options.output));
   return StagedDirectory::Check(options.output, checkpoint.path);
 }
 

@@ -61,6 +61,20 @@ std::string LayerTable(const MixedPrecision& mixed) {
 
 }  // namespace
 
+Status CheckPlot(const BudgetFlags& flags, const std::filesystem::path& output) {
+  if (flags.plot.empty()) return {};
+  if (flags.plot.extension() != ".svg" || std::filesystem::is_directory(flags.plot)) {
+    return Fail(ErrorCode::kInvalidArgument, "--plot ", flags.plot,
+                " is replaced by an SVG file; give a name that ends in .svg");
+  }
+  const std::filesystem::path plot = std::filesystem::weakly_canonical(std::filesystem::absolute(flags.plot));
+  const std::filesystem::path directory = std::filesystem::weakly_canonical(std::filesystem::absolute(output));
+  if (plot.parent_path() != directory) return {};
+  return Fail(ErrorCode::kInvalidArgument, "--plot ", flags.plot,
+              " is in the directory of -o, which holds the model alone; "
+              "put it beside");
+}
+
 Status CheckBudget(const BudgetFlags& flags, const Recipe& recipe) {
   const std::filesystem::path directory = flags.plot.has_parent_path() ? flags.plot.parent_path() : ".";
   if (std::error_code ignored; !std::filesystem::is_directory(directory, ignored)) {

@@ -31,6 +31,9 @@ struct BudgetFlags {
   }
 };
 
+// Fails with invalid_argument where the plot would replace a file that is none, or lie in the directory of the result.
+Status CheckPlot(const BudgetFlags& flags, const std::filesystem::path& output);
+
 // Fails with invalid_argument where auto has no budget or two, and where another recipe has one.
 Status CheckBudget(const BudgetFlags& flags, const Recipe& recipe);
 

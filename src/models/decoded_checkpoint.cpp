@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "models/kv_scheme.h"
 #include "models/weights.h"
 
 namespace octet {
@@ -112,6 +113,7 @@ Result<std::optional<DecodedCheckpoint>> DecodeCheckpoint(const Checkpoint& chec
   if (codes.empty()) return std::optional<DecodedCheckpoint>();
   DecodedCheckpoint decoded{checkpoint, NameOf(checkpoint, codes)};
   decoded.checkpoint.config.erase(kQuantisation);
+  decoded.checkpoint.config.erase(kKvLayersKey);  // of the cache that the codes' own configuration asked for
   decoded.checkpoint.tensors =
       std::make_shared<DecodedTensors>(checkpoint.tensors, codes, std::move(pool), std::move(weights));
   return std::optional(std::move(decoded));

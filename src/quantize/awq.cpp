@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "quantize/integer_rows.h"
 
@@ -61,7 +62,9 @@ std::vector<float> FactorsOf(const InputMagnitudes& magnitudes, double of_inputs
   std::vector<float> factors;
   float smallest = kLargestFactor, largest = 1 / kLargestFactor;
   for (size_t i = 0; i < magnitudes.inputs.size(); ++i) {
-    const bool is_dead = magnitudes.inputs[i] == 0 || magnitudes.weights[i] == 0;
+    // Below the smallest normal number factors have no finite size.
+    constexpr double kLeast = std::numeric_limits<float>::min();
+    const bool is_dead = magnitudes.inputs[i] < kLeast || magnitudes.weights[i] < kLeast;
     const double factor =
         is_dead ? 0 : std::pow(magnitudes.inputs[i], of_inputs) / std::pow(magnitudes.weights[i], of_weights);
     factors.push_back(static_cast<float>(factor));

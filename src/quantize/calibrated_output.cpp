@@ -122,6 +122,7 @@ Result<Calibrated> WriteCalibrated(const CalibratedOutput& output, ShardedSafete
   CheckpointWeights weights = OCTET_TRY(CheckpointWeights::Open(edited, spec, ComputeType::kAuto, run.pool));
   weights.UseOwnMemory();
   LayerSmoothing smoothing(spec, output.plan.map, output.edited, output.plan.recipe->search);
+  if (output.plan.kv) smoothing.KeepValues();
   const uint64_t runs = output.plan.windows.size() * pass.layers() * (quantised ? 2 : 1);
   const uint64_t share = output.plan.map.quantised_weights() / std::max<uint64_t>(1, runs);
   const auto advance = [&](size_t) { run.progress.Advance(share); };

@@ -31,8 +31,8 @@ Result<EncodedIntegers> EncodeInt8Rows(std::span<const float> weights, size_t ro
 // code = the nearest integer to weight / scale in -8 .. 7, ties to even. The group's scale is the one of least squared
 // error among those that put its largest weight at -8, -7.75 .. -6 or at 7, 6.75 .. 6, 1 for a group of zeros
 // (docs/decisions/int4-group-scales.md). Where the inputs are known, errors are weighed by them, and compensated where
-// they have a factor (quantize/error_weights.h); scales that put the largest weight at -8.5 .. -13 or at 7.5 .. 11, where
-// it saturates, are tried too then. Cost: about 15 encodings of each weight, 30 with those. Fails as above.
+// they have a factor (quantize/error_weights.h); scales that put the largest weight at -8.5 .. -13 or at 7.5 .. 11,
+// where it saturates, are tried too then. Cost: about 15 encodings of each weight, 30 with those. Fails as above.
 Result<EncodedIntegers> EncodeInt4Groups(std::span<const float> weights, size_t rows, size_t columns, size_t group,
                                          ThreadPool& pool, const ErrorWeights* inputs = nullptr);
 

@@ -42,9 +42,9 @@ Result<LayerProbe> LayerProbe::Start(const Checkpoint& checkpoint, const Calibra
 Status LayerProbe::Forward(std::vector<float>& stream) {
   float* hidden = stream.data();
   for (const std::vector<int32_t>& window : *windows_) {
-    OCTET_TRY(run_->cancel.Check());
+    OCTET_TRY(run_.cancel.Check());
     OCTET_TRY(decoder_.Forward(window, *context_, hidden, nullptr));
-    run_->progress.Advance(window.size());
+    run_.progress.Advance(window.size());
     hidden += window.size() * decoder_.spec().hidden;
   }
   return {};
@@ -92,9 +92,9 @@ Result<std::vector<double>> LayerProbe::Divergences() {
     const size_t count = std::min(kRowsOfLogits, scored - first);
     OCTET_TRY(Logits(last_, first, count, of_original));
     for (size_t i = 0; i < tried_.size(); ++i) {
-      OCTET_TRY(run_->cancel.Check());
+      OCTET_TRY(run_.cancel.Check());
       OCTET_TRY(Logits(tried_[i], first, count, of_changed));
-      run_->pool.ForEachShare(count, [&](size_t begin, size_t end) {
+      run_.pool.ForEachShare(count, [&](size_t begin, size_t end) {
         for (size_t row = begin; row < end; ++row) {
           const size_t at = row * vocab;
           of_rows[row] = Compare({of_original.data() + at, vocab}, {of_changed.data() + at, vocab}, /*target=*/0).kl;

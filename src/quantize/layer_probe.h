@@ -35,7 +35,7 @@ class LayerProbe {
 
  private:
   LayerProbe(const CalibrationText& windows, const QuantizeRun& run, LayeredDecoder decoder)
-      : windows_(&windows), run_(&run), decoder_(std::move(decoder)) {}
+      : windows_(&windows), run_(run), decoder_(std::move(decoder)) {}
 
   // A residual stream through the loaded layer.
   Status Forward(std::vector<float>& stream);
@@ -44,7 +44,7 @@ class LayerProbe {
   Status Logits(const std::vector<float>& stream, size_t first, size_t count, std::vector<float>& logits);
 
   const CalibrationText* windows_;
-  const QuantizeRun* run_;
+  QuantizeRun run_;  // of references
   std::unique_ptr<CheckpointWeights> weights_;
   std::unique_ptr<nn::ExecutionContext> context_;
   LayeredDecoder decoder_;

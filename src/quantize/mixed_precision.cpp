@@ -172,17 +172,18 @@ Status SensitivityRun::TryPart(const std::string& slot, InputStatistics inputs, 
   return {};
 }
 
-// Squared errors become divergences: what was measured of an option of the same kind of codes, else of the first, times
-// the ratio of the errors.
+// Squared errors become divergences: what was measured of an option, of the same kind of codes if one is, times the
+// ratio of the errors. An option that moves nothing measures nothing for others.
 void PredictDivergences(MixedPart& part) {
   const auto is_int4 = [&](size_t option) { return kCandidates[part.candidates[option]].encoding == Encoding::kInt4; };
   const std::vector<BudgetOption> errors = part.options.options;
   for (size_t i = 0; i < errors.size(); ++i) {
-    const auto same = std::find_if(part.measured.begin(), part.measured.end(),
-                                   [&](const MeasuredOption& one) { return is_int4(one.option) == is_int4(i); });
-    const MeasuredOption& known = same == part.measured.end() ? part.measured.front() : *same;
-    const double error = errors[known.option].loss;
-    part.options.options[i].loss = error > 0 ? known.kl * (errors[i].loss / error) : 0;
+    const MeasuredOption* known = nullptr;
+    for (const MeasuredOption& one : part.measured) {
+      if (errors[one.option].loss > 0 && one.kl > 0 && (known == nullptr || is_int4(one.option) == is_int4(i)))
+        known = &one;
+    }
+    part.options.options[i].loss = known == nullptr ? 0 : known->kl * (errors[i].loss / errors[known->option].loss);
   }
 }
 
@@ -276,7 +277,10 @@ Status ChoosePrecision(const PrecisionBudget& budget, MixedPrecision& mixed) {
     choice = within->choice;
   }
   const BudgetPoint point = PointOf(parts, std::move(choice));
-  if (point.loss == 0 && point.bits == mixed.curve.back().bits) {
+  const auto stays = [&](size_t i) { return !mixed.candidates[mixed.parts[i].candidates[point.choice[i]]].encoding; };
+  size_t staying = 0;
+  for (size_t i = 0; i < mixed.parts.size(); ++i) staying += stays(i) ? 1 : 0;
+  if (staying == mixed.parts.size()) {
     return Fail(ErrorCode::kInvalidArgument, budget.bits ? "--bits " : "--max-kl ",
                 budget.bits ? *budget.bits : *budget.max_kl,
                 " leaves every matrix as it is; give fewer bits or more divergence, or take the original");

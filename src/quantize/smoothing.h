@@ -23,6 +23,9 @@ class LayerSmoothing {
   // by samples of these. All three must outlive the object.
   LayerSmoothing(const ModelSpec& spec, const PrecisionMap& map, EditedSource& edited, Search search);
 
+  // From now on no row of v is divided: values stay what the scales of their cache were measured on.
+  void KeepValues() { keeps_values_ = true; }
+
   // Edits the layer's tensors for factors that the inputs ask for, and their moments to those of the divided inputs.
   // Inputs stay where a matrix that reads them or makes them is kept, since its BF16 weights would be rounded anew.
   // Fails as the source does.
@@ -63,6 +66,7 @@ class LayerSmoothing {
   const PrecisionMap& map_;
   EditedSource& edited_;
   Search search_;
+  bool keeps_values_ = false;
   MigrationStrengths strengths_;
   std::vector<WeightSlot> slots_;
 };

@@ -71,6 +71,31 @@ TEST_F(SmoothingTest, AMatrixThatIsKeptKeepsItsInputs) {
     EXPECT_EQ(ReadTensor(edited, tensor.source), ReadTensor(*original.tensors, tensor.source)) << tensor.source;
 }
 
+TEST_F(SmoothingTest, ValuesWhoseCacheHasScalesStayWhatTheyAre) {
+  const Checkpoint original = Must(Checkpoint::Open(GoldenModel("llama3")));
+  const QuantizePlan plan = Must(PlanQuantization(original, *Must(FindRecipe("int4-awq")), {}));
+  const ModelSpec spec = Must(ReadHfConfig(original.config, "llama3"));
+  const CalibrationText text = {ReadGolden("llama3").ids};
+  for (const bool keeps : {false, true}) {
+    EditedSource edited(*original.tensors);
+    LayerSmoothing smoothing(spec, plan.map, edited, Search::kSmoothed);
+    if (keeps) smoothing.KeepValues();
+    CalibrationPass pass =
+        Must(CalibrationPass::Start(original, text, {.wanted = {.moments = true}}, {pool_, progress_, cancel_}));
+    LayerInputs inputs = Must(pass.Measure());
+    ASSERT_TRUE(smoothing.Smooth(0, inputs, pool_).has_value());
+    const std::string o = "model.layers.0.self_attn.o_proj.weight", down = "model.layers.0.mlp.down_proj.weight";
+    EXPECT_EQ(ReadTensor(edited, o) == ReadTensor(*original.tensors, o), keeps);
+    EXPECT_NE(ReadTensor(edited, down), ReadTensor(*original.tensors, down));
+  }
+}
+
+TEST(AwqFactors, AColumnBelowTheSmallestNormalNumberHasNone) {
+  const std::vector<float> factors = FactorsOf({{1, 4, 1}, {1e-39, 1, 1}}, 0.5, 0.5);
+  EXPECT_EQ(factors[0], 1);
+  for (const float factor : factors) EXPECT_TRUE(std::isfinite(factor));
+}
+
 // 64 inputs of which two are 50 times the others, one was always zero.
 TEST_F(SmoothingTest, FactorsMoreThanHalveTheErrorWhereInputsHaveOutliers) {
   constexpr size_t kWide = 64, kSeen = 200;
