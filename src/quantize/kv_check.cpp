@@ -89,12 +89,6 @@ Attended AttendOne(const AttnSpec& attn, const float* query, const HeadRows& hea
   return result;
 }
 
-double SquaredDistance(const std::vector<float>& a, const std::vector<float>& b) {
-  double sum = 0;
-  for (size_t i = 0; i < a.size(); ++i) sum += (double{a[i]} - b[i]) * (double{a[i]} - b[i]);
-  return sum;
-}
-
 // Of weights that rounding made 0, the least normal number is assumed.
 double WeightDivergence(const std::vector<float>& p, const std::vector<float>& q) {
   constexpr float kLeast = std::numeric_limits<float>::min();
@@ -189,6 +183,7 @@ KvCollector::Sums KvCollector::Measure(const AttnSpec& attn, const KvLayerCheck&
   const HeadRows exact =
       Transposed({keys, keys + tokens * attn.key_dim}, {values, values + tokens * attn.value_dim}, tokens);
   const HeadRows variants[] = {rounded(0, 0), rounded(layer.key_scales[at], layer.value_scales[at])};
+  const std::vector<float> zeros(attn.value_dim);
   Sums sums;
   for (size_t i = 0; i < sample.positions.size(); ++i) {
     const size_t last = sample.positions[i];
@@ -196,7 +191,7 @@ KvCollector::Sums KvCollector::Measure(const AttnSpec& attn, const KvLayerCheck&
     for (size_t query_head = head * group; query_head < (head + 1) * group; ++query_head, ++sums.queries) {
       const float* query = &sample.queries[(i * attn.heads + query_head) * attn.key_dim];
       const Attended want = AttendOne(attn, query, exact, first, last);
-      sums.signal += SquaredDistance(want.out, std::vector<float>(want.out.size()));
+      sums.signal += SquaredDistance(want.out, zeros);
       for (size_t variant = 0; variant < 2; ++variant) {
         const Attended got = AttendOne(attn, query, variants[variant], first, last);
         sums.errors[variant] += SquaredDistance(got.out, want.out);

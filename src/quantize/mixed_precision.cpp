@@ -46,8 +46,9 @@ class SensitivityRun {
   Status Round(const LayerChoice& choice, const std::vector<const TensorPrecision*>& tensors,
                const ErrorWeights& known);
   std::vector<const TensorPrecision*> TensorsOf(std::string_view slot) const;
-  // Squared error of a candidate's products, a token.
-  Result<double> ErrorOf(const TensorPrecision& tensor, const ErrorWeights& known, const InputStatistics& inputs) const;
+  // Squared error of a candidate's products, a token, by the tensor's rows of SampleRows.
+  Result<double> ErrorOf(const TensorPrecision& tensor, std::span<const float> sample, const ErrorWeights& known,
+                         const InputStatistics& inputs) const;
   Result<std::vector<float>> SampleRows(const TensorPrecision& tensor) const;
   float GlobalOf(const TensorPrecision& tensor) const {
     return tensor.encoding == Encoding::kNvfp4 ? globals_.at(tensor.name) : 1.0F;
@@ -95,10 +96,9 @@ Result<std::vector<float>> SensitivityRun::SampleRows(const TensorPrecision& ten
   return sample;
 }
 
-Result<double> SensitivityRun::ErrorOf(const TensorPrecision& tensor, const ErrorWeights& known,
-                                       const InputStatistics& inputs) const {
+Result<double> SensitivityRun::ErrorOf(const TensorPrecision& tensor, std::span<const float> sample,
+                                       const ErrorWeights& known, const InputStatistics& inputs) const {
   if (!tensor.quantised()) return 0;
-  const std::vector<float> sample = OCTET_TRY(SampleRows(tensor));
   std::vector<float> errors = OCTET_TRY(RoundTrip(tensor, sample, GlobalOf(tensor), &known, run_.pool));
   for (size_t i = 0; i < errors.size(); ++i) errors[i] -= sample[i];
   const double rows = static_cast<double>(RowCount(tensor.shape));
@@ -110,15 +110,19 @@ Result<double> SensitivityRun::ErrorOf(const TensorPrecision& tensor, const Erro
 Result<MixedPart> SensitivityRun::CostsOf(const std::string& slot, const std::vector<const TensorPrecision*>& tensors,
                                           const ErrorWeights& known, const InputStatistics& inputs) const {
   MixedPart part{.slot = slot};
-  for (const TensorPrecision* tensor : tensors) part.weights += ElementCount(tensor->shape).value_or(0);
+  std::vector<std::vector<float>> samples;
+  for (const TensorPrecision* tensor : tensors) {
+    part.weights += ElementCount(tensor->shape).value_or(0);
+    samples.push_back(OCTET_TRY(SampleRows(*tensor)));
+  }
   for (size_t i = 0; i < std::size(kCandidates); ++i) {
     BudgetOption option;
     bool is_ragged = false;
-    for (const TensorPrecision* tensor : tensors) {
-      const TensorPrecision as = As(kCandidates[i], *tensor, plan_.choices);
+    for (size_t at = 0; at < tensors.size(); ++at) {
+      const TensorPrecision as = As(kCandidates[i], *tensors[at], plan_.choices);
       is_ragged = is_ragged || as.is_ragged();
       option.bits += OCTET_TRY(BitsOf(as));
-      if (!is_ragged) option.loss += OCTET_TRY(ErrorOf(as, known, inputs));
+      if (!is_ragged) option.loss += OCTET_TRY(ErrorOf(as, samples[at], known, inputs));
     }
     if (is_ragged) continue;
     part.options.options.push_back(option);
@@ -158,9 +162,9 @@ Status SensitivityRun::TryPart(const std::string& slot, InputStatistics inputs, 
                                CheckpointWeights& weights) {
   const std::vector<const TensorPrecision*> tensors = TensorsOf(slot);
   if (tensors.empty()) return {};
-  const ErrorWeights known{
-      .squares = inputs.MeanSquares(),
-      .factor = FactorMoments(inputs.moments, inputs.width, {.by_size = plan_.choices.rounds_by_size}, run_.pool)};
+  const FactorOptions options{.damping = plan_.recipe->damping, .by_size = plan_.choices.rounds_by_size};
+  const ErrorWeights known{.squares = inputs.MeanSquares(),
+                           .factor = FactorMoments(inputs.moments, inputs.width, options, run_.pool)};
   MixedPart part = OCTET_TRY(CostsOf(slot, tensors, known, inputs));
   for (const size_t option : OptionsToMeasure(part)) {
     part.measured.push_back({.option = option});

@@ -24,6 +24,16 @@ float LargestMagnitude(std::span<const float> values) {
   return amax;
 }
 
+double SquaredDistance(std::span<const float> a, std::span<const float> b) {
+  OCTET_CHECK(a.size() == b.size());
+  double sum = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    const double change = static_cast<double>(a[i]) - static_cast<double>(b[i]);
+    sum += change * change;
+  }
+  return sum;
+}
+
 Result<RoundingNoise> internal::SumRows(std::span<const float> weights, size_t columns,
                                         std::span<const size_t> first_bad, std::span<const RoundingNoise> rows) {
   RoundingNoise sum;

@@ -38,6 +38,9 @@ size_t FirstNotFinite(std::span<const float> row);
 
 float LargestMagnitude(std::span<const float> values);
 
+// Requires as many of either.
+double SquaredDistance(std::span<const float> a, std::span<const float> b);
+
 namespace internal {
 // The sum in the rows' order, so that a report is the same for any number of threads; the error of EncodeRows.
 Result<RoundingNoise> SumRows(std::span<const float> weights, size_t columns, std::span<const size_t> first_bad,

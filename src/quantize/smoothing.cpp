@@ -95,8 +95,7 @@ bool LayerSmoothing::MaySmooth(const Place& place) const {
 
 Status LayerSmoothing::Smooth(size_t layer, LayerInputs& inputs, ThreadPool& pool) {
   for (const auto& [slot, place] : PlacesOf(layer)) {
-    const bool changes_values = place.maker != nullptr && place.maker == Find(LayerSlot(layer, "attn.v"));
-    if (keeps_values_ && changes_values) continue;
+    if (keeps_values_ && slot == LayerSlot(layer, "attn.out")) continue;  // v makes its inputs
     if (MaySmooth(place)) OCTET_TRY(SmoothPlace(slot, place, inputs.at(slot), pool));
   }
   return {};

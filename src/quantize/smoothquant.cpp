@@ -69,15 +69,6 @@ std::vector<double> LargestByOrigin(const MigrationSearch& search, std::span<con
   return largest;
 }
 
-double SquaredDistance(const std::vector<float>& a, const std::vector<float>& b) {
-  double sum = 0;
-  for (size_t i = 0; i < a.size(); ++i) {
-    const double change = static_cast<double>(a[i]) - static_cast<double>(b[i]);
-    sum += change * change;
-  }
-  return sum;
-}
-
 }  // namespace
 
 Result<Migration> SearchMigration(const MigrationSearch& search, ThreadPool& pool) {
