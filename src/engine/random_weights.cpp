@@ -15,30 +15,31 @@
 namespace octet {
 namespace {
 
-// What distinguishes published decoders; the rest follows from the model type's defaults.
+// What distinguishes published decoders; the rest follows from the model type's defaults. `context`: tokens that the
+// published config allows; angles stretched for it (Llama 3.2) are left out, no speed depends on them.
 struct PublishedShape {
   std::string_view name;
   std::string_view model_type;
-  int layers, hidden, heads, kv_heads, head_dim, width, vocab;
+  int layers, hidden, heads, kv_heads, head_dim, width, vocab, context;
   bool tied;
 };
 
 constexpr std::array<PublishedShape, 15> kShapes = {{
-    {"smollm2-135m", "llama", 30, 576, 9, 3, 64, 1536, 49152, true},
-    {"smollm2-360m", "llama", 32, 960, 15, 5, 64, 2560, 49152, true},
-    {"smollm2-1.7b", "llama", 24, 2048, 32, 32, 64, 8192, 49152, true},
-    {"llama-3.2-1b", "llama", 16, 2048, 32, 8, 64, 8192, 128256, true},
-    {"llama-3.2-3b", "llama", 28, 3072, 24, 8, 128, 8192, 128256, true},
-    {"llama-3-8b", "llama", 32, 4096, 32, 8, 128, 14336, 128256, false},
-    {"qwen2.5-0.5b", "qwen2", 24, 896, 14, 2, 64, 4864, 151936, true},
-    {"qwen2.5-1.5b", "qwen2", 28, 1536, 12, 2, 128, 8960, 151936, true},
-    {"qwen2.5-3b", "qwen2", 36, 2048, 16, 2, 128, 11008, 151936, true},
-    {"qwen2.5-7b", "qwen2", 28, 3584, 28, 4, 128, 18944, 152064, false},
-    {"gemma-3-270m", "gemma3_text", 18, 640, 4, 1, 256, 2048, 262144, true},
-    {"gemma-3-1b", "gemma3_text", 26, 1152, 4, 1, 256, 6912, 262144, true},
-    {"gemma-2-2b", "gemma2", 26, 2304, 8, 4, 256, 9216, 256000, true},
-    {"phi-3-mini", "phi3", 32, 3072, 32, 32, 96, 8192, 32064, false},
-    {"mistral-7b", "mistral", 32, 4096, 32, 8, 128, 14336, 32000, false},
+    {"smollm2-135m", "llama", 30, 576, 9, 3, 64, 1536, 49152, 8192, true},
+    {"smollm2-360m", "llama", 32, 960, 15, 5, 64, 2560, 49152, 8192, true},
+    {"smollm2-1.7b", "llama", 24, 2048, 32, 32, 64, 8192, 49152, 8192, true},
+    {"llama-3.2-1b", "llama", 16, 2048, 32, 8, 64, 8192, 128256, 131072, true},
+    {"llama-3.2-3b", "llama", 28, 3072, 24, 8, 128, 8192, 128256, 131072, true},
+    {"llama-3-8b", "llama", 32, 4096, 32, 8, 128, 14336, 128256, 8192, false},
+    {"qwen2.5-0.5b", "qwen2", 24, 896, 14, 2, 64, 4864, 151936, 32768, true},
+    {"qwen2.5-1.5b", "qwen2", 28, 1536, 12, 2, 128, 8960, 151936, 32768, true},
+    {"qwen2.5-3b", "qwen2", 36, 2048, 16, 2, 128, 11008, 151936, 32768, true},
+    {"qwen2.5-7b", "qwen2", 28, 3584, 28, 4, 128, 18944, 152064, 32768, false},
+    {"gemma-3-270m", "gemma3_text", 18, 640, 4, 1, 256, 2048, 262144, 32768, true},
+    {"gemma-3-1b", "gemma3_text", 26, 1152, 4, 1, 256, 6912, 262144, 32768, true},
+    {"gemma-2-2b", "gemma2", 26, 2304, 8, 4, 256, 9216, 256000, 8192, true},
+    {"phi-3-mini", "phi3", 32, 3072, 32, 32, 96, 8192, 32064, 4096, false},
+    {"mistral-7b", "mistral", 32, 4096, 32, 8, 128, 14336, 32000, 32768, false},
 }};
 
 // A stream of bits for filling memory; no statistics depend on it.
@@ -140,7 +141,7 @@ Result<ModelSpec> ShapeSpec(std::string_view name) {
                        {"intermediate_size", shape->width},
                        {"vocab_size", shape->vocab},
                        {"tie_word_embeddings", shape->tied},
-                       {"max_position_embeddings", 8192},
+                       {"max_position_embeddings", shape->context},
                        {"torch_dtype", "bfloat16"}};
   return ReadHfConfig(config, Cat("shape ", name));
 }
