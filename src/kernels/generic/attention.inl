@@ -25,7 +25,7 @@ inline Float StoreOperand(Float x, size_t at, std::byte* row) {
   }
 }
 
-// The same of probabilities.
+// The same of probabilities, times a scale of the cache or not: positive and far from overflow, or a quiet NaN.
 template <CacheFormat format>
 inline Float StoreProbability(Float x, size_t at, std::byte* row) {
   if constexpr (format == CacheFormat::kF32) {
@@ -214,7 +214,7 @@ class AttendRows {
       const Float x = shown(visible, Exp(Sub(Load(scores), Set(new_greatest))), Zero());
       const size_t at = page % kBlockPages * kPagePositions + slot;
       if constexpr (HasCacheScales(format)) {
-        StoreOperand<format>(shown(visible, Mul(x, LoadScales(page, value_scales, slot)), Zero()), at, row);
+        StoreProbability<format>(shown(visible, Mul(x, LoadScales(page, value_scales, slot)), Zero()), at, row);
         total = Add(total, x);
       } else {
         total = Add(total, StoreProbability<format>(x, at, row));

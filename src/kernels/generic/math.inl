@@ -55,8 +55,8 @@ inline Int ToBf16Bits(Float x) {
   const Int code = SelectInt(LessInt(SetInt(0x7F800000), magnitude), SetInt(0x7FC0), finite);
   return Or(code, And(ShiftRight<16>(bits), SetInt(0x8000)));
 }
-// The same of a probability, 0 to 1 or a NaN of computing (no bits but the quiet one), which needs less care: the code
-// stands in the upper half of each lane, over bits that are left.
+// The same of a positive number that rounding doesn't make infinite, or of a NaN of computing (no bits but the quiet
+// one), which needs less care: the code stands in the upper half of each lane, over bits that are left.
 inline Int RoundProbability(Float x) {
   const Int bits = AsInt(x), odd = And(ShiftRight<16>(bits), SetInt(1));
   return AddInt(bits, AddInt(odd, SetInt(0x7FFF)));
