@@ -320,7 +320,7 @@ Status Quantize(const QuantizeOptions& options, Invocation& call) {
   Texts texts = OCTET_TRY(ReadTexts(checkpoint, options, *recipe));
   const size_t threads = options.threads > 0 ? static_cast<size_t>(options.threads) : ThreadPool::AvailableCores();
   const std::unique_ptr<ThreadPool> pool = OCTET_TRY(ThreadPool::Start(threads));
-  OCTET_TRY(CheckMemory(checkpoint, plan, *pool, texts.held_out));
+  OCTET_TRY(CheckMemory(checkpoint, plan, MostBits(options.budget, *recipe), *pool, texts.held_out));
   const QuantizeRun run{*pool, call.progress(), call.cancel()};
   if (options.kv.rounds()) plan.kv = OCTET_TRY(CheckKv(checkpoint, texts.calibration, ToKvRounding(options.kv), run));
   if (recipe->takes_calibration() && !options.calibrate.empty())

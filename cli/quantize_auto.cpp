@@ -7,6 +7,7 @@
 
 #include "base/atomic_file.h"
 #include "base/svg_plot.h"
+#include "quantize/choice_search.h"
 
 namespace octet::cli {
 namespace {
@@ -59,6 +60,41 @@ std::string LayerTable(const MixedPrecision& mixed) {
   return text + "\n";
 }
 
+// "nvfp4 everywhere", "mixed, margin 0.25".
+std::string NameOf(const TriedChoice& tried, const MixedPrecision& mixed) {
+  if (tried.margin) return fmt::format("mixed, margin {}", *tried.margin);
+  return Cat(Name(mixed.candidates[mixed.parts.front().candidates[tried.choice.front()]]), " everywhere");
+}
+
+// What was measured whole, a line each.
+std::string TriedTable(const MixedPrecision& mixed) {
+  if (mixed.tried.empty()) return {};
+  const std::string windows = mixed.tried_windows == 1 ? "one window" : Cat(mixed.tried_windows, " windows");
+  std::string text = fmt::format("{:<22}{:>8}  {:>13}  KL on {} held back\n", "tried", "bits", "predicted KL", windows);
+  for (const TriedChoice& tried : mixed.tried) {
+    text += fmt::format("{:<22}{:8.4f}  {:13.6f}  {:.6f}\n", NameOf(tried, mixed), tried.bits, tried.predicted_kl,
+                        tried.kl);
+  }
+  return text;
+}
+
+// Matrices whose inputs are rounded to INT8 where nothing else is asked for (nn/linear.h).
+size_t TakingInt8Inputs(const MixedPrecision& mixed) {
+  return static_cast<size_t>(std::count_if(mixed.parts.begin(), mixed.parts.end(), [&](const MixedPart& part) {
+    const std::optional<Encoding> encoding = mixed.candidates[part.candidates[part.chosen]].encoding;
+    return encoding == Encoding::kInt4 || encoding == Encoding::kInt8;
+  }));
+}
+
+std::string InputsLine(const MixedPrecision& mixed) {
+  const size_t rounded = TakingInt8Inputs(mixed);
+  if (rounded == 0) return "inputs: of no matrix rounded when it runs, unless --activations asks for it\n";
+  return fmt::format(
+      "inputs: of {} of the {} matrices, in INT4 or INT8, rounded to INT8 when it runs; --activations "
+      "bf16 leaves them, as all that is measured here does\n",
+      rounded, mixed.parts.size());
+}
+
 }  // namespace
 
 Status CheckPlot(const BudgetFlags& flags, const std::filesystem::path& output) {
@@ -95,11 +131,18 @@ Status CheckBudget(const BudgetFlags& flags, const Recipe& recipe) {
               " is of recipe auto, ", recipe.name, " chooses nothing; leave it out, or give --to auto");
 }
 
+std::optional<double> MostBits(const BudgetFlags& flags, const Recipe& recipe) {
+  constexpr double kBf16Bits = 16;
+  if (!recipe.is_mixed) return std::nullopt;
+  return std::min(flags.bits.value_or(kBf16Bits), kBf16Bits);
+}
+
 Result<std::optional<MixedPrecision>> ChooseByBudget(const Checkpoint& checkpoint, const BudgetFlags& flags,
                                                      const QuantizeRun& run, QuantizePlan& plan) {
   if (!plan.recipe->is_mixed) return std::optional<MixedPrecision>();
   MixedPrecision mixed = OCTET_TRY(MeasureSensitivity(checkpoint, plan, plan.windows, run));
   OCTET_TRY(ChoosePrecision({.bits = flags.bits, .max_kl = flags.max_kl}, mixed));
+  if (flags.bits) OCTET_TRY(TryChoices(checkpoint, plan, plan.windows, *flags.bits, run, mixed));
   PrecisionChoices choices = plan.choices;
   choices.by_slot = mixed.Choices();
   QuantizePlan chosen = OCTET_TRY(PlanQuantization(checkpoint, *plan.recipe, std::move(choices)));
@@ -109,9 +152,10 @@ Result<std::optional<MixedPrecision>> ChooseByBudget(const Checkpoint& checkpoin
 }
 
 std::string MixedText(const MixedPrecision& mixed) {
-  return LayerTable(mixed) + CurveTable(mixed) +
+  return LayerTable(mixed) + CurveTable(mixed) + TriedTable(mixed) +
          fmt::format("chosen: {:.4f} bits a weight of the layers' matrices, scales counted; predicted KL {:.6f}\n",
-                     mixed.bits, mixed.predicted_kl);
+                     mixed.bits, mixed.predicted_kl) +
+         InputsLine(mixed);
 }
 
 Status WritePlot(const BudgetFlags& flags, const MixedPrecision& mixed, std::optional<double> measured_kl) {
@@ -130,6 +174,18 @@ Status WritePlot(const BudgetFlags& flags, const MixedPrecision& mixed, std::opt
   return WriteFileAtomically(flags.plot, PlotLines(plot));
 }
 
+Json TriedJson(const MixedPrecision& mixed) {
+  Json list = Json::array();
+  for (const TriedChoice& tried : mixed.tried) {
+    list.push_back({{"choice", NameOf(tried, mixed)},
+                    {"margin", tried.margin ? Json(*tried.margin) : Json(nullptr)},
+                    {"bits", tried.bits},
+                    {"predicted_kl", tried.predicted_kl},
+                    {"kl", tried.kl}});
+  }
+  return list;
+}
+
 Json MixedJson(const MixedPrecision& mixed) {
   const double weights = static_cast<double>(mixed.weights());
   Json curve = Json::array(), parts = Json::array();
@@ -143,6 +199,7 @@ Json MixedJson(const MixedPrecision& mixed) {
                          {"bits", option.bits / static_cast<double>(part.weights)},
                          {"predicted_kl", option.loss}});
     }
+    for (const MeasuredOption& measured : part.measured) options[measured.option]["measured_kl"] = measured.kl;
     parts.push_back({{"matrix", part.slot},
                      {"weights", part.weights},
                      {"chosen", Name(mixed.candidates[part.candidates[part.chosen]])},
@@ -150,6 +207,9 @@ Json MixedJson(const MixedPrecision& mixed) {
   }
   return {{"bits", mixed.bits},
           {"predicted_kl", mixed.predicted_kl},
+          {"int8_inputs", TakingInt8Inputs(mixed)},
+          {"tried_windows", mixed.tried_windows},
+          {"tried", TriedJson(mixed)},
           {"curve", std::move(curve)},
           {"matrices", std::move(parts)}};
 }

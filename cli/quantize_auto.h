@@ -37,6 +37,9 @@ Status CheckPlot(const BudgetFlags& flags, const std::filesystem::path& output);
 // Fails with invalid_argument where auto has no budget or two, and where another recipe has one.
 Status CheckBudget(const BudgetFlags& flags, const Recipe& recipe);
 
+// What a weight of the layers' matrices takes at most, of a recipe that leaves their precision open.
+std::optional<double> MostBits(const BudgetFlags& flags, const Recipe& recipe);
+
 // Of a plan of recipe auto, whose windows are there: measures, chooses, and gives the plan the precision of each
 // matrix. Nothing of another recipe. Fails as MeasureSensitivity, ChoosePrecision and PlanQuantization do.
 Result<std::optional<MixedPrecision>> ChooseByBudget(const Checkpoint& checkpoint, const BudgetFlags& flags,

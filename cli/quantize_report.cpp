@@ -73,6 +73,18 @@ Result<Comparison> CompareWithOriginal(const HeldOutText& text, const Checkpoint
   return CompareModels(*a, *b, windows, {pool, call.progress(), call.cancel()});
 }
 
+Result<uint64_t> BytesOfResult(PrecisionMap map, std::optional<double> most_bits) {
+  double of_layers = 0;
+  std::erase_if(map.tensors, [&](const TensorPrecision& tensor) {
+    const bool is_open = most_bits && tensor.quantised() && tensor.joined != "head";
+    if (is_open) of_layers += *most_bits / 8 * static_cast<double>(ElementCount(tensor.shape).value_or(0));
+    return is_open;
+  });
+  uint64_t bytes = static_cast<uint64_t>(of_layers);
+  for (const TensorSpec& tensor : OutputTensors(map)) bytes += OCTET_TRY(ByteSize(tensor));
+  return bytes;
+}
+
 Json MeasurementJson(const MeasuredResult& measured) {
   if (!measured.comparison) return {{"text", nullptr}, {"why_not", measured.text.why_not}};
   const Comparison& comparison = *measured.comparison;
@@ -140,12 +152,12 @@ Result<HeldOutText> FindHeldOutText(const Checkpoint& checkpoint, const ReportFl
   return text;
 }
 
-Status CheckMemory(const Checkpoint& checkpoint, const QuantizePlan& plan, ThreadPool& pool, HeldOutText& text) {
+Status CheckMemory(const Checkpoint& checkpoint, const QuantizePlan& plan, std::optional<double> most_bits,
+                   ThreadPool& pool, HeldOutText& text) {
   if (text.windows.empty()) return {};
   const ModelSpec spec = OCTET_TRY(ReadHfConfig(checkpoint.config, checkpoint.path.native()));
   const CheckpointWeights original = OCTET_TRY(CheckpointWeights::Open(checkpoint, spec, ComputeType::kAuto, pool));
-  uint64_t bytes = original.bytes();
-  for (const TensorSpec& tensor : OutputTensors(plan.map)) bytes += OCTET_TRY(ByteSize(tensor));
+  const uint64_t bytes = original.bytes() + OCTET_TRY(BytesOfResult(plan.map, most_bits));
   const uint64_t available = AvailableMemory();
   if (available == 0 || bytes <= available) return {};
   const Error error{ErrorCode::kExhausted, Cat("comparing the result with the original takes ", bytes,

@@ -63,9 +63,11 @@ size_t HeldOutWindows(const ReportFlags& flags);
 Result<HeldOutText> FindHeldOutText(const Checkpoint& checkpoint, const ReportFlags& flags, size_t context,
                                     const std::filesystem::path& calibration, CalibrationText left_over);
 
-// Both models are in memory at once while they are compared. Fails with exhausted, both numbers named, where they don't
-// fit and the user asked; else the text loses its windows.
-Status CheckMemory(const Checkpoint& checkpoint, const QuantizePlan& plan, ThreadPool& pool, HeldOutText& text);
+// Both models are in memory at once while they are compared. `most_bits` are those of a weight of the layers' matrices
+// where their precision isn't chosen yet. Fails with exhausted, both numbers named, where they don't fit and the user
+// asked; else the text loses its windows.
+Status CheckMemory(const Checkpoint& checkpoint, const QuantizePlan& plan, std::optional<double> most_bits,
+                   ThreadPool& pool, HeldOutText& text);
 
 struct MeasuredResult {
   HeldOutText text;

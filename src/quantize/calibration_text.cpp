@@ -133,6 +133,15 @@ size_t TokensOf(const CalibrationText& text) {
   return tokens;
 }
 
+SplitText HoldOut(const CalibrationText& windows) {
+  constexpr size_t kMostHeldOut = 16;
+  OCTET_CHECK(!windows.empty());
+  const size_t held_out = std::clamp(windows.size() / 4, size_t{1}, kMostHeldOut);
+  const auto end = windows.end() - static_cast<std::ptrdiff_t>(held_out);
+  if (end == windows.begin()) return {.calibrated = windows, .held_out = windows};
+  return {.calibrated = {windows.begin(), end}, .held_out = {end, windows.end()}};
+}
+
 Result<CalibrationText> ReadCalibrationText(const Checkpoint& checkpoint, const std::filesystem::path& file,
                                             const CalibrationOptions& options) {
   if (!IsJsonLines(file)) {

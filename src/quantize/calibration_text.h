@@ -25,6 +25,16 @@ using CalibrationText = std::vector<std::vector<int32_t>>;  // tokens of each wi
 
 size_t TokensOf(const CalibrationText& text);
 
+// Windows that codes are made with, and windows that they are judged by: codes fit the text that they were made with,
+// of INT4 more than of others.
+struct SplitText {
+  CalibrationText calibrated;
+  CalibrationText held_out;
+};
+
+// The last quarter is held out, at most 16 windows; a single window is both. Requires a window.
+SplitText HoldOut(const CalibrationText& windows);
+
 // Consecutive windows of a file from its beginning; the first token of each is BOS where the tokenizer begins a text
 // with it. Of JSONL no more lines are read than the windows take. Fails as the readers of file and tokenizer do; with
 // invalid_argument where the text is shorter than one window (both named), is no UTF-8 or holds NUL bytes (the offset

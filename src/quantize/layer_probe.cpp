@@ -1,17 +1,14 @@
 #include "quantize/layer_probe.h"
 
-#include <algorithm>
-#include <cmath>
 #include <cstdlib>
 
 #include "models/hf_config.h"
-#include "models/score.h"
+#include "quantize/stream_divergence.h"
 
 namespace octet {
 namespace {
 
 constexpr size_t kScoredEvery = 2;  // neighbours say much the same, and the head is a large part of a small model
-constexpr size_t kRowsOfLogits = 32;
 
 }  // namespace
 
@@ -67,50 +64,14 @@ Result<std::vector<double>> LayerProbe::Finish() {
     for (std::vector<float>& stream : tried_) OCTET_TRY(Forward(stream));
   }
   std::vector<double> divergences;
-  if (!tried_.empty()) divergences = OCTET_TRY(Divergences());
+  if (!tried_.empty()) {
+    Result<std::vector<double>> of_tried = DivergencesOf({decoder_, *context_, run_}, last_, tried_, kScoredEvery);
+    if (!of_tried) return Prefixed(of_tried.error(), Cat("layer ", layer_, ": "));
+    divergences = std::move(*of_tried);
+  }
   tried_.clear();
   ++layer_;
   return divergences;
-}
-
-Status LayerProbe::Logits(const std::vector<float>& stream, size_t first, size_t count, std::vector<float>& logits) {
-  const size_t hidden = decoder_.spec().hidden;
-  std::vector<float> rows(count * hidden);
-  for (size_t row = 0; row < count; ++row) {
-    const size_t token = (first + row) * kScoredEvery + kScoredEvery - 1;
-    std::copy_n(stream.data() + token * hidden, hidden, rows.data() + row * hidden);
-  }
-  logits.resize(count * decoder_.spec().vocab);
-  return decoder_.Logits(count, *context_, rows.data(), logits.data());
-}
-
-Result<std::vector<double>> LayerProbe::Divergences() {
-  const size_t vocab = decoder_.spec().vocab, scored = last_.size() / decoder_.spec().hidden / kScoredEvery;
-  std::vector<double> sums(tried_.size()), of_rows(kRowsOfLogits);
-  std::vector<float> of_original, of_changed;
-  for (size_t first = 0; first < scored; first += kRowsOfLogits) {
-    const size_t count = std::min(kRowsOfLogits, scored - first);
-    OCTET_TRY(Logits(last_, first, count, of_original));
-    for (size_t i = 0; i < tried_.size(); ++i) {
-      OCTET_TRY(run_.cancel.Check());
-      OCTET_TRY(Logits(tried_[i], first, count, of_changed));
-      run_.pool.ForEachShare(count, [&](size_t begin, size_t end) {
-        for (size_t row = begin; row < end; ++row) {
-          const size_t at = row * vocab;
-          of_rows[row] = Compare({of_original.data() + at, vocab}, {of_changed.data() + at, vocab}, /*target=*/0).kl;
-        }
-      });
-      for (size_t row = 0; row < count; ++row) sums[i] += of_rows[row];
-    }
-  }
-  for (double& sum : sums) {
-    if (!std::isfinite(sum)) {
-      return Fail(ErrorCode::kCorrupt, "layer ", layer_,
-                  ": the model's logits are no finite numbers once it is rounded");
-    }
-    sum /= static_cast<double>(std::max<size_t>(scored, 1));
-  }
-  return sums;
 }
 
 }  // namespace octet

@@ -39,9 +39,6 @@ class LayerProbe {
 
   // A residual stream through the loaded layer.
   Status Forward(std::vector<float>& stream);
-  Result<std::vector<double>> Divergences();
-  // Logits of the scored tokens first .. first + count - 1 of a stream behind the last layer.
-  Status Logits(const std::vector<float>& stream, size_t first, size_t count, std::vector<float>& logits);
 
   const CalibrationText* windows_;
   QuantizeRun run_;  // of references

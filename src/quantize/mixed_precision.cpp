@@ -1,11 +1,13 @@
 #include "quantize/mixed_precision.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "formats/check_values.h"
 #include "models/hf_config.h"
 #include "quantize/awq.h"
 #include "quantize/calibration_pass.h"
+#include "quantize/code_rounding.h"
 #include "quantize/edited_source.h"
 #include "quantize/global_scales.h"
 #include "quantize/layer_probe.h"
@@ -42,9 +44,6 @@ class SensitivityRun {
                             const ErrorWeights& known, const InputStatistics& inputs) const;
   // One part of the current layer: its options, and the model as it is with the part in those that are measured.
   Status TryPart(const std::string& slot, InputStatistics inputs, LayerProbe& probe, CheckpointWeights& weights);
-  // The matrices of a part become what the candidate makes of them.
-  Status Round(const LayerChoice& choice, const std::vector<const TensorPrecision*>& tensors,
-               const ErrorWeights& known);
   std::vector<const TensorPrecision*> TensorsOf(std::string_view slot) const;
   // Squared error of a candidate's products, a token, by the tensor's rows of SampleRows.
   Result<double> ErrorOf(const TensorPrecision& tensor, std::span<const float> sample, const ErrorWeights& known,
@@ -106,7 +105,7 @@ Result<double> SensitivityRun::ErrorOf(const TensorPrecision& tensor, std::span<
   return share * ErrorOfProducts(errors, inputs.width, inputs.moments, run_.pool) / static_cast<double>(inputs.rows);
 }
 
-// Candidates whose last group would be short are left out: other readers don't take them.
+// Candidates that readers wouldn't take are left out.
 Result<MixedPart> SensitivityRun::CostsOf(const std::string& slot, const std::vector<const TensorPrecision*>& tensors,
                                           const ErrorWeights& known, const InputStatistics& inputs) const {
   MixedPart part{.slot = slot};
@@ -117,14 +116,14 @@ Result<MixedPart> SensitivityRun::CostsOf(const std::string& slot, const std::ve
   }
   for (size_t i = 0; i < std::size(kCandidates); ++i) {
     BudgetOption option;
-    bool is_ragged = false;
+    bool is_readable = true;
     for (size_t at = 0; at < tensors.size(); ++at) {
       const TensorPrecision as = As(kCandidates[i], *tensors[at], plan_.choices);
-      is_ragged = is_ragged || as.is_ragged();
+      is_readable = is_readable && IsReadable(as);
       option.bits += OCTET_TRY(BitsOf(as));
-      if (!is_ragged) option.loss += OCTET_TRY(ErrorOf(as, samples[at], known, inputs));
+      if (is_readable) option.loss += OCTET_TRY(ErrorOf(as, samples[at], known, inputs));
     }
-    if (is_ragged) continue;
+    if (!is_readable) continue;
     part.options.options.push_back(option);
     part.candidates.push_back(i);
   }
@@ -144,31 +143,18 @@ std::vector<size_t> OptionsToMeasure(const MixedPart& part) {
   return options;
 }
 
-Status SensitivityRun::Round(const LayerChoice& choice, const std::vector<const TensorPrecision*>& tensors,
-                             const ErrorWeights& known) {
-  for (const TensorPrecision* tensor : tensors) {
-    const TensorPrecision as = As(choice, *tensor, plan_.choices);
-    std::vector<float> floats(ElementCount(tensor->shape).value_or(0));
-    OCTET_TRY(checkpoint_.tensors->ReadRows(tensor->source, 0, RowCount(tensor->shape), floats.data()));
-    const std::vector<float> rounded = OCTET_TRY(RoundTrip(as, floats, GlobalOf(as), &known, run_.pool));
-    std::vector<Bf16> decoded;
-    for (const float value : rounded) decoded.push_back(ToBf16(value));
-    edited_.Replace(tensor->source, std::move(decoded));
-  }
-  return {};
-}
-
 Status SensitivityRun::TryPart(const std::string& slot, InputStatistics inputs, LayerProbe& probe,
                                CheckpointWeights& weights) {
   const std::vector<const TensorPrecision*> tensors = TensorsOf(slot);
   if (tensors.empty()) return {};
-  const FactorOptions options{.damping = plan_.recipe->damping, .by_size = plan_.choices.rounds_by_size};
-  const ErrorWeights known{.squares = inputs.MeanSquares(),
-                           .factor = FactorMoments(inputs.moments, inputs.width, options, run_.pool)};
+  const ErrorWeights known = KnownErrors(inputs, plan_, run_.pool);
   MixedPart part = OCTET_TRY(CostsOf(slot, tensors, known, inputs));
   for (const size_t option : OptionsToMeasure(part)) {
     part.measured.push_back({.option = option});
-    OCTET_TRY(Round(kCandidates[part.candidates[option]], tensors, known));
+    for (const TensorPrecision* tensor : tensors) {
+      const TensorPrecision as = As(kCandidates[part.candidates[option]], *tensor, plan_.choices);
+      if (as.quantised()) OCTET_TRY(ReplaceByCodes(checkpoint_, as, globals_, known, run_.pool, edited_));
+    }
     OCTET_TRY(probe.Try(weights));
     for (const TensorPrecision* tensor : tensors) edited_.Forget(tensor->source);
   }
@@ -176,19 +162,33 @@ Status SensitivityRun::TryPart(const std::string& slot, InputStatistics inputs, 
   return {};
 }
 
-// Squared errors become divergences: what was measured of an option, of the same kind of codes if one is, times the
-// ratio of the errors. An option that moves nothing measures nothing for others.
-void PredictDivergences(MixedPart& part) {
-  const auto is_int4 = [&](size_t option) { return kCandidates[part.candidates[option]].encoding == Encoding::kInt4; };
-  const std::vector<BudgetOption> errors = part.options.options;
-  for (size_t i = 0; i < errors.size(); ++i) {
-    const MeasuredOption* known = nullptr;
-    for (const MeasuredOption& one : part.measured) {
-      if (errors[one.option].loss > 0 && one.kl > 0 && (known == nullptr || is_int4(one.option) == is_int4(i)))
-        known = &one;
-    }
-    part.options.options[i].loss = known == nullptr ? 0 : known->kl * (errors[i].loss / errors[known->option].loss);
+// "attn.qkv" of "layers.3.attn.qkv".
+std::string_view KindOf(std::string_view slot) { return slot.substr(slot.find('.', slot.find('.') + 1) + 1); }
+
+bool IsInt4(const MixedPart& part, size_t option) {
+  return kCandidates[part.candidates[option]].encoding == Encoding::kInt4;
+}
+
+// The mean of logarithms of numbers.
+struct LogMean {
+  double sum = 0;
+  size_t count = 0;
+
+  void Add(double number) {
+    sum += std::log(number);
+    ++count;
   }
+  double Value() const { return count == 0 ? 0 : std::exp(sum / static_cast<double>(count)); }
+};
+
+// Divergence for each unit of squared error, by what was measured of a part's INT4 or of its other codes; 0 where
+// that moved nothing.
+double CostOfError(const MixedPart& part, bool of_int4) {
+  for (const MeasuredOption& one : part.measured) {
+    const double error = part.options.options[one.option].loss;
+    if (IsInt4(part, one.option) == of_int4 && error > 0 && one.kl > 0) return one.kl / error;
+  }
+  return 0;
 }
 
 Status SensitivityRun::Measure(CalibrationPass& pass, LayerProbe& probe, CheckpointWeights& weights) {
@@ -202,7 +202,6 @@ Status SensitivityRun::Measure(CalibrationPass& pass, LayerProbe& probe, Checkpo
     auto next = divergences.begin();
     for (size_t i = first; i < mixed_.parts.size(); ++i) {
       for (MeasuredOption& measured : mixed_.parts[i].measured) measured.kl = *next++;
-      PredictDivergences(mixed_.parts[i]);
     }
   }
   return {};
@@ -221,10 +220,34 @@ Status CheckMatrices(const Checkpoint& checkpoint, const PrecisionMap& map, cons
 
 }  // namespace
 
+void internal::PredictDivergences(std::span<MixedPart> parts) {
+  std::map<std::string_view, LogMean> of_kinds;
+  for (const MixedPart& part : parts) {
+    const double int4 = CostOfError(part, true), others = CostOfError(part, false);
+    if (int4 > 0 && others > 0) of_kinds[KindOf(part.slot)].Add(int4 / others);
+  }
+  for (MixedPart& part : parts) {
+    const auto kind = of_kinds.find(KindOf(part.slot));
+    const double int4_rate = kind == of_kinds.end() ? 1 : kind->second.Value();
+    LogMean cost;
+    if (const double int4 = CostOfError(part, true); int4 > 0) cost.Add(int4 / int4_rate);
+    if (const double others = CostOfError(part, false); others > 0) cost.Add(others);
+    for (size_t i = 0; i < part.options.options.size(); ++i)
+      part.options.options[i].loss *= cost.Value() * (IsInt4(part, i) ? int4_rate : 1);
+  }
+}
+
 uint64_t MixedPrecision::weights() const {
   uint64_t sum = 0;
   for (const MixedPart& part : parts) sum += part.weights;
   return sum;
+}
+
+void MixedPrecision::Choose(const BudgetPoint& point) {
+  OCTET_CHECK(point.choice.size() == parts.size());
+  for (size_t i = 0; i < parts.size(); ++i) parts[i].chosen = point.choice[i];
+  bits = point.bits / static_cast<double>(weights());
+  predicted_kl = point.loss;
 }
 
 std::map<std::string, LayerChoice, std::less<>> MixedPrecision::Choices() const {
@@ -243,13 +266,14 @@ Result<MixedPrecision> MeasureSensitivity(const Checkpoint& checkpoint, const Qu
                                           const CalibrationText& windows, const QuantizeRun& run) {
   OCTET_TRY(CheckMatrices(checkpoint, plan.map, run));
   const GlobalScales globals = OCTET_TRY(MeasureGlobalScales(*checkpoint.tensors, plan.map, run));
-  CalibrationPass pass = OCTET_TRY(CalibrationPass::Start(checkpoint, windows, {.wanted = {.moments = true}}, run));
-  const CalibrationText few(windows.begin(),
-                            windows.begin() + static_cast<std::ptrdiff_t>(std::min(kProbeWindows, windows.size())));
+  SplitText split = HoldOut(windows);
+  if (split.held_out.size() > kProbeWindows) split.held_out.resize(kProbeWindows);
+  CalibrationPass pass =
+      OCTET_TRY(CalibrationPass::Start(checkpoint, split.calibrated, {.wanted = {.moments = true}}, run));
   const uint64_t layers = pass.layers();
-  run.progress.Begin("measure sensitivity",
-                     TokensOf(windows) * layers + TokensOf(few) * (layers + 4 * layers * (layers + 1)), "tokens");
-  LayerProbe probe = OCTET_TRY(LayerProbe::Start(checkpoint, few, run));
+  const uint64_t probed = TokensOf(split.held_out) * (layers + 4 * layers * (layers + 1));
+  run.progress.Begin("measure sensitivity", TokensOf(split.calibrated) * layers + probed, "tokens");
+  LayerProbe probe = OCTET_TRY(LayerProbe::Start(checkpoint, split.held_out, run));
   SensitivityRun sensitivity(checkpoint, plan, globals, run);
   const ModelSpec spec = OCTET_TRY(ReadHfConfig(checkpoint.config, checkpoint.path.native()));
   Checkpoint edited = checkpoint;
@@ -258,7 +282,9 @@ Result<MixedPrecision> MeasureSensitivity(const Checkpoint& checkpoint, const Qu
   weights.UseOwnMemory();
   OCTET_TRY(sensitivity.Measure(pass, probe, weights));
   run.progress.End();
-  return sensitivity.TakeResult();
+  MixedPrecision mixed = sensitivity.TakeResult();
+  internal::PredictDivergences(mixed.parts);
+  return mixed;
 }
 
 Status ChoosePrecision(const PrecisionBudget& budget, MixedPrecision& mixed) {
@@ -289,9 +315,7 @@ Status ChoosePrecision(const PrecisionBudget& budget, MixedPrecision& mixed) {
                 budget.bits ? *budget.bits : *budget.max_kl,
                 " leaves every matrix as it is; give fewer bits or more divergence, or take the original");
   }
-  for (size_t i = 0; i < mixed.parts.size(); ++i) mixed.parts[i].chosen = point.choice[i];
-  mixed.bits = point.bits / weights;
-  mixed.predicted_kl = point.loss;
+  mixed.Choose(point);
   return {};
 }
 

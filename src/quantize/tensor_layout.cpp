@@ -88,7 +88,16 @@ TensorLayout LayoutOf(const TensorPrecision& tensor) {
 
 namespace {
 
-// Rows of so few inputs fill one word in 4 bits and in 8: where a model has both, its readers can't tell which it is.
+// Rows of so few inputs fill one word in 4 bits and in 8.
+bool HidesPackedBits(const TensorPrecision& tensor) {
+  const bool is_integer = tensor.encoding == Encoding::kInt4 || tensor.encoding == Encoding::kInt8;
+  const uint64_t columns = RowSize(tensor.shape);
+  return is_integer && !tensor.is_modelopt() && PackedWords(columns, 4) == PackedWords(columns, 8);
+}
+
+bool HasOddRow(const TensorPrecision& tensor) { return PairsRows(tensor) && RowCount(tensor.shape) % 2 != 0; }
+
+// Where a model has integers of 4 bits and of 8, its readers can't tell which such a matrix is.
 Status CheckPackedBits(const PrecisionMap& map) {
   const auto has = [&](Encoding encoding) {
     return std::any_of(map.tensors.begin(), map.tensors.end(), [&](const TensorPrecision& tensor) {
@@ -97,9 +106,8 @@ Status CheckPackedBits(const PrecisionMap& map) {
   };
   if (!has(Encoding::kInt4) || !has(Encoding::kInt8)) return {};
   for (const TensorPrecision& tensor : map.tensors) {
-    const bool is_integer = tensor.encoding == Encoding::kInt4 || tensor.encoding == Encoding::kInt8;
+    if (!HidesPackedBits(tensor)) continue;
     const uint64_t columns = RowSize(tensor.shape);
-    if (!is_integer || PackedWords(columns, 4) != PackedWords(columns, 8)) continue;
     return Fail(ErrorCode::kUnsupported, "tensor `", tensor.name, "` has ", columns,
                 columns == 1 ? " input" : " inputs",
                 ", which fill one word in 4 bits and in 8: no reader can tell INT4 "
@@ -109,6 +117,10 @@ Status CheckPackedBits(const PrecisionMap& map) {
 }
 
 }  // namespace
+
+bool IsReadable(const TensorPrecision& tensor) {
+  return !tensor.is_ragged() && !HasOddRow(tensor) && !HidesPackedBits(tensor);
+}
 
 Status CheckLayouts(const PrecisionMap& map) {
   OCTET_TRY(CheckPackedBits(map));
@@ -130,7 +142,7 @@ Status CheckLayouts(const PrecisionMap& map) {
           "`: ModelOpt's SmoothQuant has factors beside its codes and a scale of inputs for the whole text, this "
           "one has neither; leave --dialect out, or take int8");
     }
-    if (PairsRows(tensor) && RowCount(tensor.shape) % 2 != 0) {
+    if (HasOddRow(tensor)) {
       return Fail(ErrorCode::kUnsupported, "tensor `", tensor.name, "` has ", RowCount(tensor.shape),
                   " rows; ModelOpt's INT4 stores two together; leave --dialect out, or keep it with --keep");
     }

@@ -36,6 +36,10 @@ TensorLayout LayoutOf(const TensorPrecision& tensor);
 // Whether two rows of INT4 share a byte.
 bool PairsRows(const TensorPrecision& tensor);
 
+// Whether readers take the matrix in this precision whatever the others have: its rows in whole groups, in pairs where
+// two share a byte, and in packed words that tell 4 bits from 8.
+bool IsReadable(const TensorPrecision& tensor);
+
 // Fails with unsupported where a matrix has no form in its dialect, naming it and what it lacks.
 Status CheckLayouts(const PrecisionMap& map);
 

@@ -143,5 +143,21 @@ TEST_F(CalibrationFile, MessagesNeedATemplate) {
   EXPECT_THAT(text.error().message, HasSubstr("line 1: has messages, and the model has no chat template"));
 }
 
+TEST(HoldOut, TheLastQuarterIsHeldOutAtMostSixteenAndASingleWindowIsBoth) {
+  const auto sizes = [](size_t windows) {
+    CalibrationText text;
+    for (size_t i = 0; i < windows; ++i) text.push_back({static_cast<int32_t>(i)});
+    const SplitText split = HoldOut(text);
+    EXPECT_EQ(split.calibrated.front(), text.front());
+    EXPECT_EQ(split.held_out.back(), text.back());
+    return std::pair(split.calibrated.size(), split.held_out.size());
+  };
+  EXPECT_EQ(sizes(1), std::pair(size_t{1}, size_t{1}));
+  EXPECT_EQ(sizes(2), std::pair(size_t{1}, size_t{1}));
+  EXPECT_EQ(sizes(9), std::pair(size_t{7}, size_t{2}));
+  EXPECT_EQ(sizes(32), std::pair(size_t{24}, size_t{8}));
+  EXPECT_EQ(sizes(128), std::pair(size_t{112}, size_t{16}));
+}
+
 }  // namespace
 }  // namespace octet

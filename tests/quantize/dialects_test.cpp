@@ -10,6 +10,7 @@
 #include "formats/packed_integers.h"
 #include "formats/safetensors.h"
 #include "quantize/quantize.h"
+#include "quantize/tensor_layout.h"
 #include "tests/base/temporary_directory.h"
 
 namespace octet {
@@ -68,6 +69,24 @@ TEST_F(Dialects, Nvfp4OfModelOptStoresTheFactorAndNotItsReciprocal) {
   EXPECT_EQ(Bytes(*factor, ".weight_scale"), Bytes(*reciprocal, ".weight_scale"));
   EXPECT_GT(Number(*reciprocal, ".weight_global_scale"), 1000);  // 6 * 448 / amax
   EXPECT_FLOAT_EQ(Number(*factor, ".weight_scale_2") * Number(*reciprocal, ".weight_global_scale"), 1);
+}
+
+TensorPrecision Matrix(Shape shape, Encoding encoding, size_t group, Dialect dialect) {
+  return {
+      .name = "m", .source = "m", .shape = std::move(shape), .encoding = encoding, .group = group, .dialect = dialect};
+}
+
+TEST(Layout, AMatrixIsReadableWhereItsRowsAreWholeGroupsPairsAndWordsThatTellTheirBits) {
+  constexpr Dialect kPlain = Dialect::kCompressedTensors, kOther = Dialect::kModelOpt;
+  EXPECT_TRUE(IsReadable(Matrix({4, 96}, Encoding::kInt4, 32, kPlain)));
+  EXPECT_FALSE(IsReadable(Matrix({4, 96}, Encoding::kInt4, 64, kPlain)));
+  EXPECT_FALSE(IsReadable(Matrix({4, 24}, Encoding::kNvfp4, 16, kPlain)));
+  EXPECT_TRUE(IsReadable(Matrix({3, 96}, Encoding::kInt4, 32, kPlain)));
+  EXPECT_FALSE(IsReadable(Matrix({3, 96}, Encoding::kInt4, 32, kOther)));
+  EXPECT_TRUE(IsReadable(Matrix({3, 96}, Encoding::kInt8, 0, kOther)));
+  EXPECT_TRUE(IsReadable(Matrix({4, 5}, Encoding::kInt8, 0, kPlain)));
+  EXPECT_FALSE(IsReadable(Matrix({4, 4}, Encoding::kInt8, 0, kPlain)));
+  EXPECT_TRUE(IsReadable(Matrix({4, 4}, Encoding::kE4M3, 0, kPlain)));
 }
 
 }  // namespace

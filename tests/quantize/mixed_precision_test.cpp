@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
 #include <limits>
 
 #include "tests/base/temporary_directory.h"
@@ -42,12 +43,15 @@ TEST_F(MixedPrecisionTest, EveryMatrixOfEveryLayerHasItsCostInEveryCandidate) {
   for (const MixedPart& part : mixed.parts) {
     weights += part.weights;
     ASSERT_EQ(part.measured.size(), 2U) << part.slot;
+    double predicted = 1, wanted = 1;
     for (const MeasuredOption& measured : part.measured) {
       EXPECT_GT(measured.kl, 0) << part.slot;
-      EXPECT_EQ(part.options.options[measured.option].loss, measured.kl) << part.slot;
+      predicted *= part.options.options[measured.option].loss;
+      wanted *= measured.kl;
     }
+    EXPECT_NEAR(predicted, wanted, 1e-9 * wanted) << part.slot;
     const double nvfp4 = Option(mixed, part, "nvfp4").loss;
-    EXPECT_EQ(part.measured.front().kl, nvfp4) << part.slot;
+    EXPECT_EQ(part.options.options[part.measured.front().option].loss, nvfp4) << part.slot;
     const double count = static_cast<double>(part.weights);
     EXPECT_EQ(Option(mixed, part, "nvfp4").bits, 4.5 * count) << part.slot;
     EXPECT_EQ(Option(mixed, part, "int4 g32").bits, 4.5 * count) << part.slot;
@@ -58,6 +62,31 @@ TEST_F(MixedPrecisionTest, EveryMatrixOfEveryLayerHasItsCostInEveryCandidate) {
     EXPECT_LT(Option(mixed, part, "fp8").loss, nvfp4) << part.slot;
   }
   EXPECT_EQ(weights, mixed.weights());
+}
+
+// Two layers whose INT4 costs 2 and 8 times what NVFP4 does for an error: 4 for both, so that measured divergences of
+// 0.1, 0.4 and 0.1, 1.6 are taken for costs of 0.1 * sqrt(2), 0.1 / sqrt(2) and so on. BF16 has no error.
+TEST(PredictDivergences, LayersShareWhatInt4CostsMoreThanOtherCodesAndPartsKeepTheirMeans) {
+  const auto part_of = [](std::string slot, double nvfp4, double int4) {
+    MixedPart part{.slot = std::move(slot), .weights = 1, .candidates = {0, 3, 4, 6}};
+    part.options.options = {{4.1, 2}, {4.5, 1}, {8, 0.01}, {16, 0}};  // int4 g128, nvfp4, int8, bf16
+    part.measured = {{.option = 1, .kl = nvfp4}, {.option = 0, .kl = int4}};
+    return part;
+  };
+  std::vector<MixedPart> parts = {part_of("layers.0.ffn.down", 0.1, 0.4), part_of("layers.1.ffn.down", 0.1, 1.6),
+                                  part_of("layers.1.attn.qkv", 0.3, 0.6), part_of("layers.2.attn.qkv", 0, 0)};
+  parts.push_back(part_of("layers.2.ffn.down", 0, 0.8));  // 0.4 for an error in INT4, a fourth of that in others
+  internal::PredictDivergences(parts);
+  const double root = std::sqrt(2.0);
+  const std::vector<std::vector<double>> want = {{0.8 / root, 0.1 / root, 0.001 / root, 0},
+                                                 {0.8 * root, 0.1 * root, 0.001 * root, 0},
+                                                 {0.6, 0.3, 0.003, 0},
+                                                 {0, 0, 0, 0},
+                                                 {0.8, 0.1, 0.001, 0}};
+  for (size_t i = 0; i < parts.size(); ++i) {
+    for (size_t option = 0; option < 4; ++option)
+      EXPECT_NEAR(parts[i].options.options[option].loss, want[i][option], 1e-12) << parts[i].slot << " " << option;
+  }
 }
 
 // 64 inputs are two groups of 32 or one of 64, the 96 of down are three of 32.
