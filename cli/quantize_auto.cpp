@@ -78,6 +78,18 @@ std::string TriedTable(const MixedPrecision& mixed) {
   return text;
 }
 
+Json TriedJson(const MixedPrecision& mixed) {
+  Json list = Json::array();
+  for (const TriedChoice& tried : mixed.tried) {
+    list.push_back({{"choice", NameOf(tried, mixed)},
+                    {"margin", tried.margin ? Json(*tried.margin) : Json(nullptr)},
+                    {"bits", tried.bits},
+                    {"predicted_kl", tried.predicted_kl},
+                    {"kl", tried.kl}});
+  }
+  return list;
+}
+
 // Matrices whose inputs are rounded to INT8 where nothing else is asked for (nn/linear.h).
 size_t TakingInt8Inputs(const MixedPrecision& mixed) {
   return static_cast<size_t>(std::count_if(mixed.parts.begin(), mixed.parts.end(), [&](const MixedPart& part) {
@@ -172,18 +184,6 @@ Status WritePlot(const BudgetFlags& flags, const MixedPrecision& mixed, std::opt
   if (measured_kl)
     plot.series.push_back({.name = "measured there", .points = {{mixed.bits, *measured_kl}}, .is_joined = false});
   return WriteFileAtomically(flags.plot, PlotLines(plot));
-}
-
-Json TriedJson(const MixedPrecision& mixed) {
-  Json list = Json::array();
-  for (const TriedChoice& tried : mixed.tried) {
-    list.push_back({{"choice", NameOf(tried, mixed)},
-                    {"margin", tried.margin ? Json(*tried.margin) : Json(nullptr)},
-                    {"bits", tried.bits},
-                    {"predicted_kl", tried.predicted_kl},
-                    {"kl", tried.kl}});
-  }
-  return list;
 }
 
 Json MixedJson(const MixedPrecision& mixed) {
