@@ -7,14 +7,17 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 
 namespace octet {
 
 // Bytes of memory and swap together; the largest number where the system doesn't say.
 uint64_t InstalledMemory();
 
-// What the system could still give, from MemAvailable; 0 where it doesn't say.
-uint64_t AvailableMemory();
+// What the system could still give this process: MemAvailable, or what a control group that it is in leaves, if that is
+// less (memory.max less memory.current, memory.limit_in_bytes less memory.usage_in_bytes, pages of files that can go
+// added again); 0 where the system doesn't say. `root` stands before /proc and /sys.
+uint64_t AvailableMemory(const std::filesystem::path& root = "/");
 
 // Bytes of this process that are in memory, from /proc/self/status; all 0 where the system doesn't say.
 struct ResidentMemory {
