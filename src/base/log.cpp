@@ -2,6 +2,8 @@
 
 #include <atomic>
 #include <mutex>
+#include <set>
+#include <string>
 #include <utility>
 
 namespace octet {
@@ -12,6 +14,7 @@ constexpr int kSilent = 100;
 struct Destination {
   std::mutex mutex;
   LogSink sink;
+  std::set<std::string, std::less<>> once;  // what LogOnce gave this sink
   std::atomic<int> least{kSilent};
 };
 
@@ -27,6 +30,7 @@ void SetLogSink(LogSink sink, LogLevel least) {
   const std::lock_guard lock(destination.mutex);
   destination.least.store(sink ? static_cast<int>(least) : kSilent);
   destination.sink = std::move(sink);
+  destination.once.clear();
 }
 
 bool LogWanted(LogLevel level) {
@@ -37,6 +41,13 @@ void Log(LogLevel level, std::string_view message) {
   Destination& destination = TheDestination();
   const std::lock_guard lock(destination.mutex);
   if (destination.sink && LogWanted(level)) destination.sink(level, message);
+}
+
+void LogOnce(LogLevel level, std::string_view message) {
+  Destination& destination = TheDestination();
+  const std::lock_guard lock(destination.mutex);
+  if (!destination.sink || !LogWanted(level)) return;
+  if (destination.once.emplace(message).second) destination.sink(level, message);
 }
 
 }  // namespace octet

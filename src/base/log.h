@@ -20,6 +20,8 @@ void SetLogSink(LogSink sink, LogLevel least = LogLevel::kWarning);
 
 bool LogWanted(LogLevel level);
 void Log(LogLevel level, std::string_view message);
+// Not where the sink has been given the same message before.
+void LogOnce(LogLevel level, std::string_view message);
 
 template <class... Parts>
 void LogDebug(const Parts&... parts) {
@@ -32,6 +34,11 @@ void LogInfo(const Parts&... parts) {
 template <class... Parts>
 void LogWarning(const Parts&... parts) {
   if (LogWanted(LogLevel::kWarning)) Log(LogLevel::kWarning, Cat(parts...));
+}
+// For what every reader of a model would say again, of which a program may have several.
+template <class... Parts>
+void LogWarningOnce(const Parts&... parts) {
+  if (LogWanted(LogLevel::kWarning)) LogOnce(LogLevel::kWarning, Cat(parts...));
 }
 
 }  // namespace octet

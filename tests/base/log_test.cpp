@@ -17,5 +17,18 @@ TEST(Log, OnlyWhatTheSinkWantsReachesIt) {
   EXPECT_FALSE(LogWanted(LogLevel::kWarning));
 }
 
+TEST(Log, ASinkIsToldOnceOfWhatSeveralReadersSay) {
+  std::string seen;
+  for (const char* sink : {"1", "2"}) {
+    SetLogSink([&](LogLevel, std::string_view message) { seen += Cat(sink, message); });
+    LogWarningOnce("a");
+    LogWarningOnce("a");
+    LogWarning("b");
+    LogWarning("b");
+  }
+  SetLogSink({});
+  EXPECT_EQ(seen, "1a1b1b2a2b2b");
+}
+
 }  // namespace
 }  // namespace octet
