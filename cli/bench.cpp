@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "base/counted.h"
 #include "cli/model_flags.h"
 #include "cli/shape_flags.h"
 #include "cli/verb.h"
@@ -110,7 +111,7 @@ Status CheckContext(const BenchOptions& options, const Decoder& decoder) {
   for (const SpeedTest& test : TestsOf(options, 1)) {
     if (test.depth + test.tokens <= context) continue;
     return Fail(ErrorCode::kInvalidArgument, test.kind == SpeedTest::kPrompt ? "a prompt" : "an answer", " of ",
-                test.tokens, " tokens behind a depth of ", test.depth, " ends at ", test.depth + test.tokens,
+                Counted(test.tokens, "token"), " behind a depth of ", test.depth, " ends at ", test.depth + test.tokens,
                 ", the model's context has ", context, "; give a smaller ",
                 test.kind == SpeedTest::kPrompt ? "--prompt-tokens" : "--gen-tokens",
                 test.depth == 0 ? "" : " or --depth");

@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "base/counted.h"
 #include "cli/verb.h"
 #include "engine/pack/build_pack.h"
 
@@ -46,7 +47,8 @@ Status Build(const BuildOptions& options, Invocation& call) {
   }
   char size[32];
   std::snprintf(size, sizeof size, "%.1f MB", static_cast<double>(bytes) / 1e6);
-  return call.Print(Cat(options.output, "  ", size, "  ", made.matrices, " matrices, ", made.vectors, " vectors\n"));
+  return call.Print(Cat(options.output, "  ", size, "  ", Counted(made.matrices, "matrix", "matrices"), ", ",
+                        Counted(made.vectors, "vector"), "\n"));
 }
 
 const RegisterVerb kBuild(MakeVerb<BuildOptions>({.name = "build",

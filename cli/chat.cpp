@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "base/counted.h"
 #include "cli/line_editor.h"
 #include "cli/logprobs.h"
 #include "cli/model_flags.h"
@@ -112,8 +113,8 @@ Result<std::string> Talk::Stats() const {
     used = last_->prompt_tokens + last_->generated_tokens;
   else if (!conversation_.empty())
     used = OCTET_TRY(ChatPrompt(engine_, messages)).size();
-  return Cat(last_ ? SpeedLine(*last_) + "\n" : "", Questions(conversation_), ", ", used, " of ", engine_.context(),
-             " tokens of context used");
+  return Cat(last_ ? SpeedLine(*last_) + "\n" : "", Questions(conversation_), ", ", used, " of ",
+             Counted(engine_.context(), "token"), " of context used");
 }
 
 Status Talk::AnswerAloud(Conversation before) {
@@ -257,8 +258,8 @@ Status Chat(const ChatOptions& options, Invocation& call) {
   GenerateOptions generate = OCTET_TRY(ToGenerateOptions(options.sampling, engine->defaults(), engine->spec().vocab));
   Talk talk(*engine, std::move(generate), std::move(conversation), call);
   if (piped) return AnswerPiped(talk, std::move(question), call);
-  call.Note(Cat(call.word(0), ": ", engine->context(), " tokens of context, ", engine->threads(), " threads, ",
-                engine->tier(), "; /help lists commands, Ctrl-D leaves"));
+  call.Note(Cat(call.word(0), ": ", Counted(engine->context(), "token"), " of context, ",
+                Counted(engine->threads(), "thread"), ", ", engine->tier(), "; /help lists commands, Ctrl-D leaves"));
   return talk.Loop(history);
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/counted.h"
 #include "base/mapped_file.h"
 #include "cli/scoring_flags.h"
 #include "cli/verb.h"
@@ -49,8 +50,8 @@ Json ToJson(const Perplexity& result) {
 }
 
 std::string PerplexityText(const Perplexity& result) {
-  return fmt::format("perplexity {:.4f} +/- {:.4f} over {} tokens in {} windows", result.perplexity,
-                     result.standard_error, result.tokens, result.windows);
+  return fmt::format("perplexity {:.4f} +/- {:.4f} over {} in {}", result.perplexity, result.standard_error,
+                     Counted(result.tokens, "token"), Counted(result.windows, "window"));
 }
 
 Status RunPerplexity(const EvalOptions& options, Invocation& call) {

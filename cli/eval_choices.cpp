@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/counted.h"
 #include "cli/scoring_flags.h"
 #include "cli/verb.h"
 #include "eval/choices.h"
@@ -77,7 +78,7 @@ Status ShowChoices(const ChoicesOptions& options, ChoiceTotals totals, Invocatio
   json["truncated"] = totals.truncated;
   if (options.items.per_item) json["per_item"] = std::move(totals.items);
   if (totals.truncated != 0)
-    call.Note(Cat(totals.truncated, " items are longer than the model's context and lost their beginning"));
+    call.Note(Cat("longer than the model's context, their beginning left out: ", Counted(totals.truncated, "item")));
   return call.json() ? call.PrintJson(json) : call.Print(text);
 }
 

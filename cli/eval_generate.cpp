@@ -1,6 +1,7 @@
 // `octet eval generate`: questions with free answers, which must be exactly right.
 #include <fmt/format.h>
 
+#include "base/counted.h"
 #include "cli/scoring_flags.h"
 #include "cli/verb.h"
 #include "eval/answers.h"
@@ -55,8 +56,9 @@ Result<std::vector<AskedItem>> EncodePrompts(const std::vector<AnswerItem>& item
     if (!prompt) return Prefixed(std::move(prompt).error(), Cat("item ", i + 1, ": "));
     item.prompt = std::move(*prompt);
     if (options.chat && item.prompt.size() > most) {
-      return Fail(ErrorCode::kInvalidArgument, "item ", i + 1, ": the prompt has ", item.prompt.size(),
-                  " tokens, the model's context has room for ", most, " beside an answer of ", options.max_tokens);
+      return Fail(ErrorCode::kInvalidArgument, "item ", i + 1, ": the prompt has ",
+                  Counted(item.prompt.size(), "token"), ", the model's context has room for ", most,
+                  " beside an answer of ", options.max_tokens);
     }
     item.is_truncated = KeepLast(most, item.prompt);
     asked.push_back(std::move(item));
@@ -73,7 +75,7 @@ struct AnswerTotals {
 Status ShowAnswers(const AnswersOptions& options, AnswerTotals totals, Invocation& call) {
   const Accuracy& exact = totals.exact_match;
   if (totals.truncated != 0)
-    call.Note(Cat(totals.truncated, " items are longer than the model's context and lost their beginning"));
+    call.Note(Cat("longer than the model's context, their beginning left out: ", Counted(totals.truncated, "item")));
   if (!call.json()) {
     return call.Print(fmt::format("exact_match {:.4f} +/- {:.4f}  {} of {}\n", exact.Share(), exact.Error(),
                                   exact.right, exact.items));

@@ -1,6 +1,7 @@
 // `octet import`: a GGUF file or a checkpoint as a Hugging Face directory.
 #include <fmt/format.h>
 
+#include "base/counted.h"
 #include "cli/verb.h"
 #include "formats/hf_export.h"
 #include "models/hf_config.h"
@@ -52,7 +53,7 @@ Status Import(const ImportOptions& options, Invocation& call) {
     return call.PrintJson(
         {{"path", options.output.native()}, {"tensors", tensors}, {"bytes", written}, {"dtype", options.dtype}});
   }
-  return call.Print(fmt::format("{}: {} tensors, {:.1f} MB in {}\n", options.output.native(), tensors,
+  return call.Print(fmt::format("{}: {}, {:.1f} MB in {}\n", options.output.native(), Counted(tensors, "tensor"),
                                 static_cast<double>(written) / 1e6, options.dtype));
 }
 

@@ -13,6 +13,7 @@
 #include <cwchar>
 #include <fstream>
 
+#include "base/counted.h"
 #include "cli/signals.h"
 
 namespace octet::cli {
@@ -198,8 +199,8 @@ Status CheckHistoryFile(const std::filesystem::path& path) {
   const uintmax_t size = std::filesystem::file_size(path, error);
   if (error || size == 0) return {};
   if (size > kMostHistoryBytes) {
-    return Fail(ErrorCode::kInvalidArgument, "--history: ", path, " has ", size, " bytes, a history at most ",
-                kMostHistoryBytes, "; name another file, or give an empty name to keep none");
+    return Fail(ErrorCode::kInvalidArgument, "--history: ", path, " has ", Counted(size, "byte"),
+                ", a history at most ", kMostHistoryBytes, "; name another file, or give an empty name to keep none");
   }
   return CheckFirstLine(path);
 }

@@ -1,6 +1,7 @@
 // `octet plan`: what a model will take of memory, before it is loaded.
 #include <cstdio>
 
+#include "base/counted.h"
 #include "base/memory.h"
 #include "cli/model_flags.h"
 #include "cli/shape_flags.h"
@@ -69,10 +70,11 @@ std::string Table(const PlanOptions& options, const ModelFiles& files, const Mem
   std::string table = Line("program", plan.program, "with its libraries, and this model's tokenizer and texts");
   table += Line("weights", plan.weights, plan.embedding_rows == 0 && is_mapped ? "mapped" : weights);
   if (plan.embedding_rows != 0)
-    table +=
-        Line("embedding", plan.embedding_rows, Cat("rows of the table that text of ", plan.context, " tokens reads"));
+    table += Line("embedding", plan.embedding_rows,
+                  Cat("rows of the table that text of ", Counted(plan.context, "token"), " reads"));
   table +=
-      Line("cache", plan.cache, Cat(options.users, " x ", plan.context, " tokens of ", plan.cache_per_token, " bytes"));
+      Line("cache", plan.cache,
+           Cat(options.users, " x ", Counted(plan.context, "token"), " of ", Counted(plan.cache_per_token, "byte")));
   table += Line(
       "buffers", plan.buffers,
       Cat("up to ", plan.pass_tokens, plan.pass_tokens == 1 ? " token" : " tokens", " in one pass, logits, sampling"));

@@ -49,12 +49,12 @@ std::string LayerTable(const MixedPrecision& mixed) {
     if (layers.empty() || layers.back() != layer) layers.push_back(layer);
   }
   std::string text = fmt::format("{:>5}", "layer");
-  for (const std::string& kind : kinds) text += fmt::format("  {:<12}", kind);
+  for (const std::string& kind : kinds) text += fmt::format("  {:>12}", kind);
   for (const std::string& layer : layers) {
     text += fmt::format("\n{:>5}", layer);
     for (const std::string& kind : kinds) {
       const auto choice = choices.find(Cat("layers.", layer, ".", kind));
-      text += fmt::format("  {:<12}", choice == choices.end() ? "kept" : Name(choice->second));
+      text += fmt::format("  {:>12}", choice == choices.end() ? "kept" : Name(choice->second));
     }
   }
   return text + "\n";

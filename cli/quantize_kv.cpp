@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/counted.h"
 #include "quantize/kv_scales.h"
 
 namespace octet::cli {
@@ -59,9 +60,9 @@ std::string KvText(const QuantizeReport& report) {
   const KvCheck& check = *report.kv;
   const std::vector<size_t> kept = check.Bf16Layers();
   const std::string_view name = KvName(check.rounding.format);
-  std::string text =
-      fmt::format("cache: {} in {} of {} layers, attention at most {:.4f} off, measured on {} tokens\n", name,
-                  check.layers.size() - kept.size(), check.layers.size(), WorstRounded(check), check.tokens);
+  std::string text = fmt::format("cache: {} in {} of {}, attention at most {:.4f} off, measured on {}\n", name,
+                                 check.layers.size() - kept.size(), Counted(check.layers.size(), "layer"),
+                                 WorstRounded(check), Counted(check.tokens, "token"));
   if (kept.empty()) return text;
   text += fmt::format("layers that stay bf16, with heads beyond {} or without a range:\n{}", kMostKvError,
                       OutlierLines(check));

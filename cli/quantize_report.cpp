@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "base/atomic_file.h"
+#include "base/counted.h"
 #include "base/json_text.h"
 #include "base/memory.h"
 #include "cli/built_in_text.h"
@@ -160,8 +161,8 @@ Status CheckMemory(const Checkpoint& checkpoint, const QuantizePlan& plan, std::
   const uint64_t bytes = original.bytes() + OCTET_TRY(BytesOfResult(plan.map, most_bits));
   const uint64_t available = AvailableMemory();
   if (available == 0 || bytes <= available) return {};
-  const Error error{ErrorCode::kExhausted, Cat("comparing the result with the original takes ", bytes,
-                                               " bytes of memory for both, there are ", available)};
+  const Error error{ErrorCode::kExhausted, Cat("comparing the result with the original takes ", Counted(bytes, "byte"),
+                                               " of memory for both, there are ", available)};
   return SkipUnlessAsked(error, text);
 }
 
@@ -197,12 +198,11 @@ std::string MeasurementText(const MeasuredResult& measured) {
   const Comparison& comparison = *measured.comparison;
   const size_t windows = measured.text.windows.size();
   return fmt::format(
-      "on {} of {} ({} predictions), inputs in {}:\n"
+      "on {} of {} ({}), inputs in {}:\n"
       "KL divergence mean {:.6f}, 99th percentile {:.6f}; same first choice {:.2f} %\n"
       "perplexity {:.4f}, of the original {:.4f}\n",
-      windows == 1 ? "one window" : Cat(windows, " windows"), measured.text.name, comparison.a.tokens,
-      measured.activations, comparison.kl_mean, comparison.kl_p99, 100 * comparison.top1, comparison.b.perplexity,
-      comparison.a.perplexity);
+      Counted(windows, "window"), measured.text.name, Counted(comparison.a.tokens, "prediction"), measured.activations,
+      comparison.kl_mean, comparison.kl_p99, 100 * comparison.top1, comparison.b.perplexity, comparison.a.perplexity);
 }
 
 }  // namespace octet::cli

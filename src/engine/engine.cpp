@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/checked.h"
+#include "base/counted.h"
 #include "base/memory.h"
 #include "engine/start_threads.h"
 
@@ -18,7 +19,7 @@ using Clock = std::chrono::steady_clock;
 Result<size_t> ChooseContext(size_t wanted, const ModelSpec& spec) {
   if (wanted == 0) return spec.max_positions;
   if (wanted <= spec.max_positions) return wanted;
-  return Fail(ErrorCode::kInvalidArgument, "a context of ", wanted, " tokens is beyond the model's ",
+  return Fail(ErrorCode::kInvalidArgument, "a context of ", Counted(wanted, "token"), " is beyond the model's ",
               spec.max_positions);
 }
 
@@ -29,8 +30,9 @@ Result<size_t> CountPages(const EngineOptions& options, size_t context, const nn
   const std::optional<uint64_t> pages = CheckedMultiply(nn::KvLayout::PagesFor(context), sessions);
   const std::optional<uint64_t> bytes = pages ? CheckedMultiply(*pages, layout.page_bytes()) : std::nullopt;
   if (bytes && (options.context == 0 || *bytes <= InstalledMemory())) return *pages;
-  return Fail(ErrorCode::kExhausted, "a cache for ", sessions, " x ", context, " tokens of ", layout.bytes_per_token(),
-              " bytes is more than the ", InstalledMemory(), " bytes of memory here; use a smaller context");
+  return Fail(ErrorCode::kExhausted, "a cache for ", sessions, " x ", Counted(context, "token"), " of ",
+              Counted(layout.bytes_per_token(), "byte"), " is more than the ", Counted(InstalledMemory(), "byte"),
+              " of memory here; use a smaller context");
 }
 
 }  // namespace

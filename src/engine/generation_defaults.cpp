@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/counted.h"
 #include "base/log.h"
 #include "engine/sample/check_sampling.h"
 
@@ -34,7 +35,7 @@ Status AddEndTokens(const Json& config, size_t vocab, std::string_view where, st
   if (member == nullptr) return {};
   if (!member->is_array()) return AddEndToken(*member, vocab, where, tokens);
   if (member->size() > kMostEndTokens) {
-    return Fail(ErrorCode::kCorrupt, where, ": `eos_token_id` lists ", member->size(), " tokens, at most ",
+    return Fail(ErrorCode::kCorrupt, where, ": `eos_token_id` lists ", Counted(member->size(), "token"), ", at most ",
                 kMostEndTokens, " are read");
   }
   for (const Json& token : *member) OCTET_TRY(AddEndToken(token, vocab, where, tokens));

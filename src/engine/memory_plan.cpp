@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/checked.h"
+#include "base/counted.h"
 #include "base/memory.h"
 #include "models/kv_scheme.h"
 #include "models/step_memory.h"
@@ -73,7 +74,7 @@ void PlanCopied(const ModelFiles& files, MemoryPlan& plan) {
 Result<MemoryPlan> PlanMemory(const ModelFiles& files, const MemoryWish& wish) {
   if (wish.users == 0) return Fail(ErrorCode::kInvalidArgument, "a plan for 0 users; at least 1 is needed");
   if (wish.context > files.spec.max_positions) {
-    return Fail(ErrorCode::kInvalidArgument, "a context of ", wish.context, " tokens is beyond the model's ",
+    return Fail(ErrorCode::kInvalidArgument, "a context of ", Counted(wish.context, "token"), " is beyond the model's ",
                 files.spec.max_positions);
   }
   const kernels::CacheFormat usual = files.all_f32 ? kernels::CacheFormat::kF32 : kernels::CacheFormat::kBf16;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/counted.h"
 #include "engine/prompt.h"
 
 namespace octet {
@@ -17,7 +18,7 @@ Status CheckRequest(const Request& request, const SequenceLimits& limits) {
   if (size == 0)
     return Fail(ErrorCode::kInvalidArgument, "the prompt has no tokens; a model needs at least one to go on from");
   if (size >= limits.context) {
-    return Fail(ErrorCode::kInvalidArgument, "the prompt has ", size, " tokens, the context has room for ",
+    return Fail(ErrorCode::kInvalidArgument, "the prompt has ", Counted(size, "token"), ", the context has room for ",
                 limits.context, " with the answer; shorten the prompt or open the model with a larger context");
   }
   for (size_t i = 0; i < size; ++i) {

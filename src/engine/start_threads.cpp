@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/counted.h"
 #include "base/log.h"
 
 namespace octet {
@@ -10,8 +11,8 @@ namespace octet {
 Result<std::unique_ptr<ThreadPool>> StartThreads(size_t threads, NumaMode mode) {
   const size_t cores = ThreadPool::AvailableCores();
   if (threads > cores) {
-    LogWarning(threads, " threads share the ", cores, cores == 1 ? " CPU" : " CPUs",
-               " that this process may use, and wait for each other; without --threads there is one for each");
+    LogWarningOnce(Counted(threads, "thread"), " share the ", cores, cores == 1 ? " CPU" : " CPUs",
+                   " that this process may use, and wait for each other; without --threads there is one for each");
   }
   if (mode == NumaMode::kOff) return ThreadPool::Start(threads == 0 ? cores : threads);
   const std::vector<NumaNode> nodes = UsableNodes(OCTET_TRY(ReadNumaNodes()));
@@ -23,8 +24,8 @@ Result<std::unique_ptr<ThreadPool>> StartThreads(size_t threads, NumaMode mode) 
   if (nodes.size() < 2) {
     LogInfo("this machine has one node for the process: --numa changes nothing");
   } else {
-    LogInfo(pool->threads(), " threads on ", mode == NumaMode::kIsolate ? 1 : nodes.size(), " of ", nodes.size(),
-            " nodes");
+    LogInfo(Counted(pool->threads(), "thread"), " on ", mode == NumaMode::kIsolate ? 1 : nodes.size(), " of ",
+            Counted(nodes.size(), "node"));
   }
   return pool;
 }

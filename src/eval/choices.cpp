@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/counted.h"
 #include "eval/prompt_tokens.h"
 #include "eval/window_scores.h"
 #include "text/jinja/characters.h"
@@ -66,8 +67,8 @@ Result<EncodedChoice> ChoiceEncoder::EncodeOne(std::string_view context, std::st
     scored.assign(whole.begin() + static_cast<std::ptrdiff_t>(std::min(tokens.size(), whole.size())), whole.end());
   }
   if (scored.empty() || scored.size() > most_tokens_) {
-    return Fail(ErrorCode::kInvalidArgument, "the choice `", choice, "` has ", scored.size(), " tokens, 1 to ",
-                most_tokens_, " can be scored");
+    return Fail(ErrorCode::kInvalidArgument, "the choice `", choice, "` has ", Counted(scored.size(), "token"),
+                ", 1 to ", most_tokens_, " can be scored");
   }
   tokens.insert(tokens.end(), scored.begin(), scored.end());
   return EncodedChoice{.tokens = std::move(tokens), .scored = scored.size()};

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/counted.h"
 #include "eval/statistics.h"
 #include "eval/window_scores.h"
 #include "models/score.h"
@@ -53,8 +54,8 @@ Result<Comparison> CompareModels(ScoringModel& a, ScoringModel& b, const Evaluat
                                  const EvaluationRun& run) {
   const size_t vocab = a.vocab_size();
   if (vocab != b.vocab_size()) {
-    return Fail(ErrorCode::kInvalidArgument, "the models' vocabularies differ: ", vocab, " and ", b.vocab_size(),
-                " tokens; a comparison needs two versions of one model");
+    return Fail(ErrorCode::kInvalidArgument, "the models' vocabularies differ: ", vocab, " and ",
+                Counted(b.vocab_size(), "token"), "; a comparison needs two versions of one model");
   }
   OCTET_TRY(CheckTokens(text.ids, vocab));
   Totals totals;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/counted.h"
 #include "formats/json_lines.h"
 
 namespace octet {
@@ -25,7 +26,7 @@ Result<size_t> GetAnswer(const Json& item, const std::vector<std::string>& choic
     const auto found = std::find(choices.begin(), choices.end(), answer->get_ref<const std::string&>());
     if (found != choices.end()) return static_cast<size_t>(found - choices.begin());
     return Fail(ErrorCode::kInvalidArgument, where, ": the answer `", answer->get_ref<const std::string&>(),
-                "` is none of the ", choices.size(), " choices");
+                "` is none of the ", Counted(choices.size(), "choice"));
   }
   const int64_t index = OCTET_TRY(GetInteger(item, "answer", where));
   if (index >= 0 && static_cast<uint64_t>(index) < choices.size()) return static_cast<size_t>(index);
@@ -39,7 +40,8 @@ Result<ChoiceItem> ReadChoiceItem(const Json& json, const std::string& where) {
   if (choices == nullptr || !choices->is_array()) return Fail(ErrorCode::kCorrupt, where, ": `choices` is no list");
   item.choices = OCTET_TRY(GetTexts(*choices, "choices", where));
   if (item.choices.size() < 2) {
-    return Fail(ErrorCode::kInvalidArgument, where, ": has ", item.choices.size(), " choices, 2 or more are needed");
+    return Fail(ErrorCode::kInvalidArgument, where, ": has ", Counted(item.choices.size(), "choice"),
+                ", 2 or more are needed");
   }
   if (std::find(item.choices.begin(), item.choices.end(), "") != item.choices.end())
     return Fail(ErrorCode::kInvalidArgument, where, ": a choice is empty, which has no likelihood");
@@ -75,7 +77,8 @@ const std::string& RightAnswer(const AnswerItem& item) { return item.answers.fro
 template <class Item>
 Result<std::vector<SolvedExample>> FirstExamples(const std::vector<Item>& items, size_t count) {
   if (count > items.size()) {
-    return Fail(ErrorCode::kInvalidArgument, "there are ", items.size(), " examples, ", count, " are wanted");
+    return Fail(ErrorCode::kInvalidArgument, "the file has ", Counted(items.size(), "example"), ", ", count,
+                " are wanted");
   }
   std::vector<SolvedExample> examples;
   for (size_t i = 0; i < count; ++i) examples.push_back({items[i].question, RightAnswer(items[i])});

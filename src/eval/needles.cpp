@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "base/counted.h"
 #include "base/random.h"
 #include "eval/prompt_tokens.h"
 
@@ -59,8 +60,8 @@ Result<NeedleTest> MakeNeedleTest(const Tokenizer& tokenizer, const NeedleOption
   };
   while (!test.sentences.empty() && is_too_long()) test.sentences.pop_back();
   if (!test.sentences.empty()) return test;
-  return Fail(ErrorCode::kInvalidArgument, "a length of ", options.length,
-              " tokens has no room for text around the needle; needle, question and answer take ", taken);
+  return Fail(ErrorCode::kInvalidArgument, "a length of ", Counted(options.length, "token"),
+              " has no room for text around the needle; needle, question and answer take ", taken);
 }
 
 std::string NeedlePrompt(const NeedleTest& test, size_t depth, bool as_chat) {

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "base/counted.h"
 #include "eval/statistics.h"
 #include "eval/window_scores.h"
 
@@ -23,7 +24,7 @@ Result<Perplexity> MeasurePerplexity(ScoringModel& model, const EvaluationText& 
       score_block));
   if (!std::isfinite(sum.Mean())) {
     return Fail(ErrorCode::kInternal, "the model's logits are no finite numbers: mean likelihood ", sum.Mean(),
-                " over ", sum.count(), " tokens; its weights may be damaged");
+                " over ", Counted(sum.count(), "token"), "; its weights may be damaged");
   }
   return Perplexity{.perplexity = sum.Perplexity(),
                     .standard_error = sum.PerplexityError(),

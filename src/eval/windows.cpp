@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/counted.h"
+
 namespace octet {
 
 Result<WindowPlan> PlanWindows(size_t tokens, const WindowOptions& options) {
@@ -12,11 +14,11 @@ Result<WindowPlan> PlanWindows(size_t tokens, const WindowOptions& options) {
   if (plan.score_from == 0) plan.score_from = std::min(plan.context / 2 + 1, plan.context - 1);
   if (plan.score_from >= plan.context) {
     return Fail(ErrorCode::kInvalidArgument, "scoring from token ", plan.score_from, " leaves nothing of a window of ",
-                plan.context, " tokens; take 1..", plan.context - 1);
+                Counted(plan.context, "token"), "; take 1..", plan.context - 1);
   }
   if (tokens < plan.context) {
-    return Fail(ErrorCode::kInvalidArgument, "the text has ", tokens, " tokens, one window needs ", plan.context,
-                "; take a longer text or a smaller --context");
+    return Fail(ErrorCode::kInvalidArgument, "the text has ", Counted(tokens, "token"), ", one window needs ",
+                plan.context, "; take a longer text or a smaller --context");
   }
   plan.count = tokens / plan.context;
   if (options.chunks != 0) plan.count = std::min(plan.count, options.chunks);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/counted.h"
 #include "base/mapped_file.h"
 #include "formats/gguf.h"
 #include "formats/gguf_architecture.h"
@@ -105,7 +106,8 @@ Result<Checkpoint> OpenFile(const std::filesystem::path& path) {
   if (path.extension() == ".safetensors") {
     return Fail(ErrorCode::kInvalidArgument, path, ": is one file of a model; give the directory that it stands in");
   }
-  return Fail(ErrorCode::kInvalidArgument, path, ": is no model: ", file.size(), " bytes that don't begin with `GGUF`");
+  return Fail(ErrorCode::kInvalidArgument, path, ": is no model: ", Counted(file.size(), "byte"),
+              " that don't begin with `GGUF`");
 }
 
 Result<Checkpoint> OpenModel(const std::filesystem::path& model, Weights weights) {

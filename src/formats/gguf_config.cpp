@@ -5,6 +5,7 @@
 #include <cmath>
 #include <vector>
 
+#include "base/counted.h"
 #include "formats/gguf_rope.h"
 
 namespace octet {
@@ -71,8 +72,8 @@ class ConfigMaker {
     if (!Has("expert_count")) return {};
     const int64_t experts = OCTET_TRY(file_.GetInteger(Key("expert_count")));
     if (experts == 0) return {};
-    return Fail(ErrorCode::kUnsupported, file_.path(), ": has ", experts,
-                " experts; mixtures of experts can't be read from GGUF");
+    return Fail(ErrorCode::kUnsupported, file_.path(), ": has ", Counted(experts, "expert"),
+                "; mixtures of experts can't be read from GGUF");
   }
 
   Status AddSizes() {
@@ -100,15 +101,15 @@ class ConfigMaker {
     head_dim_ = OCTET_TRY(Integer("attention.key_length", fallback));
     const int64_t value_dim = OCTET_TRY(Integer("attention.value_length", head_dim_));
     if (value_dim != head_dim_) {
-      return Fail(ErrorCode::kUnsupported, file_.path(), ": keys have ", head_dim_, " numbers per head, values ",
-                  value_dim, "; Octet needs them equal");
+      return Fail(ErrorCode::kUnsupported, file_.path(), ": keys have ", Counted(head_dim_, "number"),
+                  " per head, values ", value_dim, "; Octet needs them equal");
     }
     config_["head_dim"] = head_dim_;
     const int64_t rotated = OCTET_TRY(Integer("rope.dimension_count", head_dim_));
     if (rotated == head_dim_) return {};
     if (!partial_rope || rotated > head_dim_) {
       return Fail(ErrorCode::kUnsupported, file_.path(), ": `", Key("rope.dimension_count"), "` is ", rotated,
-                  ", heads have ", head_dim_, " numbers");
+                  ", heads have ", Counted(head_dim_, "number"));
     }
     config_["partial_rotary_factor"] = static_cast<double>(rotated) / static_cast<double>(head_dim_);
     return {};
@@ -306,7 +307,7 @@ Status AddSpecialTokens(const GgufFile& file, const Tokens& tokens, Json& ids, J
     const int64_t id = OCTET_TRY(file.GetInteger(full_key));
     if (id < 0 || static_cast<size_t>(id) >= tokens.texts.size()) {
       return Fail(ErrorCode::kCorrupt, file.path(), ": `", full_key, "` is ", id, ", the vocabulary has ",
-                  tokens.texts.size(), " tokens");
+                  Counted(tokens.texts.size(), "token"));
     }
     if (std::string_view(name) != "unk_token") ids[Cat(name, "_id")] = id;
     texts[name] = tokens.texts[static_cast<size_t>(id)];

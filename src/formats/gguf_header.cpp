@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/checked.h"
+#include "base/counted.h"
 #include "formats/gguf.h"
 
 namespace octet {
@@ -26,8 +27,8 @@ class Cursor {
 
   Result<std::span<const std::byte>> Take(uint64_t count, std::string_view what) {
     if (count > left()) {
-      return Fail(ErrorCode::kCorrupt, where_, ": ", what, " at byte ", position_, " needs ", count, " bytes, ", left(),
-                  " are left; the file was cut short or is damaged");
+      return Fail(ErrorCode::kCorrupt, where_, ": ", what, " at byte ", position_, " needs ", Counted(count, "byte"),
+                  ", ", left(), " are left; the file was cut short or is damaged");
     }
     const auto taken = bytes_.subspan(position_, count);
     position_ += count;
@@ -52,8 +53,8 @@ class Cursor {
   Result<uint64_t> ReadCount(uint64_t least_bytes, std::string_view what) {
     const uint64_t count = OCTET_TRY(Read<uint64_t>(what));
     if (count > left() / least_bytes) {
-      return Fail(ErrorCode::kCorrupt, where_, ": ", what, " is ", count, ", the ", left(),
-                  " bytes behind it hold at most ", left() / least_bytes);
+      return Fail(ErrorCode::kCorrupt, where_, ": ", what, " is ", count, ", the ", Counted(left(), "byte"),
+                  " behind it hold at most ", left() / least_bytes);
     }
     return count;
   }
@@ -211,8 +212,8 @@ Result<GgufTensor> ReadTensor(Cursor& cursor) {
   tensor.name = OCTET_TRY(cursor.ReadString("a tensor's name"));
   const uint32_t axes = OCTET_TRY(cursor.Read<uint32_t>(tensor.name));
   if (axes == 0 || axes > kMaximumAxes) {
-    return Fail(ErrorCode::kCorrupt, cursor.where(), ": tensor `", tensor.name, "` has ", axes, " axes, 1 to ",
-                kMaximumAxes, " are possible");
+    return Fail(ErrorCode::kCorrupt, cursor.where(), ": tensor `", tensor.name, "` has ", Counted(axes, "axis", "axes"),
+                ", 1 to ", kMaximumAxes, " are possible");
   }
   for (uint32_t axis = 0; axis < axes; ++axis) tensor.shape.push_back(OCTET_TRY(cursor.Read<uint64_t>(tensor.name)));
   std::reverse(tensor.shape.begin(), tensor.shape.end());
@@ -277,8 +278,8 @@ Status PlaceTensors(GgufHeader& header, uint64_t data_start, uint64_t file_size,
     const std::optional<uint64_t> begin = CheckedAdd(data_start, tensor->offset);
     const std::optional<uint64_t> tensor_end = begin ? CheckedAdd(*begin, tensor->bytes) : std::nullopt;
     if (!tensor_end || *tensor_end > file_size) {
-      return Fail(ErrorCode::kCorrupt, where, ": tensor `", tensor->name, "` of ", tensor->bytes, " bytes begins at ",
-                  tensor->offset, " behind byte ", data_start, ", the file has ", file_size,
+      return Fail(ErrorCode::kCorrupt, where, ": tensor `", tensor->name, "` of ", Counted(tensor->bytes, "byte"),
+                  " begins at ", tensor->offset, " behind byte ", data_start, ", the file has ", file_size,
                   "; it was cut short, get it again");
     }
     if (*begin < end) {

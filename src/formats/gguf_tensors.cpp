@@ -5,6 +5,8 @@
 #include <map>
 #include <optional>
 
+#include "base/counted.h"
+
 namespace octet {
 namespace {
 
@@ -207,7 +209,8 @@ class Mapper {
     const std::optional<std::string_view> name = parts ? HuggingFaceName(*parts) : std::nullopt;
     if (!name || (parts->layer && *parts->layer >= layers_)) {
       return Fail(ErrorCode::kUnsupported, file_.path(), ": tensor `", tensor.name,
-                  "` has no place in a model of architecture `", architecture_.name, "` with ", layers_, " layers");
+                  "` has no place in a model of architecture `", architecture_.name, "` with ",
+                  Counted(layers_, "layer"));
     }
     const std::string prefix = parts->layer ? Cat("model.layers.", *parts->layer, ".") : "";
     if (parts->name == "attn_qkv" && !architecture_.fused) return AddParts(tensor, prefix, parts->suffix);
@@ -243,8 +246,8 @@ class Mapper {
     const bool vector_of_blocks = mapped.info.shape.size() == 1 && mapped.tensor->block;
     if (rows != heads * head_dim_ || head_dim_ % 2 != 0 || vector_of_blocks) {
       return Fail(ErrorCode::kCorrupt, file_.path(), ": tensor `", mapped.tensor->name, "` is ",
-                  ToText(mapped.info.shape), " of ", mapped.info.stored_type, ", ", heads, " heads of ", head_dim_,
-                  " are expected");
+                  ToText(mapped.info.shape), " of ", mapped.info.stored_type, ", ", Counted(heads, "head"), " of ",
+                  head_dim_, " are expected");
     }
     mapped.head_rows = head_dim_;
     return {};

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/atomic_file.h"
+#include "base/counted.h"
 #include "base/json_text.h"
 #include "formats/check_values.h"
 #include "formats/safetensors_writer.h"
@@ -96,8 +97,8 @@ class Exporter {
   Status Advance(uint64_t bytes) {
     done_ += bytes;
     if (!options_.progress || options_.progress(done_, total_)) return {};
-    return Fail(ErrorCode::kCancelled, "the export was stopped after ", done_, " of ", total_,
-                " bytes; nothing was kept");
+    return Fail(ErrorCode::kCancelled, "the export was stopped after ", done_, " of ", Counted(total_, "byte"),
+                "; nothing was kept");
   }
 
   const TensorSource& source_;

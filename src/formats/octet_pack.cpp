@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/checked.h"
+#include "base/counted.h"
 
 namespace octet {
 namespace {
@@ -49,7 +50,8 @@ Result<Header> ReadHeader(std::span<const std::byte> file, std::string_view wher
   if (!OctetPack::HasMagic(file))
     return Fail(ErrorCode::kCorrupt, where, ": doesn't begin with `", kMagic, "`, so it is no Octet pack");
   if (file.size() < kHeaderBytes) {
-    return Fail(ErrorCode::kCorrupt, where, ": has ", file.size(), " bytes, the header alone has ", kHeaderBytes);
+    return Fail(ErrorCode::kCorrupt, where, ": has ", Counted(file.size(), "byte"), ", the header alone has ",
+                kHeaderBytes);
   }
   Header header;
   std::memcpy(&header, file.data(), sizeof header);
@@ -58,7 +60,7 @@ Result<Header> ReadHeader(std::span<const std::byte> file, std::string_view wher
                 kOctetPackVersion, "; make the pack again with `octet build`");
   }
   if (header.file_size != file.size()) {
-    return Fail(ErrorCode::kCorrupt, where, ": the file has ", file.size(), " bytes, its header says ",
+    return Fail(ErrorCode::kCorrupt, where, ": the file has ", Counted(file.size(), "byte"), ", its header says ",
                 header.file_size, "; make the pack again with `octet build`");
   }
   return header;
@@ -69,8 +71,8 @@ Result<std::span<const std::byte>> ReadTable(const Header& header, std::span<con
                                              std::string_view where) {
   const std::optional<uint64_t> end = CheckedAdd(header.table_offset, header.table_size);
   if (header.table_offset < kHeaderBytes || !end || *end != file.size()) {
-    return Fail(ErrorCode::kCorrupt, where, ": the table of ", header.table_size, " bytes at ", header.table_offset,
-                " doesn't end with the file at ", file.size());
+    return Fail(ErrorCode::kCorrupt, where, ": the table of ", Counted(header.table_size, "byte"), " at ",
+                header.table_offset, " doesn't end with the file at ", file.size());
   }
   const auto table = file.subspan(header.table_offset);
   if (Checksum(header, table) != header.checksum) {
@@ -85,8 +87,8 @@ Status CheckSections(const std::vector<OctetPackSection>& sections, uint64_t tab
     const OctetPackSection& section = sections[i];
     const std::optional<uint64_t> end = CheckedAdd(section.offset, section.size);
     if (section.offset % kOctetPackAlignment != 0 || section.offset < kHeaderBytes || !end || *end > table_offset) {
-      return Fail(ErrorCode::kCorrupt, where, ": section `", section.name, "` of ", section.size, " bytes at ",
-                  section.offset, " doesn't lie between the header and the table at ", table_offset);
+      return Fail(ErrorCode::kCorrupt, where, ": section `", section.name, "` of ", Counted(section.size, "byte"),
+                  " at ", section.offset, " doesn't lie between the header and the table at ", table_offset);
     }
     if (i > 0 && sections[i - 1].name == section.name) {
       return Fail(ErrorCode::kCorrupt, where, ": section `", section.name, "` is there twice");
@@ -108,8 +110,8 @@ Result<std::vector<OctetPackSection>> ReadOctetPackTable(std::span<const std::by
     std::memcpy(&entry, table.data(), sizeof entry);
     table = table.subspan(sizeof entry);
     if (entry.name_size > table.size() || entry.name_size > kMaximumName) {
-      return Fail(ErrorCode::kCorrupt, where, ": the name of section ", i, " has ", entry.name_size,
-                  " bytes, the table has ", table.size(), " left");
+      return Fail(ErrorCode::kCorrupt, where, ": the name of section ", i, " has ", Counted(entry.name_size, "byte"),
+                  ", the table has ", table.size(), " left");
     }
     const char* name = reinterpret_cast<const char*>(table.data());
     sections.push_back({std::string(name, entry.name_size), entry.offset, entry.size});

@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "base/checked.h"
+#include "base/counted.h"
 
 namespace octet {
 namespace {
@@ -44,7 +45,7 @@ Status CheckSize(const Entry& entry, std::string_view where) {
   }
   if (*needed != entry.bytes) {
     return Fail(ErrorCode::kCorrupt, where, ": tensor `", entry.name, "`: shape ", ToText(entry.shape), " of ",
-                Name(entry.dtype), " needs ", *needed, " bytes, its offsets span ", entry.bytes);
+                Name(entry.dtype), " needs ", Counted(*needed, "byte"), ", its offsets span ", entry.bytes);
   }
   return {};
 }
@@ -132,18 +133,18 @@ Status SortByName(std::vector<Entry>& entries, std::string_view where) {
 // The text of the header, between its length and the tensors.
 Result<std::string_view> HeaderText(std::span<const std::byte> file, std::string_view where) {
   if (file.size() < kLengthBytes) {
-    return Fail(ErrorCode::kCorrupt, where, ": has ", file.size(), " bytes, a safetensors file has at least ",
-                kLengthBytes);
+    return Fail(ErrorCode::kCorrupt, where, ": has ", Counted(file.size(), "byte"),
+                ", a safetensors file has at least ", kLengthBytes);
   }
   uint64_t length = 0;
   std::memcpy(&length, file.data(), sizeof length);
   if (length > file.size() - kLengthBytes) {
-    return Fail(ErrorCode::kCorrupt, where, ": the header should have ", length, " bytes, the file has ",
+    return Fail(ErrorCode::kCorrupt, where, ": the header should have ", Counted(length, "byte"), ", the file has ",
                 file.size() - kLengthBytes, " behind its length; it was cut short or is no safetensors file");
   }
   if (length > kMaximumHeader) {
-    return Fail(ErrorCode::kUnsupported, where, ": the header has ", length, " bytes, at most ", kMaximumHeader,
-                " are read");
+    return Fail(ErrorCode::kUnsupported, where, ": the header has ", Counted(length, "byte"), ", at most ",
+                kMaximumHeader, " are read");
   }
   return std::string_view(reinterpret_cast<const char*>(file.data()) + kLengthBytes, length);
 }

@@ -159,7 +159,7 @@ Result<std::shared_ptr<const TensorSource>> OpenSafetensors(const std::filesyste
   if (!std::filesystem::is_directory(path, error)) return OpenOneFile(path);
   const bool has_index = std::filesystem::exists(path / kIndexName, error);
   if (std::filesystem::exists(path / kSingleName, error)) {
-    if (has_index) LogWarning(path, ": holds ", kSingleName, " and ", kIndexName, "; the single file is read");
+    if (has_index) LogWarningOnce(path, ": holds ", kSingleName, " and ", kIndexName, "; the single file is read");
     return OpenOneFile(path / kSingleName);
   }
   if (has_index) return OpenShards(path / kIndexName);

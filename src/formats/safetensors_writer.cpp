@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/checked.h"
+#include "base/counted.h"
 #include "base/json.h"
 #include "base/json_text.h"
 
@@ -88,7 +89,8 @@ Status SafetensorsWriter::Write(std::string_view name, std::span<const std::byte
 Status SafetensorsWriter::Commit() {
   for (const auto& [name, place] : places_) {
     if (place.remaining == 0) continue;
-    return Fail(ErrorCode::kInvalidArgument, path_, ": ", place.remaining, " bytes of tensor `", name, "` are missing");
+    return Fail(ErrorCode::kInvalidArgument, path_, ": ", Counted(place.remaining, "byte"), " of tensor `", name,
+                "` are missing");
   }
   return file_.Commit();
 }
@@ -132,7 +134,7 @@ Status ShardedSafetensorsWriter::Write(std::string_view name, std::span<const st
   if (bytes.empty()) return {};
   const auto found = shard_of_.find(name);
   if (found == shard_of_.end() || shards_[found->second].is_committed) {
-    return Fail(ErrorCode::kInvalidArgument, directory_, ": ", bytes.size(), " bytes of tensor `", name,
+    return Fail(ErrorCode::kInvalidArgument, directory_, ": ", Counted(bytes.size(), "byte"), " of tensor `", name,
                 "` were written, ", found == shard_of_.end() ? "which no file has" : "which is complete");
   }
   Shard& shard = shards_[found->second];

@@ -90,8 +90,8 @@ void AddMissingPrefix(Checkpoint& checkpoint) {
 }
 
 void WarnOfHead(const Checkpoint& checkpoint, std::string_view head, std::string_view what) {
-  LogWarning(checkpoint.path, ": config.json ties the head to the embedding, but ", head, " ", what,
-             "; it is used as the head");
+  LogWarningOnce(checkpoint.path, ": config.json ties the head to the embedding, but ", head, " ", what,
+                 "; it is used as the head");
 }
 
 // The head serves as the embedding, too, with whatever scales it has.

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/checked.h"
+#include "base/counted.h"
 #include "kernels/layout.h"
 
 namespace octet {
@@ -105,7 +106,7 @@ Result<std::optional<BlockScales>> FindBlockScales(const TensorSource& tensors, 
   }
   if (WithoutSingleAxes(info->shape) != ScaleShape(weight)) {
     return Fail(ErrorCode::kCorrupt, "scale ", info->name, " has shape ", ToText(info->shape), "; ", weight.shape[0],
-                " x ", weight.shape[1], " weights in blocks of ", kFp8Block, " x ", kFp8Block, " have ",
+                " x ", Counted(weight.shape[1], "weight"), " in blocks of ", kFp8Block, " x ", kFp8Block, " have ",
                 ToText(ScaleShape(weight)));
   }
   BlockScales scales{.tensor = info->name,

@@ -1,5 +1,6 @@
 #include <utility>
 
+#include "base/counted.h"
 #include "models/decoder_parts.h"
 
 namespace octet {
@@ -49,8 +50,8 @@ Result<NormWeights> LoadNorm(const NormSpec& norm, size_t width, WeightProvider&
   NormWeights loaded{.weight = OCTET_TRY(weights.Vector(name)), .eps = norm.eps};
   loaded.offset = norm.kind == NormKind::kRmsPlusOne ? 1.0F : 0.0F;
   if (loaded.weight.size() != width) {
-    return Fail(ErrorCode::kCorrupt, "norm ", name, " has ", loaded.weight.size(), " weights, the model asks for ",
-                width);
+    return Fail(ErrorCode::kCorrupt, "norm ", name, " has ", Counted(loaded.weight.size(), "weight"),
+                ", the model asks for ", width);
   }
   return loaded;
 }
@@ -63,7 +64,7 @@ Result<PackedMatrix> LoadMatrix(WeightProvider& weights, std::string_view name, 
                     (matrix.bias.empty() || matrix.bias.size() == columns);
   if (!fits) {
     return Fail(ErrorCode::kCorrupt, "matrix ", name, " is ", matrix.columns, " x ", matrix.depth, " in ",
-                matrix.panels.size(), " bytes, the model asks for ", columns, " x ", depth, " in ",
+                Counted(matrix.panels.size(), "byte"), ", the model asks for ", columns, " x ", depth, " in ",
                 kernels::PackedBytes(matrix.format, columns, depth));
   }
   return matrix;

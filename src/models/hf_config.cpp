@@ -5,6 +5,7 @@
 #include <cmath>
 #include <utility>
 
+#include "base/counted.h"
 #include "base/log.h"
 #include "kernels/layout.h"
 #include "models/config_fields.h"
@@ -75,8 +76,8 @@ Result<Sizes> ReadSizes(const ConfigFields& fields, ModelSpec& spec) {
   }
   sizes.head_dim = head_dim.value_or(spec.hidden / sizes.heads);
   if (sizes.head_dim > kMaxHeadDim) {
-    return Fail(ErrorCode::kCorrupt, fields.where(), ": heads of ", sizes.head_dim, " numbers, expected at most ",
-                kMaxHeadDim);
+    return Fail(ErrorCode::kCorrupt, fields.where(), ": heads of ", Counted(sizes.head_dim, "number"),
+                ", expected at most ", kMaxHeadDim);
   }
   return sizes;
 }

@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 
+#include "base/counted.h"
 #include "base/json_text.h"
 #include "models/hf_rope.h"
 
@@ -49,8 +50,8 @@ Status ReadWindows(const ConfigFields& fields, std::optional<size_t> window,
   const Json* types = fields.Find("layer_types");
   if (types != nullptr && (!types->is_array() || types->size() != spec.layers.size())) {
     return Fail(ErrorCode::kCorrupt, fields.where(), ": `layer_types` is a list of ",
-                types->is_array() ? types->size() : 0, ", expected one entry for each of ", spec.layers.size(),
-                " layers");
+                types->is_array() ? types->size() : 0, ", expected one entry for each of ",
+                Counted(spec.layers.size(), "layer"));
   }
   for (size_t i = 0; i < spec.layers.size(); ++i) {
     bool sliding = is_sliding(i);

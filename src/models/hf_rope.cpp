@@ -4,6 +4,8 @@
 #include <array>
 #include <cmath>
 
+#include "base/counted.h"
+
 namespace octet {
 namespace {
 
@@ -59,12 +61,12 @@ Status CheckParameters(const Json& parameters, std::string_view where) {
 Result<std::vector<double>> ReadFactors(const ConfigFields& rope, std::string_view key, size_t expected) {
   const Json* list = rope.Find(key);
   if (list == nullptr || !list->is_array()) {
-    return Fail(ErrorCode::kCorrupt, rope.where(), ": `", key, "` is missing, a list of ", expected,
-                " numbers is expected");
+    return Fail(ErrorCode::kCorrupt, rope.where(), ": `", key, "` is missing, a list of ", Counted(expected, "number"),
+                " is expected");
   }
   if (list->size() != expected) {
-    return Fail(ErrorCode::kCorrupt, rope.where(), ": `", key, "` has ", list->size(), " numbers, expected ", expected,
-                ", half of the rotated width");
+    return Fail(ErrorCode::kCorrupt, rope.where(), ": `", key, "` has ", Counted(list->size(), "number"), ", expected ",
+                expected, ", half of the rotated width");
   }
   std::vector<double> factors;
   for (const Json& value : *list) {
@@ -140,8 +142,8 @@ Result<size_t> RotatedWidth(const ConfigFields& fields, const ConfigFields& rope
   }
   const size_t dim = static_cast<size_t>(static_cast<double>(context.head_dim) * factor);
   if (dim == 0 || dim % 2 != 0) {
-    return Fail(ErrorCode::kUnsupported, fields.where(), ": a head of ", context.head_dim, " numbers with ", dim,
-                " that rotate; an even number is expected");
+    return Fail(ErrorCode::kUnsupported, fields.where(), ": a head of ", Counted(context.head_dim, "number"), " with ",
+                dim, " that rotate; an even number is expected");
   }
   return dim;
 }

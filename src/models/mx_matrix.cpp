@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/checked.h"
+#include "base/counted.h"
 #include "numeric/e2m1.h"
 #include "numeric/mx.h"
 
@@ -32,12 +33,12 @@ Status CheckShapes(const TensorInfo& codes, const TensorInfo& scales, const MxMa
   const uint64_t width = matrix.is_e4m3 ? matrix.columns : CeilDivide(matrix.columns, 2);
   if (const Shape expected{matrix.rows, width}; codes.shape != expected) {
     return Fail(ErrorCode::kCorrupt, "tensor ", codes.name, " has shape ", ToText(codes.shape), ", ", matrix.rows,
-                " x ", matrix.columns, " codes of ", FormatName(matrix), " are ", ToText(expected));
+                " x ", Counted(matrix.columns, "code"), " of ", FormatName(matrix), " are ", ToText(expected));
   }
   if (const Shape expected{matrix.rows, matrix.blocks()}; scales.shape != expected) {
     return Fail(ErrorCode::kCorrupt, "scale ", scales.name, " has shape ", ToText(scales.shape), " in ",
-                scales.stored_type, "; ", FormatName(matrix), " of ", matrix.rows, " x ", matrix.columns,
-                " weights has ", ToText(expected));
+                scales.stored_type, "; ", FormatName(matrix), " of ", matrix.rows, " x ",
+                Counted(matrix.columns, "weight"), " has ", ToText(expected));
   }
   return {};
 }

@@ -4,6 +4,7 @@
 #include <optional>
 #include <span>
 
+#include "base/counted.h"
 #include "base/json.h"
 #include "base/mapped_file.h"
 #include "engine/prompt.h"
@@ -109,7 +110,7 @@ Result<std::vector<int32_t>> EncodeLines(const SampleEncoder& encoder, const std
 Result<CalibrationText> CutWindows(std::span<const int32_t> ids, std::optional<int32_t> bos, std::string_view name,
                                    size_t context, size_t windows) {
   if (ids.size() < context) {
-    return Fail(ErrorCode::kInvalidArgument, name, ": has ", ids.size(), " tokens, a window takes ", context,
+    return Fail(ErrorCode::kInvalidArgument, name, ": has ", Counted(ids.size(), "token"), ", a window takes ", context,
                 "; give a longer text");
   }
   CalibrationText text;

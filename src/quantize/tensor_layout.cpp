@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/checked.h"
+#include "base/counted.h"
 #include "formats/packed_integers.h"
 
 namespace octet {
@@ -143,8 +144,8 @@ Status CheckLayouts(const PrecisionMap& map) {
           "one has neither; leave --dialect out, or take int8");
     }
     if (HasOddRow(tensor)) {
-      return Fail(ErrorCode::kUnsupported, "tensor `", tensor.name, "` has ", RowCount(tensor.shape),
-                  " rows; ModelOpt's INT4 stores two together; leave --dialect out, or keep it with --keep");
+      return Fail(ErrorCode::kUnsupported, "tensor `", tensor.name, "` has ", Counted(RowCount(tensor.shape), "row"),
+                  "; ModelOpt's INT4 stores two together; leave --dialect out, or keep it with --keep");
     }
   }
   return {};

@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "base/counted.h"
+
 namespace octet {
 namespace {
 
@@ -17,12 +19,12 @@ constexpr std::string_view kBase64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop
 Result<Charsmap> Charsmap::Parse(std::string_view bytes, std::string_view where) {
   uint32_t trie_bytes = 0;
   if (bytes.size() < sizeof(trie_bytes))
-    return Fail(ErrorCode::kCorrupt, where, ": the charsmap has ", bytes.size(), " bytes");
+    return Fail(ErrorCode::kCorrupt, where, ": the charsmap has ", Counted(bytes.size(), "byte"));
   std::memcpy(&trie_bytes, bytes.data(), sizeof(trie_bytes));
   bytes.remove_prefix(sizeof(trie_bytes));
   if (trie_bytes > bytes.size() || trie_bytes % 4 != 0 || trie_bytes == 0) {
-    return Fail(ErrorCode::kCorrupt, where, ": the charsmap's trie has ", trie_bytes, " bytes, ", bytes.size(),
-                " are left");
+    return Fail(ErrorCode::kCorrupt, where, ": the charsmap's trie has ", Counted(trie_bytes, "byte"), ", ",
+                bytes.size(), " are left");
   }
   Charsmap map;
   map.units_.resize(trie_bytes / 4);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/counted.h"
 #include "text/charsmap.h"
 #include "text/gguf_pre.h"
 #include "text/sentencepiece_merges.h"
@@ -32,8 +33,8 @@ struct Source {
     if (Has(key)) id = OCTET_TRY(file.GetInteger(Cat("tokenizer.ggml.", key)));
     if (id >= 0 && static_cast<uint64_t>(id) < types.size()) return static_cast<int32_t>(id);
     if (!Has(key) || id < 0 || id == UINT32_MAX) return std::nullopt;
-    return Fail(ErrorCode::kCorrupt, where, ": tokenizer.ggml.", key, " is ", id, ", the vocabulary has ", types.size(),
-                " tokens");
+    return Fail(ErrorCode::kCorrupt, where, ": tokenizer.ggml.", key, " is ", id, ", the vocabulary has ",
+                Counted(types.size(), "token"));
   }
   Json Special(int32_t id) const {
     return {{"SpecialToken", {{"id", parts.tokens[static_cast<size_t>(id)]}, {"type_id", 0}}}};
@@ -47,8 +48,8 @@ Status ReadTokens(Source& source) {
   if (!source.Has("token_type")) return {};
   source.types = OCTET_TRY(source.file.GetIntegers("tokenizer.ggml.token_type"));
   if (source.types.size() == tokens.size()) return {};
-  return Fail(ErrorCode::kCorrupt, source.where, ": ", source.types.size(), " token types for ", tokens.size(),
-              " tokens");
+  return Fail(ErrorCode::kCorrupt, source.where, ": ", source.types.size(), " token types for ",
+              Counted(tokens.size(), "token"));
 }
 
 // Phi-3's special tokens take the white space behind them, but these.
@@ -148,7 +149,8 @@ Status ReadBpe(Source& source, std::string_view pre_name) {
 Result<std::vector<double>> ReadScores(const Source& source) {
   std::vector<double> scores = OCTET_TRY(source.file.GetNumbers("tokenizer.ggml.scores"));
   if (scores.size() == source.types.size()) return scores;
-  return Fail(ErrorCode::kCorrupt, source.where, ": ", scores.size(), " scores for ", source.types.size(), " tokens");
+  return Fail(ErrorCode::kCorrupt, source.where, ": ", Counted(scores.size(), "score"), " for ",
+              Counted(source.types.size(), "token"));
 }
 
 Status ReadSentencePiece(Source& source) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/counted.h"
 #include "text/tokenizer_parts.h"
 #include "text/vocabulary.h"
 
@@ -58,8 +59,8 @@ class Members {
 Status CheckId(int64_t id, size_t entries, std::string_view token, std::string_view where) {
   const auto limit = static_cast<int64_t>(entries * 8 + 65536);
   if (id >= 0 && id < limit) return {};
-  return Fail(ErrorCode::kCorrupt, where, ": token `", token, "` has id ", id, ", ids of ", entries,
-              " tokens must be in 0..", limit - 1);
+  return Fail(ErrorCode::kCorrupt, where, ": token `", token, "` has id ", id, ", ids of ", Counted(entries, "token"),
+              " must be in 0..", limit - 1);
 }
 
 Status ReadVocabularyObject(object vocabulary, TokenizerParts& parts, std::string_view where) {
@@ -171,8 +172,8 @@ Status ReadUnigram(object model, TokenizerParts& parts, std::string_view where) 
   if (members.Has("unk_id")) {
     const int64_t unknown = OCTET_TRY(members.Get<int64_t>("unk_id", 0));
     if (unknown < 0 || static_cast<uint64_t>(unknown) >= parts.tokens.size()) {
-      return Fail(ErrorCode::kCorrupt, where, ": `unk_id` is ", unknown, ", the vocabulary has ", parts.tokens.size(),
-                  " tokens");
+      return Fail(ErrorCode::kCorrupt, where, ": `unk_id` is ", unknown, ", the vocabulary has ",
+                  Counted(parts.tokens.size(), "token"));
     }
     parts.unknown = static_cast<int32_t>(unknown);
   }
@@ -248,8 +249,8 @@ Result<TokenizerParts> ReadTokenizerJson(std::string_view text, const Json& conf
   object root;
   const auto error = parser.parse(text.data(), text.size()).get(root);
   if (error == simdjson::MEMALLOC) {
-    return Fail(ErrorCode::kExhausted, where, ": reading its ", text.size(),
-                " bytes takes more memory than the system gives; end other programs, or raise the limit of this one");
+    return Fail(ErrorCode::kExhausted, where, ": reading its ", Counted(text.size(), "byte"),
+                " takes more memory than the system gives; end other programs, or raise the limit of this one");
   }
   if (error == simdjson::INCORRECT_TYPE) return Fail(ErrorCode::kCorrupt, where, ": not a JSON object");
   if (error != simdjson::SUCCESS)

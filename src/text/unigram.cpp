@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "base/counted.h"
 #include "text/byte_fallback.h"
 #include "text/utf8.h"
 
@@ -52,7 +53,8 @@ double AsReferenceReads(double score) {
 Result<UnigramModel> UnigramModel::Make(const TokenizerParts& parts, const Vocabulary& vocabulary,
                                         std::string_view where) {
   if (parts.scores.size() != vocabulary.size() || parts.scores.empty()) {
-    return Fail(ErrorCode::kCorrupt, where, ": ", parts.scores.size(), " scores for ", vocabulary.size(), " tokens");
+    return Fail(ErrorCode::kCorrupt, where, ": ", Counted(parts.scores.size(), "score"), " for ",
+                Counted(vocabulary.size(), "token"));
   }
   UnigramModel model;
   model.vocabulary_ = &vocabulary;

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "base/checked.h"
+#include "base/counted.h"
 
 namespace octet {
 namespace {
@@ -21,18 +22,18 @@ void PagePool::Unmap::operator()(std::byte* memory) const { ::munmap(memory, siz
 
 Result<PagePool> PagePool::Create(size_t page_bytes, size_t pages) {
   if (page_bytes == 0 || page_bytes % kAlignment != 0) {
-    return Fail(ErrorCode::kInvalidArgument, "a cache page of ", page_bytes, " bytes is not a multiple of ",
+    return Fail(ErrorCode::kInvalidArgument, "a cache page of ", Counted(page_bytes, "byte"), " is not a multiple of ",
                 kAlignment);
   }
   const std::optional<uint64_t> bytes = CheckedMultiply(page_bytes, pages);
   if (!bytes || *bytes > uint64_t{1} << 46 || pages == 0 || pages > std::numeric_limits<PageId>::max()) {
-    return Fail(ErrorCode::kExhausted, "a key/value cache of ", pages, " pages of ", page_bytes,
-                " bytes is beyond what this machine can address; use a smaller context");
+    return Fail(ErrorCode::kExhausted, "a key/value cache of ", Counted(pages, "page"), " of ",
+                Counted(page_bytes, "byte"), " is beyond what this machine can address; use a smaller context");
   }
   void* memory = ::mmap(nullptr, *bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) {
-    return Fail(ErrorCode::kExhausted, "a key/value cache of ", *bytes, " bytes (", pages, " pages of ", page_bytes,
-                ") can't be reserved: ", std::strerror(errno), "; use a smaller context");
+    return Fail(ErrorCode::kExhausted, "a key/value cache of ", Counted(*bytes, "byte"), " (", Counted(pages, "page"),
+                " of ", page_bytes, ") can't be reserved: ", std::strerror(errno), "; use a smaller context");
   }
   // Advice only. Each layer and head has a few kilobytes of a page, so that small pages of the system would cost a look
   // into its tables for every one of them.

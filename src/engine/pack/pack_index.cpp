@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/checked.h"
+#include "base/counted.h"
 #include "base/json.h"
 #include "base/json_text.h"
 
@@ -39,8 +40,8 @@ struct Source {
   Result<std::span<const float>> Floats(const std::string& name, size_t count) const {
     const std::span<const std::byte> bytes = OCTET_TRY(Section(name));
     if (bytes.size() != count * sizeof(float)) {
-      return Fail(ErrorCode::kCorrupt, where, ": section ", name, " has ", bytes.size(), " bytes for ", count,
-                  " numbers of 4");
+      return Fail(ErrorCode::kCorrupt, where, ": section ", name, " has ", Counted(bytes.size(), "byte"), " for ",
+                  Counted(count, "number"), " of 4");
     }
     return std::span(reinterpret_cast<const float*>(bytes.data()), count);
   }
@@ -78,8 +79,9 @@ Status ReadMatrix(const Source& source, const Json& object, PackEntry& entry) {
   entry.data = OCTET_TRY(source.Section(DataSection(entry.name)));
   const std::optional<uint64_t> expected = CheckedPackedBytes(entry.format, entry.columns, entry.depth);
   if (expected != entry.data.size()) {
-    return Fail(ErrorCode::kCorrupt, source.where, ": its section has ", entry.data.size(), " bytes, ", entry.columns,
-                " columns of depth ", entry.depth, " take ", expected ? Cat(*expected) : std::string("more than 2^64"));
+    return Fail(ErrorCode::kCorrupt, source.where, ": its section has ", Counted(entry.data.size(), "byte"), ", ",
+                Counted(entry.columns, "column"), " of depth ", entry.depth, " take ",
+                expected ? Cat(*expected) : std::string("more than 2^64"));
   }
   const std::string scales = ScalesSection(entry.name), bias = BiasSection(entry.name);
   if (kernels::HasColumnScales(entry.format) || source.find(scales))
