@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 
+#include "base/counted.h"
 #include "base/message.h"
 #include "cli/verb.h"
 #include "engine/pack/pack_index.h"
@@ -39,7 +40,8 @@ struct ShownModel {
   std::string quantisation;       // empty for none
   std::optional<ModelSpec> spec;  // none for a vocabulary
   std::vector<TensorInfo> tensors;
-  size_t input_scales = 0;   // matrices whose inputs have a static scale
+  size_t input_scales = 0;   // static ones that products may round inputs by; all where the model can't be loaded
+  size_t unused_scales = 0;  // of inputs, beside these
   size_t cache_scales = 0;   // static ones of keys and values
   std::string problem = {};  // why the model can't be loaded, empty where it can
 };
@@ -114,7 +116,14 @@ Result<ShownModel> OfCheckpoint(const std::filesystem::path& path) {
   if (model.tensors.empty()) return model;
   model.spec = OCTET_TRY(ReadHfConfig(checkpoint.config, (checkpoint.gguf ? path : path / "config.json").native()));
   NameCodes(checkpoint, model);
-  if (const Status weights = CheckWeights(checkpoint, *model.spec); !weights) model.problem = weights.error().message;
+  ThreadPool pool(1);  // of the calling thread alone; nothing is packed
+  const Result<CheckpointWeights> weights = CheckpointWeights::Open(checkpoint, *model.spec, ComputeType::kAuto, pool);
+  if (!weights) {
+    model.problem = weights.error().message;
+    return model;
+  }
+  model.unused_scales = model.input_scales - weights->input_scales();
+  model.input_scales = weights->input_scales();
   return model;
 }
 
@@ -191,7 +200,8 @@ std::string CacheText(const ShownModel& model) {
   for (const size_t layer : Bf16CacheLayers(*model.spec)) kept += fmt::format("{}{}", kept.empty() ? "" : ", ", layer);
   return fmt::format(
       "cache: {} with a scale for each token and head{}{}\n", scheme, kept.empty() ? "" : ", bf16 in layers " + kept,
-      model.cache_scales == 0 ? "" : fmt::format("; {} static scales are for other readers", model.cache_scales));
+      model.cache_scales == 0 ? ""
+                              : fmt::format("; {} for other readers", Counted(model.cache_scales, "static scale")));
 }
 
 Json ModelJson(const ShownModel& model) {
@@ -209,6 +219,7 @@ Json ModelJson(const ShownModel& model) {
           {"spec", model.spec ? SpecJson(*model.spec) : Json(nullptr)},
           {"quantisation", model.quantisation.empty() ? Json(nullptr) : Json(model.quantisation)},
           {"input_scales", model.input_scales},
+          {"unused_input_scales", model.unused_scales},
           {"kv_cache", CacheJson(model)},
           {"problem", model.problem.empty() ? Json(nullptr) : Json(model.problem)},
           {"bytes", StoredBytes(model.tensors)},
@@ -219,10 +230,11 @@ Json ModelJson(const ShownModel& model) {
 std::string SpecText(const ModelSpec& spec) {
   const LayerSpec& layer = spec.layers.front();
   return fmt::format(
-      "{} layers, hidden {}, feed-forward {}, {} heads over {} key heads of {}, vocabulary {}{}, context {}\n"
+      "{}, hidden {}, feed-forward {}, {} over {} of {}, vocabulary {}{}, context {}\n"
       "{:.1f} million parameters\n",
-      spec.layers.size(), spec.hidden, layer.ffn.width, layer.attn.heads, layer.attn.kv_heads, layer.attn.key_dim,
-      spec.vocab, spec.tied ? " (tied head)" : "", spec.max_positions, static_cast<double>(spec.Parameters()) / 1e6);
+      Counted(spec.layers.size(), "layer"), spec.hidden, layer.ffn.width, Counted(layer.attn.heads, "head"),
+      Counted(layer.attn.kv_heads, "key head"), layer.attn.key_dim, spec.vocab, spec.tied ? " (tied head)" : "",
+      spec.max_positions, static_cast<double>(spec.Parameters()) / 1e6);
 }
 
 // Names are a file's word: one with control characters must not speak to the terminal.
@@ -246,9 +258,11 @@ std::string ModelText(const ShownModel& model) {
     text += fmt::format("{:<10}{:>8}{:>15}{:>13}\n", type, total.tensors, total.weights, total.bytes);
   }
   if (model.input_scales > 0) {
-    text += fmt::format("{} static scales of inputs: used with --activations fp8 or nvfp4, not with bf16\n",
-                        model.input_scales);
+    text += fmt::format("{} of inputs: used with --activations fp8 or nvfp4, not with bf16\n",
+                        Counted(model.input_scales, "static scale"));
   }
+  if (model.unused_scales > 0)
+    text += fmt::format("{} of inputs for other readers\n", Counted(model.unused_scales, "static scale"));
   text += CacheText(model);
   text += fmt::format("{:.1f} MB of weights\n", static_cast<double>(StoredBytes(model.tensors)) / 1e6);
   return model.problem.empty() ? text : text + fmt::format("can't be run: {}\n", SafeMessage(model.problem));

@@ -43,11 +43,16 @@ void CheckpointWeights::SayWhatIsDecoded() const {
     ++modules[format];
     if (source.format == kernels::WeightFormat::kF32) to = "FP32";
   }
+  if (modules.empty()) return;
+  std::string formats;
+  bool is_exact = true;
   for (const auto& [format, count] : modules) {
-    const bool is_exact = to == "FP32" || format.starts_with("MX");
-    LogWarning(path_, ": ", count, count == 1 ? " matrix is " : " matrices are ", format,
-               ", which no kernel multiplies: decoded", is_exact ? " to " : " and rounded to ", to, " when loaded");
+    const char* is = !formats.empty() ? " " : count == 1 ? " matrix is " : " matrices are ";
+    formats += Cat(formats.empty() ? "" : ", ", count, is, format);
+    is_exact = is_exact && (to == "FP32" || format.starts_with("MX"));
   }
+  LogWarningOnce(path_, ": ", formats, ", which no kernel multiplies: decoded", is_exact ? " to " : " and rounded to ",
+                 to, " when loaded");
 }
 
 bool CheckpointWeights::TakesE4m3Inputs(const Part& part, const Json& config) {
@@ -65,13 +70,19 @@ void CheckpointWeights::SayWhatIsUnused(const Json& config) const {
     if (TakesE4m3Inputs(part, config)) ++of_e4m3;
   }
   if (of_int8 != 0) {
-    LogWarning(path_, ": the input_scale of ", of_int8, of_int8 == 1 ? " INT8 matrix is" : " INT8 matrices are",
-               " unused: inputs are rounded to INT8 by a scale of each token's own");
+    LogWarningOnce(path_, ": the input_scale of ", of_int8, of_int8 == 1 ? " INT8 matrix is" : " INT8 matrices are",
+                   " unused: inputs are rounded to INT8 by a scale of each token's own");
   }
   if (of_e4m3 != 0) {
-    LogWarning(path_, ": the input_scale of ", of_e4m3, of_e4m3 == 1 ? " NVFP4 matrix is" : " NVFP4 matrices are",
-               " unused: it is of inputs in FP8 (W4A8_NVFP4_FP8), which NVFP4 weights don't take here");
+    LogWarningOnce(path_, ": the input_scale of ", of_e4m3, of_e4m3 == 1 ? " NVFP4 matrix is" : " NVFP4 matrices are",
+                   " unused: it is of inputs in FP8 (W4A8_NVFP4_FP8), which NVFP4 weights don't take here");
   }
+}
+
+size_t CheckpointWeights::input_scales() const {
+  size_t count = 0;
+  for (const Source& source : sources_) count += source.input_scale != 0 ? source.parts.size() : 0;
+  return count;
 }
 
 const CheckpointWeights::Part* CheckpointWeights::FindPart(std::string_view tensor) const {

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/checked.h"
+#include "base/counted.h"
 #include "formats/packed_integers.h"
 #include "models/block_matrix.h"
 #include "models/input_factors.h"
@@ -64,8 +65,8 @@ Status FindZeros(const TensorSource& tensors, const std::string& module, const D
   const Shape expected = {PackedWords(matrix.rows, 4), matrix.groups};
   if (info->dtype != DType::kI32 || info->shape != expected) {
     return Fail(ErrorCode::kCorrupt, "tensor ", name, " has shape ", ToText(info->shape), " in ", info->stored_type,
-                "; zero points of ", matrix.rows, " rows in ", matrix.groups, " groups are ", ToText(expected),
-                " in I32");
+                "; zero points of ", Counted(matrix.rows, "row"), " in ", Counted(matrix.groups, "group"), " are ",
+                ToText(expected), " in I32");
   }
   matrix.zeros = name;
   return {};
@@ -88,8 +89,8 @@ Result<size_t> GroupSize(const IntegerMatrix& matrix, const DeclaredIntegers& de
   std::string sizes;
   for (const size_t size : declared.group_sizes) sizes += Cat(sizes.empty() ? "" : ", ", size);
   return Fail(ErrorCode::kCorrupt, "scale ", matrix.scales, " has ", matrix.groups,
-              matrix.groups == 1 ? " column for " : " columns for ", matrix.columns,
-              " inputs, the quantization_config's group_size is ", sizes.empty() ? "not given" : sizes);
+              matrix.groups == 1 ? " column for " : " columns for ", Counted(matrix.columns, "input"),
+              ", the quantization_config's group_size is ", sizes.empty() ? "not given" : sizes);
 }
 
 // The kernel's format, or why there is none. A size of groups that none has must be said by the configuration: the last
@@ -98,8 +99,8 @@ Status ChooseFormat(const DeclaredIntegers& declared, IntegerMatrix& matrix) {
   if (const std::optional<WeightFormat> format = internal::IntegerFormat(matrix)) {
     matrix.format = *format;
   } else if (declared.group_sizes.empty()) {
-    return Fail(ErrorCode::kUnsupported, "scale ", matrix.scales, " has ", matrix.groups, " columns for ",
-                matrix.columns, " inputs; INT", matrix.bits, " in ",
+    return Fail(ErrorCode::kUnsupported, "scale ", matrix.scales, " has ", Counted(matrix.groups, "column"), " for ",
+                Counted(matrix.columns, "input"), "; INT", matrix.bits, " in ",
                 matrix.bits == 4 ? "groups that aren't of 32 or multiples of it" : "groups",
                 " is read where the quantization_config gives the group_size");
   } else {
@@ -131,18 +132,16 @@ Status FindScales(const TensorSource& tensors, const std::string& module, Intege
 }
 
 // int8 codes: INT8 with a scale a row, INT4 where there are groups.
-Status DescribePlain(const TensorInfo& info, IntegerMatrix& matrix) {
+Status DescribePlain(const TensorInfo& info, const DeclaredIntegers& declared, IntegerMatrix& matrix) {
+  if (declared.all_floats) {
+    return Fail(ErrorCode::kCorrupt, "tensor ", info.name, " holds integers in ", info.stored_type,
+                ", the quantization_config says that codes are floats; those of E4M3 are stored as F8_E4M3");
+  }
   matrix.codes = info.name;
   matrix.layout = CodeLayout::kBytes;
   if (info.shape == Shape{matrix.rows, matrix.columns}) return {};
   return Fail(ErrorCode::kCorrupt, "tensor ", info.name, " has shape ", ToText(info.shape), ", config.json asks for [",
               matrix.rows, ", ", matrix.columns, "]");
-}
-
-// What bytes of four-bit codes in `weight` are: ModelOpt's INT4, if they are of two rows each.
-bool HoldsRowPairs(const TensorInfo& info, const WeightSlot& slot) {
-  return info.dtype == DType::kU8 && slot.tensor_rows % 2 == 0 &&
-         info.shape == Shape{slot.tensor_rows / 2, slot.columns};
 }
 
 void DescribePairs(const TensorInfo& info, IntegerMatrix& matrix) {
@@ -182,6 +181,13 @@ void AddOnce(T value, std::vector<T>& to) {
   if (std::find(to.begin(), to.end(), value) == to.end()) to.push_back(value);
 }
 
+// Methods that know FP8 alone, and ModelOpt's algorithm of all layers.
+bool IsFp8Method(const Json& quantisation) {
+  const Json *method = FindMember(quantisation, "quant_method"), *algorithm = FindMember(quantisation, "quant_algo");
+  if (method != nullptr && (*method == "fp8" || *method == "fbgemm_fp8")) return true;
+  return algorithm != nullptr && algorithm->is_string() && algorithm->get_ref<const std::string&>().starts_with("FP8");
+}
+
 }  // namespace
 
 DeclaredIntegers ReadDeclaredIntegers(const Json& config) {
@@ -189,12 +195,16 @@ DeclaredIntegers ReadDeclaredIntegers(const Json& config) {
   if (quantisation == nullptr || !quantisation->is_object()) return {};
   DeclaredIntegers declared = ReadDeclaredTables(*quantisation);
   const Json* groups = FindMember(*quantisation, "config_groups");
+  declared.all_floats = IsFp8Method(*quantisation);
   if (groups == nullptr || !groups->is_object()) return declared;
-  size_t symmetric = 0, asymmetric = 0, grouped = 0;
+  size_t symmetric = 0, asymmetric = 0, grouped = 0, floats = 0;
   for (const Json& group : *groups) {
     const Json* weights = group.is_object() ? FindMember(group, "weights") : nullptr;
     if (weights == nullptr || !weights->is_object()) continue;
-    if (const Json* type = FindMember(*weights, "type"); type != nullptr && *type == "float") continue;
+    if (const Json* type = FindMember(*weights, "type"); type != nullptr && *type == "float") {
+      ++floats;
+      continue;
+    }
     const Json* is_symmetric = FindMember(*weights, "symmetric");
     ++(is_symmetric != nullptr && is_symmetric->is_boolean() && !is_symmetric->get<bool>() ? asymmetric : symmetric);
     if (const Json* bits = FindMember(*weights, "num_bits"); bits != nullptr && (*bits == 4 || *bits == 8))
@@ -206,7 +216,13 @@ DeclaredIntegers ReadDeclaredIntegers(const Json& config) {
   }
   declared.all_asymmetric = asymmetric > 0 && symmetric == 0;
   declared.all_grouped = grouped > 0 && grouped == symmetric + asymmetric;
+  declared.all_floats = symmetric + asymmetric == 0 && (floats > 0 || declared.all_floats);
   return declared;
+}
+
+bool HoldsRowPairs(const TensorInfo& info, const WeightSlot& slot) {
+  return info.dtype == DType::kU8 && slot.tensor_rows % 2 == 0 &&
+         info.shape == Shape{slot.tensor_rows / 2, slot.columns};
 }
 
 Result<std::optional<IntegerMatrix>> FindIntegerMatrix(const TensorSource& tensors, const WeightSlot& slot,
@@ -229,7 +245,7 @@ Result<std::optional<IntegerMatrix>> FindIntegerMatrix(const TensorSource& tenso
   if (is_pairs)
     DescribePairs(*plain, matrix);
   else
-    OCTET_TRY(packed != nullptr ? DescribePacked(*packed, declared, matrix) : DescribePlain(*plain, matrix));
+    OCTET_TRY(packed != nullptr ? DescribePacked(*packed, declared, matrix) : DescribePlain(*plain, declared, matrix));
   OCTET_TRY(CheckShape(tensors, module, matrix));
   OCTET_TRY(RefuseOrder(tensors, module));
   OCTET_TRY(FindScales(tensors, module, matrix));

@@ -31,6 +31,8 @@ struct DeclaredIntegers {
   std::vector<int> bits = {};
   bool all_asymmetric = false;      // have zero points
   bool all_grouped = false;         // none has one scale for a row
+  bool all_floats = false;          // codes of 8 bits are E4M3, none is an integer
+  bool orders_inputs = false;       // of GPTQ: desc_act, whose groups aren't of neighbouring inputs
   bool stores_whole_zeros = false;  // of GPTQ: checkpoint_format gptq_v2, whose zero points aren't stored less one
 };
 DeclaredIntegers ReadDeclaredIntegers(const Json& config);
@@ -81,6 +83,9 @@ struct IntegerMatrix {
 // Nothing where the slot's module isn't stored so. Fails with corrupt or unsupported, naming tensor and sizes.
 Result<std::optional<IntegerMatrix>> FindIntegerMatrix(const TensorSource& tensors, const WeightSlot& slot,
                                                        const DeclaredIntegers& declared);
+
+// Whether bytes of four-bit codes are ModelOpt's INT4, two rows of which share a byte, rather than NVFP4.
+bool HoldsRowPairs(const TensorInfo& info, const WeightSlot& slot);
 
 // The kernels hold scales of INT4 groups in FP16. What a row's scales are divided by to fit: 1 where FP16 holds all of
 // them as they are, else the power of two that moves the largest to the upper end of FP16's range.

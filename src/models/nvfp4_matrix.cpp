@@ -4,8 +4,10 @@
 #include <cmath>
 
 #include "base/checked.h"
+#include "base/counted.h"
 #include "kernels/layout.h"
 #include "models/input_factors.h"
+#include "models/integer_matrix.h"
 #include "numeric/e2m1.h"
 #include "numeric/e8m0.h"
 #include "numeric/fp8.h"
@@ -76,7 +78,7 @@ bool IsOfAnotherFormat(const TensorSource& tensors, const std::string& module, c
   const bool has_factor =
       tensors.Find(module + kWeights.factor) != nullptr || tensors.Find(module + kWeights.reciprocal) != nullptr;
   if (is_power && !has_factor) return true;
-  return slot.tensor_rows % 2 == 0 && codes.shape == Shape{slot.tensor_rows / 2, slot.columns};
+  return HoldsRowPairs(codes, slot);
 }
 
 // Powers of two in E4M3.
@@ -142,7 +144,7 @@ Result<std::optional<Nvfp4Matrix>> FindNvfp4Matrix(const TensorSource& tensors, 
       .codes = codes->name, .scales = module + ".weight_scale", .rows = slot.tensor_rows, .columns = slot.columns};
   if (const Shape expected{matrix.rows, CeilDivide(matrix.columns, 2)}; codes->shape != expected) {
     return Fail(ErrorCode::kCorrupt, "tensor ", codes->name, " has shape ", ToText(codes->shape), ", ", matrix.rows,
-                " x ", matrix.columns, " codes of four bits are ", ToText(expected));
+                " x ", Counted(matrix.columns, "code"), " of four bits are ", ToText(expected));
   }
   OCTET_TRY(RefuseOthers(tensors, module));
   OCTET_TRY(RequireTensor(tensors, matrix.codes, matrix.scales, DType::kE4M3, Shape{matrix.rows, matrix.blocks()}));

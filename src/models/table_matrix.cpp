@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/checked.h"
+#include "base/counted.h"
 #include "models/input_factors.h"
 
 namespace octet {
@@ -56,8 +57,8 @@ Result<size_t> TableGroup(const IntegerMatrix& matrix, const DeclaredIntegers& d
   if (!declared.group_sizes.empty() && fits(declared.group_sizes.front()))
     return std::min(declared.group_sizes.front(), matrix.columns);
   return Fail(ErrorCode::kCorrupt, "scale ", matrix.scales, " has ", matrix.groups,
-              matrix.groups == 1 ? " group for " : " groups for ", matrix.columns,
-              " inputs, the quantization_config's group_size is ",
+              matrix.groups == 1 ? " group for " : " groups for ", Counted(matrix.columns, "input"),
+              ", the quantization_config's group_size is ",
               declared.group_sizes.empty() ? std::string("not given") : Cat(declared.group_sizes.front()));
 }
 
@@ -81,13 +82,19 @@ Status DescribeScales(const TensorSource& tensors, const std::string& module, co
 }
 
 // Groups of inputs where they aren't neighbours.
-Status DescribeOrder(const TensorSource& tensors, const std::string& module, IntegerMatrix& matrix) {
+Status DescribeOrder(const TensorSource& tensors, const std::string& module, const DeclaredIntegers& declared,
+                     IntegerMatrix& matrix) {
   const std::string name = module + ".g_idx";
   const TensorInfo* info = tensors.Find(name);
-  if (info == nullptr) return {};
+  if (info == nullptr) {
+    if (!declared.orders_inputs || IsAwq(matrix) || matrix.groups == 1) return {};
+    return Fail(ErrorCode::kCorrupt, "tensor ", name,
+                " is missing: the quantization_config says desc_act, so that the ", Counted(matrix.groups, "group"),
+                " of ", matrix.codes, " aren't of neighbouring inputs; get the whole model again");
+  }
   if (info->dtype != DType::kI32 || info->shape != Shape{matrix.columns}) {
     return Fail(ErrorCode::kCorrupt, "tensor ", name, " has shape ", ToText(info->shape), " in ", info->stored_type,
-                "; groups of ", matrix.columns, " inputs are [", matrix.columns, "] in I32");
+                "; groups of ", Counted(matrix.columns, "input"), " are [", matrix.columns, "] in I32");
   }
   const std::span<const std::byte> bytes = OCTET_TRY(tensors.Bytes(name));
   std::vector<uint32_t> groups(matrix.columns);
@@ -148,7 +155,7 @@ Status DescribeZeros(const TensorSource& tensors, const std::string& module, con
                        matrix.rows};
   if (info->dtype != DType::kI32 || info->shape != matrix.zero_table.shape()) {
     return Fail(ErrorCode::kCorrupt, "tensor ", name, " has shape ", ToText(info->shape), " in ", info->stored_type,
-                "; zero points of ", matrix.rows, " rows in ", matrix.groups, " groups are ",
+                "; zero points of ", Counted(matrix.rows, "row"), " in ", Counted(matrix.groups, "group"), " are ",
                 ToText(matrix.zero_table.shape()), " in I32");
   }
   std::vector<uint8_t> zeros(matrix.rows * matrix.groups);
@@ -191,6 +198,8 @@ DeclaredIntegers ReadDeclaredTables(const Json& quantisation) {
   declared.stores_whole_zeros = format != nullptr && *format == "gptq_v2";
   const Json* of_modules = FindMember(quantisation, "dynamic");
   if (of_modules != nullptr && of_modules->is_object() && !of_modules->empty()) return declared;
+  const Json* order = FindMember(quantisation, "desc_act");
+  declared.orders_inputs = order != nullptr && order->is_boolean() && order->get<bool>();
   if (const Json* bits = FindEither(quantisation, "bits", "w_bit"); bits != nullptr && bits->is_number_integer())
     declared.bits.push_back(bits->get<int>());
   const Json* size = FindEither(quantisation, "group_size", "q_group_size");
@@ -213,7 +222,7 @@ Result<std::optional<IntegerMatrix>> FindTableMatrix(const TensorSource& tensors
   IntegerMatrix matrix{.rows = slot.tensor_rows, .columns = slot.columns};
   OCTET_TRY(DescribeCodes(*codes, slot, declared, matrix));
   OCTET_TRY(DescribeScales(tensors, module, declared, matrix));
-  OCTET_TRY(DescribeOrder(tensors, module, matrix));
+  OCTET_TRY(DescribeOrder(tensors, module, declared, matrix));
   OCTET_TRY(DescribeZeros(tensors, module, declared, matrix));
   matrix.input_factors = OCTET_TRY(ReadInputFactors(tensors, module, matrix.columns));
   ChooseFormat(matrix);

@@ -9,8 +9,8 @@
 
 namespace octet {
 
-// bits, group_size and checkpoint_format of AutoAWQ's or GPTQ's quantization_config; nothing where modules have
-// settings of their own (`dynamic`).
+// bits, group_size, desc_act and checkpoint_format of AutoAWQ's or GPTQ's quantization_config; of all but the last
+// nothing where modules have settings of their own (`dynamic`).
 DeclaredIntegers ReadDeclaredTables(const Json& quantisation);
 
 // Requires `<module>.qweight` of the slot's module. Reads zero points and orders of inputs, and a few hundred rows of

@@ -99,6 +99,8 @@ class CheckpointWeights : public WeightProvider {
   // MB, which stay until the last of them goes.
   void UseOwnMemory() { arena_ = WeightArena(0); }
 
+  // Tensors of the checkpoint whose inputs are rounded by a static scale, where that is asked for.
+  size_t input_scales() const;
   // Whether no matrix is anything but FP32.
   bool all_f32() const;
 

@@ -137,6 +137,7 @@ TEST_F(ForeignWeights, ScalesOfInputsComeAlongInEitherConvention) {
                                     std::pair{"modelopt_fp8", 0.0625F}}) {
     Take(name);
     EXPECT_EQ(Must(Down()).input_scale, scale) << name;
+    EXPECT_EQ(Must(Open()).input_scales(), 1u);
   }
 }
 
@@ -163,6 +164,7 @@ TEST_F(ForeignWeights, AScaleOfInt8InputsIsSaidToBeUnused) {
   source->QuantiseIntegers(kWeight, 8, 96);
   source->Set(kModule + ".input_scale", DType::kF32, {1}, {0.5F});
   EXPECT_EQ(Must(Down()).input_scale, 0);
+  EXPECT_EQ(Must(Open()).input_scales(), 0u);
   EXPECT_THAT(Messages(), ElementsAre("model: the input_scale of 1 INT8 matrix is unused: inputs are rounded to INT8 "
                                       "by a scale of each token's own"));
 }
@@ -201,10 +203,16 @@ TEST_F(ForeignWeights, AZeroPointBeyondFourBitsIsDecoded) {
   EXPECT_EQ(Decoded(down)[96], ToFloat(ToBf16(-5 * scale)));
 }
 
-TEST_F(ForeignWeights, WhatIsDecodedIsSaidOncePerFormat) {
+TEST_F(ForeignWeights, WhatIsDecodedIsSaidOnceAndInOneLine) {
   Take("gptq_act_order");
   EXPECT_THAT(Messages(), ElementsAre("model: 1 matrix is INT4 whose groups aren't of neighbouring inputs (act-order), "
                                       "which no kernel multiplies: decoded and rounded to BF16 when loaded"));
+  source->QuantiseIntegers("model.layers.1.mlp.down_proj.weight", 8, 32);
+  source->QuantiseIntegers("model.layers.2.mlp.down_proj.weight", 8, 32);
+  checkpoint.config["quantization_config"] = {{"config_groups", {{"group_0", {{"weights", {{"group_size", 32}}}}}}}};
+  EXPECT_THAT(Messages(), ElementsAre("model: 1 matrix is INT4 whose groups aren't of neighbouring inputs (act-order), "
+                                      "2 INT8 in groups of 32, which no kernel multiplies: decoded and rounded to BF16 "
+                                      "when loaded"));
 }
 
 TEST_F(ForeignWeights, WordsOfAnotherShapeAreNamedWithTheShapesThatAreKnown) {
@@ -263,6 +271,45 @@ TEST_F(ForeignWeights, AnInputInAGroupThatIsntThereIsRefused) {
   EXPECT_THAT(Message(ErrorCode::kCorrupt), HasSubstr("puts input 70 into group -1, there are 3"));
   source->SetWords(kModule + ".g_idx", {95}, std::vector<uint32_t>(95));
   EXPECT_THAT(Message(ErrorCode::kCorrupt), HasSubstr("has shape [95] in I32; groups of 96 inputs are [96] in I32"));
+}
+
+// desc_act rounds inputs in another order than the file's: without g_idx no scale is known to be an input's.
+TEST_F(ForeignWeights, GroupsInAnotherOrderThatIsntThereAreRefused) {
+  Take("gptq_v1");
+  Json& config = checkpoint.config["quantization_config"];
+  config = {{"quant_method", "gptq"}, {"bits", 4}, {"group_size", 32}, {"desc_act", true}};
+  EXPECT_EQ(Message(ErrorCode::kCorrupt), "model: tensor " + kModule +
+                                              ".g_idx is missing: the quantization_config says desc_act, so that the 3 "
+                                              "groups of " +
+                                              kModule +
+                                              ".qweight aren't of neighbouring inputs; get the "
+                                              "whole model again");
+  config["desc_act"] = false;
+  EXPECT_EQ(Decoded(Must(Down())), Want("gptq_v1"));
+  Take("gptq_8_row");
+  config = {{"quant_method", "gptq"}, {"bits", 8}, {"group_size", -1}, {"desc_act", true}};
+  EXPECT_EQ(Decoded(Must(Down())), Want("gptq_8_row")) << "one group has one order";
+  Take("gptq_act_order");
+  checkpoint.config["quantization_config"] = {{"quant_method", "gptq"}, {"bits", 4}, {"desc_act", true}};
+  EXPECT_TRUE(Down().has_value());
+}
+
+// Bytes of E4M3 that a writer called I8 would be taken for integers.
+TEST_F(ForeignWeights, IntegersUnderAConfigurationOfFloatsAreRefused) {
+  source->Set(kWeight, DType::kI8, {64, 96}, std::vector<float>(64 * 96, 7));
+  source->Set(kModule + ".weight_scale", DType::kF32, {64}, std::vector<float>(64, 0.5F));
+  const Json floats = {{"weights", {{"type", "float"}, {"num_bits", 8}}}};
+  const Json integers = {{"weights", {{"type", "int"}, {"num_bits", 8}}}};
+  Json& config = checkpoint.config["quantization_config"];
+  for (const Json& each : {Json{{"config_groups", {{"group_0", floats}}}}, Json{{"quant_method", "fp8"}},
+                           Json{{"quant_method", "modelopt"}, {"quant_algo", "FP8"}}}) {
+    config = each;
+    EXPECT_EQ(Message(ErrorCode::kCorrupt), "model: tensor " + kWeight +
+                                                " holds integers in I8, the quantization_config says that codes are "
+                                                "floats; those of E4M3 are stored as F8_E4M3");
+  }
+  config = {{"config_groups", {{"group_0", floats}, {"group_1", integers}}}};
+  EXPECT_EQ(Must(Down()).format, WeightFormat::kInt8) << "of a mixed checkpoint the tensors tell";
 }
 
 TEST_F(ForeignWeights, TwoTensorsThatMayHoldTheWeightsAreRefused) {
