@@ -6,7 +6,9 @@
 #include <map>
 
 #include "base/atomic_file.h"
+#include "base/counted.h"
 #include "base/svg_plot.h"
+#include "cli/quantize_source.h"
 #include "cli/verb.h"
 #include "models/decoded_checkpoint.h"
 #include "models/hf_config.h"
@@ -79,15 +81,15 @@ std::string Table(const std::vector<PartSummary>& parts, const char* title, Deci
   for (const PartSummary& part : parts) text += fmt::format("{:>13}", part.part);
   for (size_t format = 0; format < kStudiedFormats; ++format) {
     text += fmt::format("\n{:<34}", Name(static_cast<StudiedFormat>(format)));
-    for (const PartSummary& part : parts) text += fmt::format("{:13.1f}", (part.*values)[format]);
+    for (const PartSummary& part : parts) text += fmt::format("{:>13.1f}", (part.*values)[format]);
   }
   return text + "\n";
 }
 
 std::string Text(const std::vector<PartSummary>& parts, size_t tokens) {
-  std::string text = fmt::format("signal to noise in dB on {} tokens\n", tokens);
+  std::string text = fmt::format("signal to noise in dB on {}\n", Counted(tokens, "token"));
   text += fmt::format("{:<34}", "largest input over the mean, once");
-  for (const PartSummary& part : parts) text += fmt::format("{:13.1f}", part.peak);
+  for (const PartSummary& part : parts) text += fmt::format("{:>13.1f}", part.peak);
   return text + "\n" + Table(parts, "inputs, median of the layers", &PartSummary::inputs) +
          Table(parts, "products, median of the layers", &PartSummary::products) +
          Table(parts, "products, worst layer", &PartSummary::least);
@@ -165,9 +167,9 @@ Status WritePlots(const std::filesystem::path& directory, const std::vector<Stud
 Status RunRounding(const RoundingOptions& options, Invocation& call) {
   if (std::error_code ignored; !options.figures.empty() && !std::filesystem::is_directory(options.figures, ignored))
     return Fail(ErrorCode::kInvalidArgument, "--figures ", options.figures, " is no directory that is there");
-  const Checkpoint checkpoint = OCTET_TRY(Checkpoint::Open(call.word(0)));
+  const Checkpoint checkpoint = OCTET_TRY(OpenQuantizeSource(call.word(0), /*requantize=*/false)).checkpoint;
   const ModelSpec spec = OCTET_TRY(ReadHfConfig(checkpoint.config, checkpoint.path.native()));
-  if (OCTET_TRY(DecodeCheckpoint(checkpoint, spec)) || checkpoint.config.contains("quantization_config")) {
+  if (OCTET_TRY(DecodeCheckpoint(checkpoint, spec))) {
     return Fail(ErrorCode::kInvalidArgument, checkpoint.path,
                 ": is quantised already, which leaves nothing to round; give the original");
   }

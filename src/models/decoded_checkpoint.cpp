@@ -96,6 +96,7 @@ std::string NameOf(const Checkpoint& checkpoint, const std::vector<Codes>& codes
   const Json* config = FindMember(checkpoint.config, kQuantisation);
   const Json* method = config != nullptr && config->is_object() ? FindMember(*config, "quant_method") : nullptr;
   if (method != nullptr && method->is_string()) return method->get<std::string>();
+  if (codes.empty()) return kQuantisation;
   std::set<std::string> types;
   for (const Codes& one : codes) types.insert(checkpoint.tensors->Find(one.stored)->stored_type);
   std::string text;
@@ -110,8 +111,8 @@ Result<std::optional<DecodedCheckpoint>> DecodeCheckpoint(const Checkpoint& chec
   auto weights = std::make_unique<CheckpointWeights>(
       OCTET_TRY(CheckpointWeights::Open(checkpoint, spec, ComputeType::kAuto, *pool)));
   const std::vector<Codes> codes = FindCodes(*weights, WeightSlots(spec));
-  if (codes.empty()) return std::optional<DecodedCheckpoint>();
-  DecodedCheckpoint decoded{checkpoint, NameOf(checkpoint, codes)};
+  if (codes.empty() && !checkpoint.config.contains(kQuantisation)) return std::optional<DecodedCheckpoint>();
+  DecodedCheckpoint decoded{checkpoint, NameOf(checkpoint, codes), codes.size()};
   decoded.checkpoint.config.erase(kQuantisation);
   decoded.checkpoint.config.erase(kKvLayersKey);  // of the cache that the codes' own configuration asked for
   decoded.checkpoint.tensors =

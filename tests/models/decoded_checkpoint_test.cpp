@@ -36,6 +36,20 @@ TEST_F(DecodedCheckpointTest, IsNothingWhereNothingIsQuantised) {
   EXPECT_FALSE(Must(DecodeCheckpoint(checkpoint, spec)).has_value());
 }
 
+// A configuration that was left behind by weights of floats; its scales of the cache go with it.
+TEST_F(DecodedCheckpointTest, IsTheSameTensorsWhereTheConfigurationAloneIsQuantised) {
+  checkpoint.config["quantization_config"] = {{"quant_method", "compressed-tensors"}};
+  source->Set("model.layers.0.self_attn.k_scale", DType::kF32, {1}, {0.5F});
+  const std::optional<DecodedCheckpoint> decoded = Must(DecodeCheckpoint(checkpoint, spec));
+  ASSERT_TRUE(decoded);
+  EXPECT_EQ(decoded->matrices, 0u);
+  EXPECT_EQ(decoded->was, "compressed-tensors");
+  EXPECT_FALSE(decoded->checkpoint.config.contains("quantization_config"));
+  const TensorSource& tensors = *decoded->checkpoint.tensors;
+  ASSERT_EQ(tensors.tensors().size() + 1, source->tensors().size());
+  for (const TensorInfo& info : tensors.tensors()) EXPECT_EQ(info.dtype, source->Find(info.name)->dtype) << info.name;
+}
+
 // Scales of the cache say nothing about weights that are quantised anew.
 TEST_F(DecodedCheckpointTest, HasNoScalesOfKeysAndValues) {
   source->Quantise("model.layers.0.self_attn.k_proj.weight");
