@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <map>
 
 #include "cli/quantize_auto.h"
@@ -35,7 +36,7 @@ struct QuantizeOptions {
   BudgetFlags budget;
   KvFlags kv;
   ReportFlags report;
-  int threads = 0;
+  std::optional<int> threads;
   bool list = false;
 
   template <class Visit>
@@ -71,7 +72,7 @@ struct QuantizeOptions {
     visit(&QuantizeOptions::budget);
     visit(&QuantizeOptions::kv);
     visit(&QuantizeOptions::report);
-    visit(&QuantizeOptions::threads, "threads", "threads to use; 0: one a core", Between{0, 1024});
+    visit(&QuantizeOptions::threads, "threads", "threads to use; 0, or not given: one a core", Between{0, 1024});
     visit(&QuantizeOptions::list, "list", "show the recipes and stop");
   }
 };
@@ -176,8 +177,12 @@ Result<Texts> ReadTexts(const Checkpoint& checkpoint, const QuantizeOptions& opt
 // Ranges of the inputs now, or windows for codes that are chosen layer by layer.
 Status Calibrate(const Checkpoint& checkpoint, CalibrationText windows, const QuantizeRun& run, QuantizePlan& plan) {
   plan.calibration_tokens = TokensOf(windows);
+  plan.window_length = windows.empty() ? 0 : windows.front().size();
   if (plan.recipe->calibration == Calibration::kNone) {
-    plan.inputs = OCTET_TRY(MeasureInputs(checkpoint, windows, {.observer = plan.choices.observer}, run));
+    const MeasureOptions options{.observer = plan.choices.observer,
+                                 .layers = plan.choices.layers,
+                                 .head = plan.choices.head.value_or(plan.choices.layers)};
+    plan.inputs = OCTET_TRY(MeasureInputs(checkpoint, windows, options, run));
   } else {
     plan.windows = std::move(windows);
   }
@@ -216,6 +221,7 @@ Status CheckGiven(const QuantizeOptions& options, const Invocation& call) {
 
 // --list stands alone.
 Status CheckList(const QuantizeOptions& options, const Invocation& call) {
+  const bool for_all_verbs = std::getenv("OCTET_THREADS") != nullptr;  // which says nothing of this one
   const std::pair<bool, std::string_view> others[] = {{!call.words().empty(), "MODEL"},
                                                       {!options.to.empty(), "--to"},
                                                       {!options.output.empty(), "--output"},
@@ -237,7 +243,8 @@ Status CheckList(const QuantizeOptions& options, const Invocation& call) {
                                                       {options.kv.scales.has_value(), "--kv-scales"},
                                                       {!options.report.text.empty(), "--report-text"},
                                                       {options.report.windows.has_value(), "--report-windows"},
-                                                      {!options.report.gate.empty(), "--gate"}};
+                                                      {!options.report.gate.empty(), "--gate"},
+                                                      {options.threads && !for_all_verbs, "--threads"}};
   for (const auto& [given, name] : others) {
     if (given) return Fail(ErrorCode::kInvalidArgument, "--list shows the recipes and stops; leave ", name, " out");
   }
@@ -260,6 +267,11 @@ Status CheckTaken(const QuantizeOptions& options, const Recipe& recipe) {
         ErrorCode::kInvalidArgument, "--windows is of calibration, which recipe ", recipe.name,
         recipe.takes_calibration() ? " does with --calibrate FILE; give that too" : " doesn't need; leave it out");
   }
+  const bool calibrates = takes_text && !options.calibrate.empty();
+  if (options.window_length && !calibrates && HeldOutWindows(options.report) == 0) {
+    return Fail(ErrorCode::kInvalidArgument, "--window-length is of calibration, which recipe ", recipe.name,
+                " does none of here, and of the comparison, which --report-windows 0 leaves out; leave it out, too");
+  }
   const bool compensates = recipe.search == Search::kCompensated && !options.calibrate.empty();
   if (options.act_order && !compensates) {
     return Fail(ErrorCode::kInvalidArgument,
@@ -279,6 +291,15 @@ Status CheckOutput(const QuantizeOptions& options, const Checkpoint& checkpoint)
   }
   OCTET_TRY(CheckPlot(options.budget, options.output));
   return StagedDirectory::Check(options.output, checkpoint.path);
+}
+
+// A directory that is there, on the disk where the output will be: what memory doesn't hold lies beside what is
+// written.
+std::filesystem::path DirectoryNear(const std::filesystem::path& output) {
+  std::error_code ignored;
+  std::filesystem::path near = std::filesystem::weakly_canonical(std::filesystem::absolute(output, ignored), ignored);
+  while (near.has_relative_path() && !std::filesystem::is_directory(near, ignored)) near = near.parent_path();
+  return near;
 }
 
 // The report, with how far the result is from the original.
@@ -318,10 +339,11 @@ Status Quantize(const QuantizeOptions& options, Invocation& call) {
   QuantizePlan plan = OCTET_TRY(PlanQuantization(checkpoint, *recipe, std::move(choices)));
   plan.decoded_from = source.decoded_from;
   Texts texts = OCTET_TRY(ReadTexts(checkpoint, options, *recipe));
-  const size_t threads = options.threads > 0 ? static_cast<size_t>(options.threads) : ThreadPool::AvailableCores();
+  const int asked = options.threads.value_or(0);
+  const size_t threads = asked > 0 ? static_cast<size_t>(asked) : ThreadPool::AvailableCores();
   const std::unique_ptr<ThreadPool> pool = OCTET_TRY(ThreadPool::Start(threads));
   OCTET_TRY(CheckMemory(checkpoint, plan, MostBits(options.budget, *recipe), *pool, texts.held_out));
-  const QuantizeRun run{*pool, call.progress(), call.cancel()};
+  const QuantizeRun run{*pool, call.progress(), call.cancel(), DirectoryNear(options.output)};
   if (options.kv.rounds()) plan.kv = OCTET_TRY(CheckKv(checkpoint, texts.calibration, ToKvRounding(options.kv), run));
   if (recipe->takes_calibration() && !options.calibrate.empty())
     OCTET_TRY(Calibrate(checkpoint, std::move(texts.calibration), run, plan));

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/counted.h"
+
 namespace octet::cli {
 namespace {
 
@@ -14,7 +16,8 @@ std::string AlphaLine(const MigrationStrengths& strengths) {
     if (alpha) alphas.push_back(*alpha);
   }
   std::sort(alphas.begin(), alphas.end());
-  std::string line = fmt::format("inputs of {} of {} matrices divided", alphas.size(), strengths.size());
+  std::string line =
+      fmt::format("inputs of {} of {} divided", alphas.size(), Counted(strengths.size(), "matrix", "matrices"));
   if (!alphas.empty()) {
     line += fmt::format(", alpha {:.2f} to {:.2f}, half of them up to {:.2f}", alphas.front(), alphas.back(),
                         alphas[(alphas.size() - 1) / 2]);
@@ -43,12 +46,17 @@ Result<ObserverChoice> ChooseObserver(const ObserverFlags& flags, const Recipe& 
 
 std::string CalibrationLines(const QuantizeReport& report) {
   if (report.calibration_tokens == 0) return "";
-  std::string text = fmt::format("calibrated on {} tokens", report.calibration_tokens);
+  std::string text = fmt::format("calibrated on {}", Counted(report.calibration_tokens, "token"));
   const ObserverChoice& choice = report.choices.observer;
   if (choice.observer != Observer::kAmax) text += fmt::format(", scales of inputs by {}", Name(choice.observer));
   if (choice.observer == Observer::kPercentile) text += fmt::format(" {}", choice.percentile);
   text += "\n";
   if (!report.calibrated.strengths.empty()) text += AlphaLine(report.calibrated.strengths);
+  for (const std::string& slot : report.without_range) {
+    text += fmt::format(
+        "inputs of {} were always 0 on the text: their scale is 1, which is a guess; take another text, or --keep\n",
+        slot);
+  }
   return text;
 }
 

@@ -2,12 +2,11 @@
 
 #include <algorithm>
 
-#include "formats/check_values.h"
 #include "models/hf_config.h"
 #include "quantize/calibration.h"
 #include "quantize/calibration_pass.h"
+#include "quantize/damaged_weights.h"
 #include "quantize/smoothing.h"
-#include "quantize/tensor_slices.h"
 
 namespace octet {
 namespace {
@@ -55,21 +54,6 @@ class LayerWriter {
     }
   }
 
-  // The weight that made a layer's inputs infinite or no numbers, where there is one, else `error` itself.
-  Error Explain(size_t layer, const Error& error) const {
-    if (error.code != ErrorCode::kCorrupt) return error;
-    const std::string prefix = LayerSlot(layer, "");
-    for (const TensorPrecision& tensor : output_.plan.map.tensors) {
-      if (!tensor.quantised() || !tensor.joined.starts_with(prefix)) continue;
-      const Status found =
-          ForEachSlice(output_.edited, tensor, run_, [&](uint64_t first, std::span<const float> floats) {
-            return CheckValues(floats, first, RowSize(tensor.shape), DType::kF32, tensor.source);
-          });
-      if (!found) return found.error();
-    }
-    return error;
-  }
-
   // Whether the layers behind one see what it computes once it is quantised: errors that are compensated are those of
   // the inputs that a matrix will meet.
   bool runs_quantised() const { return output_.plan.recipe->search == Search::kCompensated; }
@@ -113,7 +97,8 @@ Result<Calibrated> WriteCalibrated(const CalibratedOutput& output, ShardedSafete
   LayerWriter layer_writer(output, writer, run, written);
   const ModelSpec spec = OCTET_TRY(ReadHfConfig(output.checkpoint.config, output.checkpoint.path.native()));
   const bool quantised = layer_writer.runs_quantised();
-  const StatisticsWanted wanted = WantedFor(*output.plan.recipe, output.plan.choices.observer);
+  const PrecisionChoices& choices = output.plan.choices;
+  const StatisticsWanted wanted = WantedFor(*output.plan.recipe, choices.observer, choices.layers);
   CalibrationPass pass =
       OCTET_TRY(CalibrationPass::Start(output.checkpoint, output.plan.windows,
                                        {.wanted = wanted, .advances = !quantised, .scratch = output.scratch}, run));
@@ -129,14 +114,15 @@ Result<Calibrated> WriteCalibrated(const CalibratedOutput& output, ShardedSafete
   for (size_t layer = 0; layer < pass.layers(); ++layer) {
     Result<LayerInputs> inputs = pass.Measure(advance);
     if (inputs) inputs = layer_writer.Smooth(layer, std::move(*inputs), smoothing);
-    if (!inputs) return tl::unexpected<Error>(layer_writer.Explain(layer, inputs.error()));
+    if (!inputs) return tl::unexpected<Error>(NameDamagedWeight(output.edited, spec, layer, inputs.error(), run));
     for (auto& [slot, statistics] : *inputs) OCTET_TRY(layer_writer.Write(slot, std::move(statistics)));
     OCTET_TRY(pass.Advance(&weights, advance));
     layer_writer.Forget(layer);
   }
   if (QuantisesHead(output.plan.map)) {
-    InputStatistics head = OCTET_TRY(pass.Head());
-    OCTET_TRY(layer_writer.Write("head", std::move(head)));
+    Result<InputStatistics> head = pass.Head(WantedFor(*output.plan.recipe, choices.observer, *choices.head));
+    if (!head) return tl::unexpected<Error>(NameDamagedWeight(output.edited, spec, pass.layers(), head.error(), run));
+    OCTET_TRY(layer_writer.Write("head", std::move(*head)));
   }
   return layer_writer.Take(smoothing);
 }

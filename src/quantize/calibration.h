@@ -14,14 +14,16 @@
 
 namespace octet {
 
-// What a recipe has to know of inputs, for the ranges that an observer gives.
-StatisticsWanted WantedFor(const Recipe& recipe, const ObserverChoice& observer);
+// What a recipe has to know of the inputs of matrices in an encoding, for the ranges that an observer gives.
+StatisticsWanted WantedFor(const Recipe& recipe, const ObserverChoice& observer, Encoding encoding);
 
-// Requires a histogram for another observer than the largest magnitude.
+// What the observer makes of the histogram; the largest magnitude where there is none.
 float RangeOf(const InputStatistics& inputs, const ObserverChoice& observer, ThreadPool& pool);
 
 struct MeasureOptions {
-  ObserverChoice observer = {};  // of all magnitudes
+  ObserverChoice observer = {};
+  Encoding layers = Encoding::kE4M3Tensor;  // of the layers' matrices: what an observer counts depends on it
+  Encoding head = Encoding::kE4M3Tensor;    // of the output head
   ComputeType compute = ComputeType::kAuto;
 };
 

@@ -24,6 +24,14 @@ class InputsAndHeads : public Decoder::Observer {
   Decoder::Observer* heads_;
 };
 
+// The name alone: whether files can be made there matters only to a text that memory doesn't hold.
+std::filesystem::path ScratchOf(const CalibrationPass::Options& options, const QuantizeRun& run) {
+  if (!options.scratch.empty()) return options.scratch;
+  if (!run.scratch.empty()) return run.scratch;
+  const char* variable = std::getenv("TMPDIR");
+  return variable == nullptr ? "/tmp" : variable;
+}
+
 }  // namespace
 
 Result<CalibrationPass> CalibrationPass::Start(const Checkpoint& checkpoint, const CalibrationText& text,
@@ -35,10 +43,8 @@ Result<CalibrationPass> CalibrationPass::Start(const Checkpoint& checkpoint, con
       OCTET_TRY(CheckpointWeights::Open(checkpoint, spec, options.compute, run.pool)));
   weights->UseOwnMemory();
   const uint64_t floats = uint64_t{TokensOf(text)} * spec.hidden;
-  const std::filesystem::path scratch =
-      options.scratch.empty() ? std::filesystem::temp_directory_path() : options.scratch;
   CalibrationPass pass(OCTET_TRY(LayeredDecoder::Open(std::move(spec), *weights)),
-                       OCTET_TRY(ScratchMemory::Create(floats, options.most_in_memory, scratch)));
+                       OCTET_TRY(ScratchMemory::Create(floats, options.most_in_memory, ScratchOf(options, run))));
   std::vector<int32_t> tokens;
   for (const std::vector<int32_t>& window : text) tokens.insert(tokens.end(), window.begin(), window.end());
   OCTET_TRY(pass.decoder_.Embed(tokens, *kernels, pass.hidden_.data()));
@@ -96,9 +102,9 @@ Status CalibrationPass::Advance(WeightProvider* quantised, const WindowDone& adv
   });
 }
 
-Result<InputStatistics> CalibrationPass::Head() {
+Result<InputStatistics> CalibrationPass::Head(const StatisticsWanted& wanted) {
   OCTET_CHECK(layer_ == layers());
-  InputCollector collector(*context_, format_, wanted_, TokensOf(*text_));
+  InputCollector collector(*context_, format_, wanted, TokensOf(*text_));
   const size_t width = decoder_.spec().hidden;
   const auto finish = [&](const std::vector<int32_t>& window, float* hidden) -> Status {
     OCTET_TRY(context_->workspace.Reset());

@@ -7,7 +7,7 @@
 //     ...
 //     OCTET_TRY(pass.Advance());                                // or with the weights that the layer has become
 //   }
-//   const InputStatistics head = OCTET_TRY(pass.Head());
+//   const InputStatistics head = OCTET_TRY(pass.Head({.moments = true}));
 //
 // Reading the text: quantize/calibration.h. What the statistics are: quantize/input_statistics.h.
 #pragma once
@@ -27,11 +27,11 @@ class CalibrationPass {
   using WindowDone = std::function<void(size_t tokens)>;
 
   struct Options {
-    StatisticsWanted wanted = {};
+    StatisticsWanted wanted = {};        // of the layers' inputs
     bool advances = true;                // with the original's weights: Measure keeps where the windows come out
     Decoder::Observer* heads = nullptr;  // told of what each layer attends with as it is measured
     ComputeType compute = ComputeType::kAuto;
-    std::filesystem::path scratch = {};           // directory for residual streams that memory shouldn't hold
+    std::filesystem::path scratch = {};           // as in QuantizeRun, and goes before it
     uint64_t most_in_memory = uint64_t{1} << 30;  // bytes of residual streams: tokens * hidden * 4
   };
 
@@ -55,7 +55,7 @@ class CalibrationPass {
   Status Advance(WeightProvider* quantised = nullptr, const WindowDone& advance = {});
 
   // Inputs of the output head, of every token; after the last layer.
-  Result<InputStatistics> Head();
+  Result<InputStatistics> Head(const StatisticsWanted& wanted);
 
  private:
   CalibrationPass(LayeredDecoder decoder, ScratchMemory hidden)

@@ -10,6 +10,7 @@
 #include "numeric/fp8.h"
 #include "numeric/int8.h"
 #include "quantize/calibration_pass.h"
+#include "quantize/damaged_weights.h"
 #include "quantize/row_encoding.h"
 
 namespace octet {
@@ -266,8 +267,10 @@ Result<KvCheck> CheckKv(const Checkpoint& checkpoint, const CalibrationText& win
     // Keys that aren't finite make what comes behind them so, too: the first to say it names the head.
     const bool is_known = inputs || inputs.error().code == ErrorCode::kCorrupt;
     Result<KvLayerCheck> measured = is_known && collector.has_seen_any() ? collector.Take() : KvLayerCheck();
-    if (!measured) return Prefixed(measured.error(), Cat(checkpoint.path, ": "));
-    if (!inputs) return Prefixed(inputs.error(), Cat(checkpoint.path, ": "));
+    if (!measured || !inputs) {
+      const Error& error = measured ? inputs.error() : measured.error();
+      return Prefixed(NameDamagedWeight(*checkpoint.tensors, spec, layer, error, run), Cat(checkpoint.path, ": "));
+    }
     measured->module = AttentionModule(slots, layer);
     check.layers.push_back(std::move(*measured));
     OCTET_TRY(pass.Advance());

@@ -61,6 +61,14 @@ class KeepList {
     return found;
   }
 
+  // Both say what the head becomes.
+  Status CheckHead(std::optional<Encoding> head) {
+    const std::string* pattern = head ? Find(kHeadTensor) : nullptr;
+    if (pattern == nullptr) return {};
+    return Fail(ErrorCode::kInvalidArgument, "--keep `", *pattern, "` leaves ", kHeadModule, " as it is, --head ",
+                Name(*head), " quantises it; leave one of them out, or keep less");
+  }
+
   Status CheckAllUsed(std::string_view example) const {
     for (size_t i = 0; i < patterns_.size(); ++i) {
       if (used_[i]) continue;
@@ -215,12 +223,13 @@ Result<PrecisionMap> PlanPrecision(std::span<const WeightSlot> slots, const Tens
   OCTET_TRY(RefuseQuantised(tensors));
   const TensorRoles roles = RolesOf(slots);
   KeepList keep(choices.keep);
+  OCTET_TRY(keep.CheckHead(choices.head));
   PrecisionMap map;
   for (const TensorInfo& info : tensors.tensors()) {
     const auto role = roles.find(info.name);
     map.tensors.push_back(Choose(info, role == roles.end() ? nullptr : role->second, choices, keep));
   }
-  if (choices.head && FindSlot(slots, "head") == nullptr && keep.Find(kHeadTensor) == nullptr) {
+  if (choices.head && FindSlot(slots, "head") == nullptr) {
     OCTET_TRY(AddHead(slots, tensors, choices, map));
   }
   const auto example = std::find_if(slots.begin(), slots.end(),

@@ -85,7 +85,8 @@ struct PrecisionMap {
 };
 
 // FP32 tensors that stay become BF16; BF16 and FP16 stay bit for bit. Fails with invalid_argument for a pattern that
-// matches nothing the recipe would quantise, and for a checkpoint that is quantised already.
+// matches nothing the recipe would quantise, for one that keeps a head which is to be quantised, and for a checkpoint
+// that is quantised already.
 Result<PrecisionMap> PlanPrecision(std::span<const WeightSlot> slots, const TensorSource& tensors,
                                    const PrecisionChoices& choices);
 

@@ -113,9 +113,12 @@ Result<QuantizeReport> MakeReport(const Checkpoint& checkpoint, const QuantizePl
                         .tensors = std::move(written.tensors),
                         .kv = plan.kv,
                         .calibration_tokens = plan.calibration_tokens,
+                        .window_length = plan.window_length,
+                        .is_compensated = !plan.windows.empty() && plan.recipe->search == Search::kCompensated,
                         .decoded_from = plan.decoded_from,
                         .calibrated = std::move(written.calibrated)};
   if (!plan.recipe->rounds_inputs) report.calibrated.ranges.clear();
+  report.without_range = SlotsWithoutRange(plan.map, report.calibrated.ranges);
   for (const TensorSpec& spec : AllTensors(plan)) report.weight_bytes += OCTET_TRY(ByteSize(spec));
   for (const TensorInfo& info : checkpoint.tensors->tensors()) report.bf16_bytes += 2 * Elements(info.shape);
   size_t rounded = 0;
@@ -155,7 +158,9 @@ Result<QuantizeReport> WriteAll(const Checkpoint& checkpoint, const QuantizePlan
 Json InputScalesJson(const QuantizeReport& report) {
   if (report.calibrated.ranges.empty()) return nullptr;
   const ObserverChoice& choice = report.choices.observer;
-  Json json = {{"observer", Name(choice.observer)}, {"ranges", report.calibrated.ranges}};
+  Json json = {{"observer", Name(choice.observer)},
+               {"ranges", report.calibrated.ranges},
+               {"without_range", report.without_range}};
   if (choice.observer == Observer::kPercentile) json["percentile"] = choice.percentile;
   return json;
 }
@@ -191,6 +196,8 @@ Json ToJson(const QuantizeReport& report) {
           {"group", has_groups ? Json(report.choices.group) : Json(nullptr)},
           {"keep", report.choices.keep},
           {"calibration_tokens", report.calibration_tokens},
+          {"window_length", report.window_length == 0 ? Json(nullptr) : Json(report.window_length)},
+          {"act_order", report.is_compensated ? Json(report.choices.rounds_by_size) : Json(nullptr)},
           {"input_scales", InputScalesJson(report)},
           {"alphas", AlphasJson(report.calibrated.strengths)},
           {"ragged", report.ragged},

@@ -48,6 +48,7 @@ struct QuantizePlan {
   InputRanges inputs = {};  // to be given where the recipe rounds inputs and there are no windows
   std::vector<std::vector<int32_t>> windows = {};  // tokens to calibrate on
   size_t calibration_tokens = 0;                   // of the windows, or those that the ranges were measured on
+  size_t window_length = 0;                        // tokens of the first of these windows
   std::string decoded_from = {};                   // how the source was quantised before it was decoded, empty for not
   std::optional<KvCheck> kv = {};                  // the cache's types and scales (quantize/kv_check.h); none: not said
 };
@@ -56,6 +57,7 @@ struct QuantizeRun {
   ThreadPool& pool;
   Progress& progress;
   const CancelFlag& cancel;
+  std::filesystem::path scratch = {};  // directory for what memory shouldn't hold; empty: TMPDIR, or /tmp
 };
 
 struct QuantizedTensor {
@@ -69,13 +71,16 @@ struct QuantizeReport {
   PrecisionChoices choices;
   std::vector<QuantizedTensor> tensors;
   std::optional<KvCheck> kv = {};
-  uint64_t weight_bytes = 0;      // of all tensors written
-  uint64_t bf16_bytes = 0;        // of the source's tensors at two bytes an element
-  double mean_decibels = 0;       // over the quantised tensors that aren't exact; infinity where all are
-  size_t calibration_tokens = 0;  // what scales of inputs were measured on
-  std::string decoded_from = {};  // as in the plan
-  Calibrated calibrated = {};     // ranges only where the recipe rounds inputs by them
-  size_t ragged = 0;              // matrices whose last group is short, which other readers don't take
+  uint64_t weight_bytes = 0;                    // of all tensors written
+  uint64_t bf16_bytes = 0;                      // of the source's tensors at two bytes an element
+  double mean_decibels = 0;                     // over the quantised tensors that aren't exact; infinity where all are
+  size_t calibration_tokens = 0;                // what scales of inputs were measured on
+  size_t window_length = 0;                     // and the tokens of one window of it, 0 without
+  bool is_compensated = false;                  // codes make up for each other's errors: choices.rounds_by_size counts
+  std::string decoded_from = {};                // as in the plan
+  Calibrated calibrated = {};                   // ranges only where the recipe rounds inputs by them
+  std::vector<std::string> without_range = {};  // slots whose inputs were always 0, so that their scale is made up
+  size_t ragged = 0;                            // matrices whose last group is short, which other readers don't take
 
   double ratio() const {
     return bf16_bytes == 0 ? 0 : static_cast<double>(weight_bytes) / static_cast<double>(bf16_bytes);

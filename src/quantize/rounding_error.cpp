@@ -9,6 +9,7 @@
 #include "numeric/fp8.h"
 #include "numeric/int4.h"
 #include "numeric/int8.h"
+#include "quantize/awq.h"
 #include "quantize/nvfp4_rows.h"
 #include "quantize/row_encoding.h"
 
@@ -67,21 +68,17 @@ void RoundTo(StudiedFormat format, std::span<float> values, size_t width) {
 }
 
 // Of each column, [width].
-std::vector<float> ColumnPeaks(std::span<const float> values, size_t width) {
-  std::vector<float> peaks(width);
-  for (size_t i = 0; i < values.size(); ++i) peaks[i % width] = std::max(peaks[i % width], std::fabs(values[i]));
+std::vector<double> ColumnPeaks(std::span<const float> values, size_t width) {
+  std::vector<double> peaks(width);
+  for (size_t i = 0; i < values.size(); ++i)
+    peaks[i % width] = std::max(peaks[i % width], static_cast<double>(std::fabs(values[i])));
   return peaks;
 }
 
 // What inputs are divided by; 1 where a column has no inputs or no weights.
 std::vector<float> SmoothFactors(std::span<const float> inputs, std::span<const float> weights, size_t width) {
-  const std::vector<float> of_inputs = ColumnPeaks(inputs, width), of_weights = ColumnPeaks(weights, width);
-  std::vector<float> factors(width, 1.0F);
-  for (size_t column = 0; column < width; ++column) {
-    if (of_inputs[column] > 0 && of_weights[column] > 0)
-      factors[column] = std::sqrt(of_inputs[column] / of_weights[column]);
-  }
-  return factors;
+  constexpr double kAlpha = 0.5;
+  return FactorsOf({ColumnPeaks(inputs, width), ColumnPeaks(weights, width)}, kAlpha, 1 - kAlpha);
 }
 
 std::vector<float> Times(std::span<const float> values, const std::vector<float>& factors, bool divide) {

@@ -157,6 +157,17 @@ Status WriteHeads(const PrecisionMap& map, const GlobalScales& globals, const In
   return {};
 }
 
+std::vector<std::string> SlotsWithoutRange(const PrecisionMap& map, const InputRanges& inputs) {
+  std::vector<std::string> slots;
+  for (const TensorPrecision& tensor : map.tensors) {
+    if (!tensor.rounds_inputs || std::find(slots.begin(), slots.end(), tensor.joined) != slots.end()) continue;
+    const float amax = inputs.at(tensor.joined);
+    const float scale = IsNvfp4(tensor) ? Nvfp4GlobalScale(amax) : E4M3TensorScale(amax);
+    if (scale == 1 && amax < 1) slots.push_back(tensor.joined);
+  }
+  return slots;
+}
+
 Status CopyTensor(const TensorSource& source, const TensorPrecision& tensor, ShardedSafetensorsWriter& writer,
                   const QuantizeRun& run) {
   const TensorInfo* info = source.Find(tensor.source);

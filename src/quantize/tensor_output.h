@@ -25,6 +25,10 @@ std::vector<TensorSpec> OutputTensors(const PrecisionMap& map);
 Status WriteHeads(const PrecisionMap& map, const GlobalScales& globals, const InputRanges& inputs,
                   ShardedSafetensorsWriter& writer);
 
+// Slots of joined matrices whose inputs were, on the text, zeros or too near to 0 for a scale: theirs is 1, which fits
+// nothing that was seen. Each once.
+std::vector<std::string> SlotsWithoutRange(const PrecisionMap& map, const InputRanges& inputs);
+
 // Bit for bit where the type stays, rounded to nearest even where it becomes BF16 or FP16. Fails with unsupported for a
 // type that can't be converted.
 Status CopyTensor(const TensorSource& source, const TensorPrecision& tensor, ShardedSafetensorsWriter& writer,

@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "formats/safetensors.h"
+#include "quantize/calibration_pass.h"
 #include "tests/base/temporary_directory.h"
 #include "tests/models/editable_source.h"
 #include "tests/models/golden_model.h"
@@ -85,13 +86,44 @@ TEST_F(Calibration, ObserversOfDeadInputsAndOfTheShortestTextGiveScalesThatWork)
     }
     QuantizePlan plan = Must(PlanQuantization(checkpoint, *Must(FindRecipe("fp8-static")), {}));
     plan.inputs = ranges;
-    Must(QuantizeCheckpoint(checkpoint, plan, directory_ / "out", {pool, progress_, cancel_}));
+    const QuantizeReport report =
+        Must(QuantizeCheckpoint(checkpoint, plan, directory_ / "out", {pool, progress_, cancel_}));
+    EXPECT_THAT(report.without_range, testing::ElementsAre("layers.0.attn.qkv"));
     const Checkpoint made = Must(Checkpoint::Open(directory_ / "out"));
     EXPECT_EQ(ReadTensor(*made.tensors, "model.layers.0.self_attn.q_proj.input_scale"), std::vector<float>{1});
   }
 }
 
-TEST_F(Calibration, InputsThatAreNoNumbersAreAnErrorThatNamesTheirMatrix) {
+// What an observer counts goes by the encoding of each matrix: blocks of 16 for a head in NVFP4, behind layers in FP8.
+TEST_F(Calibration, AnObserverCountsWhatTheHeadsEncodingNeeds) {
+  const Checkpoint checkpoint = Must(Checkpoint::Open(GoldenModel("llama3")));
+  ThreadPool pool(2);
+  const auto measure = [&](Encoding layers, Encoding head) {
+    const MeasureOptions options{.observer = {Observer::kPercentile, 50}, .layers = layers, .head = head};
+    return Must(MeasureInputs(checkpoint, GoldenText("llama3"), options, {pool, progress_, cancel_}));
+  };
+  const InputRanges fp8 = measure(Encoding::kE4M3Tensor, Encoding::kE4M3Tensor);
+  const InputRanges nvfp4 = measure(Encoding::kNvfp4, Encoding::kNvfp4);
+  const InputRanges mixed = measure(Encoding::kE4M3Tensor, Encoding::kNvfp4);
+  EXPECT_LT(fp8.at("head"), nvfp4.at("head")) << "the largest of 16 is above the median of all";
+  EXPECT_EQ(mixed.at("head"), nvfp4.at("head"));
+  EXPECT_EQ(mixed.at("layers.0.attn.qkv"), fp8.at("layers.0.attn.qkv"));
+}
+
+// Without a directory for what memory doesn't hold, memory has to do.
+TEST_F(Calibration, ScratchThatIsntThereMattersWhereItIsNeeded) {
+  const Checkpoint checkpoint = Must(Checkpoint::Open(GoldenModel("llama3")));
+  const CalibrationText text = GoldenText("llama3");
+  ThreadPool pool(2);
+  const QuantizeRun run{pool, progress_, cancel_, directory_ / "nowhere"};
+  EXPECT_TRUE(CalibrationPass::Start(checkpoint, text, {}, run).has_value());
+  const Result<CalibrationPass> pass = CalibrationPass::Start(checkpoint, text, {.most_in_memory = 0}, run);
+  ASSERT_FALSE(pass.has_value());
+  EXPECT_EQ(pass.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_THAT(pass.error().message, HasSubstr("nowhere: no file can be made there: No such file or directory"));
+}
+
+TEST_F(Calibration, InputsThatAreNoNumbersAreAnErrorThatNamesTheWeight) {
   Checkpoint checkpoint = Must(Checkpoint::Open(GoldenModel("llama3")));
   auto source = std::make_shared<EditableSource>(*checkpoint.tensors);
   std::vector<float> norm = ReadTensor(*source, "model.layers.1.input_layernorm.weight");
@@ -101,7 +133,8 @@ TEST_F(Calibration, InputsThatAreNoNumbersAreAnErrorThatNamesTheirMatrix) {
   const Result<InputRanges> ranges = Measure(checkpoint, GoldenText("llama3"));
   ASSERT_FALSE(ranges.has_value());
   EXPECT_EQ(ranges.error().code, ErrorCode::kCorrupt);
-  EXPECT_THAT(ranges.error().message, HasSubstr("inputs of layers.1.attn.qkv aren't finite numbers"));
+  EXPECT_THAT(ranges.error().message,
+              HasSubstr("tensor `model.layers.1.input_layernorm.weight`, row 0, column 7 is infinite"));
 }
 
 TEST_F(Calibration, ACancelledRunStops) {

@@ -214,15 +214,20 @@ TEST_F(KvCheckTest, AHeadWithoutARangeKeepsItsLayerInBf16) {
   EXPECT_THAT(check.Bf16Layers(), ElementsAre(1u));
 }
 
-TEST_F(KvCheckTest, KeysThatOverflowAreCorruptAndNamed) {
+// Finite weights whose keys, turned by their position, are beyond the largest float; and one that isn't finite itself.
+TEST_F(KvCheckTest, KeysThatOverflowAreCorruptAndNamedUnlessAWeightIsToBlame) {
   const std::string name = "model.layers.1.self_attn.k_proj.bias";
   Checkpoint model = Golden("qwen2");
   std::vector<float> bias = ReadTensor(*model.tensors, name);
+  std::fill(bias.begin() + static_cast<std::ptrdiff_t>(bias.size() / 2), bias.end(), 3.3e38F);
+  const Result<KvCheck> overflow = Check(With(model, name, bias), {});
+  ASSERT_FALSE(overflow.has_value());
+  EXPECT_EQ(overflow.error().code, ErrorCode::kCorrupt);
+  EXPECT_THAT(overflow.error().message, HasSubstr("layer 1, key head 1: a key is no finite number"));
   bias.back() = std::numeric_limits<float>::infinity();
-  const Result<KvCheck> check = Check(With(model, name, bias), {});
-  ASSERT_FALSE(check.has_value());
-  EXPECT_EQ(check.error().code, ErrorCode::kCorrupt);
-  EXPECT_THAT(check.error().message, HasSubstr("layer 1, key head 1: a key is no finite number"));
+  const Result<KvCheck> damaged = Check(With(model, name, bias), {});
+  ASSERT_FALSE(damaged.has_value());
+  EXPECT_THAT(damaged.error().message, HasSubstr(Cat("tensor `", name, "`, row 0, column ", bias.size() - 1)));
 }
 
 }  // namespace

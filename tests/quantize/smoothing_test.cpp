@@ -32,8 +32,8 @@ TEST_P(EverySmoothing, ASmoothedModelComputesWhatItDid) {
     EditedSource edited(*original.tensors);
     LayerSmoothing smoothing(spec, plan.map, edited, recipe.search);
     const CalibrationText text = {golden.ids};
-    CalibrationPass pass =
-        Must(CalibrationPass::Start(original, text, {.wanted = WantedFor(recipe, {})}, {pool_, progress_, cancel_}));
+    CalibrationPass pass = Must(CalibrationPass::Start(
+        original, text, {.wanted = WantedFor(recipe, {}, recipe.encoding)}, {pool_, progress_, cancel_}));
     for (size_t layer = 0; layer < pass.layers(); ++layer) {
       LayerInputs inputs = Must(pass.Measure());
       ASSERT_TRUE(smoothing.Smooth(layer, inputs, pool_).has_value()) << name;

@@ -1,0 +1,31 @@
+#include "quantize/damaged_weights.h"
+
+#include "formats/check_values.h"
+#include "quantize/tensor_slices.h"
+
+namespace octet {
+namespace {
+
+bool IsRead(const WeightSlot& slot, const ModelSpec& spec, size_t layer) {
+  if (layer == spec.layers.size()) return slot.name == "final_norm";
+  return slot.name.starts_with(LayerSlot(layer, "")) || (layer == 0 && slot.name == "embedding");
+}
+
+}  // namespace
+
+Error NameDamagedWeight(const TensorSource& tensors, const ModelSpec& spec, size_t layer, const Error& error,
+                        const QuantizeRun& run) {
+  if (error.code != ErrorCode::kCorrupt) return error;
+  for (const WeightSlot& slot : WeightSlots(spec)) {
+    const TensorInfo* info = IsRead(slot, spec, layer) ? tensors.Find(slot.tensor) : nullptr;
+    if (info == nullptr) continue;
+    const TensorPrecision tensor{.name = info->name, .source = info->name, .shape = info->shape};
+    const Status found = ForEachSlice(tensors, tensor, run, [&](uint64_t first, std::span<const float> floats) {
+      return CheckValues(floats, first, RowSize(info->shape), DType::kF32, info->name);
+    });
+    if (!found) return found.error();
+  }
+  return error;
+}
+
+}  // namespace octet
