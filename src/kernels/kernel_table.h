@@ -69,7 +69,7 @@ struct AttendArgs {
   size_t group = 0;  // query heads per key head
   size_t first_position = 0;
   size_t window = 0;
-  const std::byte* const* pages = nullptr;  // page p holds positions 32p .. 32p + 31 of this layer
+  const std::byte* const* pages = nullptr;  // page p has positions 32p .. 32p + 31; of one allocation
   size_t key_offset = 0;                    // bytes from a page's start to this head's keys
   size_t value_offset = 0;                  // and to its values
   size_t key_dim = 0;                       // key_dim and value_dim: at most kMaxHeadDim

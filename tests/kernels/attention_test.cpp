@@ -47,14 +47,14 @@ struct Sequence {
         queries(RandomFloats(shape.positions * shape.group * shape.key_dim, 3)),
         out(shape.positions * shape.group * shape.value_dim, -1),
         key_bytes(KeyBytes(format, shape.key_dim)),
-        page_bytes(key_bytes + ValueBytes(format, shape.value_dim)) {
-    const size_t pages = (shape.positions + kPagePositions - 1) / kPagePositions;
-    for (size_t p = 0; p < pages; ++p) cache.emplace_back(page_bytes);
-    for (Bytes& page : cache) pointers.push_back(page.data());
+        page_bytes(key_bytes + ValueBytes(format, shape.value_dim)),
+        pages((shape.positions + kPagePositions - 1) / kPagePositions),
+        cache(pages * page_bytes) {
+    for (size_t p = 0; p < pages; ++p) pointers.push_back(cache.data() + p * page_bytes);
   }
 
   void Store(size_t position) {
-    std::byte* page = cache[position / kPagePositions].data();
+    std::byte* page = pointers[position / kPagePositions];
     tier.store_cache[size_t(format)](&keys[position * shape.key_dim], &values[position * shape.value_dim],
                                      shape.key_dim, shape.value_dim, position % kPagePositions, page, page + key_bytes);
   }
@@ -157,8 +157,8 @@ struct Sequence {
   CacheFormat format;
   Shape shape;
   std::vector<float> keys, values, queries, out;
-  size_t key_bytes, page_bytes;
-  std::vector<Bytes> cache;
+  size_t key_bytes, page_bytes, pages;
+  Bytes cache;  // pages, in one piece as the engine has them
   std::vector<std::byte*> pointers;
 };
 
@@ -320,8 +320,8 @@ TEST_P(Attention, StoredPositionHasTheBytesOfTheReference) {
         got.Store(position);
         want.Store(position);
       }
-      for (size_t page = 0; page < got.cache.size(); ++page)
-        EXPECT_EQ(std::memcmp(got.cache[page].data(), want.cache[page].data(), got.page_bytes), 0)
+      for (size_t page = 0; page < got.pointers.size(); ++page)
+        EXPECT_EQ(std::memcmp(got.pointers[page], want.pointers[page], got.page_bytes), 0)
             << NameOf(format) << " page " << page;
     }
   }

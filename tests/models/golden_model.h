@@ -102,13 +102,12 @@ class TinyModel {
   TinyModel(Decoder loaded, const kernels::KernelTable& table, size_t threads)
       : pool(threads), context(pool, table), decoder(std::move(loaded)) {}
 
-  // Zeroed pages for `positions` positions.
+  // Zeroed pages for `positions` positions, in one piece as the engine has them.
   std::vector<std::byte*> Pages(size_t positions) {
+    const size_t count = nn::KvLayout::PagesFor(positions), bytes = decoder.kv_layout().page_bytes();
+    memory_.push_back(Must(AlignedBuffer::Allocate(count * bytes)));
     std::vector<std::byte*> pages;
-    for (size_t i = 0; i < nn::KvLayout::PagesFor(positions); ++i) {
-      memory_.push_back(Must(AlignedBuffer::Allocate(decoder.kv_layout().page_bytes())));
-      pages.push_back(memory_.back()->data());
-    }
+    for (size_t i = 0; i < count; ++i) pages.push_back(memory_.back()->data() + i * bytes);
     return pages;
   }
 
