@@ -13,13 +13,13 @@ try:
     import compressed_tensors  # noqa: F401
     import torch
     from safetensors.torch import load_file
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoConfig
 except ImportError as error:
     print(f"skipped: {error}")
     sys.exit(77)
 
 sys.dont_write_bytecode = True  # the tree stays clean
-from integer_checkpoint import exit_code
+from integer_checkpoint import exit_code, load_model, without_quantisation
 
 TOKENS = 64
 # Inputs near a rounding boundary of E4M3 may fall to either side where two programs sum in another order.
@@ -66,17 +66,6 @@ def decoded(tensors):
     return weights, modules
 
 
-def without_quantisation(path, weights):
-    """The model in FP32, as plain transformers builds it."""
-    config = AutoConfig.from_pretrained(path)
-    del config.quantization_config
-    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32, attn_implementation="eager").eval()
-    missing, unknown = model.load_state_dict(weights, strict=False)
-    assert not unknown and set(missing) <= {"lm_head.weight"}, (missing, unknown)
-    model.tie_weights()
-    return model
-
-
 def check_weights(loaded, weights, modules):
     for name in modules:
         module = loaded.get_submodule(name)
@@ -92,7 +81,7 @@ def main():
     weights, modules = decoded(tensors)
     is_mx = any(name.endswith(SCALE) and tensor.dtype == torch.uint8 for name, tensor in tensors.items())
     dtype = torch.bfloat16 if is_mx else torch.float32  # powers of two become BF16 there, and the weights with them
-    loaded = AutoModelForCausalLM.from_pretrained(path, dtype=dtype, attn_implementation="eager").eval()
+    loaded = load_model(path, dtype)
     reference = without_quantisation(path, weights)
     ids = (torch.arange(TOKENS) * 7919 % reference.config.vocab_size)[None]
     with torch.no_grad():

@@ -10,12 +10,11 @@ where a package is missing.
 import sys
 
 sys.dont_write_bytecode = True  # the tree stays clean
-from fp8_checkpoint import TOKENS, TOLERANCE, check_weights, decoded, without_quantisation
-from integer_checkpoint import exit_code
+from fp8_checkpoint import TOKENS, TOLERANCE, check_weights, decoded
+from integer_checkpoint import exit_code, load_model, without_quantisation
 
 import torch
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM
 
 
 def round_tokens(x, end):
@@ -33,7 +32,7 @@ def hook(model, modules, end):
 def main():
     path, program = sys.argv[1:]
     weights, modules = decoded(load_file(path + "/model.safetensors"))
-    loaded = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32, attn_implementation="eager").eval()
+    loaded = load_model(path)
     reference = without_quantisation(path, weights)
     ids = (torch.arange(TOKENS) * 7919 % reference.config.vocab_size)[None]
     unrounded = reference(ids).logits

@@ -55,23 +55,33 @@ def check_weights(original, loaded, tensors):
     return len(modules)
 
 
+def load_model(path, dtype=torch.float32):
+    """transformers' model of a checkpoint, which compressed-tensors decodes."""
+    return AutoModelForCausalLM.from_pretrained(path, dtype=dtype, attn_implementation="eager").eval()
+
+
+def without_quantisation(path, weights):
+    """The model in FP32, as plain transformers builds it."""
+    config = AutoConfig.from_pretrained(path)
+    del config.quantization_config
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32, attn_implementation="eager").eval()
+    missing, unknown = model.load_state_dict(weights, strict=False)
+    assert not unknown and set(missing) <= {"lm_head.weight"}, (missing, unknown)
+    model.tie_weights()
+    return model
+
+
 def load_decompressed(path, tensors):
     """transformers' model with the weights that compressed-tensors decompresses: for zero points, whose packed shape the first takes
     for a mistake where it hands the checkpoint to the second itself (transformers 5.23)."""
-    config = AutoConfig.from_pretrained(path)
-    groups = config.quantization_config["config_groups"]
+    groups = AutoConfig.from_pretrained(path).quantization_config["config_groups"]
     scheme = QuantizationScheme(targets=["Linear"], weights=QuantizationArgs(**groups["group_0"]["weights"]))
-    del config.quantization_config
-    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32, attn_implementation="eager").eval()
     state = {name: tensor for name, tensor in tensors.items() if ".weight_" not in name}
     for module in (name.removesuffix(".weight_packed") for name in tensors if name.endswith(".weight_packed")):
         packed = {name.removeprefix(module + "."): tensor for name, tensor in tensors.items() if name.startswith(module + ".")}
         packed["weight_scale"] = packed["weight_scale"].float()
         state[module + ".weight"] = PackedQuantizationCompressor.decompress(packed, scheme)["weight"]
-    missing, unexpected = model.load_state_dict(state, strict=False)
-    assert not unexpected and set(missing) <= {"lm_head.weight"}, (missing, unexpected)
-    model.tie_weights()
-    return model
+    return without_quantisation(path, state)
 
 
 def octet_logprobs(program, directory, ids, vocabulary, options):
@@ -105,10 +115,9 @@ def exit_code(loaded, program, directory, options=()):
 
 def main():
     original_path, path, *program = sys.argv[1:]
-    load = lambda where: AutoModelForCausalLM.from_pretrained(where, dtype=torch.float32, attn_implementation="eager")
     tensors = load_file(path + "/model.safetensors")
     has_zeros = any(name.endswith(".weight_zero_point") for name in tensors)
-    original, loaded = load(original_path), load_decompressed(path, tensors) if has_zeros else load(path)
+    original, loaded = load_model(original_path), load_decompressed(path, tensors) if has_zeros else load_model(path)
     loaded(torch.tensor([[1]]))  # some versions decompress at the first use
     modules = check_weights(original, loaded, tensors)
     print(f"{modules} modules have the weights of the files")

@@ -12,13 +12,13 @@ try:
     import compressed_tensors  # noqa: F401
     import torch
     from safetensors.torch import load_file
-    from transformers import AutoConfig, AutoModelForCausalLM, DynamicCache
+    from transformers import AutoConfig, DynamicCache
 except ImportError as error:
     print(f"skipped: {error}")
     sys.exit(77)
 
 sys.dont_write_bytecode = True  # the tree stays clean
-from integer_checkpoint import load_decompressed, difference
+from integer_checkpoint import difference, load_decompressed, load_model
 
 TOKENS = 48
 # A key near a boundary of its rounding may fall to either side where two programs sum in another order.
@@ -56,7 +56,7 @@ def scales_of(tensors, loaded):
 def main():
     path, *program = sys.argv[1:]
     tensors = load_file(path + "/model.safetensors")
-    loaded = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32, attn_implementation="eager").eval()
+    loaded = load_model(path)
     scales = scales_of(tensors, loaded)
     print(f"{len(scales)} layers have the scales of the file")
     weights = {name: tensor for name, tensor in tensors.items() if not name.endswith(("k_scale", "v_scale"))}

@@ -8,8 +8,7 @@ OCTET the program to compare with.
 """
 import sys
 
-from integer_checkpoint import exit_code, load_file, torch
-from transformers import AutoModelForCausalLM
+from integer_checkpoint import exit_code, load_file, load_model, torch
 
 VALUES = torch.tensor([0, 0.5, 1, 1.5, 2, 3, 4, 6, -0.0, -0.5, -1, -1.5, -2, -3, -4, -6])
 
@@ -38,8 +37,7 @@ def check_weights(original, loaded, tensors, compensated):
 
 def main():
     original_path, path, *program = sys.argv[1:]
-    load = lambda where, dtype: AutoModelForCausalLM.from_pretrained(where, dtype=dtype, attn_implementation="eager")
-    original, loaded = load(original_path, torch.float32), load(path, torch.bfloat16)  # the library decodes to BF16 only
+    original, loaded = load_model(original_path), load_model(path, torch.bfloat16)  # the library decodes to BF16 only
     loaded(torch.tensor([[1]]))  # some versions decompress at the first use
     torch.nn.Module.float(loaded)
     tensors = load_file(path + "/model.safetensors")
