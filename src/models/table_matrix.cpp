@@ -196,10 +196,10 @@ DeclaredIntegers ReadDeclaredTables(const Json& quantisation) {
   DeclaredIntegers declared;
   const Json* format = FindMember(quantisation, "checkpoint_format");
   declared.stores_whole_zeros = format != nullptr && *format == "gptq_v2";
-  const Json* of_modules = FindMember(quantisation, "dynamic");
-  if (of_modules != nullptr && of_modules->is_object() && !of_modules->empty()) return declared;
   const Json* order = FindMember(quantisation, "desc_act");
   declared.orders_inputs = order != nullptr && order->is_boolean() && order->get<bool>();
+  const Json* of_modules = FindMember(quantisation, "dynamic");
+  if (of_modules != nullptr && of_modules->is_object() && !of_modules->empty()) return declared;
   if (const Json* bits = FindEither(quantisation, "bits", "w_bit"); bits != nullptr && bits->is_number_integer())
     declared.bits.push_back(bits->get<int>());
   const Json* size = FindEither(quantisation, "group_size", "q_group_size");

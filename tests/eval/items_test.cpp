@@ -38,7 +38,7 @@ TEST_F(Items, WhatIsNoItemIsRefusedWithItsLine) {
   EXPECT_THAT(Refusal("\n[]"), HasSubstr("line 2"));
   EXPECT_THAT(Refusal(R"({"choices": ["x", "y"], "answer": 1})"), HasSubstr("line 1: `question`"));
   EXPECT_THAT(Refusal(R"({"question": "a", "answer": 1})"), HasSubstr("line 1: `choices` is no list"));
-  EXPECT_THAT(Refusal(R"({"question": "a", "choices": ["x"], "answer": 0})"), HasSubstr("has 1 choices, 2 or more"));
+  EXPECT_THAT(Refusal(R"({"question": "a", "choices": ["x"], "answer": 0})"), HasSubstr("has 1 choice, 2 or more"));
   EXPECT_THAT(Refusal(R"({"question": "a", "choices": ["x", ""], "answer": 0})"), HasSubstr("a choice is empty"));
   EXPECT_THAT(Refusal(R"({"question": "a", "choices": ["x", 7], "answer": 0})"), HasSubstr("that is no text"));
   EXPECT_THAT(Refusal(R"({"question": "a", "choices": ["x", "y"], "answer": 2})"),
@@ -62,7 +62,7 @@ TEST_F(Items, ExamplesStandSolvedBeforeTheQuestion) {
                                          {.question = "2+2=", .choices = {"4", "5"}, .answer = 0}};
   const PromptFrame frame{.description = "Sums. ", .delimiter = "_", .examples = ExamplesOf(items, 2).value()};
   EXPECT_EQ(MakePrompt(frame, "3+3="), "Sums. 1+1=_2\n\n2+2=_4\n\n3+3=");
-  EXPECT_THAT(ExamplesOf(items, 3).error().message, HasSubstr("there are 2 examples, 3 are wanted"));
+  EXPECT_THAT(ExamplesOf(items, 3).error().message, HasSubstr("the file has 2 examples, 3 are wanted"));
 }
 
 }  // namespace

@@ -196,7 +196,7 @@ TEST(HfConfig, SizesThatCannotBeAreRefusedBeforeAnythingIsAllocated) {
       {R"("rope_scaling":{"rope_type":"linear"})", "`factor` is missing"},
       {R"("rope_scaling":{"rope_type":"dynamic","factor":0.1})", "a factor of 1 or more (0.1)"},
       {R"("rope_scaling":{"rope_type":"longrope","factor":2,"short_factor":[1],"long_factor":[1]})",
-       "`short_factor` has 1 numbers, expected 64"},
+       "`short_factor` has 1 number, expected 64"},
       {R"("eos_token_id":[2,"</s>"])", "`eos_token_id` holds string, integers are expected"},
       {R"("bos_token_id":"<s>")", "`bos_token_id` holds string, integers are expected"},
       {R"("tie_word_embeddings":"yes")", "`tie_word_embeddings` is \"yes\", expected true or false"},
