@@ -133,6 +133,10 @@ struct KernelTable {
 
   // out[i] = x[i] * (1 / sqrt(mean(x^2) + eps)) * (weight[i] + offset); offset is 1 for Gemma, else 0. out may be x.
   void (*rms_norm)(const float* x, const float* weight, float offset, float eps, size_t count, float* out) = nullptr;
+  // out[i] = (x[i] - mean(x)) * (1 / sqrt(variance(x) + eps)) * weight[i] + bias[i], the variance that of all values,
+  // not of a sample; mean and factor are rounded to FP32 before they are used. out may be x.
+  void (*layer_norm)(const float* x, const float* weight, const float* bias, float eps, size_t count,
+                     float* out) = nullptr;
   void (*add)(const float* y, size_t count, float* x) = nullptr;  // x[i] += y[i]
   void (*scale)(float factor, size_t count, float* x) = nullptr;  // x[i] *= factor
   // out[i] = activation(gate[i]) * up[i]; out may be gate.

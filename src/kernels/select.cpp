@@ -33,6 +33,7 @@ KernelTable Overlay(const KernelTable& below, const KernelTable& tier) {
   Replace(out.pack_activations_int8, tier.pack_activations_int8);
   Replace(out.pack_activations_nvfp4, tier.pack_activations_nvfp4);
   Replace(out.rms_norm, tier.rms_norm);
+  Replace(out.layer_norm, tier.layer_norm);
   Replace(out.add, tier.add);
   Replace(out.scale, tier.scale);
   Replace(out.silu_multiply, tier.silu_multiply);

@@ -191,6 +191,13 @@ Floats RmsNorm(const KernelTable& tier) {
   return out;
 }
 
+Floats LayerNorm(const KernelTable& tier) {
+  const Floats x = Numbers(kDepth, 4), weight = Numbers(kDepth, 5), bias = Numbers(kDepth, 6);
+  Floats out(kDepth);
+  tier.layer_norm(x.data(), weight.data(), bias.data(), 1e-12f, kDepth, out.data());
+  return out;
+}
+
 Floats SiluMultiply(const KernelTable& tier) {
   Floats out = Numbers(kDepth, 6);
   for (float& value : out) value *= 20;
@@ -271,6 +278,7 @@ std::vector<SelfTestResult> SelfTest(const KernelTable& tier) {
       Gemm(tier, {WeightFormat::kNvfp4, ActivationFormat::kInt8}, "product NVFP4 x int8"),
       Gemm(tier, {WeightFormat::kNvfp4, ActivationFormat::kNvfp4}, "product NVFP4 x NVFP4"),
       Compare(tier, "RMS norm", RmsNorm),
+      Compare(tier, "layer norm", LayerNorm),
       Compare(tier, "SiLU", SiluMultiply),
       Compare(tier, "GELU", GeluMultiply),
       Compare(tier, "rotary embedding", Rope),

@@ -107,6 +107,32 @@ TEST_P(Elementwise, RmsNormIsWithinFourRoundingsOfTheFormula) {
   }
 }
 
+// Subtracting the mean rounds relative to x and to the mean itself, which is rounded once before.
+TEST_P(Elementwise, LayerNormIsWithinRoundingsOfTheFormula) {
+  for (size_t count : kCounts) {
+    for (float middle : {0.0f, 5.0f}) {
+      std::vector<float> x = RandomFloats(count, 1, 3);
+      for (float& value : x) value += middle;
+      const std::vector<float> weight = RandomFloats(count, 2), bias = RandomFloats(count, 3);
+      std::vector<float> got(count + 1, -7);
+      tier().layer_norm(x.data(), weight.data(), bias.data(), 1e-5f, count, got.data());
+      double mean = 0, squares = 0;
+      for (float value : x) mean += value / double(count);
+      for (float value : x) squares += (value - mean) * (value - mean) / double(count);
+      const double factor = 1 / std::sqrt(squares + double{1e-5f});
+      for (size_t i = 0; i < count; ++i) {
+        const double normed = (x[i] - mean) * factor * weight[i];
+        const double slack = 3 * std::fabs(normed) + std::fabs(bias[i]) +
+                             (std::fabs(mean) + std::fabs(x[i] - mean)) * factor * std::fabs(weight[i]);
+        ASSERT_LE(std::fabs(got[i] - (normed + bias[i])), 2 * kFloatEps * slack) << count;
+      }
+      EXPECT_EQ(got[count], -7);
+      tier().layer_norm(x.data(), weight.data(), bias.data(), 1e-5f, count, x.data());
+      EXPECT_TRUE(std::equal(x.begin(), x.end(), got.begin()));
+    }
+  }
+}
+
 TEST_P(Elementwise, RmsNormTakesNumbersWhoseSquaresNoFloatHolds) {
   for (const float size : {3e19f, 3e38f, 1e-23f, 1e-38f}) {
     for (const size_t count : kCounts) {

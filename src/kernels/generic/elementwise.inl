@@ -19,6 +19,22 @@ inline void RmsNorm(const float* x, const float* weight, float offset, float eps
   });
 }
 
+inline void LayerNorm(const float* x, const float* weight, const float* bias, float eps, size_t count, float* out) {
+  DoubleSum sum, squares;
+  ForEachVectorOf(count, [&](size_t i, size_t lanes) { sum.Add(LoadPart(x + i, lanes)); });
+  const Float mean = Set(static_cast<float>(sum.Total() / static_cast<double>(count)));
+  ForEachVectorOf(count, [&](size_t i, size_t lanes) {
+    const Mask inside = LessInt(Iota(), SetInt(static_cast<int>(lanes)));
+    squares.AddSquare(Select(inside, Sub(LoadPart(x + i, lanes), mean), Zero()));
+  });
+  const double variance = squares.Total() / static_cast<double>(count) + eps;
+  const Float factor = Set(static_cast<float>(1 / __builtin_sqrt(variance)));
+  ForEachVectorOf(count, [&](size_t i, size_t lanes) {
+    const Float normed = Mul(Sub(LoadPart(x + i, lanes), mean), factor);
+    StorePart(Add(Mul(normed, LoadPart(weight + i, lanes)), LoadPart(bias + i, lanes)), out + i, lanes);
+  });
+}
+
 inline void AddTo(const float* y, size_t count, float* x) {
   ForEachVectorOf(count, [&](size_t i, size_t lanes) {
     StorePart(Add(LoadPart(x + i, lanes), LoadPart(y + i, lanes)), x + i, lanes);

@@ -13,6 +13,16 @@ void RmsNorm(const float* x, const float* weight, float offset, float eps, size_
   for (size_t i = 0; i < count; ++i) out[i] = x[i] * factor * (weight[i] + offset);
 }
 
+// Ba, Kiros and Hinton 2016.
+void LayerNorm(const float* x, const float* weight, const float* bias, float eps, size_t count, float* out) {
+  double sum = 0, squares = 0;
+  for (size_t i = 0; i < count; ++i) sum += x[i];
+  const float mean = static_cast<float>(sum / static_cast<double>(count));
+  for (size_t i = 0; i < count; ++i) squares += double{x[i] - mean} * (x[i] - mean);
+  const float factor = static_cast<float>(1 / std::sqrt(squares / static_cast<double>(count) + eps));
+  for (size_t i = 0; i < count; ++i) out[i] = (x[i] - mean) * factor * weight[i] + bias[i];
+}
+
 void Add(const float* y, size_t count, float* x) {
   for (size_t i = 0; i < count; ++i) x[i] += y[i];
 }

@@ -30,6 +30,7 @@ void PackActivationsInt8(const KernelTable::PackArgs& args);
 void PackActivationsNvfp4(const KernelTable::PackArgs& args);
 
 void RmsNorm(const float* x, const float* weight, float offset, float eps, size_t count, float* out);
+void LayerNorm(const float* x, const float* weight, const float* bias, float eps, size_t count, float* out);
 void Add(const float* y, size_t count, float* x);
 void Scale(float factor, size_t count, float* x);
 void SiluMultiply(const float* gate, const float* up, size_t count, float* out);

@@ -23,6 +23,7 @@ constinit const KernelTable kReference = {
     .pack_activations_int8 = reference::PackActivationsInt8,
     .pack_activations_nvfp4 = reference::PackActivationsNvfp4,
     .rms_norm = reference::RmsNorm,
+    .layer_norm = reference::LayerNorm,
     .add = reference::Add,
     .scale = reference::Scale,
     .silu_multiply = reference::SiluMultiply,

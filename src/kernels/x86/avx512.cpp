@@ -106,6 +106,7 @@ constinit const KernelTable kAvx512 = {
     .pack_activations_int8 = PackActivationsInt8,
     .pack_activations_nvfp4 = PackActivationsNvfp4,
     .rms_norm = RmsNorm,
+    .layer_norm = LayerNorm,
     .add = AddTo,
     .scale = Scale,
     .silu_multiply = ActivateMultiply<Silu>,
