@@ -109,6 +109,13 @@ class Exporter {
   std::vector<uint16_t> codes_;
 };
 
+// A file of the directory, or of a folder in it.
+bool IsInside(const std::filesystem::path& name) {
+  return !name.empty() && name.is_relative() && name.has_filename() &&
+         std::none_of(name.begin(), name.end(),
+                      [](const std::filesystem::path& part) { return part == "." || part == ".."; });
+}
+
 // Every small file of the directory by its name; what the caller gives wins.
 Result<std::map<std::string, std::string>> SmallFiles(const Checkpoint& from, const std::vector<ExportFile>& files,
                                                       DType dtype) {
@@ -122,7 +129,7 @@ Result<std::map<std::string, std::string>> SmallFiles(const Checkpoint& from, co
     if (!json->is_null()) contents[name] = Dump(*json, 2) + "\n";
   }
   for (const ExportFile& file : files) {
-    if (file.name.empty() || file.name.find('/') != std::string::npos || file.name == "." || file.name == "..") {
+    if (!IsInside(file.name)) {
       return Fail(ErrorCode::kInvalidArgument, "`", file.name, "` is no name of a file in a model directory");
     }
     contents[file.name] = file.content;
@@ -132,7 +139,11 @@ Result<std::map<std::string, std::string>> SmallFiles(const Checkpoint& from, co
 
 Status WriteFiles(const TensorSource& tensors, const std::map<std::string, std::string>& contents,
                   const std::filesystem::path& directory, const ExportOptions& options) {
-  for (const auto& [name, content] : contents) OCTET_TRY(WriteFileAtomically(directory / name, content));
+  for (const auto& [name, content] : contents) {
+    std::error_code error;  // a folder that can't be made says so as its file is written
+    std::filesystem::create_directories((directory / name).parent_path(), error);
+    OCTET_TRY(WriteFileAtomically(directory / name, content));
+  }
   return Exporter(tensors, options).Write(directory);
 }
 

@@ -31,7 +31,7 @@ struct ExportOptions {
   std::function<bool(uint64_t done, uint64_t total)> progress = nullptr;
 };
 
-// A small file of the directory, such as tokenizer.json; `name` has no directory in it.
+// A small file of the directory, such as tokenizer.json or 1_Pooling/config.json: `name` doesn't lead out of it.
 struct ExportFile {
   std::string name;
   std::string content;
@@ -39,8 +39,8 @@ struct ExportFile {
 
 // Writes `from` to `directory`. config.json, generation_config.json and tokenizer_config.json come from the checkpoint,
 // where it has them and `files` doesn't; the type of the weights is noted in config.json. Fails with invalid_argument
-// for another dtype, for a name with a directory in it, or for a directory that may not be replaced; cancelled;
-// exhausted for a full disk; and as reading the source does.
+// for another dtype, for a name that leads out of the directory, or for a directory that may not be replaced;
+// cancelled; exhausted for a full disk; and as reading the source does.
 Status ExportHuggingFace(const Checkpoint& from, const std::vector<ExportFile>& files,
                          const std::filesystem::path& directory, const ExportOptions& options);
 

@@ -42,6 +42,8 @@ class ConfigFields {
   // Absent and null are "".
   Result<std::string> Text(std::string_view key) const;
 
+  // The whole file.
+  const Json& config() const { return config_; }
   const std::string& where() const { return where_; }
 
  private:

@@ -25,11 +25,7 @@ void ForEachMatrix(const Decoder::Parts& parts, Visit&& visit) {
 void Summarise(Decoder::Parts& parts) {
   ForEachMatrix(parts, [&](const PackedMatrix& matrix) {
     parts.bytes_per_token += matrix.panels.size() + matrix.column_scales.size_bytes();
-    parts.takes_e4m3 = parts.takes_e4m3 || matrix.format == kernels::WeightFormat::kE4M3 ||
-                       matrix.format == kernels::WeightFormat::kE4M3Block || matrix.takes_mx_inputs ||
-                       kernels::Int4Group(matrix.format) != 0;
-    parts.has_nvfp4 = parts.has_nvfp4 || matrix.format == kernels::WeightFormat::kNvfp4;
-    parts.has_integers = parts.has_integers || kernels::IsInteger(matrix.format);
+    parts.activations.Add(matrix);
   });
 }
 
@@ -78,6 +74,10 @@ const nn::KvLayout& Decoder::kv_layout() const { return parts_->layout; }
 uint64_t Decoder::bytes_per_token() const { return parts_->bytes_per_token; }
 
 Result<Decoder> Decoder::Load(ModelSpec spec, WeightProvider& weights, std::optional<kernels::CacheFormat> cache) {
+  if (spec.encoder) {
+    return Fail(ErrorCode::kUnsupported, "the model is an encoder (`", spec.family,
+                "`), which reads text and writes none; `octet embed` runs it");
+  }
   auto parts = std::make_unique<Parts>();
   for (const nn::RopeSpec& rope : spec.ropes) parts->ropes.push_back(OCTET_TRY(nn::RopeTable::Make(rope)));
   parts->embedding = OCTET_TRY(LoadMatrix(weights, "embedding", spec.vocab, spec.hidden));
@@ -93,26 +93,7 @@ Result<Decoder> Decoder::Load(ModelSpec spec, WeightProvider& weights, std::opti
   return Decoder(std::move(parts));
 }
 
-Status Decoder::CheckActivations(nn::ActivationMode mode) const {
-  struct Rounding {
-    nn::ActivationMode mode;
-    const char* name;
-    const char* weights;
-    bool is_taken;
-  };
-  const Rounding roundings[] = {
-      {nn::ActivationMode::kE4M3, "fp8", "FP8 or INT4", parts_->takes_e4m3},
-      {nn::ActivationMode::kNvfp4, "nvfp4", "NVFP4", parts_->has_nvfp4},
-      {nn::ActivationMode::kInt8, "int8", "INT8, INT4 or NVFP4", parts_->has_integers || parts_->has_nvfp4}};
-  std::string taken = "auto, bf16";
-  for (const Rounding& rounding : roundings) taken += rounding.is_taken ? Cat(", ", rounding.name) : "";
-  for (const Rounding& rounding : roundings) {
-    if (rounding.mode != mode || rounding.is_taken) continue;
-    return Fail(ErrorCode::kInvalidArgument, "the model has no ", rounding.weights, " weights, which alone take ",
-                rounding.name, " activations; it takes ", taken);
-  }
-  return {};
-}
+Status Decoder::CheckActivations(nn::ActivationMode mode) const { return parts_->activations.Check(mode); }
 
 Status Decoder::Forward(std::span<const Run> runs, nn::ExecutionContext& context, float* logits,
                         Observer* observer) const {

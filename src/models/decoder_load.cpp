@@ -6,23 +6,6 @@
 namespace octet {
 namespace {
 
-// The matrix of that name, or its parts where the provider serves them apart.
-Result<JoinedMatrices> LoadJoined(WeightProvider& weights, const std::string& name, std::vector<size_t> columns,
-                                  size_t depth) {
-  JoinedMatrices matrices;
-  if (weights.Has(name)) {
-    size_t total = 0;
-    for (const size_t part : columns) total += part;
-    matrices.push_back(OCTET_TRY(LoadMatrix(weights, name, total, depth)));
-    return matrices;
-  }
-  const std::vector<std::string> parts = FusedParts(name);
-  for (size_t i = 0; i < parts.size(); ++i) {
-    matrices.push_back(OCTET_TRY(LoadMatrix(weights, parts[i], columns[i], depth)));
-  }
-  return matrices;
-}
-
 Result<std::optional<NormWeights>> LoadOptionalNorm(const std::optional<NormSpec>& norm, size_t width,
                                                     WeightProvider& weights, const std::string& name) {
   if (!norm) return std::optional<NormWeights>();
@@ -46,12 +29,34 @@ Status LoadAttention(const ModelSpec& spec, size_t index, WeightProvider& weight
 
 }  // namespace
 
+Result<JoinedMatrices> LoadJoined(WeightProvider& weights, const std::string& name, std::vector<size_t> columns,
+                                  size_t depth) {
+  JoinedMatrices matrices;
+  if (weights.Has(name)) {
+    size_t total = 0;
+    for (const size_t part : columns) total += part;
+    matrices.push_back(OCTET_TRY(LoadMatrix(weights, name, total, depth)));
+    return matrices;
+  }
+  const std::vector<std::string> parts = FusedParts(name);
+  for (size_t i = 0; i < parts.size(); ++i) {
+    matrices.push_back(OCTET_TRY(LoadMatrix(weights, parts[i], columns[i], depth)));
+  }
+  return matrices;
+}
+
 Result<NormWeights> LoadNorm(const NormSpec& norm, size_t width, WeightProvider& weights, std::string_view name) {
   NormWeights loaded{.weight = OCTET_TRY(weights.Vector(name)), .eps = norm.eps};
   loaded.offset = norm.kind == NormKind::kRmsPlusOne ? 1.0F : 0.0F;
   if (loaded.weight.size() != width) {
     return Fail(ErrorCode::kCorrupt, "norm ", name, " has ", Counted(loaded.weight.size(), "weight"),
                 ", the model asks for ", width);
+  }
+  if (norm.kind != NormKind::kLayer) return loaded;
+  loaded.shift = OCTET_TRY(weights.Vector(Cat(name, "_shift")));
+  if (loaded.shift.size() != width) {
+    return Fail(ErrorCode::kCorrupt, "norm ", name, " has ", loaded.shift.size(), " shifts, the model asks for ",
+                width);
   }
   return loaded;
 }

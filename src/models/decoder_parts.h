@@ -1,4 +1,5 @@
-// What a loaded decoder holds, and one step's buffers; private to this folder.
+// What a loaded decoder holds, and one step's buffers; of an encoder (models/encoder.cpp) the parts that both have.
+// Private to this folder.
 #pragma once
 
 #include <memory>
@@ -6,7 +7,9 @@
 #include <vector>
 
 #include "models/decoder.h"
+#include "models/joined_matrices.h"
 #include "models/kv_scheme.h"
+#include "models/taken_activations.h"
 #include "nn/attention.h"
 #include "nn/linear.h"
 
@@ -17,14 +20,15 @@ struct NormWeights {
   std::vector<float> weight = {};
   float offset = 0;  // 1 for norms that multiply by 1 + w
   float eps = 0;
+  std::vector<float> shift = {};  // of a layer norm, empty for the others
 
   void Apply(const kernels::KernelTable& table, const float* x, float* out) const {
-    table.rms_norm(x, weight.data(), offset, eps, weight.size(), out);
+    if (shift.empty())
+      table.rms_norm(x, weight.data(), offset, eps, weight.size(), out);
+    else
+      table.layer_norm(x, weight.data(), shift.data(), eps, weight.size(), out);
   }
 };
-
-// One matrix, or several where a quantiser gave their parts different formats; columns joined in order.
-using JoinedMatrices = std::vector<PackedMatrix>;
 
 struct LayerWeights {
   NormWeights attn_norm;
@@ -48,7 +52,7 @@ struct Decoder::Parts {
   PackedMatrix head;
   NormWeights final_norm;
   uint64_t bytes_per_token = 0;
-  bool takes_e4m3 = false, has_nvfp4 = false, has_integers = false;  // some of the matrices of products
+  TakenActivations activations;
 };
 
 // The scale of embeddings as transformers computes it: rounded to the type of the model, whatever type the file has.
@@ -64,6 +68,13 @@ Result<PackedMatrix> LoadMatrix(WeightProvider& weights, std::string_view name, 
 // Floats between rows of products' outputs. Where rows of the width would begin in the same few sets of the first-level
 // cache (multiples of 1 KB), a panel's columns of 32 rows would push each other out of it: a line more spreads them.
 inline size_t RowStride(size_t width) { return width % 256 == 0 ? width + 16 : width; }
+
+// activation(gate) * up; of one matrix alone with an `up` of 1.
+inline auto ActivationOf(const kernels::KernelTable& table, ActivationKind kind) {
+  return kind == ActivationKind::kSilu       ? table.silu_multiply
+         : kind == ActivationKind::kGeluTanh ? table.gelu_tanh_multiply
+                                             : table.gelu_erf_multiply;
+}
 
 inline size_t QkvWidth(const AttnSpec& attn) {
   return (attn.heads + attn.kv_heads) * attn.key_dim + attn.kv_heads * attn.value_dim;

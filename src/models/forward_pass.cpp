@@ -12,21 +12,6 @@ using nn::ExecutionContext;
 using nn::PackedRows;
 using nn::Rows;
 
-// All matrices of a joined one from the same rows; out's columns follow each other. Formats may differ, so each packs
-// for itself.
-template <class Prepare>
-Status MultiplyJoined(ExecutionContext& context, const JoinedMatrices& matrices, const Rows& rows, float* out,
-                      size_t out_stride, Prepare&& prepare) {
-  const nn::Workspace::Scope packed(context.workspace);
-  PackedRows input = OCTET_TRY(nn::PackRows(context, matrices.front(), rows, prepare));
-  for (size_t i = 0; i < matrices.size(); ++i) {
-    if (i > 0) input = OCTET_TRY(nn::PackRows(context, matrices[i], rows, [](size_t, size_t) {}));
-    nn::Multiply(context, matrices[i], input, out, out_stride);
-    out += matrices[i].columns;
-  }
-  return {};
-}
-
 }  // namespace
 
 ForwardPass::ForwardPass(const Decoder::Parts& parts, std::span<const Decoder::Run> runs, ExecutionContext& context,
@@ -238,9 +223,7 @@ void ForwardPass::GateUp(const FfnSpec& spec, const PackedMatrix& matrix, const 
 
 void ForwardPass::Activate(const FfnSpec& spec, Range rows, Range columns) {
   const kernels::KernelTable& table = context_.kernels;
-  const auto activation = spec.activation == ActivationKind::kSilu       ? table.silu_multiply
-                          : spec.activation == ActivationKind::kGeluTanh ? table.gelu_tanh_multiply
-                                                                         : table.gelu_erf_multiply;
+  const auto activation = ActivationOf(table, spec.activation);
   for (size_t row = rows.begin; row < rows.end; ++row) {
     float* gate = gate_up_ + row * RowStride(2 * spec.width) + columns.begin;
     activation(gate, gate + spec.width, columns.end - columns.begin, gate);

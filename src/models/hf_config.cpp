@@ -104,7 +104,7 @@ Result<std::vector<int32_t>> ReadTokenIds(const ConfigFields& fields, std::strin
 }
 
 // Everything that has one meaning in all families.
-Result<Sizes> ReadCommon(const ConfigFields& fields, ModelSpec& spec) {
+Result<Sizes> ReadCommon(const ConfigFields& fields, const char* norm_eps, ModelSpec& spec) {
   const Sizes sizes = OCTET_TRY(ReadSizes(fields, spec));
   spec.dtype = OCTET_TRY(fields.Text("dtype"));
   if (spec.dtype.empty()) spec.dtype = OCTET_TRY(fields.Text("torch_dtype"));
@@ -113,9 +113,9 @@ Result<Sizes> ReadCommon(const ConfigFields& fields, ModelSpec& spec) {
   const std::vector<int32_t> bos = OCTET_TRY(ReadTokenIds(fields, "bos_token_id", spec.vocab));
   if (!bos.empty()) spec.bos_id = bos.front();
 
-  const double eps = OCTET_TRY(fields.NonNegative("rms_norm_eps"));
+  const double eps = OCTET_TRY(fields.NonNegative(norm_eps));
   if (eps >= 1)
-    return Fail(ErrorCode::kCorrupt, fields.where(), ": `rms_norm_eps` is ", eps, ", expected a number below 1");
+    return Fail(ErrorCode::kCorrupt, fields.where(), ": `", norm_eps, "` is ", eps, ", expected a number below 1");
   spec.final_norm = {.kind = NormKind::kRms, .eps = static_cast<float>(eps)};
   LayerSpec layer{.pre_attn = spec.final_norm, .pre_ffn = spec.final_norm};
   layer.attn = {
@@ -160,7 +160,7 @@ Result<ModelSpec> ReadHfConfig(const Json& config, std::string_view where) {
   ModelSpec spec;
   spec.family = family->model_type;
   OCTET_TRY(CheckForeignFields(fields));
-  const Sizes sizes = OCTET_TRY(ReadCommon(fields, spec));
+  const Sizes sizes = OCTET_TRY(ReadCommon(fields, family->norm_eps, spec));
   OCTET_TRY(family->adapt(fields, sizes, spec));
   spec.max_positions = StretchedContext(spec);  // the rope's own numbers stay the file's
   OCTET_TRY(ReadKvScheme(config, where, spec));

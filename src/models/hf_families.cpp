@@ -12,15 +12,6 @@
 namespace octet {
 namespace {
 
-Result<ActivationKind> ReadActivation(const ConfigFields& fields, std::string_view key) {
-  const std::string name = OCTET_TRY(fields.Text(key));
-  if (name == "silu" || name == "swish") return ActivationKind::kSilu;
-  if (name == "gelu_pytorch_tanh" || name == "gelu_new") return ActivationKind::kGeluTanh;
-  if (name == "gelu") return ActivationKind::kGeluErf;
-  return Fail(ErrorCode::kUnsupported, fields.where(), ": activation `", name, "` in `", key,
-              "` is not known; known are silu, gelu, gelu_pytorch_tanh");
-}
-
 Status ReadActivations(const ConfigFields& fields, std::string_view key, ModelSpec& spec) {
   const ActivationKind kind = OCTET_TRY(ReadActivation(fields, key));
   for (LayerSpec& layer : spec.layers) layer.ffn.activation = kind;
@@ -196,7 +187,12 @@ Status AdaptGemma3(const ConfigFields& fields, const Sizes& sizes, ModelSpec& sp
 }
 
 // Ids of special tokens are left out: a file that doesn't name them has none.
-constexpr std::array<Family, 7> kFamilies = {{
+constexpr std::array<Family, 8> kFamilies = {{
+    {"bert",
+     R"({"vocab_size":30522,"hidden_size":768,"intermediate_size":3072,"num_hidden_layers":12,"num_attention_heads":12,
+         "hidden_act":"gelu","max_position_embeddings":512,"type_vocab_size":2,"layer_norm_eps":1e-12,
+         "position_embedding_type":"absolute"})",
+     AdaptBert, "layer_norm_eps"},
     {"gemma2",
      R"({"vocab_size":256000,"hidden_size":2304,"intermediate_size":9216,"num_hidden_layers":26,"num_attention_heads":8,
          "num_key_value_heads":4,"head_dim":256,"hidden_activation":"gelu_pytorch_tanh","max_position_embeddings":8192,
@@ -236,6 +232,15 @@ constexpr std::array<Family, 7> kFamilies = {{
 }};
 
 }  // namespace
+
+Result<ActivationKind> ReadActivation(const ConfigFields& fields, std::string_view key) {
+  const std::string name = OCTET_TRY(fields.Text(key));
+  if (name == "silu" || name == "swish") return ActivationKind::kSilu;
+  if (name == "gelu_pytorch_tanh" || name == "gelu_new") return ActivationKind::kGeluTanh;
+  if (name == "gelu") return ActivationKind::kGeluErf;
+  return Fail(ErrorCode::kUnsupported, fields.where(), ": activation `", name, "` in `", key,
+              "` is not known; known are silu, gelu, gelu_pytorch_tanh");
+}
 
 std::span<const Family> KnownFamilies() { return kFamilies; }
 

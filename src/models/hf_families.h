@@ -29,7 +29,14 @@ struct Family {
   const char* defaults;  // of transformers' configuration class, as JSON
   // Completes a spec whose layers hold the shared fields: norms, biases, windows, scales, activation, ropes.
   Status (*adapt)(const ConfigFields& fields, const Sizes& sizes, ModelSpec& spec);
+  const char* norm_eps = "rms_norm_eps";  // the field of its norms' eps
 };
+
+// Of an encoder (models/hf_encoders.cpp).
+Status AdaptBert(const ConfigFields& fields, const Sizes& sizes, ModelSpec& spec);
+
+// silu, gelu and its tanh form by their names in transformers; fails with unsupported for others.
+Result<ActivationKind> ReadActivation(const ConfigFields& fields, std::string_view key);
 
 // Sorted by model type.
 std::span<const Family> KnownFamilies();

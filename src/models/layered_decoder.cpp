@@ -14,6 +14,10 @@ LayeredDecoder& LayeredDecoder::operator=(LayeredDecoder&&) noexcept = default;
 LayeredDecoder::~LayeredDecoder() = default;
 
 Result<LayeredDecoder> LayeredDecoder::Open(ModelSpec spec, WeightProvider& weights) {
+  if (spec.encoder) {
+    return Fail(ErrorCode::kUnsupported, "calibration runs the layers of a decoder, and `", spec.family,
+                "` is an encoder; take a recipe that needs none, such as fp8, int8, nvfp4-w4a16 or int4");
+  }
   LayeredDecoder decoder;
   decoder.parts_ = std::make_unique<Decoder::Parts>();
   for (const nn::RopeSpec& rope : spec.ropes) decoder.parts_->ropes.push_back(OCTET_TRY(nn::RopeTable::Make(rope)));

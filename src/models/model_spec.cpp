@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/cat.h"
+#include "models/encoder_slots.h"
 
 namespace octet {
 namespace {
@@ -135,7 +136,9 @@ class SlotList {
 
 }  // namespace
 
-std::vector<WeightSlot> WeightSlots(const ModelSpec& spec) { return SlotList(spec).Build(); }
+std::vector<WeightSlot> WeightSlots(const ModelSpec& spec) {
+  return spec.encoder ? EncoderSlots(spec) : SlotList(spec).Build();
+}
 
 uint64_t ModelSpec::Parameters() const {
   uint64_t count = 0;

@@ -1,10 +1,10 @@
-// What a decoder computes, as data: the forward pass, the packer, the quantiser and the memory planner read only this.
+// What a model computes, as data: the forward pass, the packer, the quantiser and the memory planner read only this.
 //
 //   ModelSpec spec = OCTET_TRY(ReadHfConfig(checkpoint.config));        // models/hf_config.h
 //   for (const WeightSlot& slot : WeightSlots(spec)) Print(slot.tensor, slot.rows, slot.columns);
 //
-// Running it: models/decoder.h. Its weights by slot name: models/weights.h. What each family's fields mean:
-// docs/models.md.
+// Running it: models/decoder.h, or models/encoder.h where the spec has an EncoderSpec. Its weights by slot name:
+// models/weights.h. What each family's fields mean: docs/models.md.
 #pragma once
 
 #include <cstddef>
@@ -18,7 +18,11 @@
 
 namespace octet {
 
-enum class NormKind { kRms, kRmsPlusOne };  // x * rsqrt(mean(x^2) + eps) * w, or * (1 + w) as in Gemma
+enum class NormKind {
+  kRms,         // x * rsqrt(mean(x^2) + eps) * w
+  kRmsPlusOne,  // the same * (1 + w), as in Gemma
+  kLayer,       // (x - mean(x)) * rsqrt(variance(x) + eps) * w + b
+};
 
 struct NormSpec {
   NormKind kind = NormKind::kRms;
@@ -43,20 +47,32 @@ struct AttnSpec {
 
 enum class ActivationKind { kSilu, kGeluTanh, kGeluErf };
 
-// down(activation(gate(x)) * up(x))
+// down(activation(gate(x)) * up(x)), or down(activation(in(x))) without a gate.
 struct FfnSpec {
   ActivationKind activation = ActivationKind::kSilu;
   size_t width = 0;
   bool bias = false;  // on gate, up and down
+  bool gated = true;
 };
 
+// A decoder's layer: norms stand before the branches. An encoder's: they stand behind the sums of stream and branch,
+// and what is pre here is of no use to it.
 struct LayerSpec {
   NormSpec pre_attn = {};
   std::optional<NormSpec> post_attn = {};  // on the branch's output, before the residual addition
   NormSpec pre_ffn = {};
   std::optional<NormSpec> post_ffn = {};
+  NormSpec sum_attn = {}, sum_ffn = {};  // an encoder's
   AttnSpec attn = {};
   FfnSpec ffn = {};
+};
+
+// What an encoder has that a decoder hasn't. Its tokens see each other in both directions; positions have a table,
+// added to the embedding of the token and that of its type (of the first text, or of the second of a pair).
+struct EncoderSpec {
+  size_t type_vocab = 0;  // rows of the table of types
+  NormSpec norm = {};     // of the three embeddings' sum
+  size_t labels = 0;      // what the head over the first token's pooled state gives; 0: there is none
 };
 
 struct ModelSpec {
@@ -77,7 +93,9 @@ struct ModelSpec {
   // How the checkpoint stores it: Phi-3 keeps q, k, v and gate, up in one tensor each.
   bool fused_qkv = false;
   bool fused_gate_up = false;
-  std::string tensor_prefix = "model.";  // before embed_tokens, layers.N and norm
+  std::string tensor_prefix =
+      "model.";  // before embed_tokens, layers.N and norm; of an encoder before all but the head
+  std::optional<EncoderSpec> encoder = {};  // absent: a decoder
 
   // What dense weights and embeddings count, biases and norms included.
   uint64_t Parameters() const;
@@ -95,10 +113,10 @@ enum class Sensitivity {
 };
 
 // One weight as the forward pass names it and where a checkpoint holds it.
-// Matrices: "embedding", "head", "layers.3.attn.q|k|v|out", "layers.3.ffn.gate|up|down".
-// Vectors:  "final_norm", "layers.3.attn.norm|post_norm|q_norm|k_norm", "layers.3.ffn.norm|post_norm", and a matrix'
-// name
-//           with ".bias".
+// Matrices: "embedding", "head", "layers.3.attn.q|k|v|out", "layers.3.ffn.gate|up|down"; an encoder's "positions",
+//           "types", "layers.3.ffn.in" in place of gate and up, and with a head "pooler".
+// Vectors:  "final_norm", "layers.3.attn.norm|post_norm|q_norm|k_norm", "layers.3.ffn.norm|post_norm", an encoder's
+//           "embedding_norm", each of whose norms has a "..._shift" beside it, and a matrix' name with ".bias".
 struct WeightSlot {
   std::string name;
   std::string tensor;      // Hugging Face's name; several slots may share one tensor

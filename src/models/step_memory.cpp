@@ -39,6 +39,16 @@ uint64_t PartialBytes(const ModelSpec& spec, const StepSize& size) {
 
 }  // namespace
 
+// Floats that a row holds: the stream, a branch, queries, keys and values twice (the second time apart for each head),
+// attention's output twice, the feed-forward's width. And the widest input once more as the products read it.
+uint64_t EncoderStepBytes(const ModelSpec& spec, size_t tokens, bool is_f32) {
+  const AttnSpec& attn = spec.layers.front().attn;
+  const size_t width = spec.layers.front().ffn.width, attended = attn.heads * attn.value_dim;
+  const size_t floats = spec.hidden + RowStride(spec.hidden) + 2 * QkvWidth(attn) + 2 * attended + RowStride(width);
+  const size_t input = std::max({spec.hidden, width, attended});
+  return tokens * (floats * sizeof(float) + input * (is_f32 ? sizeof(float) : sizeof(uint16_t)));
+}
+
 uint64_t StepBytes(const ModelSpec& spec, const StepSize& size) {
   const uint64_t row = RowBytes(spec, size.is_f32);
   return std::max(size.tokens * row, size.sequences * row + PartialBytes(spec, size));

@@ -2,7 +2,8 @@
 //
 //   uint64_t bytes = StepBytes(spec, {.tokens = 128, .sequences = 1, .context = 4096, .threads = 2});
 //
-// The buffers themselves: models/forward_pass.cpp, nn/linear.cpp (packed rows), nn/attention.cpp (partial sums).
+// The buffers themselves: models/forward_pass.cpp, models/encoder_pass.cpp, nn/full_attention.cpp, nn/linear.cpp
+// (packed rows), nn/attention.cpp (partial sums).
 #pragma once
 
 #include <cstddef>
@@ -24,5 +25,8 @@ struct StepSize {
 // Bytes of the larger of both. Rows that are rounded first (E4M3 and NVFP4 activations) take one float more for each of
 // the widest input, which isn't in it.
 uint64_t StepBytes(const ModelSpec& spec, const StepSize& size);
+
+// The same of an encoder's pass over texts of `tokens` together.
+uint64_t EncoderStepBytes(const ModelSpec& spec, size_t tokens, bool is_f32);
 
 }  // namespace octet

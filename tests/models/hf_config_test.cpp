@@ -55,6 +55,53 @@ TEST(HfConfig, MinimalGemmasAlternateWindowsAndRopes) {
   EXPECT_EQ(gemma3.final_softcap, 0.0F);
 }
 
+TEST(HfConfig, AMinimalBertIsAnEncoderOfItsModelTypesSizes) {
+  const ModelSpec bert = Must(Read(R"({"model_type":"bert"})"));
+  ASSERT_TRUE(bert.encoder.has_value());
+  EXPECT_EQ(bert.encoder->type_vocab, 2u);
+  EXPECT_EQ(bert.encoder->labels, 0u);
+  EXPECT_EQ(bert.encoder->norm.kind, NormKind::kLayer);
+  EXPECT_EQ(bert.layers[11].sum_ffn.eps, 1e-12F);
+  EXPECT_EQ(bert.layers[0].ffn.activation, ActivationKind::kGeluErf);
+  EXPECT_FALSE(bert.layers[0].ffn.gated || bert.tied);
+  EXPECT_EQ(bert.tensor_prefix, "");
+  EXPECT_EQ(bert.Parameters(), 108891648u);  // of bert-base, without its pooler
+}
+
+TEST(HfConfig, TheClassOfABertSaysWhatStandsAroundIt) {
+  const auto labels = [](const char* fields) {
+    const ModelSpec spec =
+        Must(Read(Cat(R"({"model_type":"bert","architectures":["BertForSequenceClassification"])", fields, "}")));
+    EXPECT_EQ(spec.tensor_prefix, "bert.");
+    return spec.encoder->labels;
+  };
+  EXPECT_EQ(labels(""), 2u);
+  EXPECT_EQ(labels(R"(,"num_labels":3)"), 3u);
+  EXPECT_EQ(labels(R"(,"id2label":{"0":"LABEL_0"},"num_labels":3)"), 1u);
+  const ModelSpec masked = Must(Read(R"({"model_type":"bert","architectures":["BertForMaskedLM"]})"));
+  EXPECT_EQ(masked.tensor_prefix, "bert.");
+  EXPECT_EQ(masked.encoder->labels, 0u);
+}
+
+TEST(HfConfig, FieldsOfDecodersDoNotChangeTheHeadsOfABert) {
+  const ModelSpec bert = Must(Read(R"({"model_type":"bert","head_dim":8,"num_key_value_heads":3})"));
+  EXPECT_EQ(bert.layers[0].attn.kv_heads, 12u);
+  EXPECT_EQ(bert.layers[0].attn.key_dim, 64u);
+}
+
+TEST(HfConfig, WhatABertCannotBeIsRefusedByName) {
+  const auto message = [](const char* field, ErrorCode code) {
+    return MessageOf(Cat(R"({"model_type":"bert",)", field, "}"), code);
+  };
+  EXPECT_EQ(message(R"("position_embedding_type":"relative_key")", ErrorCode::kUnsupported),
+            "config.json: positions of the type `relative_key` are not known; known is absolute");
+  EXPECT_THAT(message(R"("is_decoder":true)", ErrorCode::kUnsupported), testing::HasSubstr("`is_decoder`"));
+  EXPECT_THAT(message(R"("hidden_act":"relu")", ErrorCode::kUnsupported), testing::HasSubstr("activation `relu`"));
+  EXPECT_THAT(message(R"("layer_norm_eps":2)", ErrorCode::kCorrupt), testing::HasSubstr("`layer_norm_eps` is 2"));
+  EXPECT_THAT(message(R"("head_dim":64,"num_attention_heads":7)", ErrorCode::kCorrupt),
+              testing::HasSubstr("`hidden_size` 768 doesn't divide into 7 heads"));
+}
+
 TEST(HfConfig, GemmasEmbeddingScaleIsExactWhateverTypeTheFileHas) {
   for (const char* dtype : {"bfloat16", "float16", "float32"}) {
     const ModelSpec spec =
@@ -137,9 +184,10 @@ TEST(HfConfig, BothDialectsOfEveryGoldenGiveTheSameSlots) {
 }
 
 TEST(HfConfig, UnknownModelTypeIsNamedWithTheKnownOnes) {
-  EXPECT_EQ(MessageOf(R"({"model_type":"mamba"})", ErrorCode::kUnsupported),
-            "config.json: model type `mamba` is not known; known are gemma2, gemma3_text, llama, mistral, phi3, qwen2, "
-            "qwen3");
+  EXPECT_EQ(
+      MessageOf(R"({"model_type":"mamba"})", ErrorCode::kUnsupported),
+      "config.json: model type `mamba` is not known; known are bert, gemma2, gemma3_text, llama, mistral, phi3, qwen2, "
+      "qwen3");
 }
 
 TEST(HfConfig, UnknownRopeTypeOrParameterIsNamed) {
