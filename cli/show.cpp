@@ -160,11 +160,17 @@ Result<ShownModel> OpenShown(const std::filesystem::path& path) {
 
 Json SpecJson(const ModelSpec& spec) {
   const LayerSpec& layer = spec.layers.front();
-  return {{"family", spec.family},          {"layers", spec.layers.size()},
-          {"hidden", spec.hidden},          {"feed_forward", layer.ffn.width},
-          {"heads", layer.attn.heads},      {"kv_heads", layer.attn.kv_heads},
-          {"head_dim", layer.attn.key_dim}, {"vocab", spec.vocab},
-          {"context", spec.max_positions},  {"tied", spec.tied},
+  return {{"family", spec.family},
+          {"layers", spec.layers.size()},
+          {"hidden", spec.hidden},
+          {"feed_forward", layer.ffn.width},
+          {"heads", layer.attn.heads},
+          {"kv_heads", layer.attn.kv_heads},
+          {"head_dim", layer.attn.key_dim},
+          {"vocab", spec.vocab},
+          {"context", spec.max_positions},
+          {"tied", spec.tied},
+          {"encoder", spec.encoder.has_value()},
           {"parameters", spec.Parameters()}};
 }
 
@@ -230,11 +236,17 @@ Json ModelJson(const ShownModel& model) {
 std::string SpecText(const ModelSpec& spec) {
   const LayerSpec& layer = spec.layers.front();
   return fmt::format(
-      "{}, hidden {}, feed-forward {}, {} over {} of {}, vocabulary {}{}, context {}\n"
-      "{:.1f} million parameters\n",
+      "{}, hidden {}, feed-forward {}, {} over {} of {}, vocabulary {}{}, context {}{}
+"
+      "{:.1f} million parameters
+",
       Counted(spec.layers.size(), "layer"), spec.hidden, layer.ffn.width, Counted(layer.attn.heads, "head"),
       Counted(layer.attn.kv_heads, "key head"), layer.attn.key_dim, spec.vocab, spec.tied ? " (tied head)" : "",
-      spec.max_positions, static_cast<double>(spec.Parameters()) / 1e6);
+      spec.max_positions,
+      !spec.encoder               ? ""
+      : spec.encoder->labels == 0 ? ", encoder"
+                                  : Cat(", encoder with a head of ", spec.encoder->labels),
+      static_cast<double>(spec.Parameters()) / 1e6);
 }
 
 // Names are a file's word: one with control characters must not speak to the terminal.

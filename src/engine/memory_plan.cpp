@@ -69,6 +69,28 @@ void PlanCopied(const ModelFiles& files, MemoryPlan& plan) {
   plan.weights += ArenaBytes(pieces);
 }
 
+// A decoder's cache and buffers.
+Status PlanSteps(const ModelFiles& files, const MemoryWish& wish, MemoryPlan& plan) {
+  const kernels::CacheFormat usual = files.all_f32 ? kernels::CacheFormat::kF32 : kernels::CacheFormat::kBf16;
+  const nn::KvLayout layout = OCTET_TRY(CacheLayout(files.spec.layers, wish.cache, usual));
+  plan.cache_per_token = layout.bytes_per_token();
+  plan.cache = InPages(uint64_t{layout.page_bytes()} * nn::KvLayout::PagesFor(plan.context) * wish.users);
+  plan.pass_tokens = std::max(std::min(wish.chunk, plan.context), wish.users);
+  const StepSize step{.tokens = plan.pass_tokens,
+                      .sequences = wish.users,
+                      .context = plan.context,
+                      .threads = wish.threads,
+                      .is_f32 = files.all_f32};
+  plan.buffers = InPages(StepBytes(files.spec, step)) + uint64_t{wish.users} * files.spec.vocab * kSamplingBytes;
+  return {};
+}
+
+// An encoder keeps nothing between its passes, and users take turns.
+void PlanPasses(const ModelFiles& files, const MemoryWish& wish, MemoryPlan& plan) {
+  plan.pass_tokens = std::max(wish.chunk, plan.context);
+  plan.buffers = InPages(EncoderStepBytes(files.spec, plan.pass_tokens, files.all_f32));
+}
+
 }  // namespace
 
 Result<MemoryPlan> PlanMemory(const ModelFiles& files, const MemoryWish& wish) {
@@ -77,8 +99,6 @@ Result<MemoryPlan> PlanMemory(const ModelFiles& files, const MemoryWish& wish) {
     return Fail(ErrorCode::kInvalidArgument, "a context of ", Counted(wish.context, "token"), " is beyond the model's ",
                 files.spec.max_positions);
   }
-  const kernels::CacheFormat usual = files.all_f32 ? kernels::CacheFormat::kF32 : kernels::CacheFormat::kBf16;
-  const nn::KvLayout layout = OCTET_TRY(CacheLayout(files.spec.layers, wish.cache, usual));
   MemoryPlan plan;
   plan.program = ReadResidentMemory().now;
   plan.context = wish.context == 0 ? files.spec.max_positions : wish.context;
@@ -90,15 +110,10 @@ Result<MemoryPlan> PlanMemory(const ModelFiles& files, const MemoryWish& wish) {
   } else {
     PlanCopied(files, plan);
   }
-  plan.cache_per_token = layout.bytes_per_token();
-  plan.cache = InPages(uint64_t{layout.page_bytes()} * nn::KvLayout::PagesFor(plan.context) * wish.users);
-  plan.pass_tokens = std::max(std::min(wish.chunk, plan.context), wish.users);
-  const StepSize step{.tokens = plan.pass_tokens,
-                      .sequences = wish.users,
-                      .context = plan.context,
-                      .threads = wish.threads,
-                      .is_f32 = files.all_f32};
-  plan.buffers = InPages(StepBytes(files.spec, step)) + uint64_t{wish.users} * files.spec.vocab * kSamplingBytes;
+  if (files.spec.encoder)
+    PlanPasses(files, wish, plan);
+  else
+    OCTET_TRY(PlanSteps(files, wish, plan));
   return plan;
 }
 

@@ -8,10 +8,21 @@
 namespace octet {
 namespace {
 
-constexpr const char* kNames[] = {
-    "tokenizer.json", "tokenizer_config.json", "tokenizer.model",     "special_tokens_map.json",
-    "vocab.json",     "added_tokens.json",     "chat_template.jinja", "chat_template.json",
-    "merges.txt"};
+// The last ones say how sentence-transformers makes vectors of an encoder's tokens.
+constexpr const char* kNames[] = {"tokenizer.json",
+                                  "tokenizer_config.json",
+                                  "tokenizer.model",
+                                  "special_tokens_map.json",
+                                  "vocab.json",
+                                  "added_tokens.json",
+                                  "chat_template.jinja",
+                                  "chat_template.json",
+                                  "merges.txt",
+                                  "vocab.txt",
+                                  "modules.json",
+                                  "sentence_bert_config.json",
+                                  "1_Pooling/config.json",
+                                  "config_sentence_transformers.json"};
 
 Result<std::vector<ExportFile>> FilesOfDirectory(const std::filesystem::path& directory) {
   std::vector<ExportFile> files;

@@ -37,6 +37,16 @@ std::vector<int32_t> Tokenizer::EncodeMarked(std::span<const TextPiece> pieces, 
   return state_->Encode(marked, add_special, {/*parse_special=*/true, template_tokens});
 }
 
+std::vector<int32_t> Tokenizer::Frame(std::span<const int32_t> ids) const {
+  const SpecialFrame& frame = state_->frame;
+  std::vector<int32_t> framed = frame.before;
+  framed.insert(framed.end(), ids.begin(), ids.end());
+  framed.insert(framed.end(), frame.after.begin(), frame.after.end());
+  return framed;
+}
+
+size_t Tokenizer::frame_size() const { return state_->frame.before.size() + state_->frame.after.size(); }
+
 std::string Tokenizer::Decode(std::span<const int32_t> ids, bool skip_special) const {
   std::string out;
   if (state_->decoder.only_byte_level()) {

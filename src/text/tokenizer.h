@@ -56,6 +56,11 @@ class Tokenizer {
   std::vector<int32_t> EncodeMarked(std::span<const TextPiece> pieces, bool add_special,
                                     std::string_view template_source) const;
 
+  // The ids of a text that was encoded without special tokens, with those that stand around it.
+  std::vector<int32_t> Frame(std::span<const int32_t> ids) const;
+  // How many stand around it.
+  size_t frame_size() const;
+
   // Always valid UTF-8. Ids outside the vocabulary yield nothing.
   std::string Decode(std::span<const int32_t> ids, bool skip_special = false) const;
 

@@ -111,6 +111,10 @@ Status CheckPackTarget(const std::filesystem::path& path, const std::filesystem:
 Result<PackSummary> BuildPack(const ModelFiles& files, const std::filesystem::path& path, Progress& progress,
                               const CancelFlag& cancel) {
   OCTET_TRY(CheckPackTarget(path, files.path));
+  if (files.spec.encoder) {
+    return Fail(ErrorCode::kUnsupported, files.path, ": is an encoder (`", files.spec.family,
+                "`), of which there are no packs; `octet embed` runs the directory");
+  }
   OctetPackWriter writer = OCTET_TRY(OctetPackWriter::Create(path));
   std::vector<PackEntry> entries;
   PackSummary summary;

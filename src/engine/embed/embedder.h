@@ -1,0 +1,96 @@
+// Texts to vectors, by an encoder with its tokenizer and what says how its tokens are pooled.
+//
+//   std::unique_ptr<Embedder> embedder = OCTET_TRY(Embedder::Open("models/all-MiniLM-L6-v2", {.threads = 2}));
+//   Embeddings embeddings = OCTET_TRY(embedder->Embed(texts, {}));
+//   const float* second = embeddings.values.data() + embeddings.width;
+//
+// Texts go through the encoder without padding, as many at a time as fill a pass; a vector's bits depend on its text
+// alone. Any number of threads may call; calls that compute take turns. The files: engine/embed/sentence_config.h.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/cancel.h"
+#include "base/error.h"
+#include "base/numa.h"
+#include "base/thread_pool.h"
+#include "engine/embed/sentence_config.h"
+#include "models/encoder.h"
+#include "nn/execution_context.h"
+#include "text/tokenizer.h"
+
+namespace octet {
+
+struct EmbedderOptions {
+  size_t threads = 0;                        // 0: the cores that this process may use
+  size_t chunk = 256;                        // tokens that fill a pass; no bit of a result depends on it
+  ComputeType compute = ComputeType::kAuto;  // of matrices that aren't quantised
+  nn::ActivationMode activations = nn::ActivationMode::kAuto;
+  NumaMode numa = NumaMode::kOff;
+};
+
+// What one call wants other than the model's files say.
+struct EmbedWish {
+  std::optional<Pooling> pooling = {};
+  std::optional<bool> normalizes = {};
+  size_t dimensions = 0;  // the first so many of each vector, before they are normalised; 0: all
+  const CancelFlag* cancel = nullptr;
+};
+
+struct Embeddings {
+  size_t width = 0;
+  std::vector<float> values;   // [texts, width]
+  std::vector<size_t> tokens;  // of each text as the encoder read it, special ones included
+  size_t truncated = 0;        // texts that were longer than the model reads
+};
+
+class Embedder {
+ public:
+  // Fails as the readers of the formats do; with unsupported for a model that isn't an encoder; with not_found where it
+  // has no tokenizer; with invalid_argument for options that can't be.
+  static Result<std::unique_ptr<Embedder>> Open(const std::filesystem::path& path, const EmbedderOptions& options);
+
+  const ModelSpec& spec() const { return encoder_.spec(); }
+  const SentenceConfig& config() const { return config_; }
+  const Tokenizer& tokenizer() const { return tokenizer_; }
+  size_t threads() const { return pool_->threads(); }
+  const char* tier() const { return execution_.kernels.name; }
+
+  // One vector for each text. Fails with invalid_argument for more dimensions than the model has, with exhausted where
+  // memory is out, with cancelled.
+  Result<Embeddings> Embed(std::span<const std::string> texts, const EmbedWish& wish);
+  // The same of token ids that are taken as they are, special ones included; fails with invalid_argument for an id
+  // outside the vocabulary, no ids, or more than the model's positions.
+  Result<Embeddings> EmbedTokens(std::span<const std::vector<int32_t>> sequences, const EmbedWish& wish);
+
+  Embedder(const Embedder&) = delete;
+  Embedder& operator=(const Embedder&) = delete;
+
+ private:
+  Embedder(Encoder encoder, Tokenizer tokenizer, std::unique_ptr<ThreadPool> pool);
+
+  struct Tokens {
+    std::vector<std::vector<int32_t>> sequences;
+    size_t truncated = 0;
+  };
+  Tokens Tokenize(std::span<const std::string> texts);
+  Status RunAll(std::span<const std::vector<int32_t>> sequences, const EmbedWish& wish, Embeddings& embeddings);
+  Status RunChunk(std::span<const std::vector<int32_t>> sequences, Pooling pooling, float* vectors);
+
+  Encoder encoder_;
+  Tokenizer tokenizer_;
+  SentenceConfig config_;
+  std::unique_ptr<ThreadPool> pool_;
+  nn::ExecutionContext execution_;
+  std::mutex mutex_;           // held by who uses the members below and the pool
+  std::vector<float> hidden_;  // of a pass
+  size_t chunk_ = 0;
+};
+
+}  // namespace octet
