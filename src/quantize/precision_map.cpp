@@ -30,6 +30,11 @@ const WeightSlot* FindSlot(std::span<const WeightSlot> slots, std::string_view n
   return found == slots.end() ? nullptr : &*found;
 }
 
+// Of embeddings: looked up, and no linear module.
+bool IsTable(const WeightSlot& slot) {
+  return slot.sensitivity == Sensitivity::kEmbedding || slot.name == "positions" || slot.name == "types";
+}
+
 // A tensor of codes or scales says that someone quantised the checkpoint before.
 Status RefuseQuantised(const TensorSource& tensors) {
   for (const TensorInfo& info : tensors.tensors()) {
@@ -88,7 +93,8 @@ DType KeptDType(DType dtype) { return dtype == DType::kF32 || dtype == DType::kF
 std::string_view ReasonToStay(const WeightSlot* slot) {
   if (slot == nullptr) return "not part of the model's layers";
   if (slot->name == "head") return "head";
-  if (slot->sensitivity == Sensitivity::kEmbedding) return "embedding";
+  if (IsTable(*slot)) return "embedding";
+  if (slot->IsMatrix()) return "small, and read by the head";
   return "norm or bias";
 }
 
@@ -158,18 +164,19 @@ Status AddHead(std::span<const WeightSlot> slots, const TensorSource& tensors, c
   return {};
 }
 
-// A head that stays is named even where it is tied and has no tensor: readers build a linear module for it.
-std::vector<std::string> IgnoredModules(const PrecisionMap& map, const TensorRoles& roles) {
+// A head that stays is named even where it is tied and has no tensor: readers build a linear module for it. So are
+// matrices of an encoder's checkpoint that Octet has no use for, such as a pooler or a head over the vocabulary.
+std::vector<std::string> IgnoredModules(const PrecisionMap& map, const TensorRoles& roles, bool is_encoder) {
   std::vector<std::string> ignored;
   bool head_quantised = false;
   for (const TensorPrecision& tensor : map.tensors) {
     if (tensor.name == kHeadTensor) head_quantised = tensor.quantised();
     const auto role = roles.find(tensor.name);
-    const bool is_linear =
-        role != roles.end() && role->second->IsMatrix() && role->second->sensitivity != Sensitivity::kEmbedding;
+    const bool is_linear = role != roles.end() ? role->second->IsMatrix() && !IsTable(*role->second)
+                                               : is_encoder && tensor.shape.size() == 2;
     if (is_linear && !tensor.quantised()) ignored.emplace_back(ModuleOf(tensor.name));
   }
-  if (!head_quantised) ignored.emplace_back(ModuleOf(kHeadTensor));
+  if (!head_quantised && !is_encoder) ignored.emplace_back(ModuleOf(kHeadTensor));
   return ignored;
 }
 
@@ -221,6 +228,11 @@ uint64_t PrecisionMap::quantised_weights() const {
 Result<PrecisionMap> PlanPrecision(std::span<const WeightSlot> slots, const TensorSource& tensors,
                                    const PrecisionChoices& choices) {
   OCTET_TRY(RefuseQuantised(tensors));
+  const bool is_encoder = FindSlot(slots, "positions") != nullptr;
+  if (is_encoder && choices.head) {
+    return Fail(ErrorCode::kInvalidArgument, "--head ", Name(*choices.head),
+                ": an encoder has no head over the vocabulary; leave the flag out");
+  }
   const TensorRoles roles = RolesOf(slots);
   KeepList keep(choices.keep);
   OCTET_TRY(keep.CheckHead(choices.head));
@@ -237,7 +249,7 @@ Result<PrecisionMap> PlanPrecision(std::span<const WeightSlot> slots, const Tens
   OCTET_TRY(keep.CheckAllUsed(example == slots.end() ? std::string_view("lm_head") : ModuleOf(example->tensor)));
   std::sort(map.tensors.begin(), map.tensors.end(),
             [](const TensorPrecision& a, const TensorPrecision& b) { return a.name < b.name; });
-  map.ignored_modules = IgnoredModules(map, roles);
+  map.ignored_modules = IgnoredModules(map, roles, is_encoder);
   return map;
 }
 

@@ -148,6 +148,8 @@ Result<QuantizeReport> WriteAll(const Checkpoint& checkpoint, const QuantizePlan
     OCTET_TRY(WriteFileAtomically(directory / "generation_config.json", Dump(checkpoint.generation_config, 2) + "\n"));
   }
   for (const ExportFile& file : OCTET_TRY(CompanionFiles(checkpoint))) {
+    std::error_code error;  // a folder that can't be made says so as its file is written
+    std::filesystem::create_directories((directory / file.name).parent_path(), error);
     OCTET_TRY(WriteFileAtomically(directory / file.name, file.content));
   }
   OCTET_TRY(WriteFileAtomically(directory / "quantization_report.json", Dump(ToJson(report), 2) + "\n"));
