@@ -35,9 +35,13 @@ def cut(model, text, count, length):
 
 
 class Program:
+    """Loaded, and run once without a figure."""
+
     def __init__(self, name, command):
         self.name, self.rates = name, []
         self.process = subprocess.Popen([str(word) for word in command], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.measure()
+        self.rates.clear()
 
     def measure(self):
         self.process.stdin.write("\n")
