@@ -41,6 +41,8 @@ Result<TokenDecoder> TokenDecoder::Make(const Json& definition, std::string_view
 Status TokenDecoder::Add(const Json& definition, std::string_view where, int depth) {
   const std::string type = OCTET_TRY(GetString(definition, "type", where));
   const bool fused = fused_;
+  if (type == "ByteLevel" || type == "WordPiece" || type == "BPEDecoder" || (type == "Metaspace" && fused))
+    dependent_step_ = type;
   if (type == "Sequence") {
     const Json* members = OCTET_TRY(SequenceMembers(definition, "decoders", depth, where));
     for (const Json& member : *members) OCTET_TRY(Add(member, where, depth + 1));
@@ -49,6 +51,7 @@ Status TokenDecoder::Add(const Json& definition, std::string_view where, int dep
     fused_ = true;
   } else if (type == "ByteFallback") {
     makers_.push_back([] { return std::make_unique<ByteFallbackStage>(); });
+    has_byte_fallback_ = true;
   } else if (type == "Fuse") {
     fused_ = true;
   } else if (type == "Metaspace") {
@@ -61,6 +64,9 @@ Status TokenDecoder::Add(const Json& definition, std::string_view where, int dep
     const PartPattern pattern = OCTET_TRY(ReadPattern(definition, where));
     const std::string content = OCTET_TRY(GetString(definition, "content", where));
     Replacement replacement{OCTET_TRY(Regex::Compile(pattern.expression, where)), pattern.literal, content};
+    // Text that runs over several tokens may be replaced.
+    if (fused && (pattern.literal.empty() || pattern.literal.size() != Utf8Length(pattern.literal[0])))
+      dependent_step_ = type;
     // What makes a token no longer can be done for the whole vocabulary at once.
     const bool shortens = !pattern.literal.empty() && content.size() <= pattern.literal.size();
     if (shortens && makers_.empty() && !fused) {
@@ -70,6 +76,7 @@ Status TokenDecoder::Add(const Json& definition, std::string_view where, int dep
     }
   } else if (type == "Strip") {
     const Strip found = OCTET_TRY(ReadStrip(definition, where));
+    if (found.stop > 0) dependent_step_ = type;
     makers_.push_back([=] { return std::make_unique<StripStage>(found.content, found.start, found.stop, fused); });
   } else if (type == "WordPiece") {
     const std::string prefix = OCTET_TRY(TextOr(definition, "prefix", "##", where));

@@ -80,6 +80,11 @@ class TokenDecoder {
   // ByteLevel alone: the bytes of the tokens are the text.
   bool only_byte_level() const { return only_byte_level_; }
 
+  // The name of a step for which a token's text depends on the tokens around it, empty where it depends at most on
+  // whether the token is the first.
+  const std::string& dependent_step() const { return dependent_step_; }
+  bool has_byte_fallback() const { return has_byte_fallback_; }
+
  private:
   using StageMaker = std::function<std::unique_ptr<DecoderStage>()>;
   Status Add(const Json& definition, std::string_view where, int depth);
@@ -88,6 +93,8 @@ class TokenDecoder {
   std::vector<Replacement> prepared_;  // made before the first stage
   bool fused_ = false;                 // what leaves the steps so far is parts of one text, no more tokens
   bool only_byte_level_ = false;
+  bool has_byte_fallback_ = false;
+  std::string dependent_step_;
 };
 
 // Appends the bytes' text; a character not yet whole stays in `held`, a malformed sequence becomes U+FFFD.

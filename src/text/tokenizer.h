@@ -26,6 +26,7 @@
 namespace octet {
 
 class GgufFile;
+struct TokenBytes;
 struct TokenizerParts;
 
 struct EncodeOptions {
@@ -78,6 +79,7 @@ class Tokenizer {
 
  private:
   friend class StreamDecoder;
+  friend Result<TokenBytes> ReadTokenBytes(const Tokenizer& tokenizer);  // text/token_bytes.h
   struct State;
   explicit Tokenizer(std::unique_ptr<const State> state);
 
