@@ -9,6 +9,7 @@
 #include "base/checked.h"
 #include "base/counted.h"
 #include "base/memory.h"
+#include "engine/grammar/grammar_source.h"
 #include "engine/start_threads.h"
 
 namespace octet {
@@ -46,6 +47,8 @@ Engine::Engine(Decoder decoder, PagePool cache, std::unique_ptr<ThreadPool> pool
   execution_.activations = options.activations;
 }
 
+Engine::~Engine() = default;
+
 Result<std::unique_ptr<Engine>> Engine::Open(const std::filesystem::path& path, const EngineOptions& options) {
   const Clock::time_point begin = Clock::now();
   std::unique_ptr<ThreadPool> pool = OCTET_TRY(StartThreads(options.threads, options.numa));
@@ -71,6 +74,7 @@ Result<std::unique_ptr<Engine>> Engine::Create(ModelFiles files, std::unique_ptr
 
   std::unique_ptr<Engine> engine(new Engine(std::move(decoder), std::move(cache), std::move(pool), options));
   engine->tokenizer_ = std::move(files.tokenizer);
+  engine->grammars_ = std::make_unique<GrammarCompiler>(engine->tokenizer(), engine->spec().vocab);
   engine->kind_ = std::move(files.kind);
   if (!files.chat_template.empty()) {
     engine->chat_template_ =

@@ -26,6 +26,8 @@
 
 namespace octet {
 
+class GrammarCompiler;  // engine/grammar/grammar_source.h
+
 struct EngineOptions {
   size_t threads = 0;   // 0: the cores that this process may use
   size_t context = 0;   // tokens of prompt and answer; 0: what the model was made for
@@ -56,6 +58,8 @@ class Engine {
   const Tokenizer* tokenizer() const { return tokenizer_ ? &*tokenizer_ : nullptr; }
   // Null where there is none.
   const ChatTemplate* chat_template() const { return chat_template_ ? &*chat_template_ : nullptr; }
+  // For requests whose answers must look a certain way; any thread may compile.
+  GrammarCompiler& grammars() { return *grammars_; }
   // "huggingface", "gguf" or "octet".
   const std::string& kind() const { return kind_; }
   const GenerationDefaults& defaults() const { return defaults_; }
@@ -69,6 +73,7 @@ class Engine {
   const PagePool& cache() const { return cache_; }
   StepRunner& runner() { return runner_; }
 
+  ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
@@ -82,6 +87,7 @@ class Engine {
   StepRunner runner_;
   std::optional<Tokenizer> tokenizer_;
   std::optional<ChatTemplate> chat_template_;
+  std::unique_ptr<GrammarCompiler> grammars_;
   std::string kind_;
   GenerationDefaults defaults_;
   size_t context_ = 0;

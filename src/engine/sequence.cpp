@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/counted.h"
+#include "engine/grammar/compiled_grammar.h"
 #include "engine/prompt.h"
 
 namespace octet {
@@ -64,6 +65,13 @@ Result<Sequence> Sequence::Create(Request request, const SequenceLimits& limits,
   std::vector<int32_t> end_tokens = EndTokens(request.options, limits);
   Sampler sampler = OCTET_TRY(Sampler::Create(request.options.sampling, limits.vocab, end_tokens, request.number));
   sampler.AddPrompt(request.prompt);
+  if (request.grammar) {
+    if (request.grammar->tokens().vocab() != limits.vocab) {
+      return Fail(ErrorCode::kInvalidArgument, "the grammar was compiled for ", request.grammar->tokens().vocab(),
+                  " tokens, the model has ", limits.vocab);
+    }
+    sampler.Constrain(grammar::CompiledGrammar::Start(std::move(request.grammar)));
+  }
 
   Sequence sequence(std::move(sampler), std::move(pages));
   sequence.prompt_size_ = request.prompt.size();
@@ -83,6 +91,7 @@ Result<Sequence> Sequence::Create(Request request, const SequenceLimits& limits,
   sequence.min_tokens_ = request.options.sampling.min_tokens;
   sequence.stops_ = StopStrings(std::move(request.options.stop));
   if (sequence.most_output_ == 0) sequence.Finish(FinishReason::kLength);
+  if (!sequence.finished() && sequence.sampler_.is_complete()) sequence.Finish(FinishReason::kStop);
   return sequence;
 }
 
@@ -108,6 +117,7 @@ Status Sequence::Advance(const Decoder::Run& run, const float* logits) {
     return {};
   }
   AddText(next.token);
+  if (!finished() && sampler_.is_complete()) Finish(FinishReason::kStop);
   if (!finished() && generated_.size() == most_output_) Finish(FinishReason::kLength);
   return finished() ? Status() : RenewAngles();
 }

@@ -51,6 +51,12 @@ Result<Sampler> Sampler::Create(SamplingOptions options, size_t vocab, std::span
   return sampler;
 }
 
+void Sampler::Constrain(std::unique_ptr<TokenConstraint> constraint) {
+  constraint_ = std::move(constraint);
+  logits_.resize(vocab_);
+  allowed_words_.resize((vocab_ + 63) / 64);
+}
+
 void Sampler::AddPrompt(std::span<const int32_t> tokens) {
   for (const int32_t token : tokens) {
     if (history_) history_->AddPrompt(token);
@@ -63,11 +69,13 @@ Result<SampledToken> Sampler::Next(std::span<const float> logits) {
   const bool changed = !logits_.empty();
   if (changed) {
     ApplyAllowedAndBanned(logits);
+    if (constraint_) OCTET_TRY(ApplyConstraint());
     ApplyMinTokensAndBias();
     if (history_) history_->ApplyPenalties(options_, logits_);
   }
   SampledToken next;
   next.token = OCTET_TRY(Choose(changed ? logits_ : logits));
+  if (constraint_) OCTET_TRY(AcceptByConstraint(next.token));
   if (options_.logprobs >= 0) {
     if (changed) maxima_.Read(logits);
     const LogSoftmax raw(logits, maxima_);
@@ -96,6 +104,32 @@ void Sampler::ApplyAllowedAndBanned(std::span<const float> logits) {
   banned_sequences_.Apply(logits_);
 }
 
+Status Sampler::ApplyConstraint() {
+  OCTET_TRY(constraint_->AllowedTokens(allowed_words_));
+  // An end token may have text that would fit, too: the answer would end there all the same.
+  const bool can_end = constraint_->can_end();
+  for (const int32_t token : end_tokens_) {
+    uint64_t& word = allowed_words_[static_cast<size_t>(token) / 64];
+    const uint64_t bit = uint64_t{1} << (static_cast<size_t>(token) % 64);
+    word = can_end ? word | bit : word & ~bit;
+  }
+  for (size_t word = 0; word < allowed_words_.size(); ++word) {
+    const uint64_t allowed = allowed_words_[word];
+    if (allowed == ~uint64_t{0}) continue;
+    const size_t end = std::min(vocab_, 64 * (word + 1));
+    for (size_t token = 64 * word; token < end; ++token) {
+      if ((allowed >> (token % 64) & 1) == 0) logits_[token] = kDropped;
+    }
+  }
+  return {};
+}
+
+// An end token ends the text, which the constraint has said it may.
+Status Sampler::AcceptByConstraint(int32_t token) {
+  if (std::find(end_tokens_.begin(), end_tokens_.end(), token) != end_tokens_.end()) return {};
+  return constraint_->Accept(token);
+}
+
 void Sampler::ApplyMinTokensAndBias() {
   if (step_ < options_.min_tokens) {
     for (const int32_t token : end_tokens_) logits_[static_cast<size_t>(token)] = kDropped;
@@ -106,8 +140,9 @@ void Sampler::ApplyMinTokensAndBias() {
 Result<int32_t> Sampler::Choose(std::span<const float> logits) {
   maxima_.Read(logits);
   if (maxima_.largest() == kDropped) {
-    return Fail(ErrorCode::kInvalidArgument, "no token is left to choose at step ", step_,
-                ": allowed_tokens, banned tokens and sequences, and min_tokens rule out all ", logits.size());
+    return Fail(ErrorCode::kInvalidArgument, "no token is left to choose at step ", step_, ": ",
+                constraint_ ? "the grammar, " : "",
+                "allowed_tokens, banned tokens and sequences, and min_tokens rule out all ", logits.size());
   }
   if (!distribution_) return maxima_.likeliest();
   distribution_->Truncate(logits, maxima_);

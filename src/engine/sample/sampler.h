@@ -18,6 +18,7 @@
 #include "base/random.h"
 #include "engine/sample/banned_sequences.h"
 #include "engine/sample/distribution.h"
+#include "engine/sample/token_constraint.h"
 #include "engine/sample/token_history.h"
 #include "octet/sampling.h"
 
@@ -35,13 +36,18 @@ class Sampler {
   static Result<Sampler> Create(SamplingOptions options, size_t vocab, std::span<const int32_t> end_tokens,
                                 uint32_t request);
 
+  // From here on only tokens that `constraint` allows are chosen, and end tokens where the text may end.
+  void Constrain(std::unique_ptr<TokenConstraint> constraint);
+  // The constraint has a whole text to which nothing can be added.
+  bool is_complete() const { return constraint_ != nullptr && constraint_->must_end(); }
+
   void AddPrompt(std::span<const int32_t> tokens);
   // A token that was chosen elsewhere; Next does it by itself.
   void AddOutput(int32_t token);
 
   // Logits [vocab] of the last position; the chosen token counts as output from here on. Fails with internal, naming
-  // the token, where a logit isn't finite, and with invalid_argument where the options leave no token at all. Allocates
-  // only for log-probabilities.
+  // the token, where a logit isn't finite, with invalid_argument where the options leave no token at all, and as the
+  // constraint does. Allocates only for log-probabilities and in a constraint.
   Result<SampledToken> Next(std::span<const float> logits);
 
   // Tokens chosen so far.
@@ -54,6 +60,8 @@ class Sampler {
   explicit Sampler(size_t vocab) : vocab_(vocab), maxima_(vocab) {}
 
   void ApplyAllowedAndBanned(std::span<const float> logits);
+  Status ApplyConstraint();
+  Status AcceptByConstraint(int32_t token);
   void ApplyMinTokensAndBias();
   Result<int32_t> Choose(std::span<const float> logits);
 
@@ -68,6 +76,8 @@ class Sampler {
   std::optional<Distribution> distribution_;  // only where a temperature is on
   std::optional<TokenHistory> history_;       // only where penalties are on
   BannedSequences banned_sequences_{{}};
+  std::unique_ptr<TokenConstraint> constraint_;
+  std::vector<uint64_t> allowed_words_;  // by the constraint, a bit a token
 };
 
 }  // namespace octet
