@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "base/counted.h"
+#include "cli/guide_flags.h"
 #include "cli/line_editor.h"
 #include "cli/logprobs.h"
 #include "cli/model_flags.h"
@@ -26,6 +27,7 @@ struct ChatOptions {
   std::string system;
   std::filesystem::path load;
   std::optional<std::filesystem::path> history;
+  GuideFlags guide;
   SamplingFlags sampling;
   ModelFlags model;
 
@@ -34,6 +36,7 @@ struct ChatOptions {
     visit(&ChatOptions::system, "system", "system message that goes before the conversation");
     visit(&ChatOptions::load, "continue", "file that /save wrote, to go on from");
     visit(&ChatOptions::history, "history", "file that keeps the lines typed; an empty name keeps none");
+    visit(&ChatOptions::guide);
     visit(&ChatOptions::sampling);
     visit(&ChatOptions::model);
   }
@@ -48,6 +51,9 @@ class Talk {
         options_(std::move(options)),
         conversation_(std::move(conversation)),
         call_(call) {}
+
+  // What every answer must look like.
+  void Guide(std::shared_ptr<grammar::CompiledGrammar> grammar) { grammar_ = std::move(grammar); }
 
   // The answer's text goes to stdout as it comes, unless `quiet`. A failed question is taken back.
   Result<GenerateResult> Ask(std::string question, bool quiet);
@@ -64,6 +70,7 @@ class Talk {
   Engine& engine_;
   EngineSession session_;
   GenerateOptions options_;
+  std::shared_ptr<grammar::CompiledGrammar> grammar_;
   Conversation conversation_;
   Invocation& call_;
   std::optional<Timings> last_;  // of the answer that the conversation ends with, where it was made here
@@ -84,6 +91,7 @@ Result<GenerateResult> Talk::AnswerLast(bool quiet) {
   request.prompt = OCTET_TRY(ChatPrompt(engine_, messages));
   request.options = options_;
   request.number = number_++;
+  request.grammar = grammar_;
   Status printed;
   const auto print = [&](std::string_view piece) {
     if (!quiet) printed = call_.Print(piece);
@@ -244,6 +252,7 @@ Status Chat(const ChatOptions& options, Invocation& call) {
     return Fail(ErrorCode::kInvalidArgument,
                 "--json needs a question through a pipe: echo QUESTION | octet chat MODEL --json");
   OCTET_TRY(CheckLogprobs(options.sampling, call));
+  const std::optional<GrammarSource> guide = OCTET_TRY(ReadGuide(options.guide));
   std::string question;
   if (piped) {
     question = OCTET_TRY(ReadPipedQuestion(call.cancel()));
@@ -257,6 +266,7 @@ Status Chat(const ChatOptions& options, Invocation& call) {
   const std::unique_ptr<Engine> engine = OCTET_TRY(OpenEngine(call.word(0), options.model));
   GenerateOptions generate = OCTET_TRY(ToGenerateOptions(options.sampling, engine->defaults(), engine->spec().vocab));
   Talk talk(*engine, std::move(generate), std::move(conversation), call);
+  if (guide) talk.Guide(OCTET_TRY(engine->grammars().Compile(*guide)));
   if (piped) return AnswerPiped(talk, std::move(question), call);
   call.Note(Cat(call.word(0), ": ", Counted(engine->context(), "token"), " of context, ",
                 Counted(engine->threads(), "thread"), ", ", engine->tier(), "; /help lists commands, Ctrl-D leaves"));

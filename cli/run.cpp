@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "base/mapped_file.h"
+#include "cli/guide_flags.h"
 #include "cli/logprobs.h"
 #include "cli/model_flags.h"
 #include "cli/sampling_flags.h"
@@ -27,6 +28,7 @@ struct RunOptions {
   std::optional<std::string> system;
   bool raw = false;
   bool show_special = false;
+  GuideFlags guide;
   SamplingFlags sampling;
   ModelFlags model;
 
@@ -40,6 +42,7 @@ struct RunOptions {
     visit(&RunOptions::system, "system", "system message that goes before the prompt");
     visit(&RunOptions::raw, "raw", "no chat template: the model goes on from the prompt as it stands");
     visit(&RunOptions::show_special, "show-special", "special tokens appear in the text");
+    visit(&RunOptions::guide);
     visit(&RunOptions::sampling);
     visit(&RunOptions::model);
   }
@@ -139,7 +142,8 @@ Json ResultJson(const GenerateResult& result, const Engine& engine) {
 Status Run(const RunOptions& options, Invocation& call) {
   OCTET_TRY(CheckOneSource(options));
   OCTET_TRY(CheckLogprobs(options.sampling, call));
-  // Before the model is opened, so that a wrong prompt fails at once.
+  // Before the model is opened, so that a wrong prompt or schema fails at once.
+  const std::optional<GrammarSource> guide = OCTET_TRY(ReadGuide(options.guide));
   std::string text;
   std::vector<int32_t> ids;
   if (options.ids) {
@@ -152,6 +156,7 @@ Status Run(const RunOptions& options, Invocation& call) {
   Request request;
   request.options = OCTET_TRY(ToGenerateOptions(options.sampling, engine->defaults(), engine->spec().vocab));
   request.options.show_special = options.show_special;
+  if (guide) request.grammar = OCTET_TRY(engine->grammars().Compile(*guide));
   request.prompt = options.ids ? std::move(ids) : OCTET_TRY(PromptTokens(options, *engine, text));
 
   EngineSession session(*engine);
