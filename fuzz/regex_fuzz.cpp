@@ -1,0 +1,12 @@
+// A pattern, then after a zero byte a text for it: whatever compiles must run on any bytes within its limits.
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "engine/grammar/grammar_source.h"
+#include "fuzz/run_grammar.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  octet::RunGrammar(octet::GrammarSource::Kind::kRegex, {reinterpret_cast<const char*>(data), size});
+  return 0;
+}
