@@ -167,7 +167,7 @@ const RegisterVerb kEmbed(
     MakeVerb<EmbedOptions>({.name = "embed",
                             .words = "MODEL",
                             .summary = "texts as vectors, by an encoder such as BERT",
-                            .example = "octet embed models/all-MiniLM-L6-v2 --text 'A sentence' --json"},
+                            .example = "octet embed all-MiniLM-L6-v2 --text 'A sentence' --json"},
                            Embed));
 
 }  // namespace

@@ -236,10 +236,8 @@ Json ModelJson(const ShownModel& model) {
 std::string SpecText(const ModelSpec& spec) {
   const LayerSpec& layer = spec.layers.front();
   return fmt::format(
-      "{}, hidden {}, feed-forward {}, {} over {} of {}, vocabulary {}{}, context {}{}
-"
-      "{:.1f} million parameters
-",
+      "{}, hidden {}, feed-forward {}, {} over {} of {}, vocabulary {}{}, context {}{}\n"
+      "{:.1f} million parameters\n",
       Counted(spec.layers.size(), "layer"), spec.hidden, layer.ffn.width, Counted(layer.attn.heads, "head"),
       Counted(layer.attn.kv_heads, "key head"), layer.attn.key_dim, spec.vocab, spec.tied ? " (tied head)" : "",
       spec.max_positions,

@@ -9,7 +9,7 @@
 namespace octet::nn {
 namespace {
 
-constexpr size_t kHeads = 3, kKeyDim = 20, kValueDim = 12, kWidth = kHeads * (2 * kKeyDim + kValueDim);
+constexpr size_t kHeads = 3, kKeyDim = 20, kValueDim = 12, kRowFloats = kHeads * (2 * kKeyDim + kValueDim);
 constexpr float kScale = 0.3F;
 
 std::vector<float> Numbers(size_t count, uint64_t seed) {
@@ -27,13 +27,14 @@ std::vector<double> Attended(const float* qkv, size_t tokens) {
       std::vector<double> weights(tokens);
       double total = 0;
       for (size_t column = 0; column < tokens; ++column) {
-        const float *q = qkv + row * kWidth + head * kKeyDim, *k = qkv + column * kWidth + (kHeads + head) * kKeyDim;
+        const float *q = qkv + row * kRowFloats + head * kKeyDim,
+                    *k = qkv + column * kRowFloats + (kHeads + head) * kKeyDim;
         double score = 0;
         for (size_t i = 0; i < kKeyDim; ++i) score += double{q[i]} * k[i];
         total += weights[column] = std::exp(double{kScale} * score);
       }
       for (size_t column = 0; column < tokens; ++column) {
-        const float* v = qkv + column * kWidth + 2 * kHeads * kKeyDim + head * kValueDim;
+        const float* v = qkv + column * kRowFloats + 2 * kHeads * kKeyDim + head * kValueDim;
         for (size_t i = 0; i < kValueDim; ++i)
           out[(row * kHeads + head) * kValueDim + i] += weights[column] / total * v[i];
       }
@@ -58,7 +59,7 @@ class FullAttentionOfTier : public testing::TestWithParam<size_t> {
     EXPECT_TRUE(context.workspace.Reset().has_value());
     const Result<FullAttention> attention =
         FullAttention::Plan(context, {.heads = kHeads, .scale = kScale, .layout = &layout}, lengths);
-    std::vector<float> out(qkv.size() / kWidth * kHeads * kValueDim);
+    std::vector<float> out(qkv.size() / kRowFloats * kHeads * kValueDim);
     attention->Run(context, qkv.data(), out.data());
     return out;
   }
@@ -72,7 +73,7 @@ TEST_P(FullAttentionOfTier, EveryTokenSeesAllOfItsSequence) {
   for (const auto& [format, bound] :
        {std::pair{kernels::CacheFormat::kF32, 1e-5}, {kernels::CacheFormat::kBf16, 0.02}}) {
     for (const size_t length : lengths) {
-      const std::vector<float> qkv = Numbers(length * kWidth, length);
+      const std::vector<float> qkv = Numbers(length * kRowFloats, length);
       const std::vector<float> got = Run({&length, 1}, qkv, format, 1);
       const std::vector<double> want = Attended(qkv.data(), length);
       for (size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], want[i], bound) << length << " tokens, " << i;
@@ -82,13 +83,13 @@ TEST_P(FullAttentionOfTier, EveryTokenSeesAllOfItsSequence) {
 
 TEST_P(FullAttentionOfTier, ASequenceAmongOthersOnManyThreadsHasItsOwnBits) {
   const std::vector<size_t> lengths = {40, 1, 100, 0, 7};
-  const std::vector<float> qkv = Numbers(148 * kWidth, 9);
+  const std::vector<float> qkv = Numbers(148 * kRowFloats, 9);
   for (const auto format : {kernels::CacheFormat::kF32, kernels::CacheFormat::kBf16}) {
     const std::vector<float> together = Run(lengths, qkv, format, 3);
     size_t row = 0;
     for (const size_t length : lengths) {
-      const std::vector<float> own(qkv.begin() + static_cast<std::ptrdiff_t>(row * kWidth),
-                                   qkv.begin() + static_cast<std::ptrdiff_t>((row + length) * kWidth));
+      const std::vector<float> own(qkv.begin() + static_cast<std::ptrdiff_t>(row * kRowFloats),
+                                   qkv.begin() + static_cast<std::ptrdiff_t>((row + length) * kRowFloats));
       const std::vector<float> alone = Run({&length, 1}, own, format, 1);
       EXPECT_TRUE(std::equal(alone.begin(), alone.end(),
                              together.begin() + static_cast<std::ptrdiff_t>(row * kHeads * kValueDim)));
