@@ -71,6 +71,7 @@ class Engine {
   SequenceLimits limits() const;
   PageTable MakePages() { return PageTable(cache_, context_); }
   const PagePool& cache() const { return cache_; }
+  PagePool& cache() { return cache_; }  // for who shares pages between sequences
   StepRunner& runner() { return runner_; }
 
   ~Engine();

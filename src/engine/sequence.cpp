@@ -6,6 +6,7 @@
 #include "base/counted.h"
 #include "engine/grammar/compiled_grammar.h"
 #include "engine/prompt.h"
+#include "engine/sample/check_sampling.h"
 
 namespace octet {
 namespace {
@@ -59,6 +60,11 @@ std::vector<int32_t> EndTokens(const GenerateOptions& options, const SequenceLim
 
 }  // namespace
 
+Status Sequence::Check(const Request& request, const SequenceLimits& limits) {
+  OCTET_TRY(CheckRequest(request, limits));
+  return CheckSampling(request.options.sampling, limits.vocab);
+}
+
 Result<Sequence> Sequence::Create(Request request, const SequenceLimits& limits, PageTable pages, size_t cached) {
   OCTET_TRY(CheckRequest(request, limits));
   OCTET_CHECK(cached < request.prompt.size() && cached <= pages.covered());
@@ -97,6 +103,7 @@ Result<Sequence> Sequence::Create(Request request, const SequenceLimits& limits,
 
 Result<Decoder::Run> Sequence::NextRun(size_t most_tokens) {
   const size_t count = std::min(most_tokens, tokens_.size() - cached_);
+  OCTET_TRY(pages_.MakeWritable(cached_));
   OCTET_TRY(pages_.Cover(cached_ + count));
   const bool reaches_end = cached_ + count == tokens_.size();
   return Decoder::Run{.tokens = std::span(tokens_).subspan(cached_, count),
@@ -104,6 +111,26 @@ Result<Decoder::Run> Sequence::NextRun(size_t most_tokens) {
                       .pages = pages_.pages(),
                       .logits_from = reaches_end ? count - 1 : count,
                       .prompt_length = angle_length_};
+}
+
+size_t Sequence::PagesToTake(size_t most_tokens) const {
+  return pages_.PagesToTake(cached_, cached_ + std::min(most_tokens, tokens_.size() - cached_));
+}
+
+void Sequence::Follow(const Sequence& leader) {
+  pages_ = leader.pages_.Share();
+  cached_ = leader.cached_;
+}
+
+void Sequence::ReleasePages() {
+  pages_.Truncate(0);
+  cached_ = 0;
+}
+
+void Sequence::UsePages(PageTable pages, size_t cached) {
+  OCTET_CHECK(cached < tokens_.size() && cached <= pages.covered());
+  pages_ = std::move(pages);
+  cached_ = cached;
 }
 
 Status Sequence::Advance(const Decoder::Run& run, const float* logits) {
@@ -119,19 +146,18 @@ Status Sequence::Advance(const Decoder::Run& run, const float* logits) {
   AddText(next.token);
   if (!finished() && sampler_.is_complete()) Finish(FinishReason::kStop);
   if (!finished() && generated_.size() == most_output_) Finish(FinishReason::kLength);
-  return finished() ? Status() : RenewAngles();
+  if (!finished()) RenewAngles();
+  return {};
 }
 
-// As transformers' Phi-3 does at that length. The pages are given back and taken again, since others may read them too.
-Status Sequence::RenewAngles() {
+// As transformers' Phi-3 does at that length. The pages are given back, since others may read them too.
+void Sequence::RenewAngles() {
   const bool is_due = std::any_of(ropes_.begin(), ropes_.end(), [&](const nn::RopeSpec& rope) {
     return nn::SwitchesBetween(rope, angle_length_, tokens_.size());
   });
-  if (!is_due) return {};
-  pages_.Truncate(0);
-  cached_ = 0;
+  if (!is_due) return;
+  ReleasePages();
   angle_length_ = tokens_.size();
-  return pages_.Cover(tokens_.size());
 }
 
 void Sequence::AddText(int32_t token) {

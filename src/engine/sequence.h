@@ -41,6 +41,9 @@ struct SequenceLimits {
 
 class Sequence {
  public:
+  // Whether a request can be run, without running or keeping any of it: fails as Create does. From any thread.
+  static Status Check(const Request& request, const SequenceLimits& limits);
+
   // `cached`: tokens of the prompt whose keys and values are in `pages` already, fewer than the prompt has. Fails with
   // invalid_argument for an empty prompt, one that leaves no room in the context (with both numbers), a token outside
   // the vocabulary, and options that can't work.
@@ -48,14 +51,25 @@ class Sequence {
 
   Sequence(Sequence&&) = default;
 
-  // The next tokens to compute, at most most_tokens; their pages are taken. Fails with exhausted where the cache is
-  // full. Requires !finished() and most_tokens > 0.
+  // The next tokens to compute, at most most_tokens; their pages are taken, and copied where others hold them too.
+  // Fails with exhausted where the cache is full. Requires !finished() and most_tokens > 0.
   Result<Decoder::Run> NextRun(size_t most_tokens);
+  // Pages of the pool that NextRun would take.
+  size_t PagesToTake(size_t most_tokens) const;
 
   // After the forward pass of that run: `logits` [vocab] of its last token where the run wanted them, which then give
   // the next token. Where that makes the sequence too long for the angles of its cached keys (longrope), cached() falls
   // to 0 and the next runs read all tokens again. Fails as Sampler::Next does.
   Status Advance(const Decoder::Run& run, const float* logits);
+
+  // Takes part in what `leader`, of the same prompt, has computed so far, sharing its pages. Advance with the leader's
+  // runs from there on, or with runs of its own.
+  void Follow(const Sequence& leader);
+  // Gives its pages back; what it has said stays. It goes on by reading all its tokens again, with the same results.
+  void ReleasePages();
+  // Goes on from pages that hold its first tokens, computed for the same angle_length. `cached` is less than the tokens
+  // it has. After ReleasePages.
+  void UsePages(PageTable pages, size_t cached);
 
   bool finished() const { return finish_reason_.has_value(); }
   std::optional<FinishReason> finish_reason() const { return finish_reason_; }
@@ -70,6 +84,9 @@ class Sequence {
   const std::vector<int32_t>& tokens() const { return tokens_; }
   // Tokens whose keys and values are in the pages.
   size_t cached() const { return cached_; }
+  const PageTable& pages() const { return pages_; }
+  // Which of the request's stop strings ended it.
+  std::optional<size_t> stop_string() const { return stops_.matched(); }
   // The length that counted for their angles (nn/rope.h).
   size_t angle_length() const { return angle_length_; }
   const std::vector<GeneratedToken>& generated() const { return generated_; }
@@ -83,7 +100,7 @@ class Sequence {
   void ShowText(std::string_view text);
   void Finish(FinishReason reason);
   bool IsEndToken(int32_t token) const;
-  Status RenewAngles();
+  void RenewAngles();
 
   Sampler sampler_;
   PageTable pages_;

@@ -19,17 +19,22 @@ Status StepRunner::Plan(std::span<Sequence* const> sequences) {
   return {};
 }
 
+Result<const float*> StepRunner::Compute(std::span<const Decoder::Run> runs, const CancelFlag* cancel) {
+  const size_t vocab = decoder_.spec().vocab;
+  size_t rows = 0;
+  for (const Decoder::Run& run : runs) rows += run.tokens.size() - run.logits_from;
+  if (logits_.size() < rows * vocab) logits_.resize(rows * vocab);
+  context_.cancel = cancel;
+  const Status computed = decoder_.Forward(runs, context_, logits_.data());
+  context_.cancel = nullptr;  // the flag may be gone before the next step
+  OCTET_TRY(computed);
+  return logits_.data();
+}
+
 Status StepRunner::Step(std::span<Sequence* const> sequences, const CancelFlag* cancel) {
   OCTET_TRY(Plan(sequences));
   const size_t vocab = decoder_.spec().vocab;
-  size_t rows = 0;
-  for (const Decoder::Run& run : runs_) rows += run.tokens.size() - run.logits_from;
-  if (logits_.size() < rows * vocab) logits_.resize(rows * vocab);
-  context_.cancel = cancel;
-  const Status computed = decoder_.Forward(runs_, context_, logits_.data());
-  context_.cancel = nullptr;  // the flag may be gone before the next step
-  OCTET_TRY(computed);
-  const float* logits = logits_.data();
+  const float* logits = OCTET_TRY(Compute(runs_, cancel));
   for (size_t i = 0; i < runs_.size(); ++i) {
     OCTET_TRY(planned_[i]->Advance(runs_[i], logits));
     logits += (runs_[i].tokens.size() - runs_[i].logits_from) * vocab;

@@ -28,6 +28,10 @@ class StepRunner {
   // With cancelled where `cancel`, which may be null, was set before the last layer: no sequence has advanced then.
   Status Step(std::span<Sequence* const> sequences, const CancelFlag* cancel = nullptr);
 
+  // The forward pass alone, of runs that were planned elsewhere: their logits [wanted rows, vocab], runs in order,
+  // which stand until the next call. Fails as Decoder::Forward does.
+  Result<const float*> Compute(std::span<const Decoder::Run> runs, const CancelFlag* cancel = nullptr);
+
  private:
   Status Plan(std::span<Sequence* const> sequences);
 

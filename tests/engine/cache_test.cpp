@@ -109,5 +109,26 @@ TEST(PageTable, AFullPoolLeavesTheTableAsItWas) {
   EXPECT_TRUE(two.Cover(64).has_value());
 }
 
+TEST(PageTable, ASharedPageIsCopiedBeforeItIsWrittenAndByAllButTheLastHolder) {
+  Result<PagePool> pool = PagePool::Create(kPageBytes, 5);
+  PageTable one(*pool, 200);
+  ASSERT_TRUE(one.Cover(70).has_value());
+  std::fill_n(one.pages()[2], kPageBytes, std::byte{7});
+  PageTable two = one.Share(), three = one.Share();
+  EXPECT_EQ(pool->pages_in_use(), 3u);
+  EXPECT_EQ(two.PagesToTake(70, 97), 2u);  // a copy of the third page, and a fourth
+  ASSERT_TRUE(two.MakeWritable(70).has_value());
+  EXPECT_EQ(two.pages()[1], one.pages()[1]);  // before position 70 nothing is written
+  ASSERT_NE(two.pages()[2], one.pages()[2]);
+  EXPECT_EQ(two.pages()[2][kPageBytes - 1], std::byte{7});
+  two.pages()[2][0] = std::byte{9};
+  EXPECT_EQ(one.pages()[2][0], std::byte{7});
+  ASSERT_TRUE(three.MakeWritable(70).has_value());
+  EXPECT_EQ(pool->pages_in_use(), 5u);
+  EXPECT_EQ(one.PagesToTake(70, 96), 0u);  // nobody else has it now
+  const PageTable four = one.Share();
+  EXPECT_EQ(one.MakeWritable(0).error().code, ErrorCode::kExhausted);
+}
+
 }  // namespace
 }  // namespace octet

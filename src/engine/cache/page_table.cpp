@@ -1,5 +1,7 @@
 #include "engine/cache/page_table.h"
 
+#include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "nn/kv_layout.h"
@@ -50,6 +52,35 @@ void PageTable::Truncate(size_t positions) {
     ids_.pop_back();
     data_.pop_back();
   }
+}
+
+void PageTable::Append(PageId page) {
+  pool_->AddReference(page);
+  ids_.push_back(page);
+  data_.push_back(pool_->Data(page));
+}
+
+PageTable PageTable::Share() const {
+  PageTable shared(*pool_, most_positions_);
+  for (const PageId page : ids_) shared.Append(page);
+  return shared;
+}
+
+Status PageTable::MakeWritable(size_t first) {
+  for (size_t i = first / kernels::kPagePositions; i < ids_.size(); ++i) {
+    if (pool_->references(ids_[i]) == 1) continue;
+    const PageId copy = OCTET_TRY(pool_->Take());
+    std::memcpy(pool_->Data(copy), data_[i], pool_->page_bytes());
+    pool_->Release(std::exchange(ids_[i], copy));
+    data_[i] = pool_->Data(copy);
+  }
+  return {};
+}
+
+size_t PageTable::PagesToTake(size_t first, size_t positions) const {
+  size_t pages = nn::KvLayout::PagesFor(positions) - std::min(nn::KvLayout::PagesFor(positions), ids_.size());
+  for (size_t i = first / kernels::kPagePositions; i < ids_.size(); ++i) pages += pool_->references(ids_[i]) > 1;
+  return pages;
 }
 
 size_t PageTable::covered() const { return ids_.size() * kernels::kPagePositions; }

@@ -4,6 +4,9 @@
 //   OCTET_TRY(table.Cover(position + 1));                 // before the forward pass writes that position
 //   run.pages = table.pages();
 //
+// Tables may share pages: one that two refer to is copied before either writes (MakeWritable), so that sequences that
+// begin the same keep their beginning once.
+//
 // Pages go back to the pool with the table. The pool must outlive it.
 #pragma once
 
@@ -29,8 +32,18 @@ class PageTable {
   Status Cover(size_t positions);
   // Gives back the pages that hold no position below `positions`.
   void Truncate(size_t positions);
+  // Adds a page that is in use elsewhere, behind the last one.
+  void Append(PageId page);
+  // Another table of the same pages.
+  PageTable Share() const;
+  // Copies the pages from position `first` on that others refer to as well. Fails with exhausted where the pool is
+  // empty; copying goes on there with the next call. Work: a page's bytes for each copy, nothing where there is none.
+  Status MakeWritable(size_t first);
+  // Pages that Cover(positions) and MakeWritable(first) would take from the pool.
+  size_t PagesToTake(size_t first, size_t positions) const;
 
   std::span<std::byte* const> pages() const { return data_; }
+  std::span<const PageId> ids() const { return ids_; }
   // Positions that have a page.
   size_t covered() const;
 
