@@ -10,3 +10,5 @@ pkg_check_modules(pcre2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(utf8proc REQUIRED IMPORTED_TARGET libutf8proc)
 pkg_check_modules(simdjson REQUIRED IMPORTED_TARGET simdjson)
 pkg_check_modules(libedit REQUIRED IMPORTED_TARGET libedit)
+find_package(Boost 1.81 REQUIRED)  # Asio and Beast, headers alone
+pkg_check_modules(prometheus REQUIRED IMPORTED_TARGET prometheus-cpp-core)
