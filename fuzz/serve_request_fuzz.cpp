@@ -1,0 +1,67 @@
+// Any bytes as the body of each request that the server reads: refused with a message, or read.
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "serve/api/anthropic.h"
+#include "serve/api/chat.h"
+#include "serve/api/completions.h"
+#include "serve/api/fields.h"
+#include "serve/api/responses.h"
+#include "serve/api/tokens.h"
+
+namespace {
+
+using namespace octet;
+using namespace octet::serve;
+
+constexpr std::string_view kTokenizer = R"({
+  "added_tokens": [{"id": 4, "content": "<s>", "special": true}],
+  "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "use_regex": false},
+  "decoder": {"type": "ByteLevel"},
+  "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2, "c": 3, "<s>": 4}, "merges": ["a b"]}})";
+constexpr const char* kTemplate =
+    "{% for m in messages %}<s>{{ m.role }} {{ m.content }}{% endfor %}{% if add_generation_prompt %}<s>{% endif %}";
+
+template <class T>
+void CheckRefusal(const ApiResult<T>& read) {
+  if (!read && (read.error().message.empty() || ErrorReply(read.error()).body.empty())) __builtin_trap();
+}
+
+// What is read can be worded: a whole reply and a stream of two tokens.
+void CheckShape(const ApiResult<Generation>& read) {
+  CheckRefusal(read);
+  if (!read) return;
+  std::vector<ChoiceState> states(read->prompts.size() * read->choices);
+  for (ChoiceState& state : states) {
+    state.tokens = {{.token = 0, .logprob = -1.0F, .top = {{0, -1.0F}}}, {.token = 1, .logprob = -2.0F}};
+    state.text = "ab";
+    state.finished = true;
+  }
+  (void)read->shape->Whole(states);
+  (void)read->shape->Begin();
+  (void)read->shape->Delta({.index = 0, .text = "ab", .tokens = states[0].tokens, .first = true, .state = states[0]});
+  (void)read->shape->End(states);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  static const Tokenizer tokenizer = *Tokenizer::FromJson(kTokenizer, Json(nullptr), "fuzz");
+  static const ChatTemplate chat_template = *ChatTemplate::Parse(kTemplate, "fuzz");
+  ServedModel model{.name = "m", .tokenizer = &tokenizer, .chat_template = &chat_template};
+  model.vocab = 5;
+  model.context = 256;
+  const ApiResult<Json> body = ParseBody({reinterpret_cast<const char*>(data), size});
+  CheckRefusal(body);
+  if (!body) return 0;
+  CheckShape(ReadCompletion(*body, model, "1"));
+  CheckShape(ReadChat(*body, model, "1"));
+  CheckShape(ReadResponse(*body, model, "1"));
+  CheckShape(ReadAnthropicMessage(*body, model, "1"));
+  CheckRefusal(CountAnthropicTokens(*body, model));
+  CheckRefusal(AnswerTokenize(*body, model));
+  CheckRefusal(AnswerDetokenize(*body, model));
+  CheckRefusal(AnswerApplyTemplate(*body, model));
+  return 0;
+}

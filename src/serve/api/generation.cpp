@@ -1,0 +1,53 @@
+#include "serve/api/generation.h"
+
+#include "base/cat.h"
+#include "base/json_text.h"
+
+namespace octet::serve {
+namespace {
+
+constexpr double kMilliseconds = 1000;
+
+}  // namespace
+
+std::string ReplyShape::Failure(const ApiError& error) { return Cat(Frame(ErrorJson(error)), kDoneFrame); }
+
+std::string_view FinishName(const ChoiceState& state) {
+  return state.finish == FinishReason::kStop ? "stop" : "length";
+}
+
+Json UsageJson(std::span<const ChoiceState> answers, size_t choices) {
+  size_t prompt = 0, generated = 0, cached = 0;
+  for (size_t i = 0; i < answers.size(); ++i) {
+    generated += answers[i].tokens.size();
+    if (i % choices != 0) continue;
+    prompt += answers[i].prompt_tokens;
+    cached += answers[i].usage.timings.cached_tokens;
+  }
+  return {{"prompt_tokens", prompt},
+          {"completion_tokens", generated},
+          {"total_tokens", prompt + generated},
+          {"prompt_tokens_details", {{"cached_tokens", cached}}}};
+}
+
+Json TimingsJson(const ChoiceState& state) {
+  const ChoiceUsage& usage = state.usage;
+  const Timings& times = usage.timings;
+  return {{"cache_n", times.cached_tokens},
+          {"cache_miss", CacheMissName(usage.miss)},
+          {"prompt_n", times.prompt_tokens - times.cached_tokens},
+          {"prompt_ms", times.prompt_seconds * kMilliseconds},
+          {"prompt_per_second", times.PromptRate()},
+          {"predicted_n", times.generated_tokens},
+          {"predicted_ms", times.decode_seconds * kMilliseconds},
+          {"predicted_per_second", times.DecodeRate()},
+          {"queue_ms", usage.queue_seconds * kMilliseconds}};
+}
+
+std::string Frame(const Json& json) { return Cat("data: ", Dump(json), "\n\n"); }
+
+std::string NamedFrame(std::string_view event, const Json& json) {
+  return Cat("event: ", event, "\ndata: ", Dump(json), "\n\n");
+}
+
+}  // namespace octet::serve
