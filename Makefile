@@ -2,6 +2,7 @@
 #   make demo       a real model: imported, quantised, measured, asked
 #   make test       all tests of the release build
 #   make test-all   also the sanitizer builds, the fuzz targets and the formatting
+#   make test-clients  real clients (openai, anthropic, lm_eval, curl) against octet serve, with the demo's model
 #   make tidy       lint by clang-tidy, some minutes a core
 #   make install    to PREFIX (/usr/local)
 PREFIX ?= /usr/local
@@ -12,7 +13,7 @@ JOBS ?= $(shell nproc)
 sources = $(shell git ls-files 'src/*.h' 'src/*.cpp' 'src/*.inl' 'cli/*.h' 'cli/*.cpp' 'include/*.h' 'tests/*.h' 'tests/*.cpp' \
             'bench/*.h' 'bench/*.cpp' 'fuzz/*.cpp' 'examples/*.cpp')
 
-.PHONY: all build demo test test-all test-dev test-tsan test-fuzz test-clang check-format tidy format docs docs-figures matrix bench install clean setup-all
+.PHONY: all build demo test test-all test-dev test-tsan test-fuzz test-clang test-clients check-format tidy format docs docs-figures matrix bench install clean setup-all
 .NOTPARALLEL:
 all: build
 
@@ -42,13 +43,21 @@ test-dev: setup-all
 # ThreadSanitizer on the rooms that have threads.
 test-tsan: setup-all
 	cmake --preset tsan
-	cmake --build --preset tsan --target test_base test_engine
+	cmake --build --preset tsan --target test_base test_engine test_serve
 	ctest --preset tsan
 
 test-fuzz: setup-all
 	cmake --preset dev
 	cmake --build --preset dev --target fuzzers
 	tools/fuzz $(FUZZ_SECONDS) $(FUZZ_SEED)
+
+# In an environment of Python's own, which needs the network the first time.
+test-clients: build
+	tools/setup --demo
+	@test -d build/models/bf16 || { echo "make test-clients: build/models/bf16 is missing; make demo makes it" >&2; exit 1; }
+	test -x build/clients/bin/python || python3 -m venv build/clients
+	build/clients/bin/pip install -q openai anthropic 'lm_eval[api]==0.4.13'
+	build/clients/bin/python tools/check/serve_clients.py build/models/bf16
 
 # The second compiler at full speed; test-all builds everything with it for the sanitizers.
 test-clang: setup-all

@@ -43,7 +43,7 @@ std::map<std::string, std::string> OctetVariables() {
 
 // A variable that no verb reads is a typing error that would otherwise pass in silence.
 Status CheckVariables(const std::map<std::string, std::string>& variables) {
-  std::vector<std::string> known = {"OCTET_CPU"};
+  std::vector<std::string> known = {"OCTET_CPU", "OCTET_API_KEYS"};
   for (const Verb& verb : Verbs()) {
     for (const Option& option : verb.options) known.push_back(option.Variable());
   }

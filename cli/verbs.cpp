@@ -16,9 +16,9 @@ namespace octet::cli {
 namespace {
 
 // By the chain from data to answers; a verb that isn't named here comes last.
-constexpr std::array<std::string_view, 14> kOrder = {"import", "show",   "plan",       "tokenize", "quantize",
-                                                     "build",  "run",    "chat",       "embed",    "eval",
-                                                     "bench",  "doctor", "completion", "help"};
+constexpr std::array<std::string_view, 15> kOrder = {"import", "show",  "plan",   "tokenize",   "quantize",
+                                                     "build",  "run",   "chat",   "embed",      "serve",
+                                                     "eval",   "bench", "doctor", "completion", "help"};
 
 size_t Place(const Verb& verb) {
   const std::string_view group = std::string_view(verb.text.name).substr(0, verb.text.name.find(' '));

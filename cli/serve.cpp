@@ -1,0 +1,214 @@
+// `octet serve`: a model for many users over HTTP, until a signal ends it.
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <filesystem>
+#include <mutex>
+#include <thread>
+
+#include "base/json_text.h"
+#include "base/mapped_file.h"
+#include "cli/model_flags.h"
+#include "cli/signals.h"
+#include "cli/verb.h"
+#include "engine/schedule/engine_loop.h"
+#include "serve/http/http_server.h"
+#include "serve/service.h"
+
+namespace octet::cli {
+namespace {
+
+constexpr size_t kMostKeyBytes = 1 << 20;
+constexpr const char* kKeyVariable = "OCTET_API_KEYS";
+constexpr std::chrono::milliseconds kLook{20};
+constexpr double kFlushSeconds = 2;  // for the last replies to reach the system
+
+struct ServeFlags {
+  std::string host = "127.0.0.1";
+  uint16_t port = 8080;
+  std::vector<std::string> name;
+  std::filesystem::path api_key_file;
+  bool without_key = false;
+  std::vector<std::string> cors, allow_host;
+  size_t http_threads = 2, connections = 4096, body_megabytes = 8;
+  size_t users = 4;
+  double request_timeout = 3600, drain_timeout = 30;
+  bool request_log = true, strict_api = false;
+  ScheduleOptions schedule;
+  ModelFlags model;
+
+  template <class Visit>
+  static void Describe(Visit&& visit) {
+    using F = ServeFlags;
+    visit(&F::host, "host", "numeric address to listen on; other than this machine's own only with a key");
+    visit(&F::port, "port", "port to listen on; 0: any that is free, which the first line on stdout names");
+    visit(&F::name, "name",
+          "what clients call the model; may be repeated; not given: the name of its file or directory");
+    visit(
+        &F::api_key_file, "api-key-file",
+        "file with a key a line, or NAME:KEY; clients send one as a bearer token; OCTET_API_KEYS holds the same text");
+    visit(&F::without_key, "without-key", "listen to other machines although no key is asked for");
+    visit(&F::cors, "cors", "origin whose pages may ask, as in https://example.org; may be repeated; * is all",
+          Takes{"ORIGIN"});
+    visit(&F::allow_host, "allow-host", "further name by which clients may call this machine; may be repeated",
+          Takes{"NAME"});
+    visit(&F::http_threads, "http-threads", "threads that read requests and write replies, beside those that compute",
+          Between{1, 64});
+    visit(&F::connections, "connections", "most connections at the same time", Between{1, 1 << 20});
+    visit(&F::body_megabytes, "body-megabytes", "largest body of a request", Between{1, 1024});
+    visit(&F::users, "users", "full contexts that the cache has room for, shared by all that run", Between{1, 65536});
+    visit(&F::request_timeout, "request-timeout",
+          "seconds after which a request ends, in the queue or running; 0: never. X-Request-Timeout asks for less",
+          Between{0, 1e6});
+    visit(&F::drain_timeout, "drain-timeout", "seconds that running requests have to end after a signal",
+          Between{0, 1e6});
+    visit(&F::request_log, "request-log", "a line of JSON on stderr for each request");
+    visit(&F::strict_api, "strict-api",
+          "refuse requests with fields that aren't known, instead of naming these in a header");
+    visit(&F::schedule);
+    visit(&F::model);
+  }
+};
+
+Result<serve::ApiKeys> ReadKeys(const ServeFlags& flags) {
+  serve::ApiKeys keys;
+  if (!flags.api_key_file.empty()) {
+    const std::string text = OCTET_TRY(ReadTextFile(flags.api_key_file, kMostKeyBytes));
+    keys = OCTET_TRY(serve::ApiKeys::Parse(text, flags.api_key_file.native()));
+    // An empty file would else open the server to everybody.
+    if (keys.empty()) return Fail(ErrorCode::kInvalidArgument, flags.api_key_file, " holds no key");
+  }
+  const char* variable = std::getenv(kKeyVariable);
+  if (variable == nullptr) return keys;
+  serve::ApiKeys more = OCTET_TRY(serve::ApiKeys::Parse(variable, kKeyVariable));
+  if (more.empty()) return Fail(ErrorCode::kInvalidArgument, kKeyVariable, " holds no key; unset it");
+  keys.Add(std::move(more));
+  return keys;
+}
+
+Status CheckExposure(const ServeFlags& flags, const serve::ApiKeys& keys) {
+  if (!keys.empty() || flags.without_key || serve::IsLoopback(flags.host)) return {};
+  return Fail(
+      ErrorCode::kInvalidArgument, "--host ", flags.host,
+      " lets other machines ask, and no key is set: give --api-key-file FILE, or --without-key if that is meant");
+}
+
+void PrintLogLine(const Json& line) {
+  static std::mutex mutex;
+  const std::string text = Dump(line) + "\n";
+  const std::lock_guard lock(mutex);
+  std::fwrite(text.data(), 1, text.size(), stderr);
+}
+
+serve::ServiceOptions ToServiceOptions(const ServeFlags& flags, serve::ApiKeys keys) {
+  serve::ServiceOptions options;
+  options.keys = std::move(keys);
+  options.cors_origins = flags.cors;
+  options.allowed_hosts = flags.allow_host;
+  options.only_local_hosts = serve::IsLoopback(flags.host) || !flags.allow_host.empty();
+  options.strict_fields = flags.strict_api;
+  options.request_seconds = flags.request_timeout;
+  if (flags.request_log) options.log = PrintLogLine;
+  return options;
+}
+
+serve::HttpOptions ToHttpOptions(const ServeFlags& flags) {
+  serve::HttpOptions options;
+  options.host = flags.host;
+  options.port = flags.port;
+  options.threads = flags.http_threads;
+  options.connections = flags.connections;
+  options.body_bytes = flags.body_megabytes << 20;
+  return options;
+}
+
+std::string NameOf(const std::string& path) {
+  const std::filesystem::path clean = std::filesystem::path(path).lexically_normal();
+  const std::filesystem::path last = clean.has_filename() ? clean : clean.parent_path();
+  return last.extension() == ".gguf" || last.extension() == ".octet" ? last.stem() : last.filename();
+}
+
+serve::OpenModel Describe(const ServeFlags& flags, const std::string& path, const Engine& engine, EngineLoop& loop) {
+  serve::OpenModel open{.model = {}, .loop = &loop, .load_seconds = engine.load_seconds(), .tier = engine.tier()};
+  serve::ServedModel& model = open.model;
+  model.name = flags.name.empty() ? NameOf(path) : flags.name[0];
+  if (flags.name.size() > 1) model.aliases.assign(flags.name.begin() + 1, flags.name.end());
+  model.created = std::time(nullptr);
+  model.tokenizer = engine.tokenizer();
+  model.chat_template = engine.chat_template();
+  model.defaults = engine.defaults();
+  model.vocab = engine.spec().vocab;
+  model.context = engine.context();
+  model.most_choices = std::min(model.most_choices, flags.schedule.max_running);
+  model.most_answers = flags.schedule.max_waiting;
+  return open;
+}
+
+// Ends at the next signal, or at the time.
+bool AwaitSignal(CancelFlag& cancel, std::optional<double> seconds, const std::function<bool()>& done) {
+  const auto begun = std::chrono::steady_clock::now();
+  while (!cancel.requested() && !(done && done())) {
+    if (seconds && std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count() > *seconds)
+      return false;
+    std::this_thread::sleep_for(kLook);
+  }
+  return cancel.requested();
+}
+
+// Lets what runs end; a second signal or the time ends it as it is. True where all was answered.
+bool DrainAll(const ServeFlags& flags, EngineLoop& loop, serve::Service& service, Invocation& call) {
+  service.Drain();
+  ForgetSignal();
+  call.cancel().Clear();
+  const LoopStats stats = loop.stats();
+  call.Note(Cat("ending: ", stats.running + stats.waiting, " answers are under way; a second signal ends them, too"));
+  bool all = false;
+  const auto drained = [&] {
+    return all = loop.Drain(std::chrono::steady_clock::now() + std::chrono::milliseconds(1));
+  };
+  AwaitSignal(call.cancel(), flags.drain_timeout, drained);
+  return all;
+}
+
+Status Serve(const ServeFlags& flags, Invocation& call) {
+  OCTET_TRY(flags.schedule.Check());
+  serve::ApiKeys keys = OCTET_TRY(ReadKeys(flags));
+  OCTET_TRY(CheckExposure(flags, keys));
+  serve::Service service(ToServiceOptions(flags, std::move(keys)));
+  const std::unique_ptr<serve::HttpServer> server = OCTET_TRY(serve::HttpServer::Listen(ToHttpOptions(flags), service));
+  service.set_connections([&server] { return server->connections(); });
+  server->Start();
+  const std::string shown = flags.host.find(':') == std::string::npos ? flags.host : Cat("[", flags.host, "]");
+  const std::string url = Cat("http://", shown, ":", server->port());
+  OCTET_TRY(call.json() ? call.PrintJson({{"url", url}, {"port", server->port()}, {"pid", ::getpid()}})
+                        : call.Print(Cat("listening on ", url, "\n")));
+
+  EngineOptions engine_options = ToEngineOptions(flags.model);
+  engine_options.sessions = flags.users;
+  const std::unique_ptr<Engine> engine = OCTET_TRY(Engine::Open(call.word(0), engine_options));
+  std::unique_ptr<EngineLoop> loop = OCTET_TRY(EngineLoop::Start(*engine, flags.schedule));
+  service.Open(Describe(flags, call.word(0), *engine, *loop));
+  call.Note(Cat("ready after ", engine->load_seconds(), " s: ", engine->threads(), " threads, tier ", engine->tier(),
+                ", context ", engine->context()));
+
+  AwaitSignal(call.cancel(), std::nullopt, {});
+  const int signal = LastSignal();
+  const bool all = DrainAll(flags, *loop, service, call);
+  server->Stop(all ? kFlushSeconds : 0);
+  loop.reset();
+  if (all) return {};
+  if (LastSignal() == 0) ::raise(signal);  // the time was over; the exit code tells by which signal
+  return call.cancel().Check();
+}
+
+const RegisterVerb kServe(MakeVerb<ServeFlags>({.name = "serve",
+                                                .words = "MODEL",
+                                                .summary = "answer many users over HTTP",
+                                                .example = "octet serve build/models/fp8 --port 8080"},
+                                               Serve));
+
+}  // namespace
+}  // namespace octet::cli
