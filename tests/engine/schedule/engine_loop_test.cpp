@@ -158,8 +158,13 @@ TEST(EngineLoop, ItsEndCancelsWhatRunsAndWaitsAndTellsEach) {
   gate.WaitUntilReached();
   for (int i = 0; i < 5; ++i)
     ids.push_back(MustSubmit(*loop, {.request = NumberedRequest(20, 400, i)}, listener.ear()));
-  gate.Open();
+  // The end has begun when the engine's thread goes on, or the answer would be whole by then.
+  std::thread opener([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    gate.Open();
+  });
   loop.reset();
+  opener.join();
   EXPECT_EQ(gate.finish(), FinishReason::kCancelled);
   for (const uint64_t id : ids) EXPECT_EQ(listener.Of(id).finish, FinishReason::kCancelled);
   EXPECT_EQ(engine->cache().pages_in_use(), 0u);
