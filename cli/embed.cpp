@@ -163,12 +163,11 @@ Status Embed(const EmbedOptions& options, Invocation& call) {
        {"embeddings", std::move(items)}});
 }
 
-const RegisterVerb kEmbed(
-    MakeVerb<EmbedOptions>({.name = "embed",
-                            .words = "MODEL",
-                            .summary = "texts as vectors, by an encoder such as BERT",
-                            .example = "octet embed all-MiniLM-L6-v2 --text 'A sentence' --json"},
-                           Embed));
+const RegisterVerb kEmbed(MakeVerb<EmbedOptions>({.name = "embed",
+                                                  .words = "MODEL",
+                                                  .summary = "texts as vectors, by an encoder such as BERT",
+                                                  .example = "octet embed all-MiniLM-L6-v2 --text 'A sentence' --json"},
+                                                 Embed));
 
 }  // namespace
 }  // namespace octet::cli

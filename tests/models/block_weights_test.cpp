@@ -23,8 +23,8 @@ namespace octet {
 namespace {
 
 using kernels::WeightFormat;
-using testing::HasSubstr;
 using testing::ElementsAre;
+using testing::HasSubstr;
 
 const std::string kGolden = OCTET_SOURCE_DIR "/tests/golden/gguf/blocks.gguf";
 const std::string kKeys = "model.layers.0.self_attn.k_proj.weight", kOut = "model.layers.0.self_attn.o_proj.weight";
