@@ -290,7 +290,8 @@ TEST_F(ForeignWeights, GroupsInAnotherOrderThatIsntThereAreRefused) {
   EXPECT_EQ(Decoded(Must(Down())), Want("gptq_v1"));
   Take("gptq_8_row");
   source->Remove(kModule + ".g_idx");
-  config = {{"quant_method", "gptq"}, {"bits", 8}, {"group_size", -1}, {"desc_act", true}};
+  checkpoint.config["quantization_config"] = {
+      {"quant_method", "gptq"}, {"bits", 8}, {"group_size", -1}, {"desc_act", true}};
   EXPECT_EQ(Decoded(Must(Down())), Want("gptq_8_row")) << "one group has one order";
   Take("gptq_act_order");
   checkpoint.config["quantization_config"] = {{"quant_method", "gptq"}, {"bits", 4}, {"desc_act", true}};
