@@ -111,15 +111,17 @@ ApiResult<Json> Content(const Json* content, const std::string& where) {
 
 ApiResult<Json> Messages(const Json* system, const Json& list) {
   Json messages = Json::array();
-  if (system != nullptr)
-    messages.push_back({{"role", "system"}, {"content", OCTET_API_TRY(Content(system, "system"))}});
+  if (system != nullptr) {
+    Json content = OCTET_API_TRY(Content(system, "system"));
+    messages.push_back({{"role", "system"}, {"content", std::move(content)}});
+  }
   for (size_t i = 0; i < list.size(); ++i) {
     const std::string where = Cat("messages[", i, "]");
     const Json* role = FindMember(list[i], "role");
     if (role == nullptr || (*role != "user" && *role != "assistant"))
       return tl::unexpected(WrongField(where + ".role", Cat("`", where, ".role` is neither user nor assistant")));
-    messages.push_back(
-        {{"role", *role}, {"content", OCTET_API_TRY(Content(FindMember(list[i], "content"), where + ".content"))}});
+    Json content = OCTET_API_TRY(Content(FindMember(list[i], "content"), where + ".content"));
+    messages.push_back({{"role", *role}, {"content", std::move(content)}});
   }
   return messages;
 }
@@ -161,8 +163,9 @@ ApiResult<Generation> ReadAnthropicMessage(const Json& body, const ServedModel& 
     return tl::unexpected(WrongField("max_tokens", "`max_tokens` is missing, the most tokens of the answer"));
   Generation generation = OCTET_API_TRY(ReadChat(chat, model, id));
   generation.unknown_fields = fields.unknown();
-  generation.shape = std::make_unique<AnthropicShape>(Cat("msg_", id), OCTET_API_TRY(RequestedName(body, model)),
-                                                      generation.options.stop, generation.prompts[0].size());
+  std::string name = OCTET_API_TRY(RequestedName(body, model));
+  generation.shape = std::make_unique<AnthropicShape>(Cat("msg_", id), std::move(name), generation.options.stop,
+                                                      generation.prompts[0].size());
   return generation;
 }
 

@@ -119,8 +119,9 @@ ApiResult<Generation> ReadChat(const Json& body, const ServedModel& model, std::
   fields.Ignore({"model"});
   Generation generation;
   ChatReplyWish wish;
+  std::string name = OCTET_API_TRY(RequestedName(body, model));
   wish.context = {.id = Cat("chatcmpl-", id),
-                  .model = OCTET_API_TRY(RequestedName(body, model)),
+                  .model = std::move(name),
                   .created = std::time(nullptr),
                   .tokenizer = model.tokenizer};
   ReadSampling(fields, model, generation);

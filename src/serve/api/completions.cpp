@@ -137,10 +137,9 @@ ApiResult<Generation> ReadCompletion(const Json& body, const ServedModel& model,
   fields.Ignore({"model"});
   Generation generation;
   CompletionWish wish;
-  wish.context = {.id = Cat("cmpl-", id),
-                  .model = OCTET_API_TRY(RequestedName(body, model)),
-                  .created = std::time(nullptr),
-                  .tokenizer = model.tokenizer};
+  std::string name = OCTET_API_TRY(RequestedName(body, model));
+  wish.context = {
+      .id = Cat("cmpl-", id), .model = std::move(name), .created = std::time(nullptr), .tokenizer = model.tokenizer};
   ReadSampling(fields, model, generation);
   RefuseConstraints(fields);
   fields.RefuseUnlessOff({"suffix", "prompt_embeds"}, "isn't supported; leave it out");

@@ -1,5 +1,7 @@
 #include "serve/api/tokens.h"
 
+#include <utility>
+
 #include "base/cat.h"
 #include "serve/api/chat_messages.h"
 #include "serve/api/fields.h"
@@ -67,7 +69,8 @@ ApiResult<Json> AnswerApplyTemplate(const Json& body, const ServedModel& model) 
   Fields fields(body);
   const ChatWish wish = ReadChatWish(fields);
   if (fields.failed()) return tl::unexpected(fields.error());
-  return Json{{"prompt", JoinPieces(OCTET_API_TRY(RenderChat(wish, model)))}};
+  std::string prompt = JoinPieces(OCTET_API_TRY(RenderChat(wish, model)));
+  return Json{{"prompt", std::move(prompt)}};
 }
 
 ApiResult<Json> AnswerTokenizerInfo(const ServedModel& model) {

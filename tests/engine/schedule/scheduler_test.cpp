@@ -329,8 +329,8 @@ TEST(Scheduler, OneRequestsErrorIsItsOwn) {
 TEST(Scheduler, AStepTakesOnlyTheMemoryOfWhatItTells) {
   const std::unique_ptr<Engine> engine = OpenForSchedule();
   const std::chrono::steady_clock::time_point never = {};
+  size_t told = 0;  // outlives the scheduler, whose end tells of what it cancels
   Scheduler scheduler(*engine, {}, [never] { return never; });
-  size_t told = 0;
   for (uint64_t id = 1; id <= 4; ++id) {
     Request request = NumberedRequest(33, 60, static_cast<int32_t>(id));
     request.options.sampling.temperature = 8;
