@@ -3,7 +3,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "base/counted.h"
 #include "cli/model_flags.h"
@@ -196,8 +195,7 @@ std::string ToTable(const std::vector<Row>& rows, const Decoder& decoder, bool i
 
 Status Bench(const BenchOptions& options, Invocation& call) {
   OCTET_TRY(CheckTests(options));
-  const char* wish = std::getenv("OCTET_CPU");
-  OCTET_TRY(kernels::SelectKernels(wish == nullptr ? "" : wish));
+  OCTET_TRY(kernels::WantedKernels());
   const Decoder decoder = OCTET_TRY(LoadDecoder(options, call));
   OCTET_TRY(decoder.CheckActivations(ModeOf(options)));
   OCTET_TRY(CheckContext(options, decoder));

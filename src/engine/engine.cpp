@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <optional>
 #include <utility>
 
@@ -38,11 +37,12 @@ Result<size_t> CountPages(const EngineOptions& options, size_t context, const nn
 
 }  // namespace
 
-Engine::Engine(Decoder decoder, PagePool cache, std::unique_ptr<ThreadPool> pool, const EngineOptions& options)
+Engine::Engine(Decoder decoder, PagePool cache, std::unique_ptr<ThreadPool> pool, const kernels::KernelTable& kernels,
+               const EngineOptions& options)
     : decoder_(std::move(decoder)),
       cache_(std::move(cache)),
       pool_(std::move(pool)),
-      execution_(*pool_, kernels::ActiveKernels()),
+      execution_(*pool_, kernels),
       runner_(decoder_, execution_, options.chunk) {
   execution_.activations = options.activations;
 }
@@ -62,8 +62,7 @@ Result<std::unique_ptr<Engine>> Engine::Create(ModelFiles files, std::unique_ptr
                                                const EngineOptions& options) {
   if (options.chunk == 0) return Fail(ErrorCode::kInvalidArgument, "the chunk is 0 tokens, at least 1 is needed");
   // A wish in OCTET_CPU that can't be met is an error here rather than a silent choice of another tier.
-  const char* wish = std::getenv("OCTET_CPU");
-  OCTET_TRY(kernels::SelectKernels(wish == nullptr ? "" : wish));
+  const kernels::KernelTable* kernels = OCTET_TRY(kernels::WantedKernels());
   const size_t context = OCTET_TRY(ChooseContext(options.context, files.spec));
   GenerationDefaults defaults =
       OCTET_TRY(ReadGenerationDefaults(files.generation_config, files.spec, files.path.native()));
@@ -72,7 +71,7 @@ Result<std::unique_ptr<Engine>> Engine::Create(ModelFiles files, std::unique_ptr
   const size_t pages = OCTET_TRY(CountPages(options, context, decoder.kv_layout()));
   PagePool cache = OCTET_TRY(PagePool::Create(decoder.kv_layout().page_bytes(), pages));
 
-  std::unique_ptr<Engine> engine(new Engine(std::move(decoder), std::move(cache), std::move(pool), options));
+  std::unique_ptr<Engine> engine(new Engine(std::move(decoder), std::move(cache), std::move(pool), *kernels, options));
   engine->tokenizer_ = std::move(files.tokenizer);
   engine->grammars_ = std::make_unique<GrammarCompiler>(engine->tokenizer(), engine->spec().vocab);
   engine->kind_ = std::move(files.kind);

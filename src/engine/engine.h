@@ -79,7 +79,8 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
 
  private:
-  Engine(Decoder decoder, PagePool cache, std::unique_ptr<ThreadPool> pool, const EngineOptions& options);
+  Engine(Decoder decoder, PagePool cache, std::unique_ptr<ThreadPool> pool, const kernels::KernelTable& kernels,
+         const EngineOptions& options);
 
   Decoder decoder_;
   PagePool cache_;

@@ -1,7 +1,6 @@
 #include "eval/decoder_model.h"
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "engine/model_files.h"
 #include "nn/rope.h"
@@ -29,8 +28,7 @@ Status CheckFiles(const ModelFiles& files, const DecoderModelOptions& options) {
 
 Result<std::unique_ptr<DecoderModel>> DecoderModel::Open(const std::filesystem::path& path,
                                                          const DecoderModelOptions& options, ThreadPool& pool) {
-  const char* wish = std::getenv("OCTET_CPU");
-  const kernels::KernelTable* kernels = OCTET_TRY(kernels::SelectKernels(wish == nullptr ? "" : wish));
+  const kernels::KernelTable* kernels = OCTET_TRY(kernels::WantedKernels());
   ModelFiles files = OCTET_TRY(ModelFiles::Open(path, {.compute = options.compute}, pool));
   OCTET_TRY(CheckFiles(files, options));
   Decoder decoder = OCTET_TRY(Decoder::Load(std::move(files.spec), *files.weights, options.cache));

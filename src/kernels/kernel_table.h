@@ -172,13 +172,15 @@ struct KernelTable {
   double (*sum_exp)(const float* x, float shift, float factor, size_t count, float* terms) = nullptr;
 };
 
-// The tier that OCTET_CPU names, or the quickest of this CPU where `wish` is empty: the last one that runs, but avx512
+// The tier of that name, or the quickest of this CPU where `wish` is empty: the last one that runs, but avx512
 // on Intel, whose BF16 instruction is slower than FMAs (the bits are the same). A wish that isn't a tier, or that this
 // CPU can't run, is an invalid_argument that lists what it can.
 Result<const KernelTable*> SelectKernels(std::string_view wish);
 
-// What SelectKernels gives for the environment variable OCTET_CPU, or the best tier where that wish can't be met
-// (programs call SelectKernels first and report its error).
+// What SelectKernels gives for the environment variable OCTET_CPU.
+Result<const KernelTable*> WantedKernels();
+
+// The same, or the best tier where that wish can't be met (programs call WantedKernels first and report its error).
 const KernelTable& ActiveKernels();
 
 // Every tier of this build that this CPU can run, lowest first.

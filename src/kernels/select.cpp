@@ -105,11 +105,13 @@ Result<const KernelTable*> SelectKernels(std::string_view wish) {
   return Fail(ErrorCode::kInvalidArgument, "there is no CPU tier `", wish, "`; this CPU runs: ", names);
 }
 
+Result<const KernelTable*> WantedKernels() {
+  const char* wish = std::getenv("OCTET_CPU");
+  return SelectKernels(wish == nullptr ? "" : wish);
+}
+
 const KernelTable& ActiveKernels() {
-  static const KernelTable* const active = [] {
-    const char* wish = std::getenv("OCTET_CPU");
-    return SelectKernels(wish == nullptr ? "" : wish).value_or(BestTier());
-  }();
+  static const KernelTable* const active = WantedKernels().value_or(BestTier());
   return *active;
 }
 

@@ -1,7 +1,6 @@
 #include "quantize/rounding_study.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <map>
 
 #include "models/hf_config.h"
@@ -57,8 +56,7 @@ Status CheckFinite(std::span<const float> values, std::string_view what, const s
 
 Result<std::vector<StudiedMatrix>> StudyRounding(const Checkpoint& checkpoint, const CalibrationText& windows,
                                                  const QuantizeRun& run) {
-  const char* wish = std::getenv("OCTET_CPU");
-  const kernels::KernelTable* kernels = OCTET_TRY(kernels::SelectKernels(wish == nullptr ? "" : wish));
+  const kernels::KernelTable* kernels = OCTET_TRY(kernels::WantedKernels());
   const ModelSpec spec = OCTET_TRY(ReadHfConfig(checkpoint.config, checkpoint.path.native()));
   const std::vector<WeightSlot> slots = WeightSlots(spec);
   CheckpointWeights weights = OCTET_TRY(CheckpointWeights::Open(checkpoint, spec, ComputeType::kAuto, run.pool));

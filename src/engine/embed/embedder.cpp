@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <utility>
 
 #include "engine/start_threads.h"
@@ -34,17 +33,17 @@ void NormalizeVector(float* vector, size_t width) {
 
 }  // namespace
 
-Embedder::Embedder(Encoder encoder, Tokenizer tokenizer, std::unique_ptr<ThreadPool> pool)
+Embedder::Embedder(Encoder encoder, Tokenizer tokenizer, std::unique_ptr<ThreadPool> pool,
+                   const kernels::KernelTable& kernels)
     : encoder_(std::move(encoder)),
       tokenizer_(std::move(tokenizer)),
       pool_(std::move(pool)),
-      execution_(*pool_, kernels::ActiveKernels()) {}
+      execution_(*pool_, kernels) {}
 
 Result<std::unique_ptr<Embedder>> Embedder::Open(const std::filesystem::path& path, const EmbedderOptions& options) {
   if (options.chunk == 0) return Fail(ErrorCode::kInvalidArgument, "the chunk is 0 tokens, at least 1 is needed");
   // A wish in OCTET_CPU that can't be met is an error here rather than a silent choice of another tier.
-  const char* wish = std::getenv("OCTET_CPU");
-  OCTET_TRY(kernels::SelectKernels(wish == nullptr ? "" : wish));
+  const kernels::KernelTable* kernels = OCTET_TRY(kernels::WantedKernels());
   std::unique_ptr<ThreadPool> pool = OCTET_TRY(StartThreads(options.threads, options.numa));
   ModelFiles files = OCTET_TRY(ModelFiles::Open(path, {.compute = options.compute}, *pool));
   if (!files.spec.encoder) {
@@ -60,7 +59,8 @@ Result<std::unique_ptr<Embedder>> Embedder::Open(const std::filesystem::path& pa
   }
   Encoder encoder = OCTET_TRY(Encoder::Load(std::move(files.spec), *files.weights));
   OCTET_TRY(encoder.CheckActivations(options.activations));
-  std::unique_ptr<Embedder> embedder(new Embedder(std::move(encoder), std::move(*files.tokenizer), std::move(pool)));
+  std::unique_ptr<Embedder> embedder(
+      new Embedder(std::move(encoder), std::move(*files.tokenizer), std::move(pool), *kernels));
   embedder->config_ = std::move(config);
   embedder->execution_.activations = options.activations;
   embedder->chunk_ = options.chunk;

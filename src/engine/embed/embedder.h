@@ -73,7 +73,7 @@ class Embedder {
   Embedder& operator=(const Embedder&) = delete;
 
  private:
-  Embedder(Encoder encoder, Tokenizer tokenizer, std::unique_ptr<ThreadPool> pool);
+  Embedder(Encoder encoder, Tokenizer tokenizer, std::unique_ptr<ThreadPool> pool, const kernels::KernelTable& kernels);
 
   struct Tokens {
     std::vector<std::vector<int32_t>> sequences;

@@ -2,7 +2,9 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <optional>
 #include <random>
+#include <string>
 
 #include "kernels/kernel_table.h"
 #include "tests/engine/schedule/harness.h"
@@ -133,11 +135,14 @@ void CheckSchedule(Engine& engine, const ScheduleOptions& options, const std::ve
 // The tier that engines opened in its life compute with.
 class TierScope {
  public:
-  explicit TierScope(const char* name) { ::setenv("OCTET_CPU", name, 1); }
-  ~TierScope() {
-    ::unsetenv("OCTET_CPU");
-    static_cast<void>(kernels::SelectKernels(""));
+  explicit TierScope(const char* name) {
+    if (const char* before = std::getenv("OCTET_CPU")) before_ = before;
+    ::setenv("OCTET_CPU", name, 1);
   }
+  ~TierScope() { before_ ? ::setenv("OCTET_CPU", before_->c_str(), 1) : ::unsetenv("OCTET_CPU"); }
+
+ private:
+  std::optional<std::string> before_;
 };
 
 TEST(Determinism, TwoHundredRequestsTogetherAnswerAsAloneInEveryTier) {
@@ -146,6 +151,7 @@ TEST(Determinism, TwoHundredRequestsTogetherAnswerAsAloneInEveryTier) {
     SCOPED_TRACE(tier->name);
     const TierScope scope(tier->name);
     const std::unique_ptr<Engine> engine = OpenForSchedule({.threads = 1, .context = 256, .sessions = 16});
+    ASSERT_STREQ(engine->tier(), tier->name);
     CheckSchedule(*engine, {}, all, AllAlone(*engine, all));
   }
 }
