@@ -2,7 +2,7 @@
 
 #include <cstdlib>
 
-#include "models/hf_config.h"
+#include "quantize/streamed_model.h"
 
 namespace octet {
 namespace {
@@ -36,26 +36,21 @@ std::filesystem::path ScratchOf(const CalibrationPass::Options& options, const Q
 
 Result<CalibrationPass> CalibrationPass::Start(const Checkpoint& checkpoint, const CalibrationText& text,
                                                const Options& options, const QuantizeRun& run) {
-  const char* wish = std::getenv("OCTET_CPU");
-  const kernels::KernelTable* kernels = OCTET_TRY(kernels::SelectKernels(wish == nullptr ? "" : wish));
-  ModelSpec spec = OCTET_TRY(ReadHfConfig(checkpoint.config, checkpoint.path.native()));
-  auto weights = std::make_unique<CheckpointWeights>(
-      OCTET_TRY(CheckpointWeights::Open(checkpoint, spec, options.compute, run.pool)));
-  weights->UseOwnMemory();
-  const uint64_t floats = uint64_t{TokensOf(text)} * spec.hidden;
-  CalibrationPass pass(OCTET_TRY(LayeredDecoder::Open(std::move(spec), *weights)),
-                       OCTET_TRY(ScratchMemory::Create(floats, options.most_in_memory, ScratchOf(options, run))));
+  StreamedModel model = OCTET_TRY(OpenStreamed(checkpoint, options.compute, run));
+  const uint64_t floats = uint64_t{TokensOf(text)} * model.decoder.spec().hidden;
+  ScratchMemory hidden = OCTET_TRY(ScratchMemory::Create(floats, options.most_in_memory, ScratchOf(options, run)));
+  CalibrationPass pass(std::move(model.decoder), std::move(hidden));
   std::vector<int32_t> tokens;
   for (const std::vector<int32_t>& window : text) tokens.insert(tokens.end(), window.begin(), window.end());
-  OCTET_TRY(pass.decoder_.Embed(tokens, *kernels, pass.hidden_.data()));
+  OCTET_TRY(pass.decoder_.Embed(tokens, model.context->kernels, pass.hidden_.data()));
   pass.text_ = &text;
   pass.cancel_ = &run.cancel;
   pass.heads_ = options.heads;
   pass.wanted_ = options.wanted;
   pass.advances_ = options.advances;
-  pass.format_ = weights->all_f32() ? kernels::WeightFormat::kF32 : kernels::WeightFormat::kBf16;
-  pass.weights_ = std::move(weights);
-  pass.context_ = std::make_unique<nn::ExecutionContext>(run.pool, *kernels);
+  pass.format_ = model.weights->all_f32() ? kernels::WeightFormat::kF32 : kernels::WeightFormat::kBf16;
+  pass.weights_ = std::move(model.weights);
+  pass.context_ = std::move(model.context);
   return pass;
 }
 

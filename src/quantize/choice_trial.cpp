@@ -1,10 +1,8 @@
 #include "quantize/choice_trial.h"
 
-#include <cstdlib>
-
-#include "models/hf_config.h"
 #include "quantize/code_rounding.h"
 #include "quantize/stream_divergence.h"
+#include "quantize/streamed_model.h"
 
 namespace octet {
 namespace {
@@ -27,15 +25,10 @@ Status ReplaceSlot(const Checkpoint& checkpoint, const QuantizePlan& plan, const
 
 Result<ChoiceTrial> ChoiceTrial::Start(const Checkpoint& checkpoint, const CalibrationText& windows,
                                        const QuantizeRun& run) {
-  const char* wish = std::getenv("OCTET_CPU");
-  const kernels::KernelTable* kernels = OCTET_TRY(kernels::SelectKernels(wish == nullptr ? "" : wish));
-  ModelSpec spec = OCTET_TRY(ReadHfConfig(checkpoint.config, checkpoint.path.native()));
-  auto weights = std::make_unique<CheckpointWeights>(
-      OCTET_TRY(CheckpointWeights::Open(checkpoint, spec, ComputeType::kAuto, run.pool)));
-  weights->UseOwnMemory();
-  ChoiceTrial trial(checkpoint, run, OCTET_TRY(LayeredDecoder::Open(std::move(spec), *weights)));
-  trial.weights_ = std::move(weights);
-  trial.context_ = std::make_unique<nn::ExecutionContext>(run.pool, *kernels);
+  StreamedModel model = OCTET_TRY(OpenStreamed(checkpoint, ComputeType::kAuto, run));
+  ChoiceTrial trial(checkpoint, run, std::move(model.decoder));
+  trial.weights_ = std::move(model.weights);
+  trial.context_ = std::move(model.context);
   SplitText split = HoldOut(windows);
   if (split.calibrated.size() > kMostCalibrated) split.calibrated.resize(kMostCalibrated);
   trial.calibrated_ = std::move(split.calibrated);
@@ -44,7 +37,7 @@ Result<ChoiceTrial> ChoiceTrial::Start(const Checkpoint& checkpoint, const Calib
   std::vector<int32_t> tokens;
   for (const std::vector<int32_t>& window : trial.held_out_) tokens.insert(tokens.end(), window.begin(), window.end());
   trial.first_.resize(tokens.size() * trial.decoder_.spec().hidden);
-  OCTET_TRY(trial.decoder_.Embed(tokens, *kernels, trial.first_.data()));
+  OCTET_TRY(trial.decoder_.Embed(tokens, trial.context_->kernels, trial.first_.data()));
   trial.last_ = trial.first_;
   for (size_t layer = 0; layer < trial.decoder_.spec().layers.size(); ++layer)
     OCTET_TRY(trial.Forward(layer, *trial.weights_, trial.last_));

@@ -1,9 +1,7 @@
 #include "quantize/layer_probe.h"
 
-#include <cstdlib>
-
-#include "models/hf_config.h"
 #include "quantize/stream_divergence.h"
+#include "quantize/streamed_model.h"
 
 namespace octet {
 namespace {
@@ -14,20 +12,15 @@ constexpr size_t kScoredEvery = 2;  // neighbours say much the same, and the hea
 
 Result<LayerProbe> LayerProbe::Start(const Checkpoint& checkpoint, const CalibrationText& windows,
                                      const QuantizeRun& run) {
-  const char* wish = std::getenv("OCTET_CPU");
-  const kernels::KernelTable* kernels = OCTET_TRY(kernels::SelectKernels(wish == nullptr ? "" : wish));
-  ModelSpec spec = OCTET_TRY(ReadHfConfig(checkpoint.config, checkpoint.path.native()));
-  auto weights = std::make_unique<CheckpointWeights>(
-      OCTET_TRY(CheckpointWeights::Open(checkpoint, spec, ComputeType::kAuto, run.pool)));
-  weights->UseOwnMemory();
-  LayerProbe probe(windows, run, OCTET_TRY(LayeredDecoder::Open(std::move(spec), *weights)));
-  probe.weights_ = std::move(weights);
-  probe.context_ = std::make_unique<nn::ExecutionContext>(run.pool, *kernels);
+  StreamedModel model = OCTET_TRY(OpenStreamed(checkpoint, ComputeType::kAuto, run));
+  LayerProbe probe(windows, run, std::move(model.decoder));
+  probe.weights_ = std::move(model.weights);
+  probe.context_ = std::move(model.context);
   OCTET_TRY(probe.decoder_.LoadHead(*probe.weights_));
   std::vector<int32_t> tokens;
   for (const std::vector<int32_t>& window : windows) tokens.insert(tokens.end(), window.begin(), window.end());
   probe.before_.resize(tokens.size() * probe.decoder_.spec().hidden);
-  OCTET_TRY(probe.decoder_.Embed(tokens, *kernels, probe.before_.data()));
+  OCTET_TRY(probe.decoder_.Embed(tokens, probe.context_->kernels, probe.before_.data()));
   probe.last_ = probe.before_;
   for (size_t layer = 0; layer < probe.decoder_.spec().layers.size(); ++layer) {
     OCTET_TRY(probe.decoder_.Load(layer, *probe.weights_));
