@@ -48,6 +48,9 @@ class Decoder {
     // the joined matrix, "layers.3.attn.qkv" (models/model_spec.h); of the head wanted rows only.
     virtual void OnInput(std::string_view /*slot*/, const float* /*x*/, size_t /*rows*/, size_t /*width*/,
                          size_t /*stride*/) {}
+    // Has seen all that it wanted of a layer. A LayeredDecoder stops behind the input that was told of last, and what
+    // it leaves of its stream means nothing.
+    virtual bool IsDone() const { return false; }
     // What a layer attends with, [rows, (heads + kv_heads) * key_dim + kv_heads * value_dim]: queries and keys, normed
     // and rotated, and values, as they were before the cache rounded them.
     virtual void OnHeads(size_t /*layer*/, const float* /*qkv*/, size_t /*rows*/) {}

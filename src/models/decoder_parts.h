@@ -124,6 +124,7 @@ class ForwardPass {
   Result<std::span<size_t>> WantedRows();
   void Observe(size_t step) const;
   void ObserveInput(size_t layer, std::string_view part, const nn::Rows& rows) const;
+  bool IsDone() const { return observer_ != nullptr && observer_->IsDone(); }
 
   const Decoder::Parts& parts_;
   std::span<const Decoder::Run> runs_;

@@ -155,6 +155,7 @@ nn::AttentionShape ForwardPass::ShapeOf(size_t index) const {
 
 Status ForwardPass::Layer(size_t index) {
   OCTET_TRY(Attention(index));
+  if (IsDone()) return {};
   return FeedForward(index);
 }
 
@@ -167,6 +168,7 @@ Status ForwardPass::Attention(size_t index) {
   is_pending_ = false;
   Observe(index);
   ObserveInput(index, "attn.qkv", {normed_, hidden, rows_, hidden});
+  if (IsDone()) return {};
   const Angles& angles = angles_[attn.rope_id];
   OCTET_TRY(nn::Attend(context_, ShapeOf(index), plan_,
                        {.qkv = qkv_, .cosines = angles.cosines, .sines = angles.sines, .out = attended_}));
@@ -175,6 +177,7 @@ Status ForwardPass::Attention(size_t index) {
   const size_t width = attn.heads * attn.value_dim;
   const Rows attended{attended_, width, rows_, width};
   ObserveInput(index, "attn.out", attended);
+  if (IsDone()) return {};
   const PackedRows input = OCTET_TRY(nn::PackRows(context_, weights.out, attended, [](size_t, size_t) {}));
   nn::Multiply(context_, weights.out, input, branch_, RowStride(hidden));
   is_pending_ = true;
@@ -199,6 +202,7 @@ Status ForwardPass::FeedForward(size_t index) {
   }
   is_pending_ = false;
   ObserveInput(index, "ffn.gate_up", input);
+  if (IsDone()) return {};
   const auto activate = [&](size_t begin, size_t end) {
     if (!is_aligned) Activate(spec, {begin, end}, {0, spec.width});
   };

@@ -40,8 +40,8 @@ class LayeredDecoder {
   Status Load(size_t layer, WeightProvider& weights);
 
   // One sequence from its first token on through the loaded layer: hidden [tokens, hidden] becomes what the next layer
-  // reads. The observer is told what Decoder::Forward would tell it of this layer. Fails with exhausted where memory
-  // is out. Requires a loaded layer.
+  // reads. The observer is told what Decoder::Forward would tell it of this layer, until it is done. Fails with
+  // exhausted where memory is out. Requires a loaded layer.
   Status Forward(std::span<const int32_t> window, nn::ExecutionContext& context, float* hidden,
                  Decoder::Observer* observer);
 

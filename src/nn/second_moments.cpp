@@ -41,6 +41,30 @@ Result<PackedMatrix> PackColumns(ExecutionContext& context, const Rows& x, kerne
                       .owner = {}};
 }
 
+// sums += the rows of `turned` [width, rows] times `columns`; of those only what lies left of the end of each side's
+// rows where the sums are symmetric.
+Status AddProducts(ExecutionContext& context, const float* turned, const PackedMatrix& columns, bool is_symmetric,
+                   std::span<float> sums) {
+  const size_t width = columns.columns, depth = columns.depth;
+  float* products = OCTET_TRY(context.workspace.Floats(std::min(kSideRows, width) * width));
+  for (size_t first = 0; first < width; first += kSideRows) {
+    const Workspace::Scope side(context.workspace);
+    const size_t count = std::min(kSideRows, width - first);
+    const Rows rows{turned + first * depth, depth, count, depth};
+    const PackedRows packed = OCTET_TRY(PackRows(context, columns, rows, [](size_t, size_t) {}));
+    const size_t most = is_symmetric ? first + count : width;
+    context.pool.ForEachShare(kernels::Panels(most), [&](size_t begin, size_t end) {
+      MultiplyPanels(context, columns, packed, products, width, {begin, end});
+      const size_t left = begin * kernels::kPanelColumns, right = std::min(width, end * kernels::kPanelColumns);
+      for (size_t row = 0; row < count; ++row) {
+        for (size_t column = left; column < right; ++column)
+          sums[(first + row) * width + column] += products[row * width + column];
+      }
+    });
+  }
+  return {};
+}
+
 }  // namespace
 
 Status AddSecondMoments(ExecutionContext& context, const Rows& x, kernels::WeightFormat format, std::span<float> sums) {
@@ -49,22 +73,20 @@ Status AddSecondMoments(ExecutionContext& context, const Rows& x, kernels::Weigh
   const Workspace::Scope all(context.workspace);
   float* turned = OCTET_TRY(context.workspace.Floats(x.width * x.count));
   const PackedMatrix columns = OCTET_TRY(PackColumns(context, x, format, turned));
-  float* products = OCTET_TRY(context.workspace.Floats(std::min(kSideRows, x.width) * x.width));
-  for (size_t first = 0; first < x.width; first += kSideRows) {
-    const Workspace::Scope side(context.workspace);
-    const size_t count = std::min(kSideRows, x.width - first);
-    const Rows rows{turned + first * x.count, x.count, count, x.count};
-    const PackedRows packed = OCTET_TRY(PackRows(context, columns, rows, [](size_t, size_t) {}));
-    context.pool.ForEachShare(kernels::Panels(first + count), [&](size_t begin, size_t end) {
-      MultiplyPanels(context, columns, packed, products, x.width, {begin, end});
-      const size_t left = begin * kernels::kPanelColumns, right = std::min(x.width, end * kernels::kPanelColumns);
-      for (size_t row = 0; row < count; ++row) {
-        for (size_t column = left; column < right; ++column)
-          sums[(first + row) * x.width + column] += products[row * x.width + column];
-      }
-    });
-  }
-  return {};
+  return AddProducts(context, turned, columns, /*is_symmetric=*/true, sums);
+}
+
+Status AddCrossMoments(ExecutionContext& context, const Rows& a, const Rows& b, kernels::WeightFormat format,
+                       std::span<float> sums) {
+  OCTET_CHECK(a.width == b.width && a.count == b.count && sums.size() == a.width * a.width);
+  if (a.count == 0) return {};
+  const Workspace::Scope all(context.workspace);
+  float* turned = OCTET_TRY(context.workspace.Floats(a.width * a.count));
+  const PackedMatrix columns = OCTET_TRY(PackColumns(context, b, format, turned));
+  context.pool.ForEachShare(kernels::Panels(a.width), [&](size_t begin, size_t end) {
+    Transpose(a, begin * kernels::kPanelColumns, std::min(a.width, end * kernels::kPanelColumns), turned);
+  });
+  return AddProducts(context, turned, columns, /*is_symmetric=*/false, sums);
 }
 
 void MirrorSecondMoments(ThreadPool& pool, size_t width, std::span<float> sums) {

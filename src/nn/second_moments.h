@@ -1,4 +1,5 @@
-// Sums of x x^T over many rows: how often inputs of a matrix move together, which says what rounding its weights costs.
+// Sums of x x^T over many rows: how often inputs of a matrix move together, which says what rounding its weights costs;
+// and sums of a b^T.
 //
 //   std::vector<float> sums(width * width);
 //   OCTET_TRY(AddSecondMoments(context, rows, kernels::WeightFormat::kBf16, sums));     // for each piece of the rows
@@ -19,6 +20,11 @@ namespace octet::nn {
 // does. Work: rows * width^2 / 2 multiply-adds and some 2,000 floats of workspace for each of width. Requires
 // sums.size() == width^2.
 Status AddSecondMoments(ExecutionContext& context, const Rows& x, kernels::WeightFormat format, std::span<float> sums);
+
+// sums[i, j] += sum over the rows r of a[r, i] * b[r, j], for all i and j; like AddSecondMoments else, with twice the
+// work. Requires as many rows and columns of a as of b.
+Status AddCrossMoments(ExecutionContext& context, const Rows& a, const Rows& b, kernels::WeightFormat format,
+                       std::span<float> sums);
 
 // Copies what is below the diagonal above it.
 void MirrorSecondMoments(ThreadPool& pool, size_t width, std::span<float> sums);

@@ -64,6 +64,49 @@ TEST_P(EveryGoldenModel, LayersOneAtATimeGiveTheBitsOfTheWholeDecoder) {
   }
 }
 
+// Keeps inputs until it has seen one part of a layer.
+class UntilPart : public Decoder::Observer {
+ public:
+  explicit UntilPart(std::string_view part) : part_(part) {}
+  void OnHidden(size_t, const float*, size_t) override {}
+  void OnInput(std::string_view slot, const float* x, size_t rows, size_t width, size_t stride) override {
+    std::vector<float>& kept = inputs[std::string(slot)];
+    for (size_t row = 0; row < rows; ++row) kept.insert(kept.end(), x + row * stride, x + row * stride + width);
+    is_done_ = slot.ends_with(part_);
+  }
+  bool IsDone() const override { return is_done_; }
+
+  std::map<std::string, std::vector<float>> inputs;
+
+ private:
+  std::string_view part_;
+  bool is_done_ = false;
+};
+
+TEST_P(EveryGoldenModel, AnObserverThatIsDoneIsToldOfNothingMore) {
+  const std::vector<int32_t> ids = ReadGolden(GetParam()).ids;
+  TinyModel whole(GetParam(), ComputeType::kBf16, kernels::ActiveKernels(), 2);
+  const Checkpoint checkpoint = Must(Checkpoint::Open(GoldenModel(GetParam())));
+  const ModelSpec spec = Must(ReadHfConfig(checkpoint.config, GetParam()));
+  CheckpointWeights weights = Must(CheckpointWeights::Open(checkpoint, spec, ComputeType::kBf16, whole.pool));
+  LayeredDecoder layered = Must(LayeredDecoder::Open(spec, weights));
+  std::vector<float> embedded(ids.size() * spec.hidden);
+  ASSERT_TRUE(layered.Embed(ids, kernels::ActiveKernels(), embedded.data()).has_value());
+  ASSERT_TRUE(layered.Load(0, weights).has_value());
+  UntilPart all("no part");
+  std::vector<float> hidden = embedded;
+  ASSERT_TRUE(layered.Forward(ids, whole.context, hidden.data(), &all).has_value());
+  ASSERT_EQ(all.inputs.size(), 4U);
+  size_t seen = 0;
+  for (const char* part : {"attn.qkv", "attn.out", "ffn.gate_up", "ffn.down"}) {
+    UntilPart some(part);
+    hidden = embedded;
+    ASSERT_TRUE(layered.Forward(ids, whole.context, hidden.data(), &some).has_value());
+    EXPECT_EQ(some.inputs.size(), ++seen) << part;
+    for (const auto& [slot, inputs] : some.inputs) EXPECT_EQ(inputs, all.inputs.at(slot)) << part << ", " << slot;
+  }
+}
+
 TEST_P(EveryGoldenModel, LogitsOfLayersOneAtATimeAreThoseOfTheWholeDecoder) {
   const kernels::KernelTable& table = kernels::ActiveKernels();
   const std::vector<int32_t> ids = ReadGolden(GetParam()).ids;

@@ -65,5 +65,43 @@ TEST(SecondMoments, AreTheSameBitsForAnyNumberOfThreadsAndSymmetric) {
   }
 }
 
+std::vector<float> CrossMomentsOf(size_t threads, WeightFormat format, const kernels::KernelTable& table,
+                                  const std::vector<float>& a, const std::vector<float>& b) {
+  ThreadPool pool(threads);
+  ExecutionContext context(pool, table);
+  std::vector<float> sums(kInputWidth * kInputWidth);
+  const auto rows = [](const std::vector<float>& x, size_t first, size_t count) {
+    return Rows{x.data() + first * kInputStride, kInputStride, count, kInputWidth};
+  };
+  EXPECT_TRUE(AddCrossMoments(context, rows(a, 0, 20), rows(b, 0, 20), format, sums).has_value());
+  const size_t rest = kInputRows - 20;
+  EXPECT_TRUE(AddCrossMoments(context, rows(a, 20, rest), rows(b, 20, rest), format, sums).has_value());
+  return sums;
+}
+
+TEST(CrossMoments, AreSumsOverTheRowsOnEveryTierAndForAnyNumberOfThreads) {
+  const std::vector<float> a = MomentInputs();
+  std::vector<float> b(a.size());
+  for (size_t i = 0; i < b.size(); ++i) b[i] = std::cos(static_cast<float>(i) * 0.11F);
+  for (const kernels::KernelTable* table : kernels::AvailableTiers()) {
+    for (const WeightFormat format : {WeightFormat::kF32, WeightFormat::kBf16}) {
+      const std::vector<float> got = CrossMomentsOf(2, format, *table, a, b);
+      EXPECT_EQ(CrossMomentsOf(1, format, *table, a, b), got);
+      for (size_t i = 0; i < kInputWidth; ++i) {
+        for (size_t j = 0; j < kInputWidth; j += 7) {
+          double want = 0, size = 0;
+          for (size_t row = 0; row < kInputRows; ++row) {
+            float of_a = a[row * kInputStride + i], of_b = b[row * kInputStride + j];
+            if (format == WeightFormat::kBf16) of_a = ToFloat(ToBf16(of_a)), of_b = ToFloat(ToBf16(of_b));
+            want += static_cast<double>(of_a) * of_b;
+            size += std::fabs(static_cast<double>(of_a) * of_b);
+          }
+          ASSERT_NEAR(got[i * kInputWidth + j], want, kInputRows * 6e-8 * size) << table->name << " " << i << ", " << j;
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace octet::nn
