@@ -5,6 +5,7 @@
 #include "models/hf_config.h"
 #include "quantize/calibration.h"
 #include "quantize/calibration_pass.h"
+#include "quantize/code_rounding.h"
 #include "quantize/damaged_weights.h"
 #include "quantize/smoothing.h"
 
@@ -38,6 +39,28 @@ class LayerWriter {
     return {};
   }
 
+  // All matrices of a layer, which is measured as a whole, or, where errors are compensated, part by part behind what
+  // is rounded of it already. `weights` are those of the edited source.
+  Status WriteLayer(CalibrationPass& pass, size_t layer, CheckpointWeights& weights, LayerSmoothing& smoothing,
+                    const CalibrationPass::WindowDone& advance) {
+    const auto damaged = [&](const Error& error) {
+      return tl::unexpected<Error>(NameDamagedWeight(output_.edited, pass.spec(), layer, error, run_));
+    };
+    if (runs_quantised()) {
+      for (const std::string_view part : kLayerParts) {
+        Result<InputStatistics> inputs = pass.MeasurePart(part, weights, advance);
+        if (!inputs) return damaged(inputs.error());
+        OCTET_TRY(Write(LayerSlot(layer, part), std::move(*inputs)));
+      }
+      return {};
+    }
+    Result<LayerInputs> inputs = pass.Measure(advance);
+    if (inputs) inputs = Smooth(layer, std::move(*inputs), smoothing);
+    if (!inputs) return damaged(inputs.error());
+    for (auto& [slot, statistics] : *inputs) OCTET_TRY(Write(slot, std::move(statistics)));
+    return {};
+  }
+
   // The inputs as they are once the recipe has divided them, if it does.
   Result<LayerInputs> Smooth(size_t layer, LayerInputs inputs, LayerSmoothing& smoothing) const {
     const Search search = output_.plan.recipe->search;
@@ -65,17 +88,11 @@ class LayerWriter {
 
  private:
   ErrorWeights WeightsOf(InputStatistics inputs, Encoding encoding) const {
-    ErrorWeights weights;
-    if (inputs.moments.empty()) return weights;
-    weights.squares = inputs.MeanSquares();
+    if (inputs.moments.empty()) return {};
     const bool is_compensated =
         encoding == Encoding::kInt4 || encoding == Encoding::kNvfp4 || encoding == Encoding::kMxfp8;
-    if (runs_quantised() && is_compensated) {
-      const FactorOptions options{.damping = output_.plan.recipe->damping,
-                                  .by_size = output_.plan.choices.rounds_by_size};
-      weights.factor = FactorMoments(inputs.moments, inputs.width, options, run_.pool);
-    }
-    return weights;
+    if (runs_quantised() && is_compensated) return KnownErrors(inputs, output_.plan, run_.pool);
+    return {.squares = inputs.MeanSquares()};
   }
 
   const CalibratedOutput& output_;
@@ -99,23 +116,20 @@ Result<Calibrated> WriteCalibrated(const CalibratedOutput& output, ShardedSafete
   const bool quantised = layer_writer.runs_quantised();
   const PrecisionChoices& choices = output.plan.choices;
   const StatisticsWanted wanted = WantedFor(*output.plan.recipe, choices.observer, choices.layers);
-  CalibrationPass pass =
-      OCTET_TRY(CalibrationPass::Start(output.checkpoint, output.plan.windows,
-                                       {.wanted = wanted, .advances = !quantised, .scratch = output.scratch}, run));
+  CalibrationPass pass = OCTET_TRY(CalibrationPass::Start(
+      output.checkpoint, output.plan.windows,
+      {.wanted = wanted, .advances = !quantised, .compares = quantised, .scratch = output.scratch}, run));
   Checkpoint edited = output.checkpoint;
   edited.tensors = std::shared_ptr<const TensorSource>(output.checkpoint.tensors, &output.edited);
   CheckpointWeights weights = OCTET_TRY(CheckpointWeights::Open(edited, spec, ComputeType::kAuto, run.pool));
   weights.UseOwnMemory();
   LayerSmoothing smoothing(spec, output.plan.map, output.edited, output.plan.recipe->search);
   if (output.plan.kv) smoothing.KeepValues();
-  const uint64_t runs = output.plan.windows.size() * pass.layers() * (quantised ? 2 : 1);
+  const uint64_t runs = output.plan.windows.size() * pass.layers() * (quantised ? std::size(kLayerParts) + 1 : 1);
   const uint64_t share = output.plan.map.quantised_weights() / std::max<uint64_t>(1, runs);
   const auto advance = [&](size_t) { run.progress.Advance(share); };
   for (size_t layer = 0; layer < pass.layers(); ++layer) {
-    Result<LayerInputs> inputs = pass.Measure(advance);
-    if (inputs) inputs = layer_writer.Smooth(layer, std::move(*inputs), smoothing);
-    if (!inputs) return tl::unexpected<Error>(NameDamagedWeight(output.edited, spec, layer, inputs.error(), run));
-    for (auto& [slot, statistics] : *inputs) OCTET_TRY(layer_writer.Write(slot, std::move(statistics)));
+    OCTET_TRY(layer_writer.WriteLayer(pass, layer, weights, smoothing, advance));
     OCTET_TRY(pass.Advance(&weights, advance));
     layer_writer.Forget(layer);
   }

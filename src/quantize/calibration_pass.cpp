@@ -24,6 +24,32 @@ class InputsAndHeads : public Decoder::Observer {
   Decoder::Observer* heads_;
 };
 
+// Keeps the inputs of one part of a layer, and looks no further.
+class InputsOfPart : public Decoder::Observer {
+ public:
+  explicit InputsOfPart(std::string_view part) : part_(part) {}
+  void OnHidden(size_t, const float*, size_t) override {}
+  void OnInput(std::string_view slot, const float* x, size_t rows, size_t width, size_t stride) override {
+    if (!slot.ends_with(part_)) return;
+    slot_ = slot;
+    rows_ = rows;
+    width_ = width;
+    kept_.resize(rows * width);
+    for (size_t row = 0; row < rows; ++row) std::copy_n(x + row * stride, width, kept_.data() + row * width);
+  }
+  bool IsDone() const override { return !slot_.empty(); }
+
+  void Clear() { slot_.clear(); }
+  const std::string& slot() const { return slot_; }
+  nn::Rows rows() const { return {kept_.data(), width_, rows_, width_}; }
+
+ private:
+  std::string_view part_;
+  std::string slot_;
+  size_t rows_ = 0, width_ = 0;
+  std::vector<float> kept_;
+};
+
 // The name alone: whether files can be made there matters only to a text that memory doesn't hold.
 std::filesystem::path ScratchOf(const CalibrationPass::Options& options, const QuantizeRun& run) {
   if (!options.scratch.empty()) return options.scratch;
@@ -43,6 +69,12 @@ Result<CalibrationPass> CalibrationPass::Start(const Checkpoint& checkpoint, con
   std::vector<int32_t> tokens;
   for (const std::vector<int32_t>& window : text) tokens.insert(tokens.end(), window.begin(), window.end());
   OCTET_TRY(pass.decoder_.Embed(tokens, model.context->kernels, pass.hidden_.data()));
+  if (options.compares) {
+    OCTET_CHECK(!options.advances);
+    pass.original_ = OCTET_TRY(ScratchMemory::Create(floats, options.most_in_memory, ScratchOf(options, run)));
+    std::copy_n(pass.hidden_.data(), floats, pass.original_->data());
+    pass.original_decoder_ = OCTET_TRY(LayeredDecoder::Open(pass.decoder_.spec(), *model.weights));
+  }
   pass.text_ = &text;
   pass.cancel_ = &run.cancel;
   pass.heads_ = options.heads;
@@ -85,12 +117,52 @@ Result<LayerInputs> CalibrationPass::Measure(const WindowDone& advance) {
   return collector.Take();
 }
 
-Status CalibrationPass::Advance(WeightProvider* quantised, const WindowDone& advance) {
-  const size_t layer = layer_++;
-  if (advances_) return {};
+Status CalibrationPass::LoadOriginal() {
+  if (original_layer_ == layer_) return {};
+  original_layer_ = layer_;
+  return original_decoder_->Load(layer_, *weights_);
+}
+
+Result<InputStatistics> CalibrationPass::MeasurePart(std::string_view part, WeightProvider& quantised,
+                                                     const WindowDone& advance) {
+  OCTET_CHECK(layer_ < layers() && original_);
   OCTET_TRY(cancel_->Check());
-  OCTET_TRY(decoder_.Load(layer, quantised == nullptr ? *weights_ : *quantised));
+  OCTET_TRY(LoadOriginal());
+  OCTET_TRY(decoder_.Load(layer_, quantised));
+  InputCollector collector(*context_, format_, wanted_, TokensOf(*text_));
+  InputsOfPart original(part), inputs(part);
+  std::vector<float> copy;
+  const auto see = [&](LayeredDecoder& decoder, const std::vector<int32_t>& window, const float* hidden,
+                       InputsOfPart& observer) -> Status {
+    observer.Clear();
+    copy.assign(hidden, hidden + window.size() * decoder.spec().hidden);
+    return decoder.Forward(window, *context_, copy.data(), &observer);
+  };
+  const auto measure = [&](const std::vector<int32_t>& window, const float* hidden) -> Status {
+    OCTET_TRY(see(*original_decoder_, window, OriginalOf(hidden), original));
+    OCTET_TRY(see(decoder_, window, hidden, inputs));
+    const nn::Rows rows = inputs.rows();
+    collector.OnInput(inputs.slot(), rows.data, rows.count, rows.width, rows.stride);
+    collector.AddDrift(inputs.slot(), original.rows(), rows);
+    if (advance) advance(window.size());
+    return collector.Check();
+  };
+  OCTET_TRY(ForEachWindow(measure));
+  LayerInputs of_part = OCTET_TRY(collector.Take());
+  return std::move(of_part.at(inputs.slot()));
+}
+
+Status CalibrationPass::Advance(WeightProvider* quantised, const WindowDone& advance) {
+  if (advances_) {
+    ++layer_;
+    return {};
+  }
+  OCTET_TRY(cancel_->Check());
+  if (original_) OCTET_TRY(LoadOriginal());
+  OCTET_TRY(decoder_.Load(layer_, quantised == nullptr ? *weights_ : *quantised));
+  ++layer_;
   return ForEachWindow([&](const std::vector<int32_t>& window, float* hidden) -> Status {
+    if (original_) OCTET_TRY(original_decoder_->Forward(window, *context_, OriginalOf(hidden), nullptr));
     OCTET_TRY(decoder_.Forward(window, *context_, hidden, nullptr));
     if (advance) advance(window.size());
     return {};

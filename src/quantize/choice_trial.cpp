@@ -7,7 +7,7 @@
 namespace octet {
 namespace {
 
-constexpr size_t kMostCalibrated = 32;  // choices are told apart by fewer windows than the codes are made with
+constexpr size_t kMostCalibrated = 16;  // choices are told apart by fewer windows than the codes are made with
 
 // The matrices that these inputs go into, as the plan has them.
 Status ReplaceSlot(const Checkpoint& checkpoint, const QuantizePlan& plan, const GlobalScales& globals,
@@ -45,7 +45,8 @@ Result<ChoiceTrial> ChoiceTrial::Start(const Checkpoint& checkpoint, const Calib
 }
 
 uint64_t ChoiceTrial::tokens() const {
-  return (2 * TokensOf(calibrated_) + TokensOf(held_out_)) * decoder_.spec().layers.size();
+  const uint64_t runs = std::size(kLayerParts) + 1;
+  return (runs * TokensOf(calibrated_) + TokensOf(held_out_)) * decoder_.spec().layers.size();
 }
 
 Status ChoiceTrial::Forward(size_t layer, WeightProvider& weights, std::vector<float>& stream) {
@@ -61,8 +62,8 @@ Status ChoiceTrial::Forward(size_t layer, WeightProvider& weights, std::vector<f
 
 Result<double> ChoiceTrial::Divergence(const QuantizePlan& plan) {
   const GlobalScales globals = OCTET_TRY(MeasureGlobalScales(*checkpoint_.tensors, plan.map, run_));
-  CalibrationPass pass = OCTET_TRY(
-      CalibrationPass::Start(checkpoint_, calibrated_, {.wanted = {.moments = true}, .advances = false}, run_));
+  CalibrationPass pass = OCTET_TRY(CalibrationPass::Start(
+      checkpoint_, calibrated_, {.wanted = {.moments = true}, .advances = false, .compares = true}, run_));
   EditedSource edited(*checkpoint_.tensors);
   Checkpoint rounded = checkpoint_;
   rounded.tensors = std::shared_ptr<const TensorSource>(checkpoint_.tensors, &edited);
@@ -72,9 +73,10 @@ Result<double> ChoiceTrial::Divergence(const QuantizePlan& plan) {
   std::vector<std::vector<float>> stream = {first_};
   const auto advance = [&](size_t tokens) { run_.progress.Advance(tokens); };
   for (size_t layer = 0; layer < pass.layers(); ++layer) {
-    const LayerInputs inputs = OCTET_TRY(pass.Measure(advance));
-    for (const auto& [slot, statistics] : inputs)
-      OCTET_TRY(ReplaceSlot(checkpoint_, plan, globals, slot, statistics, run_, edited));
+    for (const std::string_view part : kLayerParts) {
+      const InputStatistics inputs = OCTET_TRY(pass.MeasurePart(part, weights, advance));
+      OCTET_TRY(ReplaceSlot(checkpoint_, plan, globals, LayerSlot(layer, part), inputs, run_, edited));
+    }
     OCTET_TRY(pass.Advance(&weights, advance));
     OCTET_TRY(Forward(layer, weights, stream.front()));
     run_.progress.Advance(TokensOf(held_out_));

@@ -16,7 +16,8 @@
 
 namespace octet {
 
-// Errors weighed and compensated as the plan's recipe does it. Requires moments. Work: that of FactorMoments.
+// Errors weighed and compensated as the plan's recipe does it, and drift made up for where it is known. Requires
+// moments. Work: that of FactorMoments, and of DriftCorrection.
 ErrorWeights KnownErrors(const InputStatistics& inputs, const QuantizePlan& plan, ThreadPool& pool);
 
 // Requires a quantised tensor, and its global scale where the encoding has one. Memory: the matrix three times, as

@@ -17,6 +17,7 @@ namespace octet {
 struct ErrorWeights {
   std::vector<float> squares = {};         // mean square of each input
   std::optional<ErrorFactor> factor = {};  // errors are compensated by it
+  std::vector<float> correction = {};      // with a factor: of what changed inputs do, before rounding; empty for 0
 };
 
 // Those of inputs first .. first + count - 1; empty where nothing is known.
@@ -25,12 +26,13 @@ inline std::span<const float> SquaresOf(const ErrorWeights* inputs, size_t first
   return std::span(inputs->squares).subspan(first, count);
 }
 
-// What to round instead of the weights, already rounded by round(row, column, weight); empty without a factor.
+// What becomes codes instead of the weights, already rounded by round(row, column, weight); empty without a factor.
 template <class Round>
 std::vector<float> Compensate(std::span<const float> weights, const ErrorWeights* inputs, ThreadPool& pool,
                               Round&& round) {
   if (inputs == nullptr || !inputs->factor) return {};
   std::vector<float> rounded(weights.begin(), weights.end());
+  if (!inputs->correction.empty()) AddCorrection(weights, inputs->correction, inputs->factor->width, pool, rounded);
   RoundWithCompensation(rounded, *inputs->factor, pool, round);
   return rounded;
 }

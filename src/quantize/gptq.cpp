@@ -120,6 +120,42 @@ ErrorFactor FactorMoments(std::span<const float> moments, size_t width, const Fa
   return factor;
 }
 
+std::vector<float> DriftCorrection(std::span<const float> drift, const ErrorFactor& factor, ThreadPool& pool) {
+  const size_t width = factor.width;
+  OCTET_CHECK(drift.size() == width * width);
+  std::vector<float> correction(width * width);
+  pool.ForEachShare(width, [&](size_t begin, size_t end) {
+    std::vector<float> ordered(width), product(width);
+    for (size_t row = begin; row < end; ++row) {
+      for (size_t i = 0; i < width; ++i) ordered[i] = drift[row * width + factor.order[i]];
+      std::fill(product.begin(), product.end(), 0.0F);
+      // Times U^T, and each of these times its row of U.
+      for (size_t i = 0; i < width; ++i) {
+        const float* upper = factor.upper.data() + i * width;
+        const auto times = static_cast<float>(Dot(upper + i, ordered.data() + i, width - i));
+        for (size_t j = i; j < width; ++j) product[j] += times * upper[j];
+      }
+      for (size_t i = 0; i < width; ++i) correction[row * width + factor.order[i]] = product[i];
+    }
+  });
+  return correction;
+}
+
+void AddCorrection(std::span<const float> weights, std::span<const float> correction, size_t width, ThreadPool& pool,
+                   std::span<float> to) {
+  OCTET_CHECK(correction.size() == width * width && to.size() == weights.size());
+  pool.ForEachShare(width == 0 ? 0 : weights.size() / width, [&](size_t begin, size_t end) {
+    for (size_t row = begin; row < end; ++row) {
+      float* sums = to.data() + row * width;
+      for (size_t i = 0; i < width; ++i) {
+        const float weight = weights[row * width + i];
+        const float* of_input = correction.data() + i * width;
+        for (size_t j = 0; j < width; ++j) sums[j] += weight * of_input[j];
+      }
+    }
+  });
+}
+
 void internal::SpreadErrors(const ErrorFactor& factor, size_t k, std::span<const float> errors, float* rows) {
   const size_t width = factor.width;
   const float* upper = factor.upper.data() + k * width;

@@ -7,6 +7,9 @@
 //
 // Minimises the squared error of the products, e H e^T of a row's rounding error e, where H holds the second moments of
 // the inputs (quantize/input_statistics.h). Source: Frantar et al. 2022 (GPTQ), sections 3.2 and 3.3, algorithm 1.
+//
+// Inputs that rounding has changed before they come here are made up for first, by the weights that come nearest to the
+// original's products on them; rounding starts from those. Source: Li et al. 2025 (GPTAQ), asymmetric calibration.
 #pragma once
 
 #include <algorithm>
@@ -35,6 +38,15 @@ struct FactorOptions {
 // moments.size() == width^2, finite and symmetric. Work: width^3 / 3 multiply-adds in double, shared by the threads;
 // memory: width^2 floats beside the factor. The bits don't depend on the number of threads.
 ErrorFactor FactorMoments(std::span<const float> moments, size_t width, const FactorOptions& options, ThreadPool& pool);
+
+// What makes up for inputs x that were o in the original: with weights w + w * correction products on x are nearest to
+// those of w on o, in squares, which the damping of `factor` holds near 0. `drift` [width, width]: sums of (o[i] -
+// x[i]) * x[j] over the tokens whose moments the factor is of. Gives [width, width]. Work: width^3 multiply-adds.
+std::vector<float> DriftCorrection(std::span<const float> drift, const ErrorFactor& factor, ThreadPool& pool);
+
+// to [rows, width] += weights [rows, width] * correction. Work: rows * width^2 multiply-adds.
+void AddCorrection(std::span<const float> weights, std::span<const float> correction, size_t width, ThreadPool& pool,
+                   std::span<float> to);
 
 inline constexpr size_t kCompensatedRows = 8;  // rounded together, so that the factor is read once for all
 

@@ -67,6 +67,22 @@ void InputCollector::OnInput(std::string_view slot, const float* x, size_t rows,
   if (!status_) status_ = Prefixed(status_.error(), Cat("inputs of ", slot, " "));
 }
 
+void InputCollector::AddDrift(std::string_view slot, const nn::Rows& original, const nn::Rows& x) {
+  if (!status_) return;
+  OCTET_CHECK(original.count == x.count && original.width == x.width);
+  std::vector<float> change(x.count * x.width);
+  context_.pool.ForEachShare(x.count, [&](size_t begin, size_t end) {
+    for (size_t row = begin; row < end; ++row) {
+      for (size_t i = 0; i < x.width; ++i)
+        change[row * x.width + i] = original.data[row * original.stride + i] - x.data[row * x.stride + i];
+    }
+  });
+  std::vector<float>& drift = inputs_.find(slot)->second.drift;
+  drift.resize(x.width * x.width);
+  status_ = nn::AddCrossMoments(context_, {change.data(), x.width, x.count, x.width}, x, format_, drift);
+  if (!status_) status_ = Prefixed(status_.error(), Cat("inputs of ", slot, " "));
+}
+
 Status InputCollector::Add(const nn::Rows& x, InputStatistics& statistics) {
   const float amax = LargestOfRows(x, context_.pool);
   if (std::isnan(amax)) {

@@ -28,9 +28,12 @@ struct StatisticsWanted {
 
 struct InputStatistics {
   size_t width = 0;
-  uint64_t rows = 0;                    // tokens seen
-  float amax = 0;                       // the largest magnitude
-  std::vector<float> moments = {};      // [width, width]: sums of x[i] * x[j] over the tokens; empty where nobody asked
+  uint64_t rows = 0;                // tokens seen
+  float amax = 0;                   // the largest magnitude
+  std::vector<float> moments = {};  // [width, width]: sums of x[i] * x[j] over the tokens; empty where nobody asked
+  // [width, width]: sums of (o[i] - x[i]) * x[j], where the original model has o for the x of a model whose layers
+  // before were rounded; empty where nobody compared.
+  std::vector<float> drift = {};
   std::vector<float> samples = {};      // [sampled tokens, width]: inputs of tokens spread over the text
   std::vector<float> column_amax = {};  // [width]: the largest magnitude of each input, with samples
   InputHistogram histogram = {};
@@ -52,6 +55,9 @@ class InputCollector : public Decoder::Observer {
 
   void OnHidden(size_t, const float*, size_t) override {}
   void OnInput(std::string_view slot, const float* x, size_t rows, size_t width, size_t stride) override;
+
+  // What these inputs, which OnInput was told of, are in the original model.
+  void AddDrift(std::string_view slot, const nn::Rows& original, const nn::Rows& x);
 
   // Fails with corrupt where an input is no finite number, naming its matrix, or moments leave the range of floats;
   // with exhausted where memory was out.

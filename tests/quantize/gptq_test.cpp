@@ -102,6 +102,53 @@ TEST_F(GptqGolden, CompensationLowersTheErrorOfTheProducts) {
             0.5 * ErrorOfProducts(nearest, columns_, moments_, pool_));
 }
 
+// At the weights that are nearest to the original's products nothing is to be gained: what the products on x lack,
+// times x, is what the damping takes away.
+TEST(Gptq, WeightsCorrectedForChangedInputsComeNearestToTheOriginalsProducts) {
+  constexpr size_t kWidth = 70, kTokens = 300, kRows = 3;
+  constexpr double kDamping = 0.05;
+  const std::vector<float> x = Waves(kWidth * kTokens), weights = Waves(kWidth * kRows);
+  std::vector<float> original = x;
+  for (size_t i = 0; i < original.size(); ++i) original[i] += 0.1F * std::sin(static_cast<float>(i % 997));
+  std::vector<float> moments(kWidth * kWidth), drift(kWidth * kWidth);
+  double diagonal = 0;
+  for (size_t i = 0; i < kWidth; ++i) {
+    for (size_t j = 0; j < kWidth; ++j) {
+      double moment = 0, change = 0;
+      for (size_t t = 0; t < kTokens * kWidth; t += kWidth) {
+        moment += static_cast<double>(x[t + i]) * x[t + j];
+        change += static_cast<double>(original[t + i] - x[t + i]) * x[t + j];
+      }
+      moments[i * kWidth + j] = static_cast<float>(moment);
+      drift[i * kWidth + j] = static_cast<float>(change);
+      if (i == j) diagonal += moment;
+    }
+  }
+  for (const bool by_size : {false, true}) {
+    ThreadPool pool(2), alone(1);
+    const ErrorFactor factor = FactorMoments(moments, kWidth, {.damping = kDamping, .by_size = by_size}, pool);
+    const std::vector<float> correction = DriftCorrection(drift, factor, pool);
+    EXPECT_EQ(DriftCorrection(drift, factor, alone), correction);
+    std::vector<float> corrected = weights;
+    AddCorrection(weights, correction, kWidth, pool, corrected);
+    for (size_t row = 0; row < kRows; ++row) {
+      std::vector<double> gain(kWidth), size(kWidth);
+      for (size_t t = 0; t < kTokens * kWidth; t += kWidth) {
+        double lack = 0;
+        for (size_t i = 0; i < kWidth; ++i) {
+          lack += static_cast<double>(weights[row * kWidth + i]) * original[t + i] -
+                  static_cast<double>(corrected[row * kWidth + i]) * x[t + i];
+        }
+        for (size_t i = 0; i < kWidth; ++i) gain[i] += lack * x[t + i], size[i] += std::fabs(lack * x[t + i]);
+      }
+      for (size_t i = 0; i < kWidth; ++i) {
+        const double moved = corrected[row * kWidth + i] - weights[row * kWidth + i];
+        EXPECT_NEAR(gain[i], moved * kDamping * diagonal / kWidth, 1e-3 * size[i]) << row << ", " << i;
+      }
+    }
+  }
+}
+
 // Widths of several blocks of the factor, threads that share them, a width of nothing known.
 TEST(Gptq, FactorsAndRoundingAreTheSameBitsForAnyNumberOfThreads) {
   constexpr size_t kWide = 150, kRowsOfWide = 21;

@@ -6,8 +6,11 @@
 #include <cmath>
 #include <limits>
 
+#include "models/hf_config.h"
 #include "quantize/calibration_pass.h"
+#include "quantize/edited_source.h"
 #include "tests/base/temporary_directory.h"
+#include "tests/models/editable_source.h"
 #include "tests/models/golden_model.h"
 #include "tests/quantize/waves.h"
 
@@ -135,6 +138,55 @@ TEST_F(StatisticsTest, APassGivesTheSameBitsWithItsStreamsInAFileAndForAnyNumber
     EXPECT_EQ(all.size(), 4 * pass.layers() + 1);
     if (first.empty()) first = all;
     EXPECT_EQ(all, first);
+  }
+}
+
+// Against sums in double over inputs of all tokens, of the original and of a model whose first layer has other weights.
+TEST_F(StatisticsTest, ThePartsOfALayerAreMeasuredBehindChangedWeightsWithTheirDriftFromTheOriginal) {
+  const Checkpoint checkpoint = Must(Checkpoint::Open(GoldenModel("llama3")));
+  const CalibrationText text = {ReadGolden("llama3").ids, {5, 6, 7}};
+  const size_t tokens = TokensOf(text);
+  Progress progress;
+  const CancelFlag cancel;
+  const QuantizeRun run{pool_, progress, cancel};
+  EditedSource edited(*checkpoint.tensors);
+  Checkpoint changed = checkpoint;
+  changed.tensors = std::shared_ptr<const TensorSource>(checkpoint.tensors, &edited);
+  const ModelSpec spec = Must(ReadHfConfig(checkpoint.config, "llama3"));
+  CheckpointWeights weights = Must(CheckpointWeights::Open(changed, spec, ComputeType::kAuto, pool_));
+  const StatisticsWanted wanted{.moments = true, .sampled_tokens = tokens};
+  CalibrationPass original = Must(CalibrationPass::Start(checkpoint, text, {.wanted = wanted}, run));
+  CalibrationPass pass =
+      Must(CalibrationPass::Start(checkpoint, text, {.wanted = wanted, .advances = false, .compares = true}, run));
+  for (size_t layer = 0; layer < 2; ++layer) {
+    const LayerInputs of_original = Must(original.Measure());
+    for (const std::string_view part : kLayerParts) {
+      const InputStatistics inputs = Must(pass.MeasurePart(part, weights));
+      const std::vector<float>& o = of_original.at(LayerSlot(layer, part)).samples;
+      const size_t width = inputs.width;
+      ASSERT_EQ(inputs.samples.size(), tokens * width);
+      const bool is_same = layer == 0 && part == "attn.qkv";
+      EXPECT_EQ(inputs.samples == o, is_same) << layer << part;
+      for (size_t i = 0; i < width; i += 3) {
+        for (size_t j = 0; j < width; ++j) {
+          double want = 0, size = 0;
+          for (size_t t = 0; t < tokens * width; t += width) {
+            const double add = (static_cast<double>(o[t + i]) - inputs.samples[t + i]) * inputs.samples[t + j];
+            want += add;
+            size += std::fabs(add);
+          }
+          ASSERT_NEAR(inputs.drift[i * width + j], want, 0.01 * size + 1e-6) << layer << part << i << ", " << j;
+        }
+      }
+      if (layer == 0 && part == "attn.qkv") {
+        const char* name = "model.layers.0.self_attn.v_proj.weight";
+        std::vector<Bf16> values;
+        for (const float value : ReadTensor(*checkpoint.tensors, name)) values.push_back(ToBf16(value * 1.5F));
+        edited.Replace(name, std::move(values));
+      }
+    }
+    ASSERT_TRUE(original.Advance().has_value());
+    ASSERT_TRUE(pass.Advance(&weights).has_value());
   }
 }
 
