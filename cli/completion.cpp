@@ -65,14 +65,23 @@ std::string BashValues(const Verb& verb) {
   return out;
 }
 
-// Words that stand beside the flags: the second of a group, a shell, a verb to explain.
+bool IsVerb(std::string_view name, const std::vector<Verb>& verbs) {
+  return std::any_of(verbs.begin(), verbs.end(), [&](const Verb& verb) { return verb.text.name == name; });
+}
+
+// Words that stand beside the flags: the second of a group, a shell, a verb to explain. Behind a verb that has others
+// behind it (bench, bench serve) a file may stand as well, so that no words are offered.
 std::string BashWords(const std::vector<Verb>& verbs) {
   std::string out, explained;
   for (const std::string& first : FirstWords(verbs)) {
     const std::vector<std::string> second = SecondWords(first, verbs);
     if (second.empty()) continue;
     const std::string words = Cat("words=\"", Joined(second, " "), "\"");
-    out += Cat("    ", first, ") [ \"$COMP_CWORD\" -eq 2 ] && ", words, "; verb=\"$1 $2\";;\n");
+    if (IsVerb(first, verbs))
+      out += Cat("    ", first, ") case \"$2\" in ", Joined(second, "|"),
+                 ") [ \"$COMP_CWORD\" -gt 2 ] && verb=\"$1 $2\";; esac;;\n");
+    else
+      out += Cat("    ", first, ") [ \"$COMP_CWORD\" -eq 2 ] && ", words, "; verb=\"$1 $2\";;\n");
     explained += Cat("    \"help ", first, "\") [ \"$COMP_CWORD\" -eq 3 ] && ", words, ";;\n");
   }
   return Cat("  case \"$verb\" in\n", out, "    completion) [ \"$COMP_CWORD\" -eq 2 ] && words=\"",
@@ -150,10 +159,11 @@ std::string FishScript(const std::vector<Verb>& verbs) {
   out += Cat("complete -c octet -n '__fish_seen_subcommand_from completion' -f -a ", FishQuoted(Joined(kShells, " ")),
              "\n");
   for (const Verb& verb : verbs) {
-    const std::string last = verb.text.name.substr(verb.text.name.rfind(' ') + 1);
+    std::string seen = Cat("__fish_seen_subcommand_from ", verb.text.name);
+    if (const size_t space = seen.find(' ', seen.find(' ') + 1); space != std::string::npos)
+      seen.insert(space, "; and __fish_seen_subcommand_from");
     for (const Option& option : verb.options) {
-      out += Cat("complete -c octet -n '__fish_seen_subcommand_from ", last, "' -l ", option.default_on ? "no-" : "",
-                 option.name);
+      out += Cat("complete -c octet -n '", seen, "' -l ", option.default_on ? "no-" : "", option.name);
       if (option.letter != 0) out += Cat(" -s ", option.letter);
       const std::vector<std::string> choices = Choices(verb, option);
       if (!choices.empty())

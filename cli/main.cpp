@@ -43,7 +43,7 @@ std::map<std::string, std::string> OctetVariables() {
 
 // A variable that no verb reads is a typing error that would otherwise pass in silence.
 Status CheckVariables(const std::map<std::string, std::string>& variables) {
-  std::vector<std::string> known = {"OCTET_CPU", "OCTET_API_KEYS"};
+  std::vector<std::string> known = {"OCTET_CPU", "OCTET_API_KEYS", "OCTET_API_KEY"};
   for (const Verb& verb : Verbs()) {
     for (const Option& option : verb.options) known.push_back(option.Variable());
   }
@@ -64,16 +64,18 @@ Status CheckTier(const std::map<std::string, std::string>& variables) {
   return {};
 }
 
-bool IsGroup(std::string_view name) {
-  return std::any_of(Verbs().begin(), Verbs().end(),
-                     [&](const Verb& verb) { return verb.text.name.starts_with(Cat(name, " ")); });
-}
-
 const Verb* FindVerb(std::string_view name) {
   for (const Verb& verb : Verbs()) {
     if (verb.text.name == name) return &verb;
   }
   return nullptr;
+}
+
+// A first word that alone is no verb, such as eval; bench is one, although there is a bench serve.
+bool IsGroup(std::string_view name) {
+  return FindVerb(name) == nullptr && std::any_of(Verbs().begin(), Verbs().end(), [&](const Verb& verb) {
+           return verb.text.name.starts_with(Cat(name, " "));
+         });
 }
 
 Error UnknownVerb(const std::string& name) {
@@ -90,15 +92,16 @@ Error UnknownVerb(const std::string& name) {
 
 // The verb that the first word, or the first two, name.
 Result<const Verb*> NamedVerb(const std::vector<std::string>& words, size_t& used) {
+  used = 2;
+  if (words.size() > 1) {  // first, since `bench serve` and `bench` are both verbs
+    if (const Verb* verb = FindVerb(words[0] + " " + words[1])) return verb;
+  }
   used = 1;
   if (const Verb* verb = FindVerb(words[0])) return verb;
   if (!IsGroup(words[0])) return tl::unexpected(UnknownVerb(words[0]));
-  used = 2;
   if (words.size() < 2)
     return Fail(ErrorCode::kInvalidArgument, words[0], " of what? `octet help ", words[0], "` lists the choices");
-  const std::string name = words[0] + " " + words[1];
-  if (const Verb* verb = FindVerb(name)) return verb;
-  return tl::unexpected(UnknownVerb(name));
+  return tl::unexpected(UnknownVerb(words[0] + " " + words[1]));
 }
 
 int Print(std::string_view text) {
