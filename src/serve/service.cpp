@@ -15,6 +15,7 @@
 #include "serve/api/responses.h"
 #include "serve/api/tokens.h"
 #include "serve/generation_task.h"
+#include "serve/web/web_page.h"
 
 namespace octet::serve {
 
@@ -35,7 +36,7 @@ struct Service::Route {
 
 namespace {
 
-constexpr std::string_view kModelPath = "/v1/models/";
+constexpr std::string_view kModelPath = "/v1/models/", kPagePath = "/";
 constexpr size_t kLongestFieldList = 1024;
 
 // Names of fields that nobody knows, as a header may hold them.
@@ -88,6 +89,7 @@ void Service::Open(OpenModel model) {
 
 const Service::Route* Service::Find(std::string_view method, std::string_view path, std::string& allowed) {
   static constexpr auto kRoutes = std::to_array<Route>({
+      {"GET", kPagePath, &Service::Page, true, false},
       {"GET", "/health", &Service::Health, true, false},
       {"GET", "/v1/health", &Service::Health, true, false},
       {"GET", "/ping", &Service::Health, true, false},
@@ -110,7 +112,7 @@ const Service::Route* Service::Find(std::string_view method, std::string_view pa
   });
   const Route* found = nullptr;
   for (const Route& route : kRoutes) {
-    const bool prefix = route.path.ends_with('/') && path.size() > route.path.size() && path.starts_with(route.path);
+    const bool prefix = route.path == kModelPath && path.size() > route.path.size() && path.starts_with(route.path);
     if (route.path != path && !prefix) continue;
     allowed += Cat(allowed.empty() ? "" : ", ", route.method);
     if (route.method == method || (method == "HEAD" && route.method == "GET")) found = &route;
@@ -132,6 +134,10 @@ std::optional<HttpReply> Service::Screen(const HttpRequest& head) {
   if (std::optional<HttpReply> refusal = CheckOrigin(head)) return refusal;
   std::string allowed;
   const Route* route = Find(head.method, head.path, allowed);
+  if (head.path == kPagePath && !options_.web_page) {
+    route = nullptr;
+    allowed.clear();
+  }
   if (route == nullptr || !route->is_public) {
     if (std::optional<HttpReply> refusal = CheckKey(head)) return refusal;
   }
@@ -161,6 +167,8 @@ void Service::Handle(HttpRequest request, std::shared_ptr<Answer> answer) {
 }
 
 HttpReply Service::Refusal(int status, std::string_view message) { return ErrorReply(StatusError(status, message)); }
+
+void Service::Page(Call& call) const { call.answer->Send(WebPage()); }
 
 void Service::Health(Call& call) const {
   if (open_) return call.answer->Send(JsonReply({{"status", "ok"}}));

@@ -61,6 +61,7 @@ class Service : public Handler {
   std::string TenantOf(const HttpRequest& request) const;
   HttpReply Preflight(const HttpRequest& request) const;
 
+  void Page(Call& call) const;
   void Health(Call& call) const;
   void Ready(Call& call) const;
   void Version(Call& call) const;

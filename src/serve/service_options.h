@@ -15,6 +15,7 @@ struct ServiceOptions {
   std::vector<std::string> cors_origins = {};   // that a browser may ask from; "*" is all
   std::vector<std::string> allowed_hosts = {};  // names in the Host header, beside those of this machine
   bool only_local_hosts = true;  // refuse other Host headers: a page of another site could else reach this machine
+  bool web_page = true;          // the chat at /, for everybody: it holds no secret, and asks with the user's key
   bool strict_fields = false;    // unknown fields are refused, not told
   double request_seconds = 0;    // most time for an answer, in the queue and out of it; 0: no limit
   std::function<void(const Json& line)> log = {};  // one line per request; empty: none. Any thread
