@@ -47,7 +47,7 @@ class RunningServer : public testing::Test {
       log_.push_back(line);
     };
     service_ = std::make_unique<Service>(std::move(options));
-    Result<std::unique_ptr<HttpServer>> server = HttpServer::Listen({.port = 0}, *service_);
+    Result<std::unique_ptr<HttpServer>> server = HttpServer::Listen(http_, *service_);
     ASSERT_TRUE(server.has_value()) << server.error().message;
     server_ = std::move(*server);
     server_->Start();
@@ -105,6 +105,7 @@ class RunningServer : public testing::Test {
     return log_;
   }
 
+  HttpOptions http_{.port = 0};  // for Start
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Service> service_;
   std::unique_ptr<HttpServer> server_;
