@@ -91,9 +91,10 @@ Result<std::vector<PlannedLoad>> LoadsOf(const BenchServeOptions& options) {
 }
 
 Result<serve::LoadPrompts> PromptsOf(const BenchServeOptions& options, const serve::LoadTarget& target,
-                                     const serve::AskSettings& settings) {
+                                     const serve::AskSettings& settings, const CancelFlag& cancel) {
   if (options.dataset.empty()) {
-    const size_t words = OCTET_TRY(target.WordsFor(options.prompt_tokens.value_or(128), settings, options.seed));
+    const size_t words =
+        OCTET_TRY(target.WordsFor(options.prompt_tokens.value_or(128), settings, options.seed, cancel));
     return serve::LoadPrompts::OfWords(words, options.seed);
   }
   if (options.prompt_tokens)
@@ -157,13 +158,13 @@ Status BenchServe(const BenchServeOptions& options, Invocation& call) {
   RaiseOpenFileLimit();
   const char* key = std::getenv(kClientKeyVariable);
   const serve::ClientOptions client{.key = key == nullptr ? "" : key, .seconds = options.timeout};
-  const serve::LoadTarget target = OCTET_TRY(serve::LoadTarget::Open(url, client, options.model));
+  const serve::LoadTarget target = OCTET_TRY(serve::LoadTarget::Open(url, client, options.model, call.cancel()));
   const serve::AskSettings settings{.model = target.model,
                                     .is_chat = options.api == "chat",
                                     .max_tokens = options.gen_tokens,
                                     .ignore_eos = options.ignore_eos,
                                     .temperature = options.temperature};
-  const serve::LoadPrompts prompts = OCTET_TRY(PromptsOf(options, target, settings));
+  const serve::LoadPrompts prompts = OCTET_TRY(PromptsOf(options, target, settings, call.cancel()));
   std::vector<LoadPoint> points;
   for (const PlannedLoad& load : loads) {
     call.progress().Begin(fmt::format("{} {:g}", load.kind, load.load), load.shape.requests.value_or(0), "requests");

@@ -1,16 +1,19 @@
-"""Asks a real `octet serve` with the clients that people have: the openai and anthropic packages, lm-evaluation-harness and curl.
+"""Asks a real `octet serve` with the clients that people have: the openai and anthropic packages, lm-evaluation-harness, guidellm, curl, and a
+reader of streams that takes them as vLLM's benchmark does.
 
-    python tools/check/serve_clients.py MODEL [OCTET]      needs openai, anthropic, lm_eval[api] (`make test-clients` gets them)
+    python tools/check/serve_clients.py MODEL [OCTET]      needs openai, anthropic, lm_eval[api], guidellm (`make test-clients` gets them)
 
 MODEL has a chat template. Likelihoods that the harness reads through the server must equal those of `octet eval choices` on the same
 items, bit for bit up to the sum of a choice's tokens. Exits with 1 where a check fails.
 """
+import http.client
 import json
 import os
 import pathlib
 import signal
 import subprocess
 import sys
+import tempfile
 
 os.environ.update(HF_DATASETS_OFFLINE="1", HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
 
@@ -107,6 +110,73 @@ def check_anthropic(url):
         check("anthropic: a wrong role is refused", True, str(error)[:110])
 
 
+def check_where_it_is_served(client):
+    """Parts of the API that a server may lack: a refusal that says so is passed over, an answer must be right."""
+    try:
+        vectors = client.embeddings.create(model="tested", input=["one text", "another"]).data
+        check("openai: embeddings", len(vectors) == 2 and len(vectors[0].embedding) == len(vectors[1].embedding) > 0)
+    except (openai.NotFoundError, openai.BadRequestError) as error:
+        print(f"skip openai: embeddings ({str(error)[:100]})")
+    tool = {"type": "function", "function": {"name": "colour", "parameters": {"type": "object", "properties": {
+        "name": {"type": "string", "enum": ["red", "blue"]}}, "required": ["name"], "additionalProperties": False}}}
+    try:
+        choice = client.chat.completions.create(model="tested", messages=HELLO, tools=[tool], tool_choice="required", max_tokens=64,
+                                                temperature=0).choices[0]
+        calls = choice.message.tool_calls or []
+        check("openai: a tool that is required is called", len(calls) > 0 and calls[0].function.name == "colour" and
+              json.loads(calls[0].function.arguments)["name"] in ("red", "blue"), repr(choice)[:200])
+    except openai.BadRequestError as error:
+        print(f"skip openai: tools ({str(error)[:100]})")
+
+
+def events_as_vllm_reads_them(reply):
+    """Bytes as they come, cut at blank lines; comments passed over; whatever is behind `data: ` is JSON or [DONE]."""
+    buffer = ""
+    while part := reply.read1(7):  # small and odd, so that events and characters are cut
+        buffer += part.decode("latin-1")
+        while "\n\n" in buffer:
+            message, buffer = buffer.split("\n\n", 1)
+            message = message.strip()
+            if message.startswith(":"):
+                continue
+            yield message.removeprefix("data: ").encode("latin-1").decode()
+    check("vllm: nothing is left behind the last event", buffer == "", repr(buffer))
+
+
+def check_stream_as_vllm(url):
+    host = url.removeprefix("http://")
+    for path, ask, text_of in (
+            ("/v1/chat/completions", {"messages": HELLO, "max_completion_tokens": 24}, lambda c: c["delta"].get("content")),
+            ("/v1/completions", {"prompt": "Once upon a time", "max_tokens": 24, "logprobs": None, "repetition_penalty": 1.0},
+             lambda c: c.get("text"))):
+        body = {"model": "tested", "temperature": 0.0, "stream": True, "stream_options": {"include_usage": True}, "ignore_eos": True, **ask}
+        connection = http.client.HTTPConnection(host, timeout=100)
+        connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json", "Authorization": f"Bearer {KEY}"})
+        reply = connection.getresponse()
+        events = list(events_as_vllm_reads_them(reply))
+        chunks = [json.loads(event) for event in events[:-1]]
+        text = "".join(text_of(choice) or "" for chunk in chunks for choice in chunk["choices"])
+        usage = [chunk["usage"] for chunk in chunks if not chunk["choices"]]
+        check(f"vllm: stream of {path}", reply.status == 200 and events[-1] == "[DONE]" and len(text) > 0 and len(usage) == 1 and
+              usage[0]["completion_tokens"] == 24 and all(chunk.get("usage") is None for chunk in chunks if chunk["choices"]), repr(text[:40]))
+
+
+def check_guidellm(model, url):
+    folder = tempfile.mkdtemp()
+    out = pathlib.Path(folder) / "benchmarks.json"
+    ran = subprocess.run(
+        [str(pathlib.Path(sys.executable).parent / "guidellm"), "run",
+         "--backend", f"kind=openai_http,target={url},model=tested,api_key={KEY}", "--profile", "kind=concurrent,streams=3",
+         "--constraint", "kind=max_requests,count=9", "--data", "kind=synthetic_text,prompt_tokens=48,output_tokens=8",
+         "--tokenizer", f"kind=hf_auto,model={model}", "--output", f"kind=json,path={out}", "--disable-console"],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600)
+    if not out.exists():
+        check("guidellm", False, ran.stdout.decode()[-1500:])
+        return
+    totals = json.loads(out.read_text())["benchmarks"][0]["metrics"]["request_totals"]
+    check("guidellm: every request succeeds", totals["successful"] >= 9 and totals["errored"] == 0, json.dumps(totals))
+
+
 def check_curl(url):
     body = json.dumps({"messages": HELLO, "max_tokens": 4, "stream": True})
     out = subprocess.run(["curl", "-sN", url + "/v1/chat/completions", "-H", "Content-Type: application/json", "-H",
@@ -124,7 +194,7 @@ def check_harness(octet, model, url):
     os.environ["OPENAI_API_KEY"] = KEY
     results = lm_eval.simple_evaluate(
         model="local-completions", tasks=[task], log_samples=True, bootstrap_iters=0,
-        model_args=f"model=tested,base_url={url}/v1/completions,tokenizer_backend=remote,num_concurrent=4,"
+        model_args=f"model=tested,base_url={url}/v1/completions,tokenizer_backend=remote,num_concurrent=4,auth_token={KEY},"
                    f"max_retries=1,tokenized_requests=True")
     samples = sorted(results["samples"]["choices"], key=lambda sample: sample["doc_id"])
     ours = json.loads(subprocess.run([octet, "eval", "choices", model, "--items", str(ITEMS), "--json", "--per-item"], check=True,
@@ -162,7 +232,10 @@ def main():
         check_chat(client)
         check_rest_of_openai(client, url)
         check_anthropic(url)
+        check_where_it_is_served(client)
+        check_stream_as_vllm(url)
         check_curl(url)
+        check_guidellm(model, url)
         check_harness(octet, model, url)
         check_harness_chat(url)
     finally:

@@ -23,6 +23,7 @@ using asio::ip::tcp;
 using boost::system::error_code;
 
 constexpr size_t kMostReplyBytes = 16 << 20;  // of a reply that is waited for
+constexpr std::chrono::milliseconds kLookWhileWaiting{20};
 
 // One request and its reply. Lives as long as an operation of its own is under way.
 class ClientExchange : public std::enable_shared_from_this<ClientExchange> {
@@ -158,7 +159,7 @@ std::string LoadClient::AddressOf(const ClientRequest& request) const {
   return Cat(request.method, " http://", url_.host, ":", url_.port, url_.path, request.path);
 }
 
-Result<Json> LoadClient::AskAndWait(ClientRequest request) const {
+Result<Json> LoadClient::AskAndWait(ClientRequest request, const CancelFlag& cancel) const {
   const std::string where = AddressOf(request);
   int status = 0;
   std::string body, failure;
@@ -169,7 +170,7 @@ Result<Json> LoadClient::AskAndWait(ClientRequest request) const {
                                },
                            .end = [&](std::string text) { failure = std::move(text); }});
   io_->restart();
-  io_->run();
+  while (io_->run_for(kLookWhileWaiting) > 0 || !io_->stopped()) OCTET_TRY(cancel.Check());
   if (!failure.empty()) return Fail(ErrorCode::kNotFound, where, ": ", failure);
   Json json = Json::parse(body, nullptr, /*allow_exceptions=*/false);
   if (status == 200 && !json.is_discarded()) return json;

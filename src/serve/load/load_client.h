@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/cancel.h"
 #include "base/error.h"
 #include "base/json.h"
 
@@ -56,8 +57,9 @@ class LoadClient {
   void Ask(ClientRequest request, ReplyEvents events) const;
 
   // Asks and waits, running the io_context until nothing is under way; the JSON of a reply with status 200. Fails with
-  // not_found where no reply came, and with unsupported for another status or no JSON, naming the address.
-  Result<Json> AskAndWait(ClientRequest request) const;
+  // not_found where no reply came, and with unsupported for another status or no JSON, naming the address; with
+  // cancelled on request.
+  Result<Json> AskAndWait(ClientRequest request, const CancelFlag& cancel) const;
 
  private:
   LoadClient(boost::asio::io_context& io, ServerUrl url, ClientOptions options)

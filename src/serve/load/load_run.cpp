@@ -134,12 +134,12 @@ Result<double> PromptTokens(const Json& reply) {
 
 }  // namespace
 
-Result<LoadTarget> LoadTarget::Open(ServerUrl url, ClientOptions client, std::string model) {
+Result<LoadTarget> LoadTarget::Open(ServerUrl url, ClientOptions client, std::string model, const CancelFlag& cancel) {
   LoadTarget target{std::move(url), std::move(client), std::move(model)};
   if (!target.model.empty()) return target;
   asio::io_context io;
   const LoadClient asking = OCTET_TRY(LoadClient::Connect(io, target.url, target.client));
-  const Json models = OCTET_TRY(asking.AskAndWait({.path = "/models", .method = "GET"}));
+  const Json models = OCTET_TRY(asking.AskAndWait({.path = "/models", .method = "GET"}, cancel));
   const Json::json_pointer first("/data/0/id");
   if (!models.is_object() || !models.contains(first) || !models[first].is_string())
     return Fail(ErrorCode::kUnsupported, "the server at ", target.url.host, ":", target.url.port,
@@ -148,7 +148,8 @@ Result<LoadTarget> LoadTarget::Open(ServerUrl url, ClientOptions client, std::st
   return target;
 }
 
-Result<size_t> LoadTarget::WordsFor(size_t tokens, const AskSettings& settings, uint64_t seed) const {
+Result<size_t> LoadTarget::WordsFor(size_t tokens, const AskSettings& settings, uint64_t seed,
+                                    const CancelFlag& cancel) const {
   asio::io_context io;
   const LoadClient asking = OCTET_TRY(LoadClient::Connect(io, url, client));
   const auto length = [&](size_t words) -> Result<double> {
@@ -156,7 +157,7 @@ Result<size_t> LoadTarget::WordsFor(size_t tokens, const AskSettings& settings, 
     const LoadPrompt prompt = LoadPrompts::OfWords(words, seed).At(UINT32_MAX);
     ClientRequest request{.path = settings.is_chat ? "/chat/completions" : "/completions",
                           .body = ProbeBody(prompt, settings)};
-    const Json reply = OCTET_TRY(asking.AskAndWait(std::move(request)));
+    const Json reply = OCTET_TRY(asking.AskAndWait(std::move(request), cancel));
     return PromptTokens(reply);
   };
   const double few = OCTET_TRY(length(kFewProbeWords));

@@ -1,7 +1,7 @@
 // Load on a server of OpenAI's API: so many requests at a time, or so many a second, and how long each took.
 //
-//   LoadTarget target = OCTET_TRY(LoadTarget::Open(url, {.key = key}, model));
-//   LoadPrompts prompts = LoadPrompts::OfWords(OCTET_TRY(target.WordsFor(128, settings, seed)), seed);
+//   LoadTarget target = OCTET_TRY(LoadTarget::Open(url, {.key = key}, model, cancel));
+//   LoadPrompts prompts = LoadPrompts::OfWords(OCTET_TRY(target.WordsFor(128, settings, seed, cancel)), seed);
 //   LoadOutcome outcome = RunLoad(target, prompts, settings, {.rate = 2, .requests = 100}, cancel, progress);
 //
 // One thread does it all. A rate means arrivals at random, as many independent users make them (a Poisson process);
@@ -29,11 +29,11 @@ struct LoadTarget {
   std::string model;
 
   // Takes the server's first model where none is named. Fails as LoadClient::AskAndWait does.
-  static Result<LoadTarget> Open(ServerUrl url, ClientOptions client, std::string model);
+  static Result<LoadTarget> Open(ServerUrl url, ClientOptions client, std::string model, const CancelFlag& cancel);
   // How many words of LoadPrompts make a prompt of so many tokens, template and all, by asking the server for the
   // length of two prompts: right within some tokens, since words differ. Fails where it reports no usage, or where its
   // template alone is longer.
-  Result<size_t> WordsFor(size_t tokens, const AskSettings& settings, uint64_t seed) const;
+  Result<size_t> WordsFor(size_t tokens, const AskSettings& settings, uint64_t seed, const CancelFlag& cancel) const;
 };
 
 // How requests come. Ends with whichever of `requests` and `seconds` comes first; what is under way then is answered.

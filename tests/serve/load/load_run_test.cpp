@@ -81,7 +81,7 @@ const std::string kStreamHead =
     "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
 
 LoadTarget TargetAt(const std::string& url, const std::string& key = {}, double seconds = 20) {
-  return *LoadTarget::Open(*ParseServerUrl(url), {.key = key, .seconds = seconds}, "m");
+  return *LoadTarget::Open(*ParseServerUrl(url), {.key = key, .seconds = seconds}, "m", CancelFlag());
 }
 
 LoadOutcome Measure(const LoadTarget& target, const LoadShape& shape, const AskSettings& settings = {.model = "m"}) {
@@ -152,6 +152,15 @@ TEST(LoadRun, AWishToStopLeavesWhatIsUnderWay) {
   EXPECT_TRUE(outcome.records.empty());
 }
 
+TEST(LoadRun, AWishToStopEndsTheWaitForAServerThatSaysNothing) {
+  ScriptedServer silent({"", "", ""}, std::chrono::milliseconds(200));
+  CancelFlag cancel;
+  cancel.Request();
+  const Result<LoadTarget> target = LoadTarget::Open(*ParseServerUrl(silent.url()), {}, "", cancel);
+  ASSERT_FALSE(target.has_value());
+  EXPECT_EQ(target.error().code, ErrorCode::kCancelled);
+}
+
 TEST(LoadRun, AddressesAreReadOrRefused) {
   const Result<ServerUrl> plain = ParseServerUrl("http://localhost:8080");
   ASSERT_TRUE(plain.has_value());
@@ -194,7 +203,9 @@ TEST(LoadRun, PromptsComeFromAFileOrAreDrawnEachForItself) {
 
 class LoadOnOctet : public RunningServer {
  protected:
-  LoadTarget Target() { return *LoadTarget::Open(*ParseServerUrl(Cat("http://127.0.0.1:", server_->port())), {}, ""); }
+  LoadTarget Target() {
+    return *LoadTarget::Open(*ParseServerUrl(Cat("http://127.0.0.1:", server_->port())), {}, "", CancelFlag());
+  }
 };
 
 TEST_F(LoadOnOctet, EveryRequestIsAnsweredInFullAtAnyConcurrencyAndRate) {
@@ -221,14 +232,15 @@ TEST_F(LoadOnOctet, MadeUpPromptsHaveTheLengthThatIsAskedFor) {
   Open();
   const LoadTarget target = Target();
   const AskSettings settings{.model = target.model, .max_tokens = 2};
-  const Result<size_t> words = target.WordsFor(150, settings, /*seed=*/3);
+  const Result<size_t> words = target.WordsFor(150, settings, /*seed=*/3, CancelFlag());
   ASSERT_TRUE(words.has_value()) << words.error().message;
   CancelFlag cancel;
   Progress progress;
   const LoadOutcome outcome =
       RunLoad(target, LoadPrompts::OfWords(*words, 3), settings, {.concurrency = 2, .requests = 6}, cancel, progress);
   for (const LoadRecord& record : outcome.records) EXPECT_NEAR(static_cast<double>(record.prompt_tokens), 150, 25);
-  EXPECT_THAT(target.WordsFor(2, settings, 3).error().message, HasSubstr("--prompt-tokens asks for 2; ask for more"));
+  EXPECT_THAT(target.WordsFor(2, settings, 3, CancelFlag()).error().message,
+              HasSubstr("--prompt-tokens asks for 2; ask for more"));
 }
 
 TEST_F(LoadOnOctet, AWrongModelIsAFailureOfEachRequest) {
