@@ -33,6 +33,8 @@ std::string_view FlagOf(Kind kind) {
       return "--choice: ";
     case Kind::kGbnf:
       return "--grammar: ";
+    case Kind::kCalls:  // no flag asks for calls
+      break;
   }
   return "";
 }

@@ -136,14 +136,19 @@ void Sequence::UsePages(PageTable pages, size_t cached) {
 Status Sequence::Advance(const Decoder::Run& run, const float* logits) {
   cached_ += run.tokens.size();
   if (run.logits_from == run.tokens.size()) return {};
-  SampledToken next = OCTET_TRY(sampler_.Next({logits, sampler_.vocab()}));
-  tokens_.push_back(next.token);
-  generated_.push_back({next.token, next.logprob, std::move(next.top)});
-  if (IsEndToken(next.token)) {
+  Result<SampledToken> next = sampler_.Next({logits, sampler_.vocab()});
+  if (!next) {
+    error_ = next.error();
+    Finish(FinishReason::kCancelled);
+    return tl::unexpected(*error_);
+  }
+  tokens_.push_back(next->token);
+  generated_.push_back({next->token, next->logprob, std::move(next->top)});
+  if (IsEndToken(next->token)) {
     Finish(FinishReason::kStop);
     return {};
   }
-  AddText(next.token);
+  AddText(next->token);
   if (!finished() && sampler_.is_complete()) Finish(FinishReason::kStop);
   if (!finished() && generated_.size() == most_output_) Finish(FinishReason::kLength);
   if (!finished()) RenewAngles();

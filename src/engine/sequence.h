@@ -59,7 +59,7 @@ class Sequence {
 
   // After the forward pass of that run: `logits` [vocab] of its last token where the run wanted them, which then give
   // the next token. Where that makes the sequence too long for the angles of its cached keys (longrope), cached() falls
-  // to 0 and the next runs read all tokens again. Fails as Sampler::Next does.
+  // to 0 and the next runs read all tokens again. Fails as Sampler::Next does, whereupon the sequence has ended.
   Status Advance(const Decoder::Run& run, const float* logits);
 
   // Takes part in what `leader`, of the same prompt, has computed so far, sharing its pages. Advance with the leader's
@@ -73,6 +73,8 @@ class Sequence {
 
   bool finished() const { return finish_reason_.has_value(); }
   std::optional<FinishReason> finish_reason() const { return finish_reason_; }
+  // Why it ended before its time; beside kCancelled.
+  const std::optional<Error>& error() const { return error_; }
   // Ends it where it stands.
   void Cancel() { Finish(FinishReason::kCancelled); }
 
@@ -90,6 +92,8 @@ class Sequence {
   // The length that counted for their angles (nn/rope.h).
   size_t angle_length() const { return angle_length_; }
   const std::vector<GeneratedToken>& generated() const { return generated_; }
+  // Spent on what its grammar allows; absent where it has none.
+  std::optional<double> mask_seconds() const { return sampler_.mask_seconds(); }
   // The pages, for whoever goes on where this sequence ended.
   PageTable TakePages() && { return std::move(pages_); }
 
@@ -118,6 +122,7 @@ class Sequence {
   std::string piece_;  // of the last token
   std::string text_;
   std::optional<FinishReason> finish_reason_;
+  std::optional<Error> error_;
 };
 
 }  // namespace octet

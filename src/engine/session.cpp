@@ -27,6 +27,7 @@ Status RunToEnd(Engine& engine, Sequence& sequence, const OnText& on_text, const
       sequence.Cancel();
     } else {
       OCTET_TRY(step);
+      if (sequence.error()) return tl::unexpected(*sequence.error());
       last_token = Clock::now();
       if (reads_prompt) first_token = last_token;
     }

@@ -23,8 +23,8 @@ class StepRunner {
   StepRunner(const Decoder& decoder, nn::ExecutionContext& context, size_t most_tokens)
       : decoder_(decoder), context_(context), most_tokens_(most_tokens) {}
 
-  // Finished sequences are passed over. Fails as the forward pass, the cache or the sampler does; sequences that came
-  // before the one at fault have advanced. Allocates nothing once a step of this size has run.
+  // Finished sequences are passed over. One whose next token can't be chosen ends alone, with its error(). Fails as the
+  // forward pass or the cache does; no sequence has advanced then. Allocates nothing once a step of this size has run.
   // With cancelled where `cancel`, which may be null, was set before the last layer: no sequence has advanced then.
   Status Step(std::span<Sequence* const> sequences, const CancelFlag* cancel = nullptr);
 

@@ -154,6 +154,25 @@ TEST_F(Guided, AnswersAreTheSameInABatchAndAlone) {
   for (size_t i = 0; i < requests.size(); ++i) EXPECT_EQ(sequences[i].TakeText(), Answer(requests[i]).text) << i;
 }
 
+// Of two sequences in a step one can't go on; the other advances with it and after it.
+TEST_F(Guided, ASequenceThatFailsEndsAlone) {
+  Request failing = MakeRequest({Kind::kChoices, {}, {"a"}}, 1);
+  for (int32_t id = 0; id < static_cast<int32_t>(engine_->spec().vocab); ++id)
+    failing.options.sampling.banned_tokens.push_back(id);
+  Request good = MakeRequest({Kind::kJsonObject}, 2);
+  good.options.max_tokens = 20;
+  std::vector<Sequence> sequences;
+  for (const Request& request : {failing, good})
+    sequences.push_back(*Sequence::Create(request, engine_->limits(), engine_->MakePages()));
+  std::vector<Sequence*> running = {&sequences[0], &sequences[1]};
+  while (!sequences[1].finished()) ASSERT_TRUE(engine_->runner().Step(running).has_value());
+  ASSERT_TRUE(sequences[0].error().has_value());
+  EXPECT_TRUE(sequences[0].finished());
+  EXPECT_THAT(sequences[0].error()->message, HasSubstr("no token is left to choose"));
+  EXPECT_FALSE(sequences[1].error().has_value());
+  EXPECT_EQ(sequences[1].TakeText(), Answer(good).text);
+}
+
 TEST_F(Guided, OptionsThatLeaveNoTokenAreAnErrorThatNamesTheGrammar) {
   Request request = MakeRequest({Kind::kChoices, {}, {"a"}}, 1);
   for (int32_t id = 0; id < static_cast<int32_t>(engine_->spec().vocab); ++id) {

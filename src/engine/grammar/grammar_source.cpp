@@ -37,6 +37,22 @@ Status AddChoices(const GrammarSource& source, const GrammarLimits& limits, Gram
   return {};
 }
 
+Status AddCalls(const CallSource& source, const GrammarLimits& limits, Grammar& to) {
+  if (source.tools.empty() || source.most_calls == 0)
+    return Fail(ErrorCode::kInvalidArgument, "there is no tool that could be called; give at least one");
+  const grammar::RuleId root = to.AddRule("calls");
+  std::vector<grammar::NodeId> ways;
+  for (const CallSource::Tool& tool : source.tools) {
+    const Result<grammar::RuleId> arguments = grammar::AddSchema(tool.schema, to, limits);
+    if (!arguments) return Prefixed(arguments.error(), tool.where + ": ");
+    ways.push_back(to.Sequence({to.Literal(tool.head), to.Call(*arguments)}));
+  }
+  const grammar::NodeId call = to.Sequence({to.Choice(ways), to.Literal(source.close)});
+  const grammar::NodeId more = to.Repeat(to.Sequence({to.Literal(source.between), call}), 0, source.most_calls - 1);
+  to.SetRule(root, to.Sequence({to.Literal(source.open), call, more, to.Literal(source.end)}));
+  return {};
+}
+
 Status AddRules(const GrammarSource& source, const GrammarLimits& limits, Grammar& to) {
   switch (source.kind) {
     case GrammarSource::Kind::kJsonObject: {
@@ -45,7 +61,8 @@ Status AddRules(const GrammarSource& source, const GrammarLimits& limits, Gramma
       return {};
     }
     case GrammarSource::Kind::kJsonSchema:
-      return grammar::AddSchema(source.text, to, limits);
+      OCTET_TRY(grammar::AddSchema(source.text, to, limits));
+      return {};
     case GrammarSource::Kind::kRegex: {
       const grammar::RuleId root = to.AddRule("pattern");
       to.SetRule(root, OCTET_TRY(grammar::ParseRegex(source.text, to, {.whole = true, .spell = {}, .limits = limits})));
@@ -55,13 +72,24 @@ Status AddRules(const GrammarSource& source, const GrammarLimits& limits, Gramma
       return AddChoices(source, limits, to);
     case GrammarSource::Kind::kGbnf:
       return grammar::AddGbnf(source.text, to, limits);
+    case GrammarSource::Kind::kCalls:
+      return AddCalls(source.calls, limits, to);
   }
   return {};
 }
 
 std::string KeyOf(const GrammarSource& source) {
   std::string key = Cat(static_cast<int>(source.kind), ":", source.text);
-  for (const std::string& choice : source.choices) key += Cat(choice.size(), ":", choice);
+  const auto add = [&](std::string_view part) { key += Cat(part.size(), ":", part); };
+  for (const std::string& choice : source.choices) add(choice);
+  if (source.kind != GrammarSource::Kind::kCalls) return key;
+  const CallSource& calls = source.calls;
+  key += Cat(calls.most_calls, ":");
+  for (const std::string* part : {&calls.open, &calls.close, &calls.between, &calls.end}) add(*part);
+  for (const CallSource::Tool& tool : calls.tools) {
+    add(tool.head);
+    add(tool.schema);
+  }
   return key;
 }
 
@@ -77,18 +105,26 @@ Result<std::shared_ptr<const grammar::Program>> CompileSource(const GrammarSourc
 Result<std::shared_ptr<grammar::CompiledGrammar>> GrammarCompiler::Compile(const GrammarSource& source) {
   if (tokenizer_ == nullptr)
     return Fail(ErrorCode::kInvalidArgument, "guided output needs a tokenizer, this model has none");
-  const std::string key = KeyOf(source);
-  const std::lock_guard lock(mutex_);
-  const auto known = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.key == key; });
-  if (known != entries_.end()) {
-    entries_.splice(entries_.begin(), entries_, known);
-    return known->grammar;
+  std::string key = KeyOf(source);
+  {
+    const std::lock_guard lock(mutex_);
+    if (std::shared_ptr<grammar::CompiledGrammar> known = FindKept(key)) return known;
   }
+  // Not under the lock: a large grammar must not hold up those that are kept.
   std::shared_ptr<const grammar::Program> program = OCTET_TRY(CompileSource(source));
+  const std::lock_guard lock(mutex_);
+  if (std::shared_ptr<grammar::CompiledGrammar> known = FindKept(key)) return known;  // somebody was faster
   if (!tokens_) tokens_ = OCTET_TRY(grammar::TokenTable::Make(*tokenizer_, vocab_));
-  entries_.push_front({key, std::make_shared<grammar::CompiledGrammar>(std::move(program), tokens_)});
+  entries_.push_front({std::move(key), std::make_shared<grammar::CompiledGrammar>(std::move(program), tokens_)});
   DropOld();
   return entries_.front().grammar;
+}
+
+std::shared_ptr<grammar::CompiledGrammar> GrammarCompiler::FindKept(std::string_view key) {
+  const auto known = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.key == key; });
+  if (known == entries_.end()) return nullptr;
+  entries_.splice(entries_.begin(), entries_, known);
+  return known->grammar;
 }
 
 void GrammarCompiler::DropOld() {

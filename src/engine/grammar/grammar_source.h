@@ -7,10 +7,12 @@
 // What each form may hold: docs/guided_output.md.
 #pragma once
 
+#include <cstdint>
 #include <list>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -21,6 +23,24 @@ namespace octet {
 
 class Tokenizer;
 
+// Calls of tools as a model spells them: `open`, one call or several with `between` them, `end`. A call is a tool's
+// `head`, JSON by its schema, and `close`.
+//
+//   {.tools = {{R"({"name": "add", "arguments": )", schema, "tools[0]"}}, .close = "}"}
+struct CallSource {
+  struct Tool {
+    std::string head;
+    std::string schema;
+    std::string where;  // opens errors about the schema
+  };
+  std::string open = {};
+  std::vector<Tool> tools = {};
+  std::string close = {};
+  std::string between = {};
+  std::string end = {};
+  uint32_t most_calls = 1;
+};
+
 struct GrammarSource {
   enum class Kind {
     kJsonObject,  // any JSON object
@@ -28,10 +48,12 @@ struct GrammarSource {
     kRegex,       // the pattern in `text` matches the whole answer
     kChoices,     // one of `choices`
     kGbnf,        // the rules in `text`, from `root` on
+    kCalls,       // `calls`
   };
   Kind kind = Kind::kJsonObject;
   std::string text = {};
   std::vector<std::string> choices = {};
+  CallSource calls = {};
 };
 
 // Fails with invalid_argument or unsupported, naming the place in the source.
@@ -58,6 +80,7 @@ class GrammarCompiler {
     std::shared_ptr<grammar::CompiledGrammar> grammar;
   };
   void DropOld();
+  std::shared_ptr<grammar::CompiledGrammar> FindKept(std::string_view key);
 
   const Tokenizer* tokenizer_;
   size_t vocab_;

@@ -61,8 +61,8 @@ class SchemaReader : public SchemaContext {
     return known->second;
   }
 
-  Status Run() {
-    RuleOf({&root_, "#"});
+  Result<RuleId> Run() {
+    const RuleId root = RuleOf({&root_, "#"});
     for (; !waiting_.empty(); waiting_.pop_front()) {
       if (rules_.size() > kMostSchemas)
         return Fail(ErrorCode::kInvalidArgument, "the schema has ", rules_.size(), " schemas inside, the limit is ",
@@ -71,7 +71,7 @@ class SchemaReader : public SchemaContext {
       const NodeId node = OCTET_TRY(Read(place));
       grammar.SetRule(rules_.at(place.schema), node);
     }
-    return {};
+    return root;
   }
 
  private:
@@ -303,7 +303,7 @@ tl::unexpected<Error> Malformed(const SchemaPlace& place, std::string_view expec
   return Fail(ErrorCode::kInvalidArgument, place.path, ": ", place.schema->type_name(), ", ", expected, " is expected");
 }
 
-Status AddSchema(std::string_view text, Grammar& grammar, const GrammarLimits& limits) {
+Result<RuleId> AddSchema(std::string_view text, Grammar& grammar, const GrammarLimits& limits) {
   if (text.size() > limits.source_bytes)
     return Fail(ErrorCode::kInvalidArgument, "the schema has ", text.size(), " bytes, the limit is ",
                 limits.source_bytes);

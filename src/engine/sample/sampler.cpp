@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <bit>
+#include <chrono>
 #include <cmath>
 #include <utility>
 
+#include "base/cat.h"
 #include "engine/sample/check_sampling.h"
 #include "engine/sample/logprobs.h"
 
@@ -27,6 +29,11 @@ Status CheckFinite(std::span<const float> logits, size_t step) {
   return Fail(ErrorCode::kInternal, "the model's logit of token ", bad - logits.begin(), " at step ", step, " is ",
               std::isnan(*bad) ? "NaN" : "infinite",
               "; the weights are damaged or a kernel is wrong, `octet doctor` tests the kernels");
+}
+
+// A constraint's limits are exhausted by what was asked for, not by others that run: the same would come again.
+Error UnderConstraint(const Error& error) {
+  return {ErrorCode::kInvalidArgument, Cat("the answer can't be held to its grammar: ", error.message)};
 }
 
 bool ChangesLogits(const SamplingOptions& options) {
@@ -105,7 +112,10 @@ void Sampler::ApplyAllowedAndBanned(std::span<const float> logits) {
 }
 
 Status Sampler::ApplyConstraint() {
-  OCTET_TRY(constraint_->AllowedTokens(allowed_words_));
+  const auto begin = std::chrono::steady_clock::now();
+  const Status looked = constraint_->AllowedTokens(allowed_words_);
+  mask_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  if (!looked) return tl::unexpected(UnderConstraint(looked.error()));
   // An end token may have text that would fit, too: the answer would end there all the same.
   const bool can_end = constraint_->can_end();
   for (const int32_t token : end_tokens_) {
@@ -127,7 +137,9 @@ Status Sampler::ApplyConstraint() {
 // An end token ends the text, which the constraint has said it may.
 Status Sampler::AcceptByConstraint(int32_t token) {
   if (std::find(end_tokens_.begin(), end_tokens_.end(), token) != end_tokens_.end()) return {};
-  return constraint_->Accept(token);
+  const Status accepted = constraint_->Accept(token);
+  if (!accepted) return tl::unexpected(UnderConstraint(accepted.error()));
+  return {};
 }
 
 void Sampler::ApplyMinTokensAndBias() {

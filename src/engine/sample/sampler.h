@@ -46,10 +46,13 @@ class Sampler {
   void AddOutput(int32_t token);
 
   // Logits [vocab] of the last position; the chosen token counts as output from here on. Fails with internal, naming
-  // the token, where a logit isn't finite, with invalid_argument where the options leave no token at all, and as the
-  // constraint does. Allocates only for log-probabilities and in a constraint.
+  // the token, where a logit isn't finite, with invalid_argument where the options leave no token at all or the
+  // constraint can't tell which ones may come: asked again it would fail again. Allocates only for log-probabilities
+  // and in a constraint.
   Result<SampledToken> Next(std::span<const float> logits);
 
+  // Spent so far in the constraint; absent where there is none.
+  std::optional<double> mask_seconds() const { return constraint_ ? std::optional(mask_seconds_) : std::nullopt; }
   // Tokens chosen so far.
   size_t step() const { return step_; }
   size_t vocab() const { return vocab_; }
@@ -78,6 +81,7 @@ class Sampler {
   BannedSequences banned_sequences_{{}};
   std::unique_ptr<TokenConstraint> constraint_;
   std::vector<uint64_t> allowed_words_;  // by the constraint, a bit a token
+  double mask_seconds_ = 0;
 };
 
 }  // namespace octet

@@ -62,6 +62,7 @@ ChoiceUsage Scheduler::UsageOf(const Choice& choice) const {
   }
   usage.queue_seconds = seconds(group.arrival, group.admission);
   usage.total_seconds = seconds(group.arrival, step_end_);
+  usage.mask_seconds = sequence.mask_seconds();
   usage.miss = group.miss;
   usage.preemptions = choice.preemptions;
   return usage;

@@ -59,7 +59,8 @@ struct ChoiceUsage {
   double queue_seconds = 0;
   double total_seconds = 0;  // from Submit to the last token
   CacheMiss miss = CacheMiss::kNone;
-  size_t preemptions = 0;  // times that its pages were given to others and computed again
+  std::optional<double> mask_seconds = {};  // of its steps, spent on what its grammar allows; absent without one
+  size_t preemptions = 0;                   // times that its pages were given to others and computed again
 };
 
 // What is new of one choice. Texts joined are the answer, tokens joined its tokens; a token can come before its text.

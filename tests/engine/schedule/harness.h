@@ -7,12 +7,14 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <tuple>
 #include <utility>
 #include <vector>
 
 #include "engine/engine.h"
+#include "engine/grammar/grammar_source.h"
 #include "engine/schedule/scheduler.h"
 #include "engine/session.h"
 #include "tests/models/golden_model.h"
@@ -32,6 +34,25 @@ inline Request NumberedRequest(size_t prompt, size_t answer, int32_t first = 1) 
   request.options.max_tokens = answer;
   request.options.ignore_eos = true;
   request.options.sampling.logprobs = 0;
+  return request;
+}
+
+inline std::shared_ptr<grammar::CompiledGrammar> GrammarFor(Engine& engine, const GrammarSource& source) {
+  const auto compiled = engine.grammars().Compile(source);
+  EXPECT_TRUE(compiled.has_value()) << compiled.error().message;
+  return compiled.value_or(nullptr);
+}
+
+// A request whose grammar goes beyond its limit of places after some tokens: each "a" doubles the ways in which the
+// calls may have come about.
+inline Request ExplodingRequest(Engine& engine, size_t prompt) {
+  Request request = NumberedRequest(prompt, 60);
+  request.grammar =
+      GrammarFor(engine, {GrammarSource::Kind::kGbnf, "root ::= \"a\" root \"b\" | \"a\" root \"c\" | \"d\""});
+  for (int32_t id = 0; id < static_cast<int32_t>(engine.spec().vocab); ++id) {
+    if (engine.tokenizer()->Decode(std::span(&id, 1)).starts_with('d'))
+      request.options.sampling.banned_tokens.push_back(id);
+  }
   return request;
 }
 

@@ -325,6 +325,34 @@ TEST(Scheduler, OneRequestsErrorIsItsOwn) {
   EXPECT_EQ(engine->cache().pages_in_use(), 0u);
 }
 
+// One of two choices that share a grammar goes beyond its limit, or both: each is told so alone.
+TEST(Scheduler, AGrammarThatExplodesEndsItsAnswerAlone) {
+  const std::unique_ptr<Engine> engine = OpenForSchedule();
+  Request guided = NumberedRequest(14, 20);
+  guided.grammar = GrammarFor(*engine, {GrammarSource::Kind::kRegex, "[a-z ]*"});
+  const Request good = NumberedRequest(12, 40);
+  const Reply alone = ReplyAlone(*engine, good), guided_alone = ReplyAlone(*engine, guided);
+  SteppedScheduler stepped(*engine);
+  const uint64_t first = stepped.Submit(good);
+  const uint64_t failing = stepped.Submit({.request = ExplodingRequest(*engine, 40), .choices = 2});
+  const uint64_t second = stepped.Submit(guided);
+  stepped.RunToEnd();
+  for (const size_t choice : {size_t{0}, size_t{1}}) {
+    const Heard heard = stepped.listener.Of(failing, choice);
+    EXPECT_GT(heard.tokens.size(), 5u);
+    ASSERT_TRUE(heard.error.has_value());
+    EXPECT_EQ(heard.error->code, ErrorCode::kInvalidArgument) << "what would fail again";
+    EXPECT_THAT(heard.error->message, HasSubstr("can't be held to its grammar: the grammar can be at"));
+    EXPECT_THAT(heard.error->message, HasSubstr("the limit is 10000"));
+  }
+  EXPECT_EQ(stepped.listener.Of(first).reply(), alone);
+  EXPECT_EQ(stepped.listener.Of(second).reply(), guided_alone);
+  EXPECT_TRUE(stepped.listener.Of(second).usage->mask_seconds.has_value());
+  EXPECT_FALSE(stepped.listener.Of(first).usage->mask_seconds.has_value());
+  EXPECT_EQ(stepped.stats().failed, 2u);
+  EXPECT_EQ(stepped.stats().pages_held, 0u);
+}
+
 // A step asks for memory to tell its tokens, and for nothing else.
 TEST(Scheduler, AStepTakesOnlyTheMemoryOfWhatItTells) {
   const std::unique_ptr<Engine> engine = OpenForSchedule();
