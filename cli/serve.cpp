@@ -38,6 +38,7 @@ struct ServeFlags {
   size_t users = 4;
   double request_timeout = 3600, drain_timeout = 30;
   bool request_log = true, strict_api = false, web = true;
+  std::string tool_format = "auto";
   ScheduleOptions schedule;
   ModelFlags model;
 
@@ -70,6 +71,9 @@ struct ServeFlags {
     visit(&F::strict_api, "strict-api",
           "refuse requests with fields that aren't known, instead of naming these in a header");
     visit(&F::web, "web", "a page to chat in, at /");
+    visit(&F::tool_format, "tool-format",
+          "how the model writes calls of tools; auto: by its chat template; none: requests with tools are refused",
+          OneOf{{"auto", "hermes", "llama3", "mistral", "none"}});
     visit(&F::schedule);
     visit(&F::model);
   }
@@ -134,7 +138,12 @@ std::string NameOf(const std::string& path) {
   return last.extension() == ".gguf" || last.extension() == ".octet" ? last.stem() : last.filename();
 }
 
-serve::OpenModel Describe(const ServeFlags& flags, const std::string& path, const Engine& engine, EngineLoop& loop) {
+serve::ToolFormat ToolFormatFor(const ServeFlags& flags, const Engine& engine) {
+  if (const std::optional<serve::ToolFormat> named = serve::ToolFormatNamed(flags.tool_format)) return *named;
+  return engine.chat_template() == nullptr ? serve::ToolFormat::kNone : serve::ToolFormatOf(*engine.chat_template());
+}
+
+serve::OpenModel Describe(const ServeFlags& flags, const std::string& path, Engine& engine, EngineLoop& loop) {
   serve::OpenModel open{.model = {}, .loop = &loop, .load_seconds = engine.load_seconds(), .tier = engine.tier()};
   serve::ServedModel& model = open.model;
   model.name = flags.name.empty() ? NameOf(path) : flags.name[0];
@@ -142,6 +151,8 @@ serve::OpenModel Describe(const ServeFlags& flags, const std::string& path, cons
   model.created = std::time(nullptr);
   model.tokenizer = engine.tokenizer();
   model.chat_template = engine.chat_template();
+  model.grammars = &engine.grammars();
+  model.tool_format = ToolFormatFor(flags, engine);
   model.defaults = engine.defaults();
   model.vocab = engine.spec().vocab;
   model.context = engine.context();

@@ -21,7 +21,8 @@ constexpr std::string_view kTokenizer = R"({
   "decoder": {"type": "ByteLevel"},
   "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2, "c": 3, "<s>": 4}, "merges": ["a b"]}})";
 constexpr const char* kTemplate =
-    "{% for m in messages %}<s>{{ m.role }} {{ m.content }}{% endfor %}{% if add_generation_prompt %}<s>{% endif %}";
+    "{% if tools %}{{ tools | tojson }}<tool_call>{% endif %}{% for m in messages %}<s>{{ m.role }} {{ m.content }}"
+    "{{ m.tool_calls or '' }}{% endfor %}{% if add_generation_prompt %}<s>{% endif %}";
 
 template <class T>
 void CheckRefusal(const ApiResult<T>& read) {
@@ -35,7 +36,7 @@ void CheckShape(const ApiResult<Generation>& read) {
   std::vector<ChoiceState> states(read->prompts.size() * read->choices);
   for (ChoiceState& state : states) {
     state.tokens = {{.token = 0, .logprob = -1.0F, .top = {{0, -1.0F}}}, {.token = 1, .logprob = -2.0F}};
-    state.text = "ab";
+    state.text = "ab<tool_call>{\"name\": \"a\"}</tool_call>";
     state.finished = true;
   }
   (void)read->shape->Whole(states);
@@ -50,6 +51,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const Tokenizer tokenizer = *Tokenizer::FromJson(kTokenizer, Json(nullptr), "fuzz");
   static const ChatTemplate chat_template = *ChatTemplate::Parse(kTemplate, "fuzz");
   ServedModel model{.name = "m", .tokenizer = &tokenizer, .chat_template = &chat_template};
+  model.tool_format = ToolFormat::kHermes;
   model.vocab = 5;
   model.context = 256;
   const ApiResult<Json> body = ParseBody({reinterpret_cast<const char*>(data), size});

@@ -123,11 +123,9 @@ TEST_F(Chat, WhatCannotBeHonouredIsNamed) {
             {{{"role", "user"}, {"content", {{{"type", "image_url"}, {"image_url", {{"url", "http://a/b.png"}}}}}}}}}}),
       "messages[0].content[0]");
   EXPECT_EQ(param({{"tools", Json::array()}}), "tools");
-  EXPECT_EQ(param({{"tools", {{{"type", "function"}}}}}), "tools");
   EXPECT_EQ(param({{"tool_choice", "auto"}}), "tool_choice");
   EXPECT_EQ(param({{"chat_template", "{{ 1 }}"}}), "chat_template");
   EXPECT_EQ(param({{"chat_template_kwargs", {{"messages", 1}}}}), "chat_template_kwargs");
-  EXPECT_EQ(param({{"response_format", {{"type", "json_schema"}}}}), "response_format");
 }
 
 TEST_F(Chat, SpecialTokensOfAUserStayText) {

@@ -194,8 +194,6 @@ TEST_F(Completions, WhatCannotBeHonouredIsNamed) {
   EXPECT_EQ(param({{"logit_bias", {{"1", 101}}}}), "logit_bias");
   EXPECT_EQ(param({{"stop", 5}}), "stop");
   EXPECT_EQ(param({{"suffix", "x"}}), "suffix");
-  EXPECT_EQ(param({{"guided_json", {{"type", "object"}}}}), "guided_json");
-  EXPECT_EQ(param({{"response_format", {{"type", "json_object"}}}}), "response_format");
   EXPECT_EQ(param({{"stream_options", {{"include_usage", true}}}}), "stream_options");
   EXPECT_EQ(param({{"prompt", {1, 277}}}), "prompt[1]");
   EXPECT_EQ(param({{"prompt", {{1}, {2, -1}}}}), "prompt[1][1]");

@@ -60,10 +60,13 @@ class RunningServer : public testing::Test {
     loop_ = std::move(*loop);
   }
 
-  void Open() {
+  // `chat_template`, where given, stands in place of the model's own; it outlives the server.
+  void Open(const ChatTemplate* chat_template = nullptr) {
     OpenModel open{.model = {.name = "tiny", .aliases = {"other"}}, .loop = loop_.get(), .tier = engine_->tier()};
     open.model.tokenizer = engine_->tokenizer();
-    open.model.chat_template = engine_->chat_template();
+    open.model.chat_template = chat_template != nullptr ? chat_template : engine_->chat_template();
+    open.model.tool_format = ToolFormatOf(*open.model.chat_template);
+    open.model.grammars = &engine_->grammars();
     open.model.defaults = engine_->defaults();
     open.model.vocab = engine_->spec().vocab;
     open.model.context = engine_->context();

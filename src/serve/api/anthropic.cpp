@@ -10,120 +10,145 @@
 namespace octet::serve {
 namespace {
 
-Json AnthropicErrorJson(const ApiError& error) {
-  std::string_view type = error.type;
-  if (error.status == 404) type = "not_found_error";
-  if (error.status == 413) type = "request_too_large";
-  if (error.status == 503) type = "overloaded_error";
-  if (error.status == 500) type = "api_error";
-  return {{"type", "error"}, {"error", {{"type", type}, {"message", error.message}}}};
+tl::unexpected<ApiError> WrongBlock(const std::string& where, std::string_view why) {
+  return tl::unexpected(WrongField(where, Cat("`", where, "` ", why)));
 }
 
-class AnthropicShape : public ReplyShape {
- public:
-  AnthropicShape(std::string id, std::string model, std::vector<std::string> stops, size_t prompt_tokens)
-      : id_(std::move(id)), model_(std::move(model)), stops_(std::move(stops)), prompt_tokens_(prompt_tokens) {}
+// A block's member that is a text.
+ApiResult<std::string> TextMember(const Json& block, const char* key, const std::string& where) {
+  const Json* value = FindMember(block, key);
+  if (value == nullptr || !value->is_string()) return WrongBlock(where, Cat("has no text `", key, "`"));
+  return value->get<std::string>();
+}
 
-  Json Whole(std::span<const ChoiceState> answers) override {
-    const ChoiceState& answer = answers[0];
-    Json json = Message();
-    json["content"].push_back({{"type", "text"}, {"text", answer.text}});
-    json.update(Stop(answer));
-    json["usage"] = Usage(answer);
-    return json;
-  }
-
-  std::string Delta(const ChoiceDelta& delta) override {
-    std::string frames;
-    if (delta.first) {
-      Json message = Message();
-      message["usage"] = {{"input_tokens", prompt_tokens_}, {"output_tokens", delta.tokens.size()}};
-      frames += NamedFrame("message_start", {{"type", "message_start"}, {"message", std::move(message)}});
-      frames += NamedFrame(
-          "content_block_start",
-          {{"type", "content_block_start"}, {"index", 0}, {"content_block", {{"type", "text"}, {"text", ""}}}});
-    }
-    if (!delta.text.empty())
-      frames += NamedFrame(
-          "content_block_delta",
-          {{"type", "content_block_delta"}, {"index", 0}, {"delta", {{"type", "text_delta"}, {"text", delta.text}}}});
-    return frames;
-  }
-
-  std::string End(std::span<const ChoiceState> answers) override {
-    return Cat(NamedFrame("content_block_stop", {{"type", "content_block_stop"}, {"index", 0}}),
-               NamedFrame("message_delta",
-                          {{"type", "message_delta"}, {"delta", Stop(answers[0])}, {"usage", Usage(answers[0])}}),
-               NamedFrame("message_stop", {{"type", "message_stop"}}));
-  }
-
-  std::string Failure(const ApiError& error) override { return NamedFrame("error", AnthropicErrorJson(error)); }
-  HttpReply Refusal(const ApiError& error) override { return AnthropicError(error); }
-
- private:
-  Json Message() const {
-    return {{"id", id_},
-            {"type", "message"},
-            {"role", "assistant"},
-            {"model", model_},
-            {"content", Json::array()},
-            {"stop_reason", nullptr},
-            {"stop_sequence", nullptr}};
-  }
-
-  Json Stop(const ChoiceState& answer) const {
-    if (answer.finish == FinishReason::kLength) return {{"stop_reason", "max_tokens"}, {"stop_sequence", nullptr}};
-    if (!answer.stop_string) return {{"stop_reason", "end_turn"}, {"stop_sequence", nullptr}};
-    return {{"stop_reason", "stop_sequence"}, {"stop_sequence", stops_[*answer.stop_string]}};
-  }
-
-  // Here a cached token doesn't count as input a second time.
-  Json Usage(const ChoiceState& answer) const {
-    const size_t cached = answer.usage.timings.cached_tokens;
-    return {{"input_tokens", prompt_tokens_ - cached},
-            {"cache_creation_input_tokens", 0},
-            {"cache_read_input_tokens", cached},
-            {"output_tokens", answer.tokens.size()}};
-  }
-
-  std::string id_, model_;
-  std::vector<std::string> stops_;
-  size_t prompt_tokens_;
-};
+std::string TypeOf(const Json& block) {
+  const Json* type = FindMember(block, "type");
+  return type != nullptr && type->is_string() ? type->get<std::string>() : std::string();
+}
 
 // A text, or the texts of blocks.
-ApiResult<Json> Content(const Json* content, const std::string& where) {
+ApiResult<Json> TextContent(const Json* content, const std::string& where) {
   if (content != nullptr && content->is_string()) return *content;
-  if (content == nullptr || !content->is_array())
-    return tl::unexpected(WrongField(where, Cat("`", where, "` is neither a text nor a list of blocks")));
+  if (content == nullptr || !content->is_array()) return WrongBlock(where, "is neither a text nor a list of blocks");
   Json parts = Json::array();
   for (const Json& block : *content) {
-    const Json* type = FindMember(block, "type");
-    const Json* text = FindMember(block, "text");
     const std::string place = Cat(where, "[", parts.size(), "]");
-    if (type == nullptr || *type != "text" || text == nullptr || !text->is_string())
-      return tl::unexpected(
-          WrongField(place, Cat("`", place, "` is no block of type `text`; others aren't supported")));
-    parts.push_back({{"type", "text"}, {"text", *text}});
+    if (TypeOf(block) != "text") return WrongBlock(place, "is no block of type `text`; others aren't supported");
+    std::string text = OCTET_API_TRY(TextMember(block, "text", place));
+    parts.push_back({{"type", "text"}, {"text", std::move(text)}});
   }
   return parts;
+}
+
+ApiResult<Json> ToolCall(const Json& block, const std::string& where) {
+  std::string id = OCTET_API_TRY(TextMember(block, "id", where));
+  std::string name = OCTET_API_TRY(TextMember(block, "name", where));
+  const Json* input = FindMember(block, "input");
+  if (input == nullptr || !input->is_object()) return WrongBlock(where, "has no object `input`");
+  return Json{{"id", std::move(id)},
+              {"type", "function"},
+              {"function", {{"name", std::move(name)}, {"arguments", Dump(*input)}}}};
+}
+
+// What a tool said, as a message of its own.
+ApiResult<Json> ToolMessage(const Json& block, const std::string& where) {
+  std::string id = OCTET_API_TRY(TextMember(block, "tool_use_id", where));
+  Json content = "";
+  if (const Json* given = FindMember(block, "content")) content = OCTET_API_TRY(TextContent(given, where + ".content"));
+  return Json{{"role", "tool"}, {"tool_call_id", std::move(id)}, {"content", std::move(content)}};
+}
+
+// A message of blocks becomes one, with a message before it for each result of a tool.
+ApiResult<void> AddBlocks(const std::string& role, const Json& blocks, const std::string& where, Json& messages) {
+  Json parts = Json::array(), calls = Json::array();
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    const std::string place = Cat(where, "[", i, "]");
+    const std::string type = TypeOf(blocks[i]);
+    if (type == "text") {
+      std::string text = OCTET_API_TRY(TextMember(blocks[i], "text", place));
+      parts.push_back({{"type", "text"}, {"text", std::move(text)}});
+    } else if (type == "tool_use" && role == "assistant") {
+      calls.push_back(OCTET_API_TRY(ToolCall(blocks[i], place)));
+    } else if (type == "tool_result" && role == "user") {
+      if (!parts.empty()) return WrongBlock(place, "stands behind a text; results of tools come first");
+      messages.push_back(OCTET_API_TRY(ToolMessage(blocks[i], place)));
+    } else {
+      return WrongBlock(place, Cat("is of the type `", type.substr(0, 40), "`, which isn't supported from the ", role));
+    }
+  }
+  const bool only_results = parts.empty() && calls.empty() && !blocks.empty() && role == "user";
+  if (only_results) return {};
+  Json message = {{"role", role}, {"content", std::move(parts)}};
+  if (!calls.empty()) {
+    if (message["content"].empty()) message["content"] = nullptr;
+    message["tool_calls"] = std::move(calls);
+  }
+  messages.push_back(std::move(message));
+  return {};
 }
 
 ApiResult<Json> Messages(const Json* system, const Json& list) {
   Json messages = Json::array();
   if (system != nullptr) {
-    Json content = OCTET_API_TRY(Content(system, "system"));
+    Json content = OCTET_API_TRY(TextContent(system, "system"));
     messages.push_back({{"role", "system"}, {"content", std::move(content)}});
   }
   for (size_t i = 0; i < list.size(); ++i) {
     const std::string where = Cat("messages[", i, "]");
     const Json* role = FindMember(list[i], "role");
     if (role == nullptr || (*role != "user" && *role != "assistant"))
-      return tl::unexpected(WrongField(where + ".role", Cat("`", where, ".role` is neither user nor assistant")));
-    Json content = OCTET_API_TRY(Content(FindMember(list[i], "content"), where + ".content"));
-    messages.push_back({{"role", *role}, {"content", std::move(content)}});
+      return WrongBlock(where + ".role", "is neither user nor assistant");
+    const Json* content = FindMember(list[i], "content");
+    if (content != nullptr && content->is_array()) {
+      OCTET_API_TRY(AddBlocks(role->get<std::string>(), *content, where + ".content", messages));
+      continue;
+    }
+    Json text = OCTET_API_TRY(TextContent(content, where + ".content"));
+    messages.push_back({{"role", *role}, {"content", std::move(text)}});
   }
   return messages;
+}
+
+// As functions of the chat API.
+Json ReadToolList(Fields& fields, const Json& list) {
+  Json tools = Json::array();
+  for (const Json& entry : list) {
+    const std::string where = Cat("tools[", tools.size(), "]");
+    const std::string type = TypeOf(entry);
+    if (!type.empty() && type != "custom")
+      fields.Refuse(where, Cat("is of the type `", type.substr(0, 40), "`; only tools that the client runs are known"));
+    const Json* name = FindMember(entry, "name");
+    const Json* schema = FindMember(entry, "input_schema");
+    if (name == nullptr || schema == nullptr) fields.Refuse(where, "has no `name` and `input_schema`");
+    if (fields.failed()) return tools;
+    Json function = {{"name", *name}};
+    if (const Json* description = FindMember(entry, "description")) function["description"] = *description;
+    function["parameters"] = *schema;
+    tools.push_back({{"type", "function"}, {"function", std::move(function)}});
+  }
+  return tools;
+}
+
+void ReadToolChoice(Fields& fields, const Json& choice, Json& chat) {
+  const std::string type = TypeOf(choice);
+  if (type == "auto" || type == "none") {
+    chat["tool_choice"] = type;
+  } else if (type == "any") {
+    chat["tool_choice"] = "required";
+  } else if (type == "tool" && FindMember(choice, "name") != nullptr) {
+    chat["tool_choice"] = {{"type", "function"}, {"function", {{"name", choice["name"]}}}};
+  } else {
+    return fields.Refuse("tool_choice", "is none of auto, any, none, and a tool with its `name`");
+  }
+  Fields inner(choice, "tool_choice.");
+  inner.Ignore({"type", "name"});
+  if (inner.Bool("disable_parallel_tool_use").value_or(false)) chat["parallel_tool_calls"] = false;
+  if (inner.failed()) fields.Refuse(inner.error());
+}
+
+void ReadToolFields(Fields& fields, Json& chat) {
+  if (const Json* list = fields.List("tools")) chat["tools"] = ReadToolList(fields, *list);
+  if (const Json* choice = fields.Any("tool_choice")) ReadToolChoice(fields, *choice, chat);
 }
 
 // The request as the chat API has it. An answer that the client began is gone on with.
@@ -134,9 +159,8 @@ ApiResult<Json> AsChat(Fields& fields, const Json& body) {
   }
   if (const Json* stops = fields.List("stop_sequences")) chat["stop"] = *stops;
   fields.Ignore({"metadata", "service_tier", "cache_control", "container"});
-  fields.RefuseUnlessOff({"tools", "mcp_servers"}, "isn't supported: answers are text");
-  const Json* choice = fields.Any("tool_choice");
-  if (choice != nullptr) fields.Refuse("tool_choice", "is given without `tools`");
+  fields.RefuseUnlessOff({"mcp_servers"}, "isn't supported: only tools that the client runs are known");
+  ReadToolFields(fields, chat);
   const Json* thinking = fields.Object("thinking");
   const Json* kind = thinking == nullptr ? nullptr : FindMember(*thinking, "type");
   if (kind != nullptr && *kind != "disabled") fields.Refuse("thinking", "isn't supported; leave it out");
@@ -150,12 +174,6 @@ ApiResult<Json> AsChat(Fields& fields, const Json& body) {
 
 }  // namespace
 
-HttpReply AnthropicError(const ApiError& error) {
-  HttpReply reply = ErrorReply(error);
-  reply.body = Dump(AnthropicErrorJson(error)) + "\n";
-  return reply;
-}
-
 ApiResult<Generation> ReadAnthropicMessage(const Json& body, const ServedModel& model, std::string_view id) {
   Fields fields(body);
   const Json chat = OCTET_API_TRY(AsChat(fields, body));
@@ -164,8 +182,11 @@ ApiResult<Generation> ReadAnthropicMessage(const Json& body, const ServedModel& 
   Generation generation = OCTET_API_TRY(ReadChat(chat, model, id));
   generation.unknown_fields = fields.unknown();
   std::string name = OCTET_API_TRY(RequestedName(body, model));
-  generation.shape = std::make_unique<AnthropicShape>(Cat("msg_", id), std::move(name), generation.options.stop,
-                                                      generation.prompts[0].size());
+  generation.shape = MakeAnthropicReply({.id = Cat("msg_", id),
+                                         .model = std::move(name),
+                                         .stops = generation.options.stop,
+                                         .prompt_tokens = generation.prompts[0].size(),
+                                         .calls = generation.calls});
   return generation;
 }
 

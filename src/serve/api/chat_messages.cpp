@@ -115,6 +115,17 @@ ApiResult<void> CutBehind(const std::string& message, std::vector<TextPiece>& pi
   return {};
 }
 
+// Tools that the model would never see, or whose calls nobody would find, can't be honoured.
+ApiResult<void> CheckTools(const ServedModel& model) {
+  if (!model.chat_template->abilities().tools)
+    return Wrong("tools", "can't be honoured: the model's chat template shows no tools");
+  if (model.tool_format == ToolFormat::kNone)
+    return Wrong(
+        "tools",
+        "can't be honoured: how this model writes calls is not known; `octet serve --tool-format` can name it");
+  return {};
+}
+
 }  // namespace
 
 ApiResult<Json> ReadMessages(const Json& list, std::string_view where) {
@@ -129,6 +140,7 @@ ApiResult<Json> ReadMessages(const Json& list, std::string_view where) {
 
 ChatWish ReadChatWish(Fields& fields) {
   ChatWish wish;
+  wish.tools = ReadTools(fields);
   const Json* list = fields.List("messages");
   if (list == nullptr) {
     fields.Refuse("messages", "is missing");
@@ -160,6 +172,10 @@ ApiResult<std::vector<TextPiece>> RenderChat(const ChatWish& wish, const ServedM
   Json inputs = wish.more;
   inputs["messages"] = wish.messages;
   inputs["add_generation_prompt"] = wish.add_generation_prompt;
+  if (wish.tools.offered()) {
+    OCTET_API_TRY(CheckTools(model));
+    inputs["tools"] = wish.tools.list;
+  }
   if (tokenizer->bos()) inputs["bos_token"] = tokenizer->TokenText(*tokenizer->bos());
   if (tokenizer->eos()) inputs["eos_token"] = tokenizer->TokenText(*tokenizer->eos());
   Result<std::vector<TextPiece>> pieces = model.chat_template->Render(inputs);
@@ -169,6 +185,8 @@ ApiResult<std::vector<TextPiece>> RenderChat(const ChatWish& wish, const ServedM
     return tl::unexpected(std::move(error));
   }
   if (wish.continue_final_message) OCTET_API_TRY(CutBehind(TextOf(wish.messages.back()["content"]), *pieces));
+  if (wish.tools.forced() && model.tool_format != ToolFormat::kLlama3)
+    pieces->push_back({.text = std::string(CallMark(model.tool_format)), .trusted = true});
   return std::move(*pieces);
 }
 

@@ -11,6 +11,7 @@
 
 #include "serve/api/fields.h"
 #include "serve/api/served_model.h"
+#include "serve/api/tool_fields.h"
 #include "text/text_piece.h"
 
 namespace octet::serve {
@@ -21,6 +22,7 @@ struct ChatWish {
   bool continue_final_message = false;  // the last message's text is the beginning of the answer
   bool add_special_tokens = false;      // the template writes them itself
   Json more = Json::object();           // chat_template_kwargs, documents
+  ToolWish tools = {};
 };
 
 // Messages with what templates read and nothing else: role, content, name, tool_calls, tool_call_id and the reasoning.
@@ -28,11 +30,12 @@ struct ChatWish {
 // whose arguments become JSON. Fails naming the entry, as in messages[2].content[0], for anything else.
 ApiResult<Json> ReadMessages(const Json& list, std::string_view where);
 
-// messages, add_generation_prompt, continue_final_message, chat_template_kwargs, documents, add_special_tokens.
-// Templates of requests are refused.
+// messages, add_generation_prompt, continue_final_message, chat_template_kwargs, documents, add_special_tokens, and the
+// tools with their choice. Templates of requests are refused.
 ChatWish ReadChatWish(Fields& fields);
 
-// Fails where the model has no template or its template refuses the messages.
+// Where a tool has to be called, the prompt ends in the mark that opens a call. Fails where the model has no template
+// or its template refuses the messages, and for tools that the template doesn't show or whose calls can't be read.
 ApiResult<std::vector<TextPiece>> RenderChat(const ChatWish& wish, const ServedModel& model);
 // The ids; special tokens count only where the template wrote them. Fails also where the context has no room.
 ApiResult<std::vector<int32_t>> ChatIds(const ChatWish& wish, const ServedModel& model);

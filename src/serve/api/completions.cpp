@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/cat.h"
+#include "serve/api/constraint_fields.h"
 #include "serve/api/fields.h"
 #include "serve/api/sampling_fields.h"
 #include "serve/api/token_texts.h"
@@ -141,7 +142,7 @@ ApiResult<Generation> ReadCompletion(const Json& body, const ServedModel& model,
   wish.context = {
       .id = Cat("cmpl-", id), .model = std::move(name), .created = std::time(nullptr), .tokenizer = model.tokenizer};
   ReadSampling(fields, model, generation);
-  RefuseConstraints(fields);
+  const std::optional<Constraint> constraint = ReadConstraint(fields);
   fields.RefuseUnlessOff({"suffix", "prompt_embeds"}, "isn't supported; leave it out");
   wish.stream = ReadStreamOptions(fields, generation.stream);
   const bool echo = fields.Bool("echo").value_or(false);
@@ -152,6 +153,7 @@ ApiResult<Generation> ReadCompletion(const Json& body, const ServedModel& model,
   if (prompt == nullptr) fields.Refuse("prompt", "is missing");
   if (fields.failed()) return tl::unexpected(fields.error());
 
+  if (constraint) generation.grammar = OCTET_API_TRY(Compile(*constraint, model));
   generation.prompts = OCTET_API_TRY(ReadPrompts(*prompt, model, add_special));
   if (generation.prompts.size() * generation.choices > model.most_answers)
     return tl::unexpected(

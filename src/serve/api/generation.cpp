@@ -1,5 +1,7 @@
 #include "serve/api/generation.h"
 
+#include <random>
+
 #include "base/cat.h"
 #include "base/json_text.h"
 
@@ -11,6 +13,17 @@ constexpr double kMilliseconds = 1000;
 }  // namespace
 
 std::string ReplyShape::Failure(const ApiError& error) { return Cat(Frame(ErrorJson(error)), kDoneFrame); }
+
+std::string MakeCallId(ToolFormat format, std::string_view prefix) {
+  constexpr std::string_view kLetters = "0123456789abcdefghijklmnopqrstuvwxyz";
+  // Mistral's templates refuse ids of another length, and other characters.
+  const bool is_short = format == ToolFormat::kMistral;
+  std::string id(is_short ? "" : prefix);
+  std::random_device random;
+  std::uniform_int_distribution<size_t> letter(0, kLetters.size() - 1);
+  for (size_t left = is_short ? 9 : 24; left > 0; --left) id.push_back(kLetters[letter(random)]);
+  return id;
+}
 
 std::string_view FinishName(const ChoiceState& state) {
   return state.finish == FinishReason::kStop ? "stop" : "length";
@@ -33,15 +46,17 @@ Json UsageJson(std::span<const ChoiceState> answers, size_t choices) {
 Json TimingsJson(const ChoiceState& state) {
   const ChoiceUsage& usage = state.usage;
   const Timings& times = usage.timings;
-  return {{"cache_n", times.cached_tokens},
-          {"cache_miss", CacheMissName(usage.miss)},
-          {"prompt_n", times.prompt_tokens - times.cached_tokens},
-          {"prompt_ms", times.prompt_seconds * kMilliseconds},
-          {"prompt_per_second", times.PromptRate()},
-          {"predicted_n", times.generated_tokens},
-          {"predicted_ms", times.decode_seconds * kMilliseconds},
-          {"predicted_per_second", times.DecodeRate()},
-          {"queue_ms", usage.queue_seconds * kMilliseconds}};
+  Json json = {{"cache_n", times.cached_tokens},
+               {"cache_miss", CacheMissName(usage.miss)},
+               {"prompt_n", times.prompt_tokens - times.cached_tokens},
+               {"prompt_ms", times.prompt_seconds * kMilliseconds},
+               {"prompt_per_second", times.PromptRate()},
+               {"predicted_n", times.generated_tokens},
+               {"predicted_ms", times.decode_seconds * kMilliseconds},
+               {"predicted_per_second", times.DecodeRate()},
+               {"queue_ms", usage.queue_seconds * kMilliseconds}};
+  if (usage.mask_seconds) json["mask_ms"] = *usage.mask_seconds * kMilliseconds;
+  return json;
 }
 
 std::string Frame(const Json& json) { return Cat("data: ", Dump(json), "\n\n"); }

@@ -20,6 +20,7 @@
 #include "engine/schedule/submission.h"
 #include "serve/api/api_error.h"
 #include "serve/api/served_model.h"
+#include "serve/api/tool_call_parser.h"
 
 namespace octet::serve {
 
@@ -67,9 +68,11 @@ class ReplyShape {
 struct Generation {
   std::vector<std::vector<int32_t>> prompts;
   GenerateOptions options;
-  size_t choices = 1;                           // of each prompt
-  std::optional<int32_t> prompt_logprobs = {};  // as in Submission
-  bool include_stop_text = false;               // a stop string that ends an answer is part of it
+  std::shared_ptr<grammar::CompiledGrammar> grammar = nullptr;  // as in Request
+  std::optional<ToolCallRules> calls = {};                      // what finds calls of tools in the answers
+  size_t choices = 1;                                           // of each prompt
+  std::optional<int32_t> prompt_logprobs = {};                  // as in Submission
+  bool include_stop_text = false;                               // a stop string that ends an answer is part of it
   bool stream = false;
   Priority priority = Priority::kNormal;
   std::string cache_salt = {};
@@ -85,6 +88,9 @@ struct ReplyContext {
   const Tokenizer* tokenizer = nullptr;
   uint64_t seed = 0;
 };
+
+// An id for a call of a tool, unlike any other: `prefix` and letters, or what the templates of the format take alone.
+std::string MakeCallId(ToolFormat format, std::string_view prefix);
 
 // "stop" or "length".
 std::string_view FinishName(const ChoiceState& state);

@@ -5,6 +5,7 @@
 
 #include "base/cat.h"
 #include "serve/api/chat.h"
+#include "serve/api/constraint_fields.h"
 #include "serve/api/fields.h"
 
 namespace octet::serve {
@@ -125,12 +126,15 @@ Json Messages(Fields& fields, const std::optional<std::string>& instructions) {
   return messages;
 }
 
+// The form that the answer must have: here the schema stands beside its type.
+std::optional<Constraint> ReadTextFormat(Fields& fields) {
+  const Json* text = fields.Object("text");
+  const Json* format = text == nullptr ? nullptr : FindMember(*text, "format");
+  if (format == nullptr) return std::nullopt;
+  return ReadFormat(fields, *format, "text.format", /*schema_in=*/"");
+}
+
 void RefuseWhatIsntText(Fields& fields) {
-  if (const Json* text = fields.Object("text")) {
-    const Json* format = FindMember(*text, "format");
-    const Json* type = format == nullptr ? nullptr : FindMember(*format, "type");
-    if (type != nullptr && *type != "text") fields.Refuse("text.format", "is supported with the type `text` alone");
-  }
   const std::string truncation = fields.Text("truncation").value_or("disabled");
   if (truncation != "disabled") fields.Refuse("truncation", "is supported as `disabled` alone: no prompt is ever cut");
   fields.RefuseUnlessOff({"previous_response_id", "conversation", "background", "prompt", "include", "tools",
@@ -141,6 +145,13 @@ void RefuseWhatIsntText(Fields& fields) {
     fields.Refuse("tool_choice", "is given without `tools`");
   fields.Ignore({"store", "user", "metadata", "service_tier", "parallel_tool_calls", "safety_identifier",
                  "prompt_cache_key", "prompt_cache_retention", "stream_options"});
+}
+
+// As it was asked for.
+Json TextFormat(const Json& body) {
+  const Json* text = FindMember(body, "text");
+  const Json* format = text == nullptr ? nullptr : FindMember(*text, "format");
+  return format == nullptr ? Json{{"type", "text"}} : *format;
 }
 
 Json Skeleton(const Json& body, const std::string& id, const std::string& model, const Generation& generation) {
@@ -164,7 +175,7 @@ Json Skeleton(const Json& body, const std::string& id, const std::string& model,
           {"previous_response_id", nullptr},
           {"store", false},
           {"temperature", sampling.temperature},
-          {"text", {{"format", {{"type", "text"}}}}},
+          {"text", {{"format", TextFormat(body)}}},
           {"tool_choice", "none"},
           {"tools", Json::array()},
           {"top_p", sampling.top_p},
@@ -183,10 +194,12 @@ ApiResult<Generation> ReadResponse(const Json& body, const ServedModel& model, s
   const std::optional<int64_t> most = fields.Integer("max_output_tokens", 1, INT32_MAX);
   if (most) chat["max_tokens"] = *most;
   RefuseWhatIsntText(fields);
+  const std::optional<Constraint> constraint = ReadTextFormat(fields);
   chat["messages"] = Messages(fields, fields.Text("instructions"));
   if (fields.failed()) return tl::unexpected(fields.error());
 
   Generation generation = OCTET_API_TRY(ReadChat(chat, model, id));
+  if (constraint) generation.grammar = OCTET_API_TRY(Compile(*constraint, model));
   generation.unknown_fields = fields.unknown();
   const std::string name = OCTET_API_TRY(RequestedName(body, model));
   generation.shape =

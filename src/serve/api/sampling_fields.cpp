@@ -117,15 +117,4 @@ StreamOptions ReadStreamOptions(Fields& fields, bool stream) {
   return out;
 }
 
-void RefuseConstraints(Fields& fields) {
-  if (const Json* format = fields.Object("response_format")) {
-    const Json* type = FindMember(*format, "type");
-    if (type == nullptr || !type->is_string() || type->get_ref<const std::string&>() != "text")
-      fields.Refuse("response_format", "is supported with the type `text` alone");
-  }
-  fields.RefuseUnlessOff({"structured_outputs", "guided_json", "guided_regex", "guided_choice", "guided_grammar",
-                          "guided_decoding_backend", "guided_whitespace_pattern", "grammar", "json_schema"},
-                         "isn't supported: answers are free text");
-}
-
 }  // namespace octet::serve

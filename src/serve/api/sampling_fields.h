@@ -22,7 +22,4 @@ struct StreamOptions {
 };
 StreamOptions ReadStreamOptions(Fields& fields, bool stream);
 
-// response_format and what else would constrain the text: only plain text can be honoured.
-void RefuseConstraints(Fields& fields);
-
 }  // namespace octet::serve

@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "engine/generation_defaults.h"
+#include "engine/grammar/grammar_source.h"
 #include "serve/api/api_error.h"
+#include "serve/api/tool_format.h"
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
 
@@ -20,6 +22,8 @@ struct ServedModel {
   int64_t created = 0;                    // seconds since 1970: when it was opened
   const Tokenizer* tokenizer = nullptr;   // null: token ids alone go in and out
   const ChatTemplate* chat_template = nullptr;
+  GrammarCompiler* grammars = nullptr;         // null: answers are free text
+  ToolFormat tool_format = ToolFormat::kNone;  // kNone: no tools
   GenerationDefaults defaults = {};
   size_t vocab = 0;
   size_t context = 0;         // tokens of prompt and answer
