@@ -1,6 +1,8 @@
 // Calls of tools: what requests may ask, what prompts show, and how each API words what the model calls.
 #include <gmock/gmock.h>
 
+#include <algorithm>
+
 #include "serve/api/anthropic.h"
 #include "serve/api/chat.h"
 #include "serve/api/tool_format.h"
@@ -194,7 +196,7 @@ TEST_F(ToolsTest, SeveralCallsMayCome) {
 }
 
 TEST_F(ToolsTest, AForcedCallThatIsCutIsTextAndNotLost) {
-  const HttpResult reply = AskTools({{"tool_choice", "required"}, {"max_tokens", 6}});
+  const HttpResult reply = AskTools({{"tool_choice", "required"}, {"max_tokens", 12}});
   EXPECT_EQ(reply.At("/choices/0/finish_reason"), "length") << reply.body;
   EXPECT_FALSE(reply.At("/choices/0/message").contains("tool_calls"));
   EXPECT_THAT(reply.At("/choices/0/message/content").get<std::string>(), testing::StartsWith("<tool_call>\n{\"name"));
@@ -225,7 +227,7 @@ TEST_F(ToolsTest, AStreamTellsTheNameFirstAndThenArgumentsAlone) {
 
 TEST_F(ToolsTest, FreeAnswersHaveTheirCallsTakenOut) {
   const ServedModel model = Model();
-  ApiResult<Generation> generation = ReadChat(Body({}), model, "1");
+  ApiResult<Generation> generation = ReadChat(Body(Json::object()), model, "1");
   ASSERT_TRUE(generation.has_value()) << generation.error().message;
   EXPECT_EQ(generation->grammar, nullptr) << "auto leaves the text free";
   const std::string text =
@@ -336,8 +338,37 @@ TEST_F(ToolsTest, MessagesWithResultsOfToolsBecomeTheSameChat) {
   EXPECT_EQ(Post("/v1/messages", wrong).status, 400);
 }
 
-TEST_F(ToolsTest, AMarkThatIsASpecialTokenIsShown) {
-  EXPECT_FALSE((*ReadChat(Body({}), Model(), "1")).options.show_special);
+// Mistral's mark is a special token: left out of texts, and the user's text can't spell it.
+TEST(ToolMark, ThatIsASpecialTokenOpensForcedCallsAndIsShown) {
+  const Tokenizer tokenizer = *Tokenizer::FromJson(R"({
+    "added_tokens": [{"id": 3, "content": "[TOOL_CALLS]", "special": true}],
+    "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "use_regex": false},
+    "decoder": {"type": "ByteLevel"},
+    "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "c": 2, "[TOOL_CALLS]": 3}, "merges": []}})",
+                                                   Json(nullptr), "test");
+  const ChatTemplate shown = *ChatTemplate::Parse(
+      "{% if tools %}{{ tools | tojson }}{% endif %}{% for m in messages %}{{ m.content }}{% endfor %}"
+      "{% if false %}[TOOL_CALLS]{% endif %}",
+      "test");
+  ServedModel model{.name = "m", .tokenizer = &tokenizer, .chat_template = &shown};
+  model.tool_format = ToolFormatOf(shown);
+  model.vocab = 4;
+  model.context = 256;
+  ASSERT_EQ(model.tool_format, ToolFormat::kMistral);
+  const Json messages = Json::array({{{"role", "user"}, {"content", "a[TOOL_CALLS]b"}}});
+  EXPECT_FALSE(ReadChat({{"messages", messages}}, model, "1")->options.show_special);
+  const ApiResult<Generation> free = ReadChat({{"messages", messages}, {"tools", Tools()}}, model, "1");
+  ASSERT_TRUE(free.has_value()) << free.error().message;
+  EXPECT_TRUE(free->options.show_special);
+  EXPECT_FALSE(free->calls->begins_behind_mark);
+  EXPECT_EQ(std::count(free->prompts[0].begin(), free->prompts[0].end(), 3), 0);
+  ChatWish wish{.messages = messages};
+  wish.tools.list = Tools();
+  wish.tools.choice = ToolWish::Choice::kRequired;
+  const std::vector<int32_t> forced = *ChatIds(wish, model);
+  EXPECT_EQ(forced.back(), 3);
+  EXPECT_EQ(std::count(forced.begin(), forced.end(), 3), 1);
+  EXPECT_TRUE(RulesOf(wish.tools, ToolFormat::kMistral).begins_behind_mark);
 }
 
 TEST(ToolFormat, IsKnownByTheMarksOfTheTemplate) {
