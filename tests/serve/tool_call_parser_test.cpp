@@ -72,6 +72,7 @@ TEST(ToolCallParser, HermesCallsStandBetweenMarks) {
   EXPECT_THAT(Hermes("<tool_call>\n{\"name\": \"add\", \"arguments\": {\"a\": 1, \"b\": 2.50}}\n</tool_call>"),
               ElementsAre("add({\"a\": 1, \"b\": 2.50})"));
   EXPECT_THAT(Hermes("<tool_call>{\"arguments\": {}, \"name\": \"add\"}</tool_call>"), ElementsAre("add({})"));
+  EXPECT_THAT(Hermes(" \n<tool_call>{\"name\": \"add\"}</tool_call> x"), ElementsAre("add({})", "x"));
   EXPECT_THAT(
       Hermes("I add.\n\n<tool_call>{\"name\":\"add\",\"arguments\":{\"a\":\"</tool_call> }\\\"\"}}</tool_call>\n"
              "<tool_call>\n{\"name\":\"get_time\"}\n</tool_call>\n Done. "),
