@@ -39,7 +39,7 @@ def check(name, holds, seen=""):
 def ask(url, body):
     request = urllib.request.Request(url + "/v1/chat/completions", json.dumps(body).encode(), {"Content-Type": "application/json"})
     try:
-        with urllib.request.urlopen(request, timeout=300) as reply:
+        with urllib.request.urlopen(request, timeout=1800) as reply:
             return json.load(reply)
     except urllib.error.HTTPError as error:
         return json.load(error)
