@@ -1,9 +1,27 @@
 #include "text/tokenizer.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "text/tokenizer_state.h"
 #include "text/utf8.h"
 
 namespace octet {
+namespace {
+
+// How many tokens of each text stay, of `room` for both: the package `tokenizers`' LongestFirst to the letter. Where
+// both are cut, the odd token goes to the longer one, and to the second of equals.
+std::pair<size_t, size_t> CutLongestFirst(size_t first, size_t second, size_t room) {
+  if (first + second <= room) return {first, second};
+  const size_t shorter = std::min(first, second);
+  if (2 * shorter >= room) {
+    const size_t half = room / 2, rest = room - half;
+    return first > second ? std::pair{rest, half} : std::pair{half, rest};
+  }
+  return first > second ? std::pair{room - shorter, shorter} : std::pair{shorter, room - shorter};
+}
+
+}  // namespace
 
 Tokenizer::Tokenizer(std::unique_ptr<const State> state) : state_(std::move(state)) {}
 Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
@@ -43,6 +61,29 @@ std::vector<int32_t> Tokenizer::Frame(std::span<const int32_t> ids) const {
   framed.insert(framed.end(), ids.begin(), ids.end());
   framed.insert(framed.end(), frame.after.begin(), frame.after.end());
   return framed;
+}
+
+Result<TokenPair> Tokenizer::FramePair(std::span<const int32_t> first, std::span<const int32_t> second,
+                                       size_t most) const {
+  const std::vector<PairPart>& parts = state_->frame.pair;
+  if (parts.empty())
+    return Fail(ErrorCode::kUnsupported, "the tokenizer's post_processor has no rule for pairs of texts that is known");
+  size_t special = 0;
+  for (const PairPart& part : parts) special += part.ids.size();
+  if (most <= special) {
+    return Fail(ErrorCode::kInvalidArgument, "a pair of at most ", most, " tokens has no room for texts beside ",
+                special, " special ones");
+  }
+  const auto [of_first, of_second] = CutLongestFirst(first.size(), second.size(), most - special);
+  TokenPair pair;
+  for (const PairPart& part : parts) {
+    const std::span<const int32_t> ids = part.kind == PairPart::Kind::kSpecial ? std::span<const int32_t>(part.ids)
+                                         : part.kind == PairPart::Kind::kFirst ? first.first(of_first)
+                                                                               : second.first(of_second);
+    pair.ids.insert(pair.ids.end(), ids.begin(), ids.end());
+    pair.types.resize(pair.ids.size(), part.type);
+  }
+  return pair;
 }
 
 size_t Tokenizer::frame_size() const { return state_->frame.before.size() + state_->frame.after.size(); }

@@ -34,6 +34,12 @@ struct EncodeOptions {
   bool parse_special = true;  // special tokens written in the text become their ids; false leaves them plain text
 };
 
+// Two texts as one sequence of a model that reads pairs.
+struct TokenPair {
+  std::vector<int32_t> ids;
+  std::vector<int32_t> types;  // of each id: mostly 0 up to the end of the first text, then 1
+};
+
 // Constant once made; any number of threads may use one at a time.
 class Tokenizer {
  public:
@@ -61,6 +67,13 @@ class Tokenizer {
   std::vector<int32_t> Frame(std::span<const int32_t> ids) const;
   // How many stand around it.
   size_t frame_size() const;
+
+  // The ids of two texts that were encoded without special tokens, joined as the tokenizer's post-processor joins them.
+  // Where all would be more than `most` tokens, ids go from the end of the longer text, and once both are equally long
+  // from both, as transformers' `longest_first`. Fails with unsupported where the tokenizer has no rule for pairs that
+  // this build knows, with invalid_argument where `most` has no room for the special tokens.
+  Result<TokenPair> FramePair(std::span<const int32_t> first, std::span<const int32_t> second,
+                              size_t most = SIZE_MAX) const;
 
   // Always valid UTF-8. Ids outside the vocabulary yield nothing.
   std::string Decode(std::span<const int32_t> ids, bool skip_special = false) const;
