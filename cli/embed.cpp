@@ -1,13 +1,12 @@
 // `octet embed`: texts as vectors, by an encoder.
 #include <fmt/format.h>
 
-#include <cstdlib>
-
 #include "base/mapped_file.h"
 #include "cli/model_flags.h"
 #include "cli/standard_input.h"
 #include "cli/verb.h"
 #include "engine/embed/embedder.h"
+#include "engine/embed/vector_json.h"
 #include "formats/json_lines.h"
 
 namespace octet::cli {
@@ -105,12 +104,6 @@ std::string VectorText(std::span<const float> vector) {
   for (size_t i = 0; i < vector.size(); ++i)
     fmt::format_to(std::back_inserter(text), "{}{}", i == 0 ? "" : ",", vector[i]);
   return text + "]";
-}
-
-Json VectorJson(std::span<const float> vector) {
-  Json json = Json::array();
-  for (const float value : vector) json.push_back(std::strtod(fmt::format("{}", value).c_str(), nullptr));
-  return json;
 }
 
 struct EmbedTotals {

@@ -7,6 +7,7 @@ Each folder holds
     tokenizer.json, tokenizer_config.json    WordPiece over letters, for `bert` and `pairs` alike
     golden.safetensors  for sequence i: ids.i [seq] I32 and types.i [seq] I32; hidden.i [layers + 1, seq, hidden] F32, the
                         normed embeddings and each layer's output; of `pairs` scores [sequences, labels] F32
+`pairs` has pairs.json: pairs of texts with ids and types, cut to the model's positions, and their scores, 1 / (1 + exp(-label));
 and `bert` modules.json with the files it names, and texts.json: texts with their ids, cut to the length that
 sentence_bert_config.json names, and their vectors (mean of the tokens, of length 1).
 
@@ -42,6 +43,9 @@ CASES = {
 TEXTS = ["The word and the token", "Tokens, wording & Ünïcödé: naïve café!", "中文 and words", "", "x" * 120,
          "A much longer text that has far more words in it than the model of twenty four tokens will ever read, so it is cut",
          "[SEP] written in a text", "tabs\tand\nlines", "3.14 is 42?", "ﬁne ﬂow Ⅳ", "e\u0301 decomposed", "word" * 30]
+
+PAIRS = [("the token", text) for text in ("the word and the token", "", "a word of another kind", "中文 and words", "tokens " * 40)]
+PAIRS += [("word " * 50, "token " * 50), ("", "the word")]
 
 
 def make_tokenizer():
@@ -113,6 +117,17 @@ def make_texts(model, tokenizer, directory):
     (directory / "texts.json").write_text(json.dumps(cases, ensure_ascii=False, indent=0) + "\n")
 
 
+def make_pairs(model, tokenizer, directory):
+    tokenizer.enable_truncation(model.config.max_position_embeddings, strategy="longest_first")
+    cases = []
+    for first, second in PAIRS:
+        encoding = tokenizer.encode(first, second)
+        ids, types = torch.tensor(encoding.ids), torch.tensor(encoding.type_ids)
+        score = torch.sigmoid(run(model, ids, types)[1].logits[0, 0])
+        cases.append(dict(first=first, second=second, ids=encoding.ids, types=encoding.type_ids, score=score.item()))
+    (directory / "pairs.json").write_text(json.dumps(cases, ensure_ascii=False, indent=0) + "\n")
+
+
 def make_case(root, name):
     kind, fields, lengths = CASES[name]
     directory = root / name
@@ -148,6 +163,8 @@ def make_case(root, name):
     if name == "bert":
         save_modules(directory)
         make_texts(model, tokenizer, directory)
+    if name == "pairs":
+        make_pairs(model, tokenizer, directory)
     size = sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
     print(f"{name}: {size // 1024} KB, hidden {[golden[f'hidden.{i}'].std().item() for i in range(len(lengths))]}")
 

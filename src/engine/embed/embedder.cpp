@@ -41,11 +41,17 @@ Embedder::Embedder(Encoder encoder, Tokenizer tokenizer, std::unique_ptr<ThreadP
       execution_(*pool_, kernels) {}
 
 Result<std::unique_ptr<Embedder>> Embedder::Open(const std::filesystem::path& path, const EmbedderOptions& options) {
+  std::unique_ptr<ThreadPool> pool = OCTET_TRY(StartThreads(options.threads, options.numa));
+  ModelFiles files = OCTET_TRY(ModelFiles::Open(path, {.compute = options.compute}, *pool));
+  return Create(std::move(files), std::move(pool), options);
+}
+
+Result<std::unique_ptr<Embedder>> Embedder::Create(ModelFiles files, std::unique_ptr<ThreadPool> pool,
+                                                   const EmbedderOptions& options) {
   if (options.chunk == 0) return Fail(ErrorCode::kInvalidArgument, "the chunk is 0 tokens, at least 1 is needed");
   // A wish in OCTET_CPU that can't be met is an error here rather than a silent choice of another tier.
   const kernels::KernelTable* kernels = OCTET_TRY(kernels::WantedKernels());
-  std::unique_ptr<ThreadPool> pool = OCTET_TRY(StartThreads(options.threads, options.numa));
-  ModelFiles files = OCTET_TRY(ModelFiles::Open(path, {.compute = options.compute}, *pool));
+  const std::filesystem::path path = files.path;
   if (!files.spec.encoder) {
     return Fail(ErrorCode::kUnsupported, path, ": is a decoder (`", files.spec.family,
                 "`), which writes text; embeddings need an encoder such as BERT");
@@ -146,6 +152,41 @@ Status Embedder::RunChunk(std::span<const std::vector<int32_t>> sequences, Pooli
     hidden += sequences[i].size() * width;
   }
   return {};
+}
+
+Result<std::vector<float>> Embedder::Score(std::span<const EncoderInput> pairs, const CancelFlag* cancel) {
+  const size_t labels = spec().encoder->labels;
+  std::vector<float> scores(pairs.size() * labels);
+  for (size_t first = 0, next = 0; first < pairs.size(); first = next) {
+    const std::lock_guard lock(mutex_);
+    if (cancel != nullptr) OCTET_TRY(cancel->Check());
+    size_t tokens = 0;
+    while (next < pairs.size() && (next == first || tokens + pairs[next].ids.size() <= chunk_))
+      tokens += pairs[next++].ids.size();
+    execution_.cancel = cancel;
+    OCTET_TRY(ScoreChunk(pairs.subspan(first, next - first), scores.data() + first * labels));
+  }
+  if (labels == 1 && config_.score_is_logistic) {
+    for (float& score : scores) score = static_cast<float>(1 / (1 + std::exp(-double{score})));
+  }
+  return scores;
+}
+
+Status Embedder::ScoreChunk(std::span<const EncoderInput> pairs, float* scores) {
+  const size_t width = spec().hidden;
+  std::vector<Encoder::Run> runs;
+  size_t rows = 0;
+  for (const EncoderInput& pair : pairs) {
+    runs.push_back({.tokens = pair.ids, .first_text = pair.first_text});
+    rows += pair.ids.size();
+  }
+  hidden_.resize(rows * width);
+  OCTET_TRY(encoder_.Forward(runs, execution_, hidden_.data()));
+  // The head reads each pair's first token alone.
+  size_t row = 0;
+  for (size_t i = 0; i < pairs.size(); row += pairs[i++].ids.size())
+    std::copy_n(hidden_.data() + row * width, width, hidden_.data() + i * width);
+  return encoder_.Scores(hidden_.data(), pairs.size(), execution_, scores);
 }
 
 }  // namespace octet

@@ -43,6 +43,12 @@ struct EmbedWish {
   const CancelFlag* cancel = nullptr;
 };
 
+// One text, or a pair of texts, as the encoder reads it: special tokens included.
+struct EncoderInput {
+  std::vector<int32_t> ids;
+  size_t first_text = SIZE_MAX;  // of a pair, so many ids are of its first text; the others are of the second
+};
+
 struct Embeddings {
   size_t width = 0;
   std::vector<float> values;   // [texts, width]
@@ -56,7 +62,13 @@ class Embedder {
   // has no tokenizer; with invalid_argument for options that can't be.
   static Result<std::unique_ptr<Embedder>> Open(const std::filesystem::path& path, const EmbedderOptions& options);
 
+  // From parts that are open already. `pool` runs the forward passes.
+  static Result<std::unique_ptr<Embedder>> Create(ModelFiles files, std::unique_ptr<ThreadPool> pool,
+                                                  const EmbedderOptions& options);
+
   const ModelSpec& spec() const { return encoder_.spec(); }
+  // Whether a head says what a pair of texts has to do with each other: a cross-encoder.
+  bool scores_pairs() const { return spec().encoder->labels != 0; }
   const SentenceConfig& config() const { return config_; }
   const Tokenizer& tokenizer() const { return tokenizer_; }
   size_t threads() const { return pool_->threads(); }
@@ -68,6 +80,11 @@ class Embedder {
   // The same of token ids that are taken as they are, special ones included; fails with invalid_argument for an id
   // outside the vocabulary, no ids, or more than the model's positions.
   Result<Embeddings> EmbedTokens(std::span<const std::vector<int32_t>> sequences, const EmbedWish& wish);
+
+  // What the head says of each pair, [pairs, labels]; one label becomes a number from 0 to 1 unless the model's files
+  // say otherwise (SentenceConfig::score_is_logistic). Fails with unsupported where the model has no head; else as
+  // EmbedTokens.
+  Result<std::vector<float>> Score(std::span<const EncoderInput> pairs, const CancelFlag* cancel = nullptr);
 
   Embedder(const Embedder&) = delete;
   Embedder& operator=(const Embedder&) = delete;
@@ -82,6 +99,7 @@ class Embedder {
   Tokens Tokenize(std::span<const std::string> texts);
   Status RunAll(std::span<const std::vector<int32_t>> sequences, const EmbedWish& wish, Embeddings& embeddings);
   Status RunChunk(std::span<const std::vector<int32_t>> sequences, Pooling pooling, float* vectors);
+  Status ScoreChunk(std::span<const EncoderInput> pairs, float* scores);
 
   Encoder encoder_;
   Tokenizer tokenizer_;

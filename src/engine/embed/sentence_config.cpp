@@ -113,6 +113,22 @@ Status ReadPrompt(const std::filesystem::path& directory, SentenceConfig& config
   return {};
 }
 
+// Where config.json of a cross-encoder says what becomes of its label: once in a member of its own, later in an object.
+Status ReadActivation(const std::filesystem::path& directory, const ModelFiles& files, SentenceConfig& config) {
+  const Json* sentence = FindMember(files.config, "sentence_transformers");
+  const Json* name = sentence == nullptr ? nullptr : FindMember(*sentence, "activation_fn");
+  if (name == nullptr) name = FindMember(files.config, "sbert_ce_default_activation_function");
+  if (name == nullptr || !name->is_string()) return {};
+  const std::string text = name->get<std::string>();
+  if (text.ends_with(".Identity")) {
+    config.score_is_logistic = false;
+  } else if (!text.ends_with(".Sigmoid")) {
+    return Fail(ErrorCode::kUnsupported, directory / "config.json", ": the activation `", text,
+                "` of scores isn't known; known are Sigmoid and Identity");
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<SentenceConfig> ReadSentenceConfig(const std::filesystem::path& directory, const ModelFiles& files) {
@@ -120,6 +136,7 @@ Result<SentenceConfig> ReadSentenceConfig(const std::filesystem::path& directory
   OCTET_TRY(ReadModules(directory, config));
   OCTET_TRY(ReadLength(directory, files, config));
   OCTET_TRY(ReadPrompt(directory, config));
+  if (files.spec.encoder && files.spec.encoder->labels != 0) OCTET_TRY(ReadActivation(directory, files, config));
   return config;
 }
 
