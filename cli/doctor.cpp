@@ -8,6 +8,7 @@
 #include "cli/verb.h"
 #include "kernels/cpu.h"
 #include "kernels/self_test.h"
+#include "serve/http/http_server.h"
 
 namespace octet::cli {
 namespace {
@@ -57,6 +58,7 @@ Json Examine(bool& passed) {
           {"cores", ThreadPool::AvailableCores()},
           {"nodes", NodesJson()},
           {"memory_bytes", page * static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES))},
+          {"tls", serve::HasTls()},
           {"tiers", std::move(tiers)},
           {"passed", passed}};
 }
@@ -92,7 +94,9 @@ std::string Text(const Json& report) {
       Cat(report["version"].get<std::string>(), "\nCPU     ", report["cpu"].get<std::string>(), ", ",
           report["cores"].get<uint64_t>(), " cores for this process\n        ",
           features.empty() ? "" : features.substr(1), "\nmemory  ", report["memory_bytes"].get<uint64_t>() >> 20,
-          " MiB\nnodes   ", NodesText(report["nodes"]), "\ntiers\n");
+          " MiB\nnodes   ", NodesText(report["nodes"]), "\nTLS     ",
+          report["tls"].get<bool>() ? "built in; `octet serve --tls-cert` encrypts" : "not built in (OCTET_TLS)",
+          "\ntiers\n");
   for (const Json& tier : report["tiers"]) text += TierLine(tier);
   return text;
 }

@@ -23,6 +23,7 @@ using boost::system::error_code;
 
 // How often a client is looked at that sent more before its reply was there: its leaving can't be read then.
 constexpr std::chrono::milliseconds kLook{200};
+constexpr size_t kFirstRead = 4096;
 
 std::string AddressOf(const Connection::Socket& socket) {
   error_code error;
@@ -36,11 +37,11 @@ std::string Text(boost::beast::string_view text) { return {text.data(), text.siz
 
 Connection::Connection(Socket socket, ConnectionScope& scope)
     : scope_(scope),
-      socket_(std::move(socket)),
-      deadline_(socket_.get_executor()),
-      watch_(socket_.get_executor()),
+      stream_(std::move(socket), scope.tls),
+      deadline_(stream_.get_executor()),
+      watch_(stream_.get_executor()),
       buffer_(scope.options.header_bytes + (64 << 10)),
-      peer_(AddressOf(socket_)) {
+      peer_(AddressOf(stream_.socket())) {
   ++scope_.open;
 }
 
@@ -52,7 +53,8 @@ void Connection::CountClosed() {
 }
 
 void Connection::Start(bool refuse) {
-  asio::dispatch(socket_.get_executor(), [self = shared_from_this(), refuse] {
+  asio::dispatch(stream_.get_executor(), [self = shared_from_this(), refuse] {
+    if (self->stream_.is_encrypted()) return refuse ? self->Close() : self->ShakeHands();
     if (!refuse) return self->AwaitRequest();
     self->phase_ = Phase::kHeader;
     self->Refuse(self->scope_.handler.Refusal(
@@ -61,7 +63,7 @@ void Connection::Start(bool refuse) {
 }
 
 void Connection::CloseWhenIdle() {
-  asio::post(socket_.get_executor(), [self = shared_from_this()] {
+  asio::post(stream_.get_executor(), [self = shared_from_this()] {
     if (self->phase_ != Phase::kHandling) self->Close();
   });
 }
@@ -79,6 +81,16 @@ void Connection::SetDeadline(double seconds, void (Connection::*expired)()) {
   });
 }
 
+// Under the time that headers have: who connects and sends nothing is no client.
+void Connection::ShakeHands() {
+  phase_ = Phase::kHeader;
+  SetDeadline(scope_.options.header_seconds, &Connection::Close);
+  stream_.Handshake([self = shared_from_this()](error_code error) {
+    if (error || self->phase_ != Phase::kHeader) return self->Close();
+    self->AwaitRequest();
+  });
+}
+
 void Connection::AwaitRequest() {
   if (scope_.closing) return Close();
   phase_ = Phase::kIdle;
@@ -89,7 +101,21 @@ void Connection::AwaitRequest() {
   request_ = {};
   if (buffer_.size() > 0) return ReadHeader();  // the client didn't wait for the last reply
   SetDeadline(scope_.options.idle_seconds, &Connection::ReadTooLong);
-  socket_.async_wait(Socket::wait_read, [self = shared_from_this()](error_code error) {
+  AwaitBytes();
+}
+
+// Plain, an idle connection holds no memory for what may come. Encrypted, the bytes may be here and decrypted already,
+// so that a look at the socket could wait for ever.
+void Connection::AwaitBytes() {
+  if (stream_.is_encrypted()) {
+    stream_.async_read_some(buffer_.prepare(kFirstRead), [self = shared_from_this()](error_code error, size_t bytes) {
+      if (error || self->phase_ != Phase::kIdle) return self->Close();
+      self->buffer_.commit(bytes);
+      self->ReadHeader();
+    });
+    return;
+  }
+  stream_.socket().async_wait(Socket::wait_read, [self = shared_from_this()](error_code error) {
     if (error || self->phase_ != Phase::kIdle) return self->Close();
     self->ReadHeader();
   });
@@ -99,7 +125,7 @@ void Connection::ReadHeader() {
   phase_ = Phase::kHeader;
   begun_ = std::chrono::steady_clock::now();
   SetDeadline(scope_.options.header_seconds, &Connection::ReadTooLong);
-  http::async_read_header(socket_, buffer_, *parser_,
+  http::async_read_header(stream_, buffer_, *parser_,
                           [self = shared_from_this()](error_code error, size_t) { self->HeaderRead(error); });
 }
 
@@ -112,7 +138,7 @@ void Connection::HeaderRead(error_code error) {
   phase_ = Phase::kBody;
   if (!SameWord(request_.Header("Expect"), "100-continue") || parser_->is_done()) return ReadBody();
   auto go_on = std::make_shared<std::string>("HTTP/1.1 100 Continue\r\n\r\n");
-  asio::async_write(socket_, asio::buffer(*go_on), [self = shared_from_this(), go_on](error_code failed, size_t) {
+  asio::async_write(stream_, asio::buffer(*go_on), [self = shared_from_this(), go_on](error_code failed, size_t) {
     if (failed || self->phase_ != Phase::kBody) return self->Close();
     self->ReadBody();
   });
@@ -153,7 +179,7 @@ std::optional<HttpReply> Connection::TakeHead() {
 
 void Connection::ReadBody() {
   if (parser_->is_done()) return BodyRead({});
-  http::async_read(socket_, buffer_, *parser_,
+  http::async_read(stream_, buffer_, *parser_,
                    [self = shared_from_this()](error_code error, size_t) { self->BodyRead(error); });
 }
 
@@ -199,21 +225,21 @@ void Connection::ReadTooLong() {
   if (phase_ == Phase::kIdle) return Close();
   timed_out_ = true;
   error_code ignored;
-  socket_.cancel(ignored);  // the read ends with an error
+  stream_.socket().cancel(ignored);  // the read ends with an error
 }
 
 // Notices that the client leaves while its reply is made.
 void Connection::WatchPeer() {
-  socket_.async_wait(Socket::wait_read, [self = shared_from_this(), number = number_](error_code error) {
+  stream_.socket().async_wait(Socket::wait_read, [self = shared_from_this(), number = number_](error_code error) {
     if (!error && self->IsCurrent(number)) self->LookAtPeer(/*readable=*/true);
   });
 }
 
 void Connection::LookAtPeer(bool readable) {
   char byte = 0;
-  const ssize_t there = ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  const ssize_t there = ::recv(stream_.socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
   if (there == 0 || (there < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) return Gone();
-  pollfd look = {socket_.native_handle(), POLLRDHUP, 0};
+  pollfd look = {stream_.socket().native_handle(), POLLRDHUP, 0};
   if (there > 0 && ::poll(&look, 1, 0) > 0 && (look.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0) return Gone();
   if (there < 0 && readable) return WatchPeer();
   // The next request is here already and stays unread; behind it a close shows only to who looks.

@@ -5,7 +5,6 @@
 #pragma once
 
 #include <atomic>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
@@ -16,6 +15,7 @@
 #include <string>
 
 #include "serve/http/answer.h"
+#include "serve/http/byte_stream.h"
 #include "serve/http/http_server.h"
 
 namespace octet::serve {
@@ -24,6 +24,7 @@ namespace octet::serve {
 struct ConnectionScope {
   const HttpOptions& options;
   Handler& handler;
+  TlsContext* tls = nullptr;  // null: plain HTTP
   std::atomic<size_t> open{0};
   std::atomic<bool> closing{false};  // no further request is read
   std::atomic<bool> stopped{false};  // no thread runs any more: calls would wait for ever
@@ -31,7 +32,7 @@ struct ConnectionScope {
 
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  using Socket = boost::asio::ip::tcp::socket;
+  using Socket = ByteStream::Socket;
 
   Connection(Socket socket, ConnectionScope& scope);
   ~Connection();
@@ -47,7 +48,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   enum class Phase { kIdle, kHeader, kBody, kHandling, kClosed };
 
   // Reading: connection.cpp.
+  void ShakeHands();
   void AwaitRequest();
+  void AwaitBytes();
   void ReadHeader();
   void HeaderRead(boost::system::error_code error);
   void ReadBody();
@@ -73,6 +76,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void WriteTooLong();
   void Ping();
   void ReplyDone();
+  void Part();
   void Linger();
   void ReadAway();
   void Gone();
@@ -80,7 +84,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void CountClosed();
 
   ConnectionScope& scope_;
-  Socket socket_;
+  ByteStream stream_;
   boost::asio::steady_timer deadline_;
   uint64_t deadline_number_ = 0;  // tells an expiry that came too late
   boost::asio::steady_timer watch_;

@@ -50,7 +50,7 @@ ConnectionAnswer::~ConnectionAnswer() {
   Post([connection = connection_, number = number_] { connection->Abandon(number); });
 }
 void ConnectionAnswer::Post(std::function<void()> call) {
-  if (!connection_->scope_.stopped) asio::post(connection_->socket_.get_executor(), std::move(call));
+  if (!connection_->scope_.stopped) asio::post(connection_->stream_.get_executor(), std::move(call));
 }
 void ConnectionAnswer::Send(HttpReply reply) {
   Post([connection = connection_, number = number_, reply = std::move(reply)]() mutable {
@@ -153,7 +153,7 @@ void Connection::Pump() {
   writing_.swap(waiting_);
   write_under_way_ = true;
   SetDeadline(scope_.options.write_seconds, &Connection::WriteTooLong);
-  asio::async_write(socket_, asio::buffer(writing_), [self = shared_from_this()](error_code error, size_t bytes) {
+  asio::async_write(stream_, asio::buffer(writing_), [self = shared_from_this()](error_code error, size_t bytes) {
     self->write_under_way_ = false;
     self->exchange_.reply_bytes += bytes;
     if (self->phase_ == Phase::kClosed) return;
@@ -179,27 +179,36 @@ void Connection::ReplyDone() {
   exchange_ = {};
   streaming_ = chunked_ = ended_ = false;
   if (body_unread_) return Linger();
-  if (!keep_alive_) return Close();
+  if (!keep_alive_) return Part();
   error_code ignored;
-  socket_.cancel(ignored);  // the watch for the client's leaving
+  stream_.socket().cancel(ignored);  // the watch for the client's leaving
   AwaitRequest();
+}
+
+// An encrypted reply that ends without a word may be taken for one that was cut off.
+void Connection::Part() {
+  if (!stream_.is_encrypted()) return Close();
+  phase_ = Phase::kClosed;
+  SetDeadline(kLingerSeconds, &Connection::Close);
+  stream_.Shutdown([self = shared_from_this()](error_code) { self->Close(); });
 }
 
 void Connection::Linger() {
   phase_ = Phase::kClosed;
   error_code ignored;
-  socket_.shutdown(Socket::shutdown_send, ignored);
+  if (!stream_.is_encrypted()) stream_.socket().shutdown(Socket::shutdown_send, ignored);
   SetDeadline(kLingerSeconds, &Connection::Close);
   buffer_.clear();
   ReadAway();
 }
 
 void Connection::ReadAway() {
-  socket_.async_read_some(buffer_.prepare(16 << 10), [self = shared_from_this()](error_code error, size_t bytes) {
-    self->read_away_ += bytes;
-    if (error || self->read_away_ > kMostReadAway) return self->Close();
-    self->ReadAway();
-  });
+  stream_.socket().async_read_some(buffer_.prepare(16 << 10),
+                                   [self = shared_from_this()](error_code error, size_t bytes) {
+                                     self->read_away_ += bytes;
+                                     if (error || self->read_away_ > kMostReadAway) return self->Close();
+                                     self->ReadAway();
+                                   });
 }
 
 void Connection::Gone() {
@@ -217,7 +226,7 @@ void Connection::Close() {
   SetDeadline(0, nullptr);
   watch_.cancel();
   error_code ignored;
-  socket_.close(ignored);
+  stream_.socket().close(ignored);
   CountClosed();
 }
 

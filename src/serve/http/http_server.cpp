@@ -41,6 +41,13 @@ class AsioServer : public HttpServer {
   ~AsioServer() override { Stop(0); }
 
   Status Open() {
+    if (options_.tls_certificate.empty() != options_.tls_key.empty())
+      return Fail(ErrorCode::kInvalidArgument, "TLS needs both a certificate and its key; ",
+                  options_.tls_key.empty() ? "the key" : "the certificate", " is missing");
+    if (!options_.tls_certificate.empty()) {
+      tls_ = OCTET_TRY(TlsContext::Open(options_.tls_certificate, options_.tls_key));
+      scope_.tls = tls_.get();
+    }
     const tcp::endpoint endpoint = OCTET_TRY(Endpoint(options_));
     error_code error;
     acceptor_.open(endpoint.protocol(), error);
@@ -121,6 +128,7 @@ class AsioServer : public HttpServer {
   }
 
   const HttpOptions options_;
+  std::unique_ptr<TlsContext> tls_;  // null: plain HTTP
   ConnectionScope scope_;
   asio::io_context io_;  // destroys what is left of connections, so that it goes before the scope
   tcp::acceptor acceptor_;
