@@ -130,6 +130,8 @@ size_t HeldOutWindows(const ReportFlags& flags) {
 Result<HeldOutText> FindHeldOutText(const Checkpoint& checkpoint, const ReportFlags& flags, size_t context,
                                     const std::filesystem::path& calibration, CalibrationText left_over) {
   HeldOutText text{.name = {}, .windows = {}, .why_not = {}, .is_asked_for = flags.asks()};
+  const ModelSpec spec = OCTET_TRY(ReadHfConfig(checkpoint.config, checkpoint.path.native()));
+  text.is_encoder = spec.encoder.has_value();
   if (HeldOutWindows(flags) == 0) {
     text.why_not = "--report-windows 0";
     return text;
@@ -193,7 +195,8 @@ Status AddMeasurement(const MeasuredResult& measured, std::optional<double> limi
 std::string MeasurementText(const MeasuredResult& measured) {
   if (!measured.comparison) {
     return Cat("not compared with the original: ", measured.text.why_not,
-               "; `octet eval compare` does it with a text of yours\n");
+               measured.text.is_encoder ? "; hold the vectors of both beside each other\n"
+                                        : "; `octet eval compare` does it with a text of yours\n");
   }
   const Comparison& comparison = *measured.comparison;
   const size_t windows = measured.text.windows.size();

@@ -52,6 +52,7 @@ struct HeldOutText {
   CalibrationText windows;  // all of one length; empty: nothing is measured
   std::string why_not;      // then
   bool is_asked_for = false;
+  bool is_encoder = false;  // the model: nothing that predicts can be measured
 };
 
 // Windows of the file that FindHeldOutText wants beside those that are calibrated on.
