@@ -2,11 +2,12 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
 #include <filesystem>
 #include <mutex>
+#include <set>
 #include <thread>
 
 #include "base/json_text.h"
@@ -15,7 +16,6 @@
 #include "cli/model_flags.h"
 #include "cli/signals.h"
 #include "cli/verb.h"
-#include "engine/schedule/engine_loop.h"
 #include "serve/http/http_server.h"
 #include "serve/service.h"
 
@@ -30,12 +30,14 @@ constexpr double kFlushSeconds = 2;  // for the last replies to reach the system
 struct ServeFlags {
   std::string host = "127.0.0.1";
   uint16_t port = 8080;
-  std::vector<std::string> name;
+  std::vector<std::string> name, models;
   std::filesystem::path api_key_file;
+  std::filesystem::path tls_cert, tls_key;
   bool without_key = false;
   std::vector<std::string> cors, allow_host;
   size_t http_threads = 2, connections = 4096, body_megabytes = 8;
-  size_t users = 4;
+  size_t users = 4, models_max = 4;
+  double idle_unload = 0;
   double request_timeout = 3600, drain_timeout = 30;
   bool request_log = true, strict_api = false, web = true;
   std::string tool_format = "auto";
@@ -48,11 +50,24 @@ struct ServeFlags {
     visit(&F::host, "host", "numeric address to listen on; other than this machine's own only with a key");
     visit(&F::port, "port", "port to listen on; 0: any that is free, which the first line on stdout names");
     visit(&F::name, "name",
-          "what clients call the model; may be repeated; not given: the name of its file or directory");
-    visit(
-        &F::api_key_file, "api-key-file",
-        "file with a key a line, or NAME:KEY; clients send one as a bearer token; OCTET_API_KEYS holds the same text");
+          "what clients call the model; may be repeated; not given: the name of its file or directory; several models "
+          "have theirs before an equals sign, NAME[,ALIAS]=MODEL");
+    visit(&F::models, "models", "further models, as MODEL or NAME[,ALIAS]=MODEL; may be repeated; in a file a list",
+          Takes{"MODEL"});
+    visit(&F::models_max, "models-max",
+          "most models in memory; more are loaded as requests name them, in place of those unused for longest",
+          Between{1, 1024});
+    visit(&F::idle_unload, "idle-unload",
+          "seconds after which a model that nobody asks leaves memory, until a request names it; 0: never",
+          Between{0, 1e9});
+    visit(&F::api_key_file, "api-key-file",
+          "file with a key a line, or NAME:KEY, and ` admin` behind one that may load and unload models; clients send "
+          "one "
+          "as a bearer token; OCTET_API_KEYS holds the same text");
     visit(&F::without_key, "without-key", "listen to other machines although no key is asked for");
+    visit(&F::tls_cert, "tls-cert",
+          "certificate with those that vouch for it, PEM; the server then speaks HTTPS alone");
+    visit(&F::tls_key, "tls-key", "the certificate's private key, PEM without a passphrase");
     visit(&F::cors, "cors", "origin whose pages may ask, as in https://example.org; may be repeated; * is all",
           Takes{"ORIGIN"});
     visit(&F::allow_host, "allow-host", "further name by which clients may call this machine; may be repeated",
@@ -128,6 +143,8 @@ serve::HttpOptions ToHttpOptions(const ServeFlags& flags) {
   options.port = flags.port;
   options.threads = flags.http_threads;
   options.connections = flags.connections;
+  options.tls_certificate = flags.tls_cert;
+  options.tls_key = flags.tls_key;
   options.body_bytes = flags.body_megabytes << 20;
   return options;
 }
@@ -138,27 +155,71 @@ std::string NameOf(const std::string& path) {
   return last.extension() == ".gguf" || last.extension() == ".octet" ? last.stem() : last.filename();
 }
 
-serve::ToolFormat ToolFormatFor(const ServeFlags& flags, const Engine& engine) {
-  if (const std::optional<serve::ToolFormat> named = serve::ToolFormatNamed(flags.tool_format)) return *named;
-  return engine.chat_template() == nullptr ? serve::ToolFormat::kNone : serve::ToolFormatOf(*engine.chat_template());
+// A word is a model's path, or NAME[,ALIAS...]=PATH unless there is a file of just that name.
+Result<serve::ModelSource> ReadSource(const std::string& word) {
+  const size_t equals = word.find('=');
+  std::error_code error;
+  if (equals == std::string::npos || std::filesystem::exists(word, error))
+    return serve::ModelSource{.name = NameOf(word), .path = word};
+  serve::ModelSource source{.name = {}, .path = word.substr(equals + 1)};
+  std::vector<std::string> names;
+  for (const std::string_view name : internal::CommaList(std::string_view(word).substr(0, equals)))
+    names.emplace_back(name);
+  const bool has_empty = std::find(names.begin(), names.end(), "") != names.end();
+  if (names.empty() || has_empty || source.path.empty()) {
+    return Fail(ErrorCode::kInvalidArgument, "`", word,
+                "` is neither a model nor NAME[,ALIAS]=MODEL, as in assistant=build/models/fp8");
+  }
+  source.name = names[0];
+  source.aliases.assign(names.begin() + 1, names.end());
+  return source;
 }
 
-serve::OpenModel Describe(const ServeFlags& flags, const std::string& path, Engine& engine, EngineLoop& loop) {
-  serve::OpenModel open{.model = {}, .loop = &loop, .load_seconds = engine.load_seconds(), .tier = engine.tier()};
-  serve::ServedModel& model = open.model;
-  model.name = flags.name.empty() ? NameOf(path) : flags.name[0];
-  if (flags.name.size() > 1) model.aliases.assign(flags.name.begin() + 1, flags.name.end());
-  model.created = std::time(nullptr);
-  model.tokenizer = engine.tokenizer();
-  model.chat_template = engine.chat_template();
-  model.grammars = &engine.grammars();
-  model.tool_format = ToolFormatFor(flags, engine);
-  model.defaults = engine.defaults();
-  model.vocab = engine.spec().vocab;
-  model.context = engine.context();
-  model.most_choices = std::min(model.most_choices, flags.schedule.max_running);
-  model.most_answers = flags.schedule.max_waiting;
-  return open;
+Status CheckNames(const std::vector<serve::ModelSource>& sources) {
+  std::set<std::string> names;
+  for (const serve::ModelSource& source : sources) {
+    std::vector<std::string> own = source.aliases;
+    own.push_back(source.name);
+    for (const std::string& name : own) {
+      if (names.insert(name).second) continue;
+      return Fail(ErrorCode::kInvalidArgument, "two models are called `", name,
+                  "`; give one another name, as in NAME=", source.path.native());
+    }
+  }
+  return {};
+}
+
+Result<std::vector<serve::ModelSource>> ReadSources(const ServeFlags& flags, const std::vector<std::string>& words) {
+  std::vector<serve::ModelSource> sources;
+  for (const std::string& word : words) sources.push_back(OCTET_TRY(ReadSource(word)));
+  for (const std::string& word : flags.models) sources.push_back(OCTET_TRY(ReadSource(word)));
+  if (sources.empty()) return Fail(ErrorCode::kInvalidArgument, "MODEL is missing; `octet serve --help` explains it");
+  if (!flags.name.empty() && sources.size() > 1) {
+    return Fail(ErrorCode::kInvalidArgument, "--name is of one model, and ", sources.size(),
+                " are given; write NAME=MODEL for each");
+  }
+  if (!flags.name.empty()) {
+    sources[0].name = flags.name[0];
+    sources[0].aliases.assign(flags.name.begin() + 1, flags.name.end());
+  }
+  OCTET_TRY(CheckNames(sources));
+  return sources;
+}
+
+serve::ModelHubOptions ToHubOptions(const ServeFlags& flags, std::vector<serve::ModelSource> sources,
+                                    Invocation& call) {
+  serve::RunningModelOptions running{.engine = ToEngineOptions(flags.model),
+                                     .tool_format = serve::ToolFormatNamed(flags.tool_format),
+                                     .schedule = flags.schedule};
+  running.engine.sessions = flags.users;
+  serve::ModelHubOptions options;
+  options.sources = std::move(sources);
+  options.open = [running](const serve::ModelSource& source) { return serve::RunningModel::Open(source, running); };
+  options.check = [running](const serve::ModelSource& source) { return serve::RunningModel::Check(source, running); };
+  options.most_open = flags.models_max;
+  options.idle_seconds = flags.idle_unload;
+  options.note = [&call](const std::string& line) { call.Note(line); };
+  return options;
 }
 
 // Ends at the next signal, or at the time.
@@ -173,18 +234,34 @@ bool AwaitSignal(CancelFlag& cancel, std::optional<double> seconds, const std::f
 }
 
 // Lets what runs end; a second signal or the time ends it as it is. True where all was answered.
-bool DrainAll(const ServeFlags& flags, EngineLoop& loop, serve::Service& service, Invocation& call) {
+bool DrainAll(const ServeFlags& flags, serve::Service& service, Invocation& call) {
   service.Drain();
   ForgetSignal();
   call.cancel().Clear();
-  const LoopStats stats = loop.stats();
-  call.Note(Cat("ending: ", stats.running + stats.waiting, " answers are under way; a second signal ends them, too"));
+  call.Note(Cat("ending: ", service.under_way(), " answers are under way; a second signal ends them, too"));
   bool all = false;
   const auto drained = [&] {
-    return all = loop.Drain(std::chrono::steady_clock::now() + std::chrono::milliseconds(1));
+    return all = service.models().Drain(std::chrono::steady_clock::now() + std::chrono::milliseconds(1));
   };
   AwaitSignal(call.cancel(), flags.drain_timeout, drained);
   return all;
+}
+
+// Ends the models while the server that they answer to is still there, whatever happened before.
+struct CloseModels {
+  serve::HttpServer& server;
+  serve::Service& service;
+  ~CloseModels() {
+    server.Stop(0);
+    service.models().Close();
+  }
+};
+
+Status PrintAddress(const ServeFlags& flags, uint16_t port, Invocation& call) {
+  const std::string shown = flags.host.find(':') == std::string::npos ? flags.host : Cat("[", flags.host, "]");
+  const std::string url = Cat(flags.tls_cert.empty() ? "http://" : "https://", shown, ":", port);
+  if (call.json()) return call.PrintJson({{"url", url}, {"port", port}, {"pid", ::getpid()}});
+  return call.Print(Cat("listening on ", url, "\n"));
 }
 
 Status Serve(const ServeFlags& flags, Invocation& call) {
@@ -192,35 +269,28 @@ Status Serve(const ServeFlags& flags, Invocation& call) {
   serve::ApiKeys keys = OCTET_TRY(ReadKeys(flags));
   OCTET_TRY(CheckExposure(flags, keys));
   RaiseOpenFileLimit();
-  serve::Service service(ToServiceOptions(flags, std::move(keys)));
+  std::vector<serve::ModelSource> sources = OCTET_TRY(ReadSources(flags, call.words()));
+  serve::ServiceOptions options = ToServiceOptions(flags, std::move(keys));
+  options.models = ToHubOptions(flags, std::move(sources), call);
+  serve::Service service(std::move(options));
   const std::unique_ptr<serve::HttpServer> server = OCTET_TRY(serve::HttpServer::Listen(ToHttpOptions(flags), service));
+  const CloseModels close{*server, service};
   service.set_connections([&server] { return server->connections(); });
   server->Start();
-  const std::string shown = flags.host.find(':') == std::string::npos ? flags.host : Cat("[", flags.host, "]");
-  const std::string url = Cat("http://", shown, ":", server->port());
-  OCTET_TRY(call.json() ? call.PrintJson({{"url", url}, {"port", server->port()}, {"pid", ::getpid()}})
-                        : call.Print(Cat("listening on ", url, "\n")));
-
-  EngineOptions engine_options = ToEngineOptions(flags.model);
-  engine_options.sessions = flags.users;
-  const std::unique_ptr<Engine> engine = OCTET_TRY(Engine::Open(call.word(0), engine_options));
-  std::unique_ptr<EngineLoop> loop = OCTET_TRY(EngineLoop::Start(*engine, flags.schedule));
-  service.Open(Describe(flags, call.word(0), *engine, *loop));
-  call.Note(Cat("ready after ", engine->load_seconds(), " s: ", engine->threads(), " threads, tier ", engine->tier(),
-                ", context ", engine->context()));
+  OCTET_TRY(PrintAddress(flags, server->port(), call));
+  OCTET_TRY(service.OpenModels());
 
   AwaitSignal(call.cancel(), std::nullopt, {});
   const int signal = LastSignal();
-  const bool all = DrainAll(flags, *loop, service, call);
+  const bool all = DrainAll(flags, service, call);
   server->Stop(all ? kFlushSeconds : 0);
-  loop.reset();
   if (all) return {};
   if (LastSignal() == 0) ::raise(signal);  // the time was over; the exit code tells by which signal
   return call.cancel().Check();
 }
 
 const RegisterVerb kServe(MakeVerb<ServeFlags>({.name = "serve",
-                                                .words = "MODEL",
+                                                .words = "[MODEL...]",
                                                 .summary = "answer many users over HTTP",
                                                 .example = "octet serve build/models/fp8 --port 8080"},
                                                Serve));

@@ -6,6 +6,7 @@
 #include "serve/api/anthropic.h"
 #include "serve/api/chat.h"
 #include "serve/api/completions.h"
+#include "serve/api/encoding.h"
 #include "serve/api/fields.h"
 #include "serve/api/responses.h"
 #include "serve/api/tokens.h"
@@ -45,6 +46,30 @@ void CheckShape(const ApiResult<Generation>& read) {
   (void)read->shape->End(states);
 }
 
+// The same of what encoders are asked; a vector of two numbers, or a score, for each input.
+void CheckEncoding(const ApiResult<Encoding>& read, size_t width) {
+  CheckRefusal(read);
+  if (!read) return;
+  size_t tokens = 0;
+  for (const EncoderInput& input : read->inputs) {
+    if (input.ids.empty() || input.ids.size() > 256) __builtin_trap();
+    tokens += input.ids.size();
+  }
+  if (read->inputs.empty() || tokens != read->tokens) __builtin_trap();
+  const std::vector<float> values(read->inputs.size() * width, 0.5F);
+  if (JsonReply(read->reply(values)).body.empty()) __builtin_trap();
+}
+
+void CheckEncodings(const Json& body, ServedModel model) {
+  for (const size_t labels : {size_t{0}, size_t{1}}) {
+    model.encoder = ServedEncoder{.width = 2, .labels = labels, .type_vocab = 2};
+    const size_t width = labels == 0 ? 2 : 1;
+    CheckEncoding(ReadEmbeddings(body, model, "1"), width);
+    CheckEncoding(ReadRerank(body, model, "1"), width);
+    CheckEncoding(ReadScore(body, model, "1"), width);
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -65,5 +90,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   CheckRefusal(AnswerTokenize(*body, model));
   CheckRefusal(AnswerDetokenize(*body, model));
   CheckRefusal(AnswerApplyTemplate(*body, model));
+  CheckEncodings(*body, model);
   return 0;
 }

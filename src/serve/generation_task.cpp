@@ -6,9 +6,10 @@
 
 namespace octet::serve {
 
-GenerationTask::GenerationTask(Generation generation, EngineLoop& loop, std::shared_ptr<Answer> answer)
+GenerationTask::GenerationTask(Generation generation, ModelLease model, std::shared_ptr<Answer> answer)
     : generation_(std::move(generation)),
-      loop_(loop),
+      model_(std::move(model)),
+      loop_(*model_->loop),
       answer_(std::move(answer)),
       states_(generation_.prompts.size() * generation_.choices),
       begun_(states_.size()) {

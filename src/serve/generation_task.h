@@ -7,15 +7,16 @@
 #include <string>
 #include <vector>
 
-#include "engine/schedule/engine_loop.h"
 #include "serve/api/generation.h"
 #include "serve/http/answer.h"
+#include "serve/open_model.h"
 
 namespace octet::serve {
 
 class GenerationTask : public std::enable_shared_from_this<GenerationTask> {
  public:
-  GenerationTask(Generation generation, EngineLoop& loop, std::shared_ptr<Answer> answer);
+  // Requires model->loop.
+  GenerationTask(Generation generation, ModelLease model, std::shared_ptr<Answer> answer);
 
   // Submits all prompts, or refuses the request where one can't be taken. On the connection's thread; returns at once.
   // The task keeps itself until its last event. Where the client goes, the engine is told before its next step.
@@ -30,6 +31,7 @@ class GenerationTask : public std::enable_shared_from_this<GenerationTask> {
   void AddToLog(std::string_view finish);
 
   Generation generation_;
+  ModelLease model_;
   EngineLoop& loop_;
   std::shared_ptr<Answer> answer_;
   std::vector<HttpHeader> headers_;

@@ -20,7 +20,11 @@ using Labels = std::vector<ClientMetric::Label>;
 
 class Families {
  public:
-  explicit Families(std::string model) : labels_{{"model_name", std::move(model)}, {"engine", "0"}} {}
+  // From here on figures are this model's; empty: the whole server's.
+  void SetModel(const std::string& name) {
+    labels_.clear();
+    if (!name.empty()) labels_ = {{"model_name", name}, {"engine", "0"}};
+  }
 
   void Gauge(std::string name, std::string help, double value, Labels more = {}) {
     ClientMetric metric;
@@ -52,13 +56,15 @@ class Families {
   void Add(MetricType type, std::string name, std::string help, Labels more, ClientMetric metric) {
     metric.label = labels_;
     metric.label.insert(metric.label.end(), more.begin(), more.end());
-    if (families_.empty() || families_.back().name != name)
-      families_.push_back({std::move(name), std::move(help), type, {}});
-    families_.back().metric.push_back(std::move(metric));
+    // A family's metrics must stand together, whatever model they are of.
+    const auto [place, is_new] = places_.try_emplace(name, families_.size());
+    if (is_new) families_.push_back({std::move(name), std::move(help), type, {}});
+    families_[place->second].metric.push_back(std::move(metric));
   }
 
   Labels labels_;
   std::vector<MetricFamily> families_;
+  std::map<std::string, size_t> places_;
 };
 
 void AddEngineNow(const LoopStats& stats, Families& out) {
@@ -116,6 +122,34 @@ void AddEngineSpreads(const LoopStats& stats, Families& out) {
   out.Spread("vllm:request_params_n", "Answers that each request asked for.", stats.request_choices);
 }
 
+void AddEncoder(const EncoderStats& stats, Families& out) {
+  const auto count = [&](const char* name, const char* help, uint64_t value) {
+    out.Counter(name, help, static_cast<double>(value));
+  };
+  out.Gauge("octet_encoder_requests", "Requests to an encoder that aren't answered yet.",
+            static_cast<double>(stats.jobs));
+  out.Gauge("octet_encoder_queue_tokens", "Tokens of these that aren't computed yet.",
+            static_cast<double>(stats.tokens));
+  count("octet_encoder_requests_total", "Requests that the encoder accepted.", stats.accepted);
+  count("octet_encoder_requests_refused_total", "Requests refused because the queue was full.", stats.refused);
+  count("octet_encoder_inputs_total", "Texts and pairs of texts computed.", stats.inputs_done);
+  count("octet_encoder_tokens_total", "Tokens of these.", stats.tokens_done);
+  count("octet_encoder_passes_total", "Forward passes.", stats.passes);
+}
+
+void AddModel(const ModelFigures& model, Families& out) {
+  out.SetModel(model.name);
+  out.Gauge("octet_model_loaded", "1 while the model is in memory.", model.loaded ? 1 : 0);
+  if (!model.loaded) return;
+  out.Gauge("octet_info", "1, with the CPU tier whose kernels run.", 1, {{"tier", model.tier}});
+  out.Gauge("octet_load_seconds", "What opening the model took.", model.load_seconds);
+  if (model.encoder) AddEncoder(*model.encoder, out);
+  if (!model.engine) return;
+  AddEngineNow(*model.engine, out);
+  AddEngineTotals(*model.engine, out);
+  AddEngineSpreads(*model.engine, out);
+}
+
 void AddServer(const MetricsSource& source, Families& out) {
   for (const auto& [key, count] : source.requests.finished())
     out.Counter("octet_http_requests_total", "Replies by path and status.", static_cast<double>(count),
@@ -123,8 +157,6 @@ void AddServer(const MetricsSource& source, Families& out) {
   out.Counter("octet_http_disconnects_total", "Clients that left before their reply was whole.",
               static_cast<double>(source.requests.disconnects()));
   out.Gauge("octet_http_connections", "Connections open now.", static_cast<double>(source.connections));
-  out.Gauge("octet_info", "1, with the CPU tier whose kernels run.", 1, {{"tier", source.tier}});
-  out.Gauge("octet_load_seconds", "What opening the model took.", source.load_seconds);
   out.Gauge("process_resident_memory_bytes", "Memory of the process that is resident.",
             static_cast<double>(ReadResidentMemory().now));
 }
@@ -143,10 +175,10 @@ std::map<std::pair<std::string, int>, uint64_t> RequestCounts::finished() const 
 }
 
 std::string MetricsText(const MetricsSource& source) {
-  Families families(source.model_name);
-  AddEngineNow(source.stats, families);
-  AddEngineTotals(source.stats, families);
-  AddEngineSpreads(source.stats, families);
+  Families families;
+  for (const ModelFigures& model : source.models) AddModel(model, families);
+  // With one model its name stands everywhere, as vLLM's dashboards filter by it.
+  families.SetModel(source.models.size() == 1 ? source.models[0].name : std::string());
   AddServer(source, families);
   return prometheus::TextSerializer().Serialize(families.all());
 }

@@ -7,9 +7,12 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "engine/embed/encoder_loop.h"
 #include "engine/schedule/loop_stats.h"
 
 namespace octet::serve {
@@ -29,13 +32,20 @@ class RequestCounts {
   std::atomic<uint64_t> disconnects_{0};
 };
 
+// What one model did; one of the two is there while it is loaded.
+struct ModelFigures {
+  std::string name;
+  bool loaded = false;
+  std::optional<LoopStats> engine = {};
+  std::optional<EncoderStats> encoder = {};
+  double load_seconds = 0;
+  std::string tier = {};  // of kernels
+};
+
 struct MetricsSource {
-  std::string model_name;
-  LoopStats stats;
+  std::vector<ModelFigures> models = {};
   const RequestCounts& requests;
   size_t connections = 0;
-  double load_seconds = 0;
-  std::string tier;  // of kernels
 };
 
 // The text of the reply, in Prometheus' format 0.0.4.

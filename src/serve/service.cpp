@@ -11,32 +11,20 @@
 #include "serve/api/anthropic.h"
 #include "serve/api/chat.h"
 #include "serve/api/completions.h"
+#include "serve/api/encoding.h"
 #include "serve/api/fields.h"
 #include "serve/api/responses.h"
 #include "serve/api/tokens.h"
+#include "serve/encoding_task.h"
 #include "serve/generation_task.h"
+#include "serve/service_call.h"
 #include "serve/web/web_page.h"
 
 namespace octet::serve {
 
-struct Service::Call {
-  HttpRequest request;
-  std::shared_ptr<Answer> answer;
-};
-
-// A path without `method` of its own kind is found by Find; {id} behind a path that ends in a slash.
-struct Service::Route {
-  std::string_view method;
-  std::string_view path;
-  void (Service::*answer)(Call&) const;
-  bool is_public = false;     // answered without a key
-  bool needs_model = true;    // 503 while the model is being loaded
-  bool needs_engine = false;  // 503 while the server drains
-};
-
 namespace {
 
-constexpr std::string_view kModelPath = "/v1/models/", kPagePath = "/";
+constexpr std::string_view kPagePath = "/";
 constexpr size_t kLongestFieldList = 1024;
 
 // Names of fields that nobody knows, as a header may hold them.
@@ -48,20 +36,6 @@ std::string FieldList(const std::vector<std::string>& names) {
     for (const char c : name) list.push_back(c > ' ' && c < '\x7f' && c != ',' ? c : '?');
   }
   return list;
-}
-
-// %2F and the like as the characters they stand for; what isn't of that form stays.
-std::string PercentDecoded(std::string_view text) {
-  std::string out;
-  for (size_t at = 0; at < text.size(); ++at) {
-    uint8_t byte = 0;
-    const char* end = text.data() + at + 3;
-    const bool coded =
-        text[at] == '%' && at + 3 <= text.size() && std::from_chars(text.data() + at + 1, end, byte, 16).ptr == end;
-    out.push_back(coded ? static_cast<char>(byte) : text[at]);
-    if (coded) at += 2;
-  }
-  return out;
 }
 
 // In the shape of the API whose path it is.
@@ -80,11 +54,17 @@ std::optional<double> RequestedSeconds(const HttpRequest& request) {
 
 }  // namespace
 
-Service::Service(ServiceOptions options) : options_(std::move(options)) {}
+Service::Service(ServiceOptions options) : options_(std::move(options)), models_(options_.models) {}
 
 void Service::Open(OpenModel model) {
-  model_ = std::move(model);
+  models_.Add(std::move(model));
   open_ = true;
+}
+
+Status Service::OpenModels() {
+  OCTET_TRY(models_.OpenFirst());
+  open_ = true;
+  return {};
 }
 
 const Service::Route* Service::Find(std::string_view method, std::string_view path, std::string& allowed) {
@@ -100,6 +80,9 @@ const Service::Route* Service::Find(std::string_view method, std::string_view pa
       {"GET", "/metrics", &Service::Metrics},
       {"GET", "/v1/models", &Service::Models},
       {"GET", kModelPath, &Service::Models},
+      {"GET", "/models", &Service::ModelStates},
+      {"POST", "/models/load", &Service::LoadModel, false, true, true, true},
+      {"POST", "/models/unload", &Service::UnloadModel, false, true, false, true},
       {"GET", "/tokenizer_info", &Service::TokenizerInfo},
       {"POST", "/tokenize", &Service::FromBody<&AnswerTokenize>},
       {"POST", "/detokenize", &Service::FromBody<&AnswerDetokenize>},
@@ -108,6 +91,13 @@ const Service::Route* Service::Find(std::string_view method, std::string_view pa
       {"POST", "/v1/chat/completions", &Service::Generate<&ReadChat>, false, true, true},
       {"POST", "/v1/responses", &Service::Generate<&ReadResponse>, false, true, true},
       {"POST", "/v1/messages", &Service::Generate<&ReadAnthropicMessage>, false, true, true},
+      {"POST", "/v1/embeddings", &Service::Encode<&ReadEmbeddings>, false, true, true},
+      {"POST", "/v1/rerank", &Service::Encode<&ReadRerank>, false, true, true},
+      {"POST", "/v1/reranking", &Service::Encode<&ReadRerank>, false, true, true},
+      {"POST", "/rerank", &Service::Encode<&ReadRerank>, false, true, true},
+      {"POST", "/reranking", &Service::Encode<&ReadRerank>, false, true, true},
+      {"POST", "/score", &Service::Encode<&ReadScore>, false, true, true},
+      {"POST", "/v1/score", &Service::Encode<&ReadScore>, false, true, true},
       {"POST", "/v1/messages/count_tokens", &Service::FromBody<&CountAnthropicTokens>},
   });
   const Route* found = nullptr;
@@ -141,6 +131,9 @@ std::optional<HttpReply> Service::Screen(const HttpRequest& head) {
   if (route == nullptr || !route->is_public) {
     if (std::optional<HttpReply> refusal = CheckKey(head)) return refusal;
   }
+  if (route != nullptr && route->is_admin) {
+    if (std::optional<HttpReply> refusal = CheckAdmin(head)) return refusal;
+  }
   if (route == nullptr && allowed.empty())
     return Refusal(404, Cat("there is no ", head.path.substr(0, 200),
                             " here; GET /v1/models, POST /v1/chat/completions "
@@ -162,7 +155,7 @@ void Service::Handle(HttpRequest request, std::shared_ptr<Answer> answer) {
   if (request.method == "OPTIONS") return answer->Send(Preflight(request));
   std::string allowed;
   const Route* route = Find(request.method, request.path, allowed);
-  Call call{std::move(request), std::move(answer)};
+  Call call{std::move(request), std::move(answer), std::chrono::steady_clock::now()};
   (this->*route->answer)(call);
 }
 
@@ -187,79 +180,139 @@ void Service::Version(Call& call) const {
   call.answer->Send(JsonReply({{"version", build.version}, {"commit", build.commit}, {"compiler", build.compiler}}));
 }
 
-void Service::Load(Call& call) const {
-  const LoopStats stats = model_.loop->stats();
-  call.answer->Send(JsonReply(
-      {{"server_load", stats.running + stats.waiting}, {"running", stats.running}, {"waiting", stats.waiting}}));
+Service::Work Service::CountWork() const {
+  Work work;
+  for (const ModelStatus& model : models_.List()) {
+    if (!model.lease) continue;
+    if (model.lease->encoder != nullptr) work.waiting += model.lease->encoder->stats().jobs;
+    if (model.lease->loop == nullptr) continue;
+    const LoopStats stats = model.lease->loop->stats();
+    work.running += stats.running;
+    work.waiting += stats.waiting;
+  }
+  return work;
 }
 
-void Service::Models(Call& call) const {
-  const ServedModel& model = model_.model;
-  if (call.request.path.starts_with(kModelPath)) {
-    const std::string name = PercentDecoded(std::string_view(call.request.path).substr(kModelPath.size()));
-    const ApiResult<std::string> known = RequestedName({{"model", name}}, model);
-    return call.answer->Send(known ? JsonReply(ModelJson(model, name)) : ErrorReply(known.error()));
-  }
-  Json list = {{"object", "list"}, {"data", Json::array()}};
-  list["data"].push_back(ModelJson(model, model.name));
-  for (const std::string& alias : model.aliases) list["data"].push_back(ModelJson(model, alias));
-  call.answer->Send(JsonReply(list));
+size_t Service::under_way() const {
+  const Work work = CountWork();
+  return work.running + work.waiting;
+}
+
+void Service::Load(Call& call) const {
+  const Work work = CountWork();
+  call.answer->Send(
+      JsonReply({{"server_load", work.running + work.waiting}, {"running", work.running}, {"waiting", work.waiting}}));
 }
 
 void Service::Metrics(Call& call) const {
+  MetricsSource source{.requests = counts_, .connections = connections_ ? connections_() : 0};
+  for (const ModelStatus& model : models_.List()) {
+    ModelFigures figures{.name = model.name, .loaded = model.lease != nullptr};
+    if (model.lease) {
+      figures.load_seconds = model.lease->load_seconds;
+      figures.tier = model.lease->tier;
+      if (model.lease->loop != nullptr) figures.engine = model.lease->loop->stats();
+      if (model.lease->encoder != nullptr) figures.encoder = model.lease->encoder->stats();
+    }
+    source.models.push_back(std::move(figures));
+  }
   HttpReply reply{.content_type = "text/plain; version=0.0.4; charset=utf-8"};
-  reply.body = MetricsText({.model_name = model_.model.name,
-                            .stats = model_.loop->stats(),
-                            .requests = counts_,
-                            .connections = connections_ ? connections_() : 0,
-                            .load_seconds = model_.load_seconds,
-                            .tier = model_.tier});
+  reply.body = MetricsText(source);
   call.answer->Send(std::move(reply));
 }
 
 void Service::TokenizerInfo(Call& call) const {
-  const ApiResult<Json> info = AnswerTokenizerInfo(model_.model);
-  call.answer->Send(info ? JsonReply(*info) : ErrorReply(info.error()));
+  FindModel(call, Json::object(), ModelUse::kAny, [](const Call& found, const Json&, const ModelLease& model) {
+    const ApiResult<Json> info = AnswerTokenizerInfo(model->model);
+    found.answer->Send(info ? JsonReply(*info) : ErrorReply(info.error()));
+  });
+}
+
+// Goes on with the model that the body names, on the connection's thread; it may have to be loaded before.
+void Service::FindModel(Call& call, Json body, ModelUse use, WithModel then) const {
+  std::optional<std::string> name;
+  if (const Json* named = FindMember(body, "model"); named != nullptr) {
+    if (!named->is_string())
+      return call.answer->Send(FailedReply(call.request, WrongField("model", "`model` is no text")));
+    name = named->get<std::string>();
+  }
+  const std::shared_ptr<Answer> answer = call.answer;
+  const auto waiting = std::make_shared<std::pair<Call, Json>>(std::move(call), std::move(body));
+  models_.With(name, use, [answer, waiting, then = std::move(then)](const ApiResult<ModelLease>& model) {
+    answer->Post([waiting, then, model] {
+      const auto& [found, json] = *waiting;
+      if (!model) return found.answer->Send(FailedReply(found.request, model.error()));
+      then(found, json, *model);
+    });
+  });
 }
 
 template <auto kAnswer>
 void Service::FromBody(Call& call) const {
-  const ApiResult<Json> reply =
-      ParseBody(call.request.body).and_then([&](const Json& body) { return kAnswer(body, model_.model); });
-  call.answer->Send(reply ? JsonReply(*reply) : FailedReply(call.request, reply.error()));
+  ApiResult<Json> body = ParseBody(call.request.body);
+  if (!body) return call.answer->Send(FailedReply(call.request, body.error()));
+  FindModel(call, std::move(*body), ModelUse::kAny, [](const Call& found, const Json& json, const ModelLease& model) {
+    const ApiResult<Json> reply = kAnswer(json, model->model);
+    found.answer->Send(reply ? JsonReply(*reply) : FailedReply(found.request, reply.error()));
+  });
 }
 
 template <auto kRead>
 void Service::Generate(Call& call) const {
-  ApiResult<Generation> generation = ParseBody(call.request.body).and_then([&](const Json& body) {
-    return kRead(body, model_.model, call.request.id);
-  });
-  if (!generation) return call.answer->Send(FailedReply(call.request, generation.error()));
-  Run(call, std::move(*generation));
+  ApiResult<Json> body = ParseBody(call.request.body);
+  if (!body) return call.answer->Send(FailedReply(call.request, body.error()));
+  const auto then = [this](const Call& found, const Json& json, const ModelLease& model) {
+    if (model->loop == nullptr) {
+      const std::string why = Cat("`", model->model.name, "` is an encoder, which writes no text; it answers ",
+                                  "POST /v1/embeddings or POST /v1/rerank");
+      return found.answer->Send(FailedReply(found.request, WrongField("model", why)));
+    }
+    ApiResult<Generation> generation = kRead(json, model->model, found.request.id);
+    if (!generation) return found.answer->Send(FailedReply(found.request, generation.error()));
+    Run(found, std::move(*generation), model);
+  };
+  FindModel(call, std::move(*body), ModelUse::kText, then);
 }
 
-void Service::Run(Call& call, Generation generation) const {
-  std::vector<HttpHeader> headers;
-  if (!generation.unknown_fields.empty()) {
-    if (options_.strict_fields) {
-      const std::string& name = generation.unknown_fields[0];
-      return call.answer->Send(
-          generation.shape->Refusal(WrongField(name, Cat("`", name, "` is no field of this API"))));
-    }
-    headers.push_back({"X-Octet-Ignored-Fields", FieldList(generation.unknown_fields)});
-  }
-  // Others' keys never share what a prompt begins with: how quickly it is answered would tell of their requests.
-  const std::string tenant = TenantOf(call.request);
-  if (!tenant.empty()) generation.cache_salt = Cat(tenant, "/", generation.cache_salt);
-  std::optional<std::chrono::steady_clock::time_point> deadline;
+template <auto kRead>
+void Service::Encode(Call& call) const {
+  ApiResult<Json> body = ParseBody(call.request.body);
+  if (!body) return call.answer->Send(ErrorReply(body.error()));
+  const auto then = [this](const Call& found, const Json& json, const ModelLease& model) {
+    ApiResult<Encoding> encoding = kRead(json, model->model, found.request.id);
+    if (!encoding) return found.answer->Send(ErrorReply(encoding.error()));
+    ApiResult<std::vector<HttpHeader>> headers = TellUnknown(encoding->unknown_fields);
+    if (!headers) return found.answer->Send(ErrorReply(headers.error()));
+    StartEncoding(std::move(*encoding), model, found.answer, DeadlineOf(found), std::move(*headers));
+  };
+  FindModel(call, std::move(*body), ModelUse::kEncoding, then);
+}
+
+// The header that names fields that nobody knows, or the refusal of them.
+ApiResult<std::vector<HttpHeader>> Service::TellUnknown(const std::vector<std::string>& fields) const {
+  if (fields.empty()) return {};
+  if (options_.strict_fields)
+    return tl::unexpected(WrongField(fields[0], Cat("`", fields[0], "` is no field of this API")));
+  return std::vector<HttpHeader>{{"X-Octet-Ignored-Fields", FieldList(fields)}};
+}
+
+std::optional<std::chrono::steady_clock::time_point> Service::DeadlineOf(const Call& call) const {
   const double most = options_.request_seconds;
   double seconds = RequestedSeconds(call.request).value_or(most);
   if (most > 0) seconds = std::min(seconds, most);
-  if (seconds > 0)
-    deadline = std::chrono::steady_clock::now() +
-               std::chrono::duration_cast<std::chrono::steady_clock::duration>(std::chrono::duration<double>(seconds));
-  std::make_shared<GenerationTask>(std::move(generation), *model_.loop, call.answer)
-      ->Start(deadline, std::move(headers));
+  if (seconds <= 0) return std::nullopt;
+  return call.arrival +
+         std::chrono::duration_cast<std::chrono::steady_clock::duration>(std::chrono::duration<double>(seconds));
+}
+
+void Service::Run(const Call& call, Generation generation, const ModelLease& model) const {
+  ApiResult<std::vector<HttpHeader>> headers = TellUnknown(generation.unknown_fields);
+  if (!headers) return call.answer->Send(generation.shape->Refusal(headers.error()));
+  // Others' keys never share what a prompt begins with: how quickly it is answered would tell of their requests.
+  const std::string tenant = TenantOf(call.request);
+  if (!tenant.empty()) generation.cache_salt = Cat(tenant, "/", generation.cache_salt);
+  std::make_shared<GenerationTask>(std::move(generation), model, call.answer)
+      ->Start(DeadlineOf(call), std::move(*headers));
 }
 
 void Service::Finished(const Exchange& exchange) {

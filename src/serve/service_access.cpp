@@ -58,6 +58,14 @@ std::optional<HttpReply> Service::CheckKey(const HttpRequest& head) const {
                                          : "the key is not one of this server's"));
 }
 
+// What changes the server for all asks for more than a key.
+std::optional<HttpReply> Service::CheckAdmin(const HttpRequest& head) const {
+  if (options_.keys.IsAdmin(ShownKey(head))) return std::nullopt;
+  return ErrorReply(StatusError(403, Cat(head.path,
+                                         " asks for a key of an administrator: a line `NAME:KEY admin` in "
+                                         "the server's file of keys makes one")));
+}
+
 std::string Service::TenantOf(const HttpRequest& request) const {
   const std::string* name = options_.keys.Find(ShownKey(request));
   return name == nullptr ? std::string() : *name;

@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "serve/api_keys.h"
+#include "serve/model_hub.h"
 
 namespace octet::serve {
 
@@ -18,6 +19,7 @@ struct ServiceOptions {
   bool web_page = true;          // the chat at /, for everybody: it holds no secret, and asks with the user's key
   bool strict_fields = false;    // unknown fields are refused, not told
   double request_seconds = 0;    // most time for an answer, in the queue and out of it; 0: no limit
+  ModelHubOptions models = {};   // none: those that Open gets
   std::function<void(const Json& line)> log = {};  // one line per request; empty: none. Any thread
 };
 

@@ -41,7 +41,8 @@ inline std::vector<std::string> Events(const std::string& body) {
 
 class RunningServer : public testing::Test {
  protected:
-  void Start(ServiceOptions options = {}, ScheduleOptions schedule = {}) {
+  // The server alone.
+  void Listen(ServiceOptions options) {
     options.log = [this](const Json& line) {
       const std::lock_guard lock(mutex_);
       log_.push_back(line);
@@ -51,6 +52,10 @@ class RunningServer : public testing::Test {
     ASSERT_TRUE(server.has_value()) << server.error().message;
     server_ = std::move(*server);
     server_->Start();
+  }
+
+  void Start(ServiceOptions options = {}, ScheduleOptions schedule = {}) {
+    Listen(std::move(options));
     Result<std::unique_ptr<Engine>> engine =
         Engine::Open(std::string(OCTET_SOURCE_DIR) + "/tests/golden/models/smollm2", {.threads = 1, .sessions = 8});
     ASSERT_TRUE(engine.has_value()) << engine.error().message;
@@ -62,7 +67,11 @@ class RunningServer : public testing::Test {
 
   // `chat_template`, where given, stands in place of the model's own; it outlives the server.
   void Open(const ChatTemplate* chat_template = nullptr) {
-    OpenModel open{.model = {.name = "tiny", .aliases = {"other"}}, .loop = loop_.get(), .tier = engine_->tier()};
+    OpenModel open;
+    open.model.name = "tiny";
+    open.model.aliases = {"other"};
+    open.loop = loop_.get();
+    open.tier = engine_->tier();
     open.model.tokenizer = engine_->tokenizer();
     open.model.chat_template = chat_template != nullptr ? chat_template : engine_->chat_template();
     open.model.tool_format = ToolFormatOf(*open.model.chat_template);
@@ -108,7 +117,7 @@ class RunningServer : public testing::Test {
     return log_;
   }
 
-  HttpOptions http_{.port = 0};  // for Start
+  HttpOptions http_{.port = 0};  // for Listen
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Service> service_;
   std::unique_ptr<HttpServer> server_;

@@ -1,6 +1,7 @@
 #include "serve/api/served_model.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/cat.h"
 
@@ -40,14 +41,10 @@ ApiResult<void> CheckLength(const ServedModel& model, size_t prompt_tokens) {
 }
 
 Json ModelJson(const ServedModel& model, std::string_view name) {
-  return {{"id", name},
-          {"object", "model"},
-          {"created", model.created},
-          {"owned_by", "octet"},
-          {"root", model.name},
-          {"parent", nullptr},
-          {"max_model_len", model.context},
-          {"meta", {{"n_vocab", model.vocab}, {"n_ctx", model.context}}}};
+  Json meta = {{"n_vocab", model.vocab}, {"n_ctx", model.context}};
+  if (model.encoder) meta["n_embd"] = model.encoder->width;
+  return {{"id", name},         {"object", "model"}, {"created", model.created},       {"owned_by", "octet"},
+          {"root", model.name}, {"parent", nullptr}, {"max_model_len", model.context}, {"meta", std::move(meta)}};
 }
 
 }  // namespace octet::serve

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,6 +17,14 @@
 
 namespace octet::serve {
 
+// What an encoder takes and gives; absent of a model that writes text.
+struct ServedEncoder {
+  size_t width = 0;         // of a text's vector
+  size_t labels = 0;        // what it gives for a pair of texts; 0: it gives vectors of texts
+  size_t type_vocab = 0;    // types of tokens: below 2 it reads no pairs of two types
+  std::string prompt = {};  // what it reads before every text
+};
+
 struct ServedModel {
   std::string name;
   std::vector<std::string> aliases = {};  // further names that requests may call it by
@@ -26,7 +35,8 @@ struct ServedModel {
   ToolFormat tool_format = ToolFormat::kNone;  // kNone: no tools
   GenerationDefaults defaults = {};
   size_t vocab = 0;
-  size_t context = 0;         // tokens of prompt and answer
+  size_t context = 0;  // tokens of prompt and answer; of an encoder, of a text
+  std::optional<ServedEncoder> encoder = {};
   size_t most_choices = 64;   // `n`
   size_t most_answers = 512;  // of one request: prompts times choices
 };
