@@ -294,7 +294,8 @@ TEST_F(ToolsTest, MessagesWithResultsOfToolsBecomeTheSameChat) {
   const ServedModel model = Model();
   const Json schema = {{"type", "object"}, {"properties", {{"a", {{"type", "integer"}}}}}};
   const Json anthropic = {
-      {"max_tokens", 50},
+      {"max_tokens", 200},
+      {"temperature", 0},
       {"tools", {{{"name", "add"}, {"input_schema", schema}}}},
       {"tool_choice", {{"type", "any"}, {"disable_parallel_tool_use", true}}},
       {"messages",
