@@ -12,6 +12,7 @@ namespace {
 constexpr std::chrono::seconds kRetryPause{10};
 constexpr std::chrono::milliseconds kLookForLeases{5};
 constexpr std::chrono::milliseconds kLookForIdle{200};
+constexpr std::chrono::milliseconds kPatience{500};
 
 ApiError EndingError() { return StatusError(503, "the server is ending and takes no new requests"); }
 
@@ -221,8 +222,14 @@ bool ModelHub::MakeRoom(Entry& entry, std::unique_lock<std::mutex>& lock) {
     lock.lock();
     if (!can_open) return Fail(entry, can_open.error(), lock), false;
   }
+  // An answer's lease goes some moments after its last byte.
+  const Clock::time_point until = Clock::now() + kPatience;
   while (OpenCount() >= options_.most_open) {
     Entry* idle = LeastRecentlyUsed();
+    if (idle == nullptr && !closing_ && Clock::now() < until) {
+      wake_.wait_for(lock, kLookForLeases);
+      continue;
+    }
     if (idle == nullptr) {
       const ApiError busy = StatusError(
           503, Cat("all ", options_.most_open, " models that may be loaded are answering; try again later"));

@@ -40,7 +40,6 @@ class ModelServer : public RunningServer {
     if (service_) service_->models().Close();
   }
 
-
   // Of GET /models.
   std::string StateOf(const std::string& name) {
     const HttpResult list = Get("/models");
