@@ -7,6 +7,7 @@
 #include "quantize/calibration_pass.h"
 #include "quantize/code_rounding.h"
 #include "quantize/damaged_weights.h"
+#include "quantize/round_trip.h"
 #include "quantize/smoothing.h"
 
 namespace octet {
@@ -89,9 +90,7 @@ class LayerWriter {
  private:
   ErrorWeights WeightsOf(InputStatistics inputs, Encoding encoding) const {
     if (inputs.moments.empty()) return {};
-    const bool is_compensated =
-        encoding == Encoding::kInt4 || encoding == Encoding::kNvfp4 || encoding == Encoding::kMxfp8;
-    if (runs_quantised() && is_compensated) return KnownErrors(inputs, output_.plan, run_.pool);
+    if (runs_quantised() && CanCompensate(encoding)) return KnownErrors(inputs, output_.plan, run_.pool);
     return {.squares = inputs.MeanSquares()};
   }
 

@@ -1,6 +1,7 @@
 #include "quantize/choice_search.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "quantize/choice_trial.h"
@@ -8,7 +9,7 @@
 namespace octet {
 namespace {
 
-constexpr double kMargins[] = {0, 0.125, 0.25, 0.5};
+constexpr double kMargins[] = {0.5, 1, 2};
 
 std::vector<BudgetPart> PartsOf(const MixedPrecision& mixed) {
   std::vector<BudgetPart> parts;
@@ -25,6 +26,16 @@ std::vector<size_t> UniformChoice(const MixedPrecision& mixed, size_t candidate)
     choice.push_back(static_cast<size_t>(found - part.candidates.begin()));
   }
   return choice;
+}
+
+// What an option is taken to lose where another than the base's has to earn its place.
+double DoubtedLoss(const BudgetOption& option, const BudgetOption& base, double margin) {
+  const double more = option.loss - base.loss;
+  if (more > 0) return base.loss + more * (1 + margin);
+  if (option.bits > base.bits) return base.loss + more / (1 + margin);
+  // Nothing is gained for nothing: the base goes before another of as many bits.
+  const double infinity = std::numeric_limits<double>::infinity();
+  return option.bits == base.bits ? std::nextafter(base.loss, infinity) : base.loss;
 }
 
 Result<double> DivergenceOf(const Checkpoint& checkpoint, const QuantizePlan& plan, const MixedPrecision& mixed,
@@ -55,8 +66,10 @@ std::vector<size_t> ChooseWithMargin(const MixedPrecision& mixed, std::span<cons
                                      double bits) {
   std::vector<BudgetPart> parts = PartsOf(mixed);
   for (size_t i = 0; i < parts.size(); ++i) {
+    const BudgetOption of_base = parts[i].options[base[i]];
     for (size_t option = 0; option < parts[i].options.size(); ++option) {
-      if (option != base[i]) parts[i].options[option].loss *= 1 + margin;
+      BudgetOption& other = parts[i].options[option];
+      if (option != base[i]) other.loss = DoubtedLoss(other, of_base, margin);
     }
   }
   return ChooseWithinBits(parts, bits * static_cast<double>(mixed.weights()));

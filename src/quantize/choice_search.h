@@ -17,8 +17,9 @@ namespace octet {
 // leave all as they are; an option of each part. Empty where there is none.
 std::vector<size_t> BestUniform(const MixedPrecision& mixed, double bits);
 
-// The choice within `bits` a weight where every option but that of `base` is taken to lose 1 + margin times as much as
-// predicted. Empty where the smallest options are beyond the budget.
+// The choice within `bits` a weight where what an option loses more than that of `base` is taken to be 1 + margin times
+// what is predicted, and what one of more bits loses less as many times smaller; one of as many bits or fewer never
+// loses less. Empty where the smallest options are beyond the budget.
 std::vector<size_t> ChooseWithMargin(const MixedPrecision& mixed, std::span<const size_t> base, double margin,
                                      double bits);
 

@@ -18,7 +18,7 @@ namespace octet {
 
 class ChoiceTrial {
  public:
-  // Measures on the windows that HoldOut leaves (quantize/calibration_text.h), calibrates on the first 32 others. Runs
+  // Measures on the windows that HoldOut leaves (quantize/calibration_text.h), calibrates on the first 16 others. Runs
   // the original once. Checkpoint and what `run` refers to must outlive the trial. Fails as the reader of the
   // checkpoint does, with exhausted where memory is out, with cancelled.
   static Result<ChoiceTrial> Start(const Checkpoint& checkpoint, const CalibrationText& windows,

@@ -59,10 +59,12 @@ float RowScale(std::span<const float> row, const DecodeTable& decode) {
   return LeastSquaresScale(smallest, [&](float scale, double limit) { return Noise(row, scale, limit, decode); });
 }
 
-RoundingNoise EncodeRow(std::span<const float> row, float scale, const DecodeTable& decode, uint8_t* codes) {
+// `targets` are what becomes codes: the weights, or what compensation made of them.
+RoundingNoise EncodeRow(std::span<const float> row, std::span<const float> targets, float scale,
+                        const DecodeTable& decode, uint8_t* codes) {
   RoundingNoise noise;
   for (size_t column = 0; column < row.size(); ++column) {
-    codes[column] = ToE4M3(row[column] / scale).bits;
+    codes[column] = ToE4M3(targets[column] / scale).bits;
     noise.Add(row[column], decode[codes[column]] * scale);
   }
   return noise;
@@ -106,23 +108,39 @@ Result<EncodedRows> EncodeE4M3Blocks(std::span<const float> weights, size_t rows
     RoundingNoise noise;
     for (size_t block = 0; block < blocks; ++block) {
       const size_t first = block * kE4M3BlockSide, count = std::min(kE4M3BlockSide, columns - first);
-      noise.Add(
-          EncodeRow(values.subspan(first, count), scales[block], decode, encoded.codes.data() + row * columns + first));
+      const std::span<const float> part = values.subspan(first, count);
+      noise.Add(EncodeRow(part, part, scales[block], decode, encoded.codes.data() + row * columns + first));
     }
     return noise;
   }));
   return encoded;
 }
 
-Result<EncodedRows> EncodeE4M3Rows(std::span<const float> weights, size_t rows, size_t columns, ThreadPool& pool) {
+Result<EncodedRows> EncodeE4M3Rows(std::span<const float> weights, size_t rows, size_t columns, ThreadPool& pool,
+                                   const ErrorWeights* inputs) {
   OCTET_CHECK(weights.size() == rows * columns);
   EncodedRows encoded{.codes = std::vector<uint8_t>(weights.size()), .scales = std::vector<float>(rows), .noise = {}};
   const DecodeTable decode = MakeDecodeTable();
+  OCTET_TRY(CheckRows(weights, columns, pool));
+  std::vector<float> targets = Corrected(weights, inputs, pool);
+  const auto row_of = [&](size_t row) { return std::span<const float>(targets).subspan(row * columns, columns); };
+  pool.ForEachShare(rows, [&](size_t begin, size_t end) {
+    for (size_t row = begin; row < end; ++row) encoded.scales[row] = RowScale(row_of(row), decode);
+  });
+  CompensateCorrected(targets, inputs, pool, [&](size_t row, size_t, float weight) {
+    return decode[ToE4M3(weight / encoded.scales[row]).bits] * encoded.scales[row];
+  });
   encoded.noise = OCTET_TRY(EncodeRows(weights, columns, pool, [&](size_t row, std::span<const float> values) {
-    encoded.scales[row] = RowScale(values, decode);
-    return EncodeRow(values, encoded.scales[row], decode, encoded.codes.data() + row * columns);
+    return EncodeRow(values, row_of(row), encoded.scales[row], decode, encoded.codes.data() + row * columns);
   }));
   return encoded;
+}
+
+void AppendDecoded(const EncodedRows& encoded, size_t rows, size_t columns, std::vector<Bf16>& to) {
+  for (size_t row = 0; row < rows; ++row) {
+    for (size_t column = 0; column < columns; ++column)
+      to.push_back(ToBf16(ToFloat(E4M3{encoded.codes[row * columns + column]}) * encoded.scales[row]));
+  }
 }
 
 float E4M3TensorScale(float amax) {
@@ -136,7 +154,7 @@ Result<EncodedRows> EncodeE4M3Tensor(std::span<const float> weights, size_t rows
   EncodedRows encoded{.codes = std::vector<uint8_t>(weights.size()), .scales = {}, .noise = {}};
   const DecodeTable decode = MakeDecodeTable();
   encoded.noise = OCTET_TRY(EncodeRows(weights, columns, pool, [&](size_t row, std::span<const float> values) {
-    return EncodeRow(values, scale, decode, encoded.codes.data() + row * columns);
+    return EncodeRow(values, values, scale, decode, encoded.codes.data() + row * columns);
   }));
   return encoded;
 }

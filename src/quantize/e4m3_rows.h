@@ -10,6 +10,8 @@
 #include <span>
 #include <vector>
 
+#include "numeric/bf16.h"
+#include "quantize/error_weights.h"
 #include "quantize/row_encoding.h"
 
 namespace octet {
@@ -22,9 +24,14 @@ struct EncodedRows {
 
 // code = ToE4M3(weight / scale), as compressed-tensors' and vLLM's per-channel FP8 read it. The row's scale is the one
 // of least squared error among amax / 448 * 2^(i / 8), i = 0 .. 7 (1 for a row of zeros): none clips, and the spread
-// between them is what amax alone leaves to chance (docs/decisions/fp8-row-scales.md). Cost: about 9 encodings of each
-// weight. Fails with corrupt, naming the place, where a weight is NaN or infinite.
-Result<EncodedRows> EncodeE4M3Rows(std::span<const float> weights, size_t rows, size_t columns, ThreadPool& pool);
+// between them is what amax alone leaves to chance (docs/decisions/fp8-row-scales.md). Where the inputs have a factor
+// (quantize/error_weights.h), errors are compensated, and the row is that of the corrected weights. Cost: about 9
+// encodings of each weight. Fails with corrupt, naming the place, where a weight is NaN or infinite.
+Result<EncodedRows> EncodeE4M3Rows(std::span<const float> weights, size_t rows, size_t columns, ThreadPool& pool,
+                                   const ErrorWeights* inputs = nullptr);
+
+// Appends what the codes of rows stand for, rounded to BF16.
+void AppendDecoded(const EncodedRows& encoded, size_t rows, size_t columns, std::vector<Bf16>& to);
 
 // amax / 448; 1 where that isn't a normal number, as of zeros. Of a tensor's weights, and of its inputs.
 float E4M3TensorScale(float amax);

@@ -26,14 +26,29 @@ inline std::span<const float> SquaresOf(const ErrorWeights* inputs, size_t first
   return std::span(inputs->squares).subspan(first, count);
 }
 
-// What becomes codes instead of the weights, already rounded by round(row, column, weight); empty without a factor.
+// The weights that compensation starts from: those whose products with the changed inputs are nearest to the
+// original's. The weights themselves where nothing is known of a change.
+inline std::vector<float> Corrected(std::span<const float> weights, const ErrorWeights* inputs, ThreadPool& pool) {
+  std::vector<float> corrected(weights.begin(), weights.end());
+  if (inputs != nullptr && inputs->factor && !inputs->correction.empty())
+    AddCorrection(weights, inputs->correction, inputs->factor->width, pool, corrected);
+  return corrected;
+}
+
+// Of corrected weights, those that become codes instead, already rounded by round(row, column, weight); without a
+// factor as they are.
+template <class Round>
+void CompensateCorrected(std::span<float> corrected, const ErrorWeights* inputs, ThreadPool& pool, Round&& round) {
+  if (inputs != nullptr && inputs->factor) RoundWithCompensation(corrected, *inputs->factor, pool, round);
+}
+
+// Both, for scales that are those of the weights; empty without a factor.
 template <class Round>
 std::vector<float> Compensate(std::span<const float> weights, const ErrorWeights* inputs, ThreadPool& pool,
                               Round&& round) {
   if (inputs == nullptr || !inputs->factor) return {};
-  std::vector<float> rounded(weights.begin(), weights.end());
-  if (!inputs->correction.empty()) AddCorrection(weights, inputs->correction, inputs->factor->width, pool, rounded);
-  RoundWithCompensation(rounded, *inputs->factor, pool, round);
+  std::vector<float> rounded = Corrected(weights, inputs, pool);
+  CompensateCorrected(rounded, inputs, pool, round);
   return rounded;
 }
 

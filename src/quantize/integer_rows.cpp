@@ -90,15 +90,26 @@ RoundingNoise EncodeInt4Group(std::span<const float> weights, std::span<const fl
 
 }  // namespace
 
-Result<EncodedIntegers> EncodeInt8Rows(std::span<const float> weights, size_t rows, size_t columns, ThreadPool& pool) {
+Result<EncodedIntegers> EncodeInt8Rows(std::span<const float> weights, size_t rows, size_t columns, ThreadPool& pool,
+                                       const ErrorWeights* inputs) {
   OCTET_CHECK(weights.size() == rows * columns);
   EncodedIntegers encoded{.codes = std::vector<int8_t>(weights.size()), .scales = std::vector<Bf16>(rows), .noise = {}};
+  OCTET_TRY(CheckRows(weights, columns, pool));
+  std::vector<float> targets = Corrected(weights, inputs, pool);
+  pool.ForEachShare(rows, [&](size_t begin, size_t end) {
+    for (size_t row = begin; row < end; ++row)
+      encoded.scales[row] =
+          StoredScale(LargestMagnitude(std::span(targets).subspan(row * columns, columns)) / kInt8Max);
+  });
+  CompensateCorrected(targets, inputs, pool, [&](size_t row, size_t, float weight) {
+    const float scale = ToFloat(encoded.scales[row]);
+    return ToFloat(ToInt8(weight / scale)) * scale;
+  });
   encoded.noise = OCTET_TRY(EncodeRows(weights, columns, pool, [&](size_t row, std::span<const float> values) {
-    encoded.scales[row] = StoredScale(LargestMagnitude(values) / kInt8Max);
     const float scale = ToFloat(encoded.scales[row]);
     RoundingNoise noise;
     for (size_t column = 0; column < columns; ++column) {
-      const Int8 code = ToInt8(values[column] / scale);
+      const Int8 code = ToInt8(targets[row * columns + column] / scale);
       encoded.codes[row * columns + column] = code.code;
       noise.Add(values[column], ToFloat(code) * scale);
     }

@@ -25,8 +25,10 @@ struct EncodedIntegers {
 };
 
 // code = the nearest integer to weight / scale in -127 .. 127, ties to even; scale = amax / 127 of the row, 1 for a row
-// of zeros. Fails with corrupt, naming the place, where a weight is NaN or infinite.
-Result<EncodedIntegers> EncodeInt8Rows(std::span<const float> weights, size_t rows, size_t columns, ThreadPool& pool);
+// of zeros. Where the inputs have a factor (quantize/error_weights.h), errors are compensated, and the row is that of
+// the corrected weights. Fails with corrupt, naming the place, where a weight is NaN or infinite.
+Result<EncodedIntegers> EncodeInt8Rows(std::span<const float> weights, size_t rows, size_t columns, ThreadPool& pool,
+                                       const ErrorWeights* inputs = nullptr);
 
 // code = the nearest integer to weight / scale in -8 .. 7, ties to even. The group's scale is the one of least squared
 // error among those that put its largest weight at -8, -7.75 .. -6 or at 7, 6.75 .. 6, 1 for a group of zeros

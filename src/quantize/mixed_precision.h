@@ -39,7 +39,7 @@ struct MixedPart {
 
 // A choice that was measured whole (quantize/choice_search.h).
 struct TriedChoice {
-  std::optional<double> margin = {};  // by which predicted losses were raised; none: all matrices alike
+  std::optional<double> margin = {};  // of what predictions say (quantize/choice_search.h); none: all matrices alike
   std::vector<size_t> choice;         // of each part, which of its options
   double bits = 0;                    // a weight
   double predicted_kl = 0;

@@ -144,7 +144,7 @@ constexpr Recipe kRecipes[] = {
      .alias = "",
      .encoding = Encoding::kNvfp4,
      .summary = "INT4, NVFP4, INT8, FP8 or BF16 for each matrix, by what rounding it costs, within --bits or --max-kl; "
-                "4-bit codes compensated; activations BF16, or INT8 where the matrix takes it",
+                "codes compensated; activations BF16, or INT8 where the matrix takes it",
      .bits_per_weight = 4,
      .calibration = Calibration::kNeeded,
      .search = Search::kCompensated,

@@ -28,18 +28,18 @@ std::vector<float> Decode(const std::vector<uint8_t>& codes, size_t columns, Sca
 }
 
 Result<std::vector<float>> RoundTripE4M3(const TensorPrecision& tensor, std::span<const float> weights, float global,
-                                         ThreadPool& pool) {
+                                         const ErrorWeights* inputs, ThreadPool& pool) {
   const size_t columns = RowSize(tensor.shape), rows = weights.size() / columns;
   if (*tensor.encoding == Encoding::kE4M3Tensor) {
     const EncodedRows encoded = OCTET_TRY(EncodeE4M3Tensor(weights, rows, columns, global, pool));
     return Decode(encoded.codes, columns, [&](size_t, size_t) { return global; });
   }
   if (*tensor.encoding == Encoding::kE4M3) {
-    const EncodedRows encoded = OCTET_TRY(EncodeE4M3Rows(weights, rows, columns, pool));
+    const EncodedRows encoded = OCTET_TRY(EncodeE4M3Rows(weights, rows, columns, pool, inputs));
     return Decode(encoded.codes, columns, [&](size_t row, size_t) { return encoded.scales[row]; });
   }
   if (*tensor.encoding == Encoding::kMxfp8) {
-    const EncodedMxfp8 encoded = OCTET_TRY(EncodeMxfp8Rows(weights, rows, columns, pool));
+    const EncodedMxfp8 encoded = OCTET_TRY(EncodeMxfp8Rows(weights, rows, columns, pool, inputs));
     const size_t blocks = CeilDivide(columns, kMxBlock);
     return Decode(encoded.codes, columns, [&](size_t row, size_t column) {
       return ToFloat(E8M0{encoded.scales[row * blocks + column / kMxBlock]});
@@ -57,7 +57,7 @@ Result<std::vector<float>> RoundTripE4M3(const TensorPrecision& tensor, std::spa
 Result<std::vector<float>> RoundTrip(const TensorPrecision& tensor, std::span<const float> weights, float global,
                                      const ErrorWeights* inputs, ThreadPool& pool) {
   OCTET_CHECK(tensor.quantised());
-  if (IsE4M3(*tensor.encoding)) return RoundTripE4M3(tensor, weights, global, pool);
+  if (IsE4M3(*tensor.encoding)) return RoundTripE4M3(tensor, weights, global, inputs, pool);
   const size_t columns = RowSize(tensor.shape), rows = weights.size() / columns;
   std::vector<Bf16> decoded;
   if (*tensor.encoding == Encoding::kNvfp4) {
@@ -70,7 +70,7 @@ Result<std::vector<float>> RoundTrip(const TensorPrecision& tensor, std::span<co
     AppendDecoded(encoded, rows, columns, tensor.group, decoded);
     return Widen(decoded);
   }
-  const EncodedIntegers encoded = OCTET_TRY(EncodeInt8Rows(weights, rows, columns, pool));
+  const EncodedIntegers encoded = OCTET_TRY(EncodeInt8Rows(weights, rows, columns, pool, inputs));
   std::vector<float> floats(weights.size());
   for (size_t i = 0; i < floats.size(); ++i)
     floats[i] = static_cast<float>(encoded.codes[i]) * ToFloat(encoded.scales[i / columns]);

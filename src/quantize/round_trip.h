@@ -13,6 +13,11 @@
 
 namespace octet {
 
+// Whether the encoding's codes make up for each other's errors where a factor of the inputs is known.
+constexpr bool CanCompensate(Encoding encoding) {
+  return encoding != Encoding::kE4M3Tensor && encoding != Encoding::kE4M3Blocks;
+}
+
 // Rows [rows, columns of the tensor] as the tensor's encoding leaves them: the very numbers of INT8 and E4M3, those of
 // INT4 and NVFP4 rounded to BF16. `global` is the tensor's scale where it has one (quantize/global_scales.h), `inputs`
 // what is known of the inputs, or null. Requires a quantised tensor; of E4M3 in blocks rows that begin with a block.

@@ -64,4 +64,10 @@ Result<RoundingNoise> EncodeRows(std::span<const float> weights, size_t columns,
   return internal::SumRows(weights, columns, first_bad, noise);
 }
 
+// The error of EncodeRows, before anything is done with the weights.
+inline Status CheckRows(std::span<const float> weights, size_t columns, ThreadPool& pool) {
+  OCTET_TRY(EncodeRows(weights, columns, pool, [](size_t, std::span<const float>) { return RoundingNoise(); }));
+  return {};
+}
+
 }  // namespace octet

@@ -64,7 +64,11 @@ Result<EncodedSlice> EncodeE4M3(const TensorPrecision& tensor, std::span<const f
     if (known.decoded != nullptr) AppendDecoded(encoded, rows, columns, *known.decoded);
     return SliceOf(encoded);
   }
-  if (*tensor.encoding == Encoding::kE4M3) return SliceOf(OCTET_TRY(EncodeE4M3Rows(floats, rows, columns, pool)));
+  if (*tensor.encoding == Encoding::kE4M3) {
+    const EncodedRows encoded = OCTET_TRY(EncodeE4M3Rows(floats, rows, columns, pool, known.weights));
+    if (known.decoded != nullptr) AppendDecoded(encoded, rows, columns, *known.decoded);
+    return SliceOf(encoded);
+  }
   return SliceOf(OCTET_TRY(EncodeE4M3Blocks(floats, rows, columns, pool)));
 }
 
@@ -91,7 +95,7 @@ Result<EncodedSlice> EncodeIntegers(const TensorPrecision& tensor, std::span<con
                                     const KnownInputs& known, ThreadPool& pool) {
   const size_t columns = RowSize(tensor.shape), rows = floats.size() / columns;
   const EncodedIntegers encoded = OCTET_TRY(
-      *tensor.encoding == Encoding::kInt8 ? EncodeInt8Rows(floats, rows, columns, pool)
+      *tensor.encoding == Encoding::kInt8 ? EncodeInt8Rows(floats, rows, columns, pool, known.weights)
                                           : EncodeInt4Groups(floats, rows, columns, tensor.group, pool, known.weights));
   if (known.decoded != nullptr) AppendDecoded(encoded, rows, columns, tensor.group, *known.decoded);
   std::vector<float> wide;  // as ModelOpt has them

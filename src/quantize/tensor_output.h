@@ -40,7 +40,7 @@ struct KnownInputs {
 };
 
 // Codes of a quantised tensor [rows, columns], packed as the dialect packs them, then scales [rows, groups]. A tensor
-// of more than two axes counts as rows of the rest. Inputs that are known weigh the errors of NVFP4 and INT4; what
+// of more than two axes counts as rows of the rest. Inputs that are known weigh the errors of rounding; what
 // their codes stand for is appended to `decoded` where it is given.
 Result<RoundingNoise> EncodeTensor(const TensorSource& source, const TensorPrecision& tensor,
                                    const GlobalScales& globals, const KnownInputs& known,

@@ -115,10 +115,17 @@ TEST_F(ChoiceSearchTest, AMarginKeepsWhatGainsLessThanIt) {
   const std::vector<size_t> base = {1, 1, 1};
   EXPECT_EQ(ChooseWithMargin(mixed, base, 0, 4.5), base);
   EXPECT_EQ(ChooseWithMargin(mixed, base, 0, 5.5), (std::vector<size_t>{2, 0, 0}));
-  MixedPrecision near = mixed;
-  for (MixedPart& part : near.parts) part.options.options[0] = {450, part.options.options[1].loss * 0.95};
-  EXPECT_EQ(ChooseWithMargin(near, base, 0, 4.5), (std::vector<size_t>{0, 0, 0}));
-  EXPECT_EQ(ChooseWithMargin(near, base, 0.1, 4.5), base);
+  EXPECT_EQ(ChooseWithMargin(mixed, base, 9, 5.5), (std::vector<size_t>{1, 1, 1}))
+      << "INT4 in the others loses 4 more for 50 bits then, INT8 in the first 0.99 less for 350";
+}
+
+TEST_F(ChoiceSearchTest, FewerBitsForNothingAreTakenButNoGainForNothing) {
+  MixedPrecision near = Predicted();
+  const std::vector<size_t> base = {1, 1, 1};
+  for (MixedPart& part : near.parts) part.options.options[0].loss = part.options.options[1].loss * 0.95;
+  EXPECT_EQ(ChooseWithMargin(near, base, 1, 4.5), (std::vector<size_t>{0, 0, 0}));
+  for (MixedPart& part : near.parts) part.options.options[0].bits = 450;
+  EXPECT_EQ(ChooseWithMargin(near, base, 1, 4.5), base);
 }
 
 // Predictions that praise INT4 in all parts but one: INT8 there and INT4 elsewhere would be best by them.

@@ -7,6 +7,7 @@
 #include "numeric/e2m1.h"
 #include "numeric/fp8.h"
 #include "quantize/awq.h"
+#include "quantize/e4m3_rows.h"
 #include "quantize/integer_rows.h"
 #include "quantize/mxfp8_rows.h"
 #include "quantize/nvfp4_rows.h"
@@ -85,11 +86,27 @@ TEST_F(GptqGolden, CompensatedCodesAreThoseOfTorchInBothOrders) {
     known_.factor = FactorMoments(moments_, columns_, {.by_size = by_size}, pool_);
     EXPECT_EQ(Int4(), Codes(want["int4_codes"]));
     EXPECT_EQ(Nvfp4(), want["nvfp4_values"].get<std::vector<float>>());
+    const EncodedIntegers int8 = Must(EncodeInt8Rows(weights_, rows_, columns_, pool_, &known_));
+    EXPECT_EQ(std::vector<int>(int8.codes.begin(), int8.codes.end()), Codes(want["int8_codes"]));
+    EXPECT_EQ(Must(EncodeE4M3Rows(weights_, rows_, columns_, pool_, &known_)).codes,
+              want["fp8_codes"].get<std::vector<uint8_t>>());
     known_.factor =
         FactorMoments(moments_, columns_, {.damping = Must(FindRecipe("mxfp8"))->damping, .by_size = by_size}, pool_);
     EXPECT_EQ(Must(EncodeMxfp8Rows(weights_, rows_, columns_, pool_, &known_)).codes,
               want["mxfp8_codes"].get<std::vector<uint8_t>>());
   }
+}
+
+// A row whose largest weight grows by the correction doesn't saturate: its scale is that of what becomes codes.
+TEST_F(GptqGolden, ScalesOfRowsAreThoseOfCorrectedWeights) {
+  known_.factor = FactorMoments(moments_, columns_, {.by_size = true}, pool_);
+  const std::vector<Bf16> before = Must(EncodeInt8Rows(weights_, rows_, columns_, pool_, &known_)).scales;
+  known_.correction.assign(columns_ * columns_, 0.0F);
+  for (size_t i = 0; i < columns_; ++i) known_.correction[i * columns_ + i] = 0.25F;
+  const std::vector<Bf16> after = Must(EncodeInt8Rows(weights_, rows_, columns_, pool_, &known_)).scales;
+  constexpr size_t kZeros = 4;  // a row of zeros has the scale 1
+  for (size_t row = 0; row < rows_; ++row)
+    EXPECT_NEAR(ToFloat(after[row]), (row == kZeros ? 1 : 1.25F) * ToFloat(before[row]), 0.01F * ToFloat(after[row]));
 }
 
 TEST_F(GptqGolden, CompensationLowersTheErrorOfTheProducts) {

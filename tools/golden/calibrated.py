@@ -6,7 +6,7 @@ A matrix of 12 x 48 weights and 40 inputs of it, of which one is always zero, on
 moments H = X^T X: the factor of GPTQ (Frantar et al. 2022, algorithm 1: the upper Cholesky factor of the inverse of H with a hundredth of its mean
 diagonal added), in the file's order of inputs and by their size; INT4 in groups of 32, the last of 16, and NVFP4, with scales of least
 squared error weighed by the diagonal of H, rounded to nearest and with compensation; MXFP8 with compensation, the mean of H's diagonal added
-whole. The scales stay what they were before
+whole; INT8 and E4M3 with a scale a row and compensation. The scales stay what they were before
 compensation (static groups), so that any order of inputs leaves groups where they are.
 """
 
@@ -93,6 +93,23 @@ def mx_scales(weights):
     return torch.where(amax == 0, 2.0**-127, torch.exp2(exponent.double())).repeat_interleave(MX_BLOCK, 1)[:, :COLUMNS]
 
 
+def int8_scales(weights):
+    """Of rows, as BF16 holds them; 1 for a row of zeros."""
+    scales = (weights.abs().amax(1).float() / 127).bfloat16().double()
+    return torch.where(scales == 0, 1.0, scales)[:, None]
+
+
+def e4m3_scales(weights):
+    """Of rows: the one of least squared error in the octave above the smallest that clips nothing; 1 for zeros."""
+    scales = []
+    for row in weights.float():
+        smallest = row.abs().max() / 448
+        steps = [smallest * torch.tensor(2 ** (step / 8)).float() for step in range(8)]
+        noise = [((row - e4m3(row / scale).float() * scale).double() ** 2).sum() for scale in steps]
+        scales.append(steps[int(torch.tensor(noise).argmin())] if smallest > 0 else torch.tensor(1.0))
+    return torch.stack(scales).double()[:, None]
+
+
 def main():
     generator = torch.Generator().manual_seed(5)
     weights = (torch.randn(ROWS, COLUMNS, generator=generator) * 256).round().double() / 256
@@ -115,6 +132,8 @@ def main():
     golden["nvfp4_scales"] = nvfp4.flatten().tolist()
     golden["nvfp4_values"] = e2m1(weights / blocks).flatten().tolist()
     powers = mx_scales(weights)
+    of_int8, of_e4m3 = int8_scales(weights), e4m3_scales(weights)
+    int8_code = lambda x: x.round().clamp(-127, 127)
     for by_size in (False, True):
         name = "by_size" if by_size else "in_order"
         order, upper = factor(moments, by_size)
@@ -122,10 +141,14 @@ def main():
         n = compensated(weights, order, upper, lambda c, x: e2m1(x / blocks[:, c]) * blocks[:, c])
         mx_order, mx_upper = factor(moments, by_size, MX_DAMPING)
         m = compensated(weights, mx_order, mx_upper, lambda c, x: e4m3(x / powers[:, c]).double() * powers[:, c])
+        i = compensated(weights, order, upper, lambda c, x: int8_code(x / of_int8[:, 0]) * of_int8[:, 0])
+        e = compensated(weights, order, upper, lambda c, x: e4m3(x / of_e4m3[:, 0]).double() * of_e4m3[:, 0])
         golden[name] = {"order": order.tolist(), "upper": upper.triu().float().flatten().tolist(),
                         "int4_codes": (q / spread).round().int().flatten().tolist(),
                         "nvfp4_values": e2m1(n / blocks).flatten().tolist(),
-                        "mxfp8_codes": e4m3(m / powers).view(torch.uint8).flatten().tolist()}
+                        "mxfp8_codes": e4m3(m / powers).view(torch.uint8).flatten().tolist(),
+                        "int8_codes": int8_code(i / of_int8).int().flatten().tolist(),
+                        "fp8_codes": e4m3(e / of_e4m3).view(torch.uint8).flatten().tolist()}
     path = pathlib.Path(__file__).parents[2] / "tests/golden/quantize/calibrated.json"
     path.write_text(json.dumps(golden) + "\n")
 
