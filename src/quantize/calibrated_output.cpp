@@ -30,7 +30,8 @@ class LayerWriter {
       if (!weights) weights = WeightsOf(std::move(inputs), *tensors[i].encoding);
       std::vector<Bf16> decoded;
       written_[i] = QuantizedTensor{.precision = tensors[i]};
-      const KnownInputs known{&*weights, runs_quantised() ? &decoded : nullptr};
+      // Nothing is behind the head; a tied one is read from the embedding, which stays.
+      const KnownInputs known{&*weights, runs_quantised() && slot != "head" ? &decoded : nullptr};
       written_[i]->decibels =
           OCTET_TRY(EncodeTensor(output_.edited, tensors[i], output_.globals, known, writer_, run_)).Decibels();
       output_.edited.Release(tensors[i].source);

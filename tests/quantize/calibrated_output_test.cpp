@@ -68,6 +68,22 @@ TEST_F(CalibratedOutputTest, FilesAreTheSameBytesForAnyNumberOfThreads) {
   EXPECT_NE(File("by_size"), File("in_order"));
 }
 
+// A tied head that is quantised is a copy: tokens are still looked up in the table that the original has.
+TEST_F(CalibratedOutputTest, TheEmbeddingStaysAsItWasBesideATiedHeadInFewerBits) {
+  const Checkpoint checkpoint = Must(Checkpoint::Open(GoldenModel("smollm2")));
+  ASSERT_EQ(checkpoint.tensors->Find("lm_head.weight"), nullptr);
+  const std::string table = "model.embed_tokens.weight";
+  std::vector<float> want = ReadTensor(*checkpoint.tensors, table);
+  for (float& value : want) value = ToFloat(ToBf16(value));
+  for (const char* recipe : {"int4-gptq", "int4-awq", "mxfp8", "nvfp4"}) {
+    for (const Encoding head : {Encoding::kInt4, Encoding::kInt8, Encoding::kNvfp4}) {
+      Must(Run(checkpoint, recipe, {.head = head}, "out"));
+      const Checkpoint made = Must(Checkpoint::Open(directory_ / "out"));
+      EXPECT_EQ(ReadTensor(*made.tensors, table), want) << recipe << ", head " << Name(head);
+    }
+  }
+}
+
 TEST_F(CalibratedOutputTest, AWeightThatIsNoNumberIsNamed) {
   for (const char* name : {"model.layers.1.self_attn.q_proj.weight", "model.layers.1.mlp.down_proj.weight"}) {
     Checkpoint checkpoint = Must(Checkpoint::Open(GoldenModel("llama3")));
