@@ -6,9 +6,11 @@
 namespace octet {
 namespace {
 
+// Whether the slot has a part in the layer's inputs, behind those of the layer before, or in what it makes of them.
 bool IsRead(const WeightSlot& slot, const ModelSpec& spec, size_t layer) {
-  if (layer == spec.layers.size()) return slot.name == "final_norm";
-  return slot.name.starts_with(LayerSlot(layer, "")) || (layer == 0 && slot.name == "embedding");
+  if (slot.name.starts_with(LayerSlot(layer, ""))) return true;
+  if (layer == 0 ? slot.name == "embedding" : slot.name.starts_with(LayerSlot(layer - 1, ""))) return true;
+  return layer == spec.layers.size() && slot.name == "final_norm";
 }
 
 }  // namespace

@@ -10,9 +10,10 @@
 
 namespace octet {
 
-// An error that names the first weight of the layer that is NaN or infinite, with its place, where `error` is of code
-// corrupt and there is one; else `error` itself. The embedding counts to the first layer, the last norm to the one
-// behind the last. Reads all of the layer's weights, a slice at a time.
+// An error that names the first weight of the layer or the one before that is NaN or infinite, with its place, where
+// `error` is of code corrupt and there is one; else `error` itself. The one before, since what its last matrix makes is
+// first seen as inputs of the next. The embedding is before the first layer, the last norm of the one behind the last.
+// Reads all of both layers' weights, a slice at a time.
 Error NameDamagedWeight(const TensorSource& tensors, const ModelSpec& spec, size_t layer, const Error& error,
                         const QuantizeRun& run);
 

@@ -208,9 +208,10 @@ Status SensitivityRun::Measure(CalibrationPass& pass, LayerProbe& probe, Checkpo
 }
 
 // Before hours of work: an error names the weight and not what it did to the inputs behind it.
-Status CheckMatrices(const Checkpoint& checkpoint, const PrecisionMap& map, const QuantizeRun& run) {
+Status CheckTensors(const Checkpoint& checkpoint, const PrecisionMap& map, const QuantizeRun& run) {
   for (const TensorPrecision& tensor : map.tensors) {
-    if (!tensor.quantised()) continue;
+    const bool is_float = tensor.dtype == DType::kBf16 || tensor.dtype == DType::kF16;
+    if (!tensor.quantised() && !is_float) continue;  // not read by the model
     OCTET_TRY(ForEachSlice(*checkpoint.tensors, tensor, run, [&](uint64_t first, std::span<const float> floats) {
       return CheckValues(floats, first, RowSize(tensor.shape), DType::kF32, tensor.source);
     }));
@@ -264,7 +265,7 @@ std::string Name(const LayerChoice& choice) {
 
 Result<MixedPrecision> MeasureSensitivity(const Checkpoint& checkpoint, const QuantizePlan& plan,
                                           const CalibrationText& windows, const QuantizeRun& run) {
-  OCTET_TRY(CheckMatrices(checkpoint, plan.map, run));
+  OCTET_TRY(CheckTensors(checkpoint, plan.map, run));
   const GlobalScales globals = OCTET_TRY(MeasureGlobalScales(*checkpoint.tensors, plan.map, run));
   SplitText split = HoldOut(windows);
   if (split.held_out.size() > kProbeWindows) split.held_out.resize(kProbeWindows);

@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "formats/safetensors.h"
+#include "models/hf_config.h"
 #include "quantize/calibration_pass.h"
 #include "tests/base/temporary_directory.h"
 #include "tests/models/editable_source.h"
@@ -123,18 +124,28 @@ TEST_F(Calibration, ScratchThatIsntThereMattersWhereItIsNeeded) {
   EXPECT_THAT(pass.error().message, HasSubstr("nowhere: no file can be made there: No such file or directory"));
 }
 
+// Of a layer's last matrix only the next layer's inputs tell, or the head's.
 TEST_F(Calibration, InputsThatAreNoNumbersAreAnErrorThatNamesTheWeight) {
-  Checkpoint checkpoint = Must(Checkpoint::Open(GoldenModel("llama3")));
-  auto source = std::make_shared<EditableSource>(*checkpoint.tensors);
-  std::vector<float> norm = ReadTensor(*source, "model.layers.1.input_layernorm.weight");
-  norm[7] = std::numeric_limits<float>::infinity();
-  source->Set("model.layers.1.input_layernorm.weight", DType::kF32, {norm.size()}, norm);
-  checkpoint.tensors = source;
-  const Result<InputRanges> ranges = Measure(checkpoint, GoldenText("llama3"));
-  ASSERT_FALSE(ranges.has_value());
-  EXPECT_EQ(ranges.error().code, ErrorCode::kCorrupt);
-  EXPECT_THAT(ranges.error().message,
-              HasSubstr("tensor `model.layers.1.input_layernorm.weight`, row 0, column 7 is infinite"));
+  const Checkpoint original = Must(Checkpoint::Open(GoldenModel("llama3")));
+  const size_t last = Must(ReadHfConfig(original.config, "llama3")).layers.size() - 1;
+  for (const std::string& name :
+       {std::string("model.embed_tokens.weight"), std::string("model.layers.1.input_layernorm.weight"),
+        std::string("model.layers.0.mlp.down_proj.weight"), Cat("model.layers.", last, ".mlp.down_proj.weight"),
+        std::string("model.norm.weight")}) {
+    Checkpoint checkpoint = original;
+    auto source = std::make_shared<EditableSource>(*original.tensors);
+    std::vector<float> values = ReadTensor(*source, name);
+    const Shape shape = source->Find(name)->shape;
+    const size_t at = RowSize(shape) * (RowCount(shape) == 1 ? 0 : 5) + 7;  // row 5 of the embedding is in the text
+    values[at] = std::numeric_limits<float>::infinity();
+    source->Set(name, DType::kF32, shape, values);
+    checkpoint.tensors = source;
+    const Result<InputRanges> ranges = Measure(checkpoint, {{5, 6, 7}});
+    ASSERT_FALSE(ranges.has_value()) << name;
+    EXPECT_EQ(ranges.error().code, ErrorCode::kCorrupt);
+    EXPECT_THAT(ranges.error().message, HasSubstr(Cat("tensor `", name, "`, row ", at / RowSize(shape), ", column 7")));
+    EXPECT_THAT(ranges.error().message, HasSubstr("is infinite"));
+  }
 }
 
 TEST_F(Calibration, ACancelledRunStops) {

@@ -144,19 +144,20 @@ TEST_F(MixedPrecisionTest, MoreBitsAreSpentWhereTheySaveMostAndNoneBeyondTheBudg
 }
 
 TEST_F(MixedPrecisionTest, AWeightThatIsNoNumberIsNamed) {
-  const std::string name = "model.layers.1.mlp.down_proj.weight";
-  auto source = std::make_shared<EditableSource>(*checkpoint_.tensors);
-  std::vector<float> weights = ReadTensor(*source, name);
-  weights[7] = std::numeric_limits<float>::quiet_NaN();
-  source->Set(name, DType::kF32, source->Find(name)->shape, weights);
-  Checkpoint broken = checkpoint_;
-  broken.tensors = source;
-  ThreadPool pool(2);
-  const QuantizePlan plan = Must(PlanQuantization(broken, **FindRecipe("auto"), {}));
-  const Result<MixedPrecision> mixed = MeasureSensitivity(broken, plan, windows_, {pool, progress_, cancel_});
-  ASSERT_FALSE(mixed.has_value());
-  EXPECT_EQ(mixed.error().code, ErrorCode::kCorrupt);
-  EXPECT_THAT(mixed.error().message, HasSubstr(name));
+  for (const char* name : {"model.layers.1.mlp.down_proj.weight", "model.layers.1.input_layernorm.weight"}) {
+    auto source = std::make_shared<EditableSource>(*checkpoint_.tensors);
+    std::vector<float> weights = ReadTensor(*source, name);
+    weights[7] = std::numeric_limits<float>::quiet_NaN();
+    source->Set(name, DType::kF32, source->Find(name)->shape, weights);
+    Checkpoint broken = checkpoint_;
+    broken.tensors = source;
+    ThreadPool pool(2);
+    const QuantizePlan plan = Must(PlanQuantization(broken, **FindRecipe("auto"), {}));
+    const Result<MixedPrecision> mixed = MeasureSensitivity(broken, plan, windows_, {pool, progress_, cancel_});
+    ASSERT_FALSE(mixed.has_value());
+    EXPECT_EQ(mixed.error().code, ErrorCode::kCorrupt);
+    EXPECT_THAT(mixed.error().message, HasSubstr(name));
+  }
 }
 
 TEST_F(MixedPrecisionTest, WhatIsChosenIsWritten) {
