@@ -31,6 +31,7 @@ EngineOptions ToEngineOptions(const ModelFlags& flags) {
   options.activations = ActivationsOf(flags.activations);
   options.cache = CacheOf(flags.kv);
   options.numa = NumaOf(flags.numa);
+  options.speculation = {.forced_text = flags.jump_forward, .ngram_tokens = flags.lookup_tokens};
   return options;
 }
 

@@ -132,10 +132,11 @@ Json ResultJson(const GenerateResult& result, const Engine& engine) {
   Json json = {
       {"text", result.text}, {"tokens", std::move(tokens)}, {"finish_reason", FinishReasonName(result.finish_reason)}};
   AddLogprobs(result, json);
-  json["timings"] = {{"load_seconds", engine.load_seconds()},         {"prompt_tokens", times.prompt_tokens},
-                     {"prompt_seconds", times.prompt_seconds},        {"prompt_tokens_per_second", times.PromptRate()},
-                     {"generated_tokens", times.generated_tokens},    {"decode_seconds", times.decode_seconds},
-                     {"decode_tokens_per_second", times.DecodeRate()}};
+  json["timings"] = {{"load_seconds", engine.load_seconds()},          {"prompt_tokens", times.prompt_tokens},
+                     {"prompt_seconds", times.prompt_seconds},         {"prompt_tokens_per_second", times.PromptRate()},
+                     {"generated_tokens", times.generated_tokens},     {"decode_seconds", times.decode_seconds},
+                     {"decode_tokens_per_second", times.DecodeRate()}, {"drafted_tokens", times.drafted_tokens},
+                     {"accepted_tokens", times.accepted_tokens}};
   return json;
 }
 

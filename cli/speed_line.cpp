@@ -20,6 +20,7 @@ std::string SpeedLine(const Timings& times) {
   }
   line += Speed(times.prompt_seconds, times.PromptRate());
   line += " | answer " + Tokens(times.generated_tokens);
+  if (times.accepted_tokens > 0) line += fmt::format(" ({} guessed)", times.accepted_tokens);
   return line + Speed(times.decode_seconds, times.DecodeRate());
 }
 

@@ -47,8 +47,10 @@ struct Timings {
   size_t prompt_tokens = 0;  // that were read: all of them, unless the answer was stopped before
   size_t cached_tokens = 0;  // of those, found in the session's cache and not computed again
   size_t generated_tokens = 0;
-  double prompt_seconds = 0;  // until the first token was chosen, or the last part of the prompt read
-  double decode_seconds = 0;  // from there to the last token
+  size_t drafted_tokens = 0;   // guessed and computed beside the answer's (forced text, n-grams)
+  size_t accepted_tokens = 0;  // of those, right, and so without a step of their own
+  double prompt_seconds = 0;   // until the first token was chosen, or the last part of the prompt read
+  double decode_seconds = 0;   // from there to the last token
 
   // Tokens a second; 0 where there was nothing to measure.
   double PromptRate() const;

@@ -80,6 +80,7 @@ Result<std::unique_ptr<Engine>> Engine::Create(ModelFiles files, std::unique_ptr
         OCTET_TRY(ChatTemplate::Parse(std::move(files.chat_template), Cat(files.path, ": chat template")));
   }
   engine->context_ = context;
+  engine->speculation_ = options.speculation;
   if (engine->tokenizer_ && engine->tokenizer_->eos()) {
     const int32_t eos = *engine->tokenizer_->eos();
     if (std::find(defaults.end_tokens.begin(), defaults.end_tokens.end(), eos) == defaults.end_tokens.end()) {
@@ -95,7 +96,8 @@ SequenceLimits Engine::limits() const {
           .vocab = spec().vocab,
           .end_tokens = defaults_.end_tokens,
           .tokenizer = tokenizer(),
-          .ropes = spec().ropes};
+          .ropes = spec().ropes,
+          .speculation = speculation_};
 }
 
 }  // namespace octet

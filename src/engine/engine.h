@@ -39,6 +39,7 @@ struct EngineOptions {
   NumaMode numa = NumaMode::kOff;  // where threads run, and so where memory lies that they write first
   nn::ActivationMode activations = nn::ActivationMode::kAuto;
   std::optional<kernels::CacheFormat> cache = {};  // of keys and values; absent: the file's, else BF16 or FP32
+  Speculation speculation = {};                    // changes no answer
 };
 
 class Engine {
@@ -93,6 +94,7 @@ class Engine {
   std::string kind_;
   GenerationDefaults defaults_;
   size_t context_ = 0;
+  Speculation speculation_;
   double load_seconds_ = 0;
 };
 

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "engine/speculate/drafter.h"
 #include "octet/generate.h"
 
 namespace octet {
@@ -19,6 +20,9 @@ struct Request {
   uint32_t number = 0;  // with the seed and the step, what the draws depend on
   // What the answer must look like; it ends where nothing may follow. Null allows any text.
   std::shared_ptr<grammar::CompiledGrammar> grammar = nullptr;
+  // Guesses in place of the n-grams that the engine may look up; each choice has one. Null: as the engine's options
+  // say.
+  MakeDrafter make_drafter = nullptr;
 };
 
 }  // namespace octet

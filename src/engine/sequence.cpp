@@ -7,13 +7,16 @@
 #include "engine/grammar/compiled_grammar.h"
 #include "engine/prompt.h"
 #include "engine/sample/check_sampling.h"
+#include "engine/speculate/forced_text.h"
+#include "engine/speculate/ngram_drafter.h"
 
 namespace octet {
 namespace {
 
 // Room set aside so that generating allocates nothing; a context may be larger by far than any memory.
 constexpr size_t kReservedTokens = size_t{1} << 20;
-constexpr size_t kReservedText = 256;  // bytes, more than a token's text has
+constexpr size_t kReservedText = 256;     // bytes, more than a token's text has
+constexpr size_t kMostForcedTokens = 32;  // guessed at a time
 
 Status CheckRequest(const Request& request, const SequenceLimits& limits) {
   const size_t size = request.prompt.size();
@@ -76,7 +79,7 @@ Result<Sequence> Sequence::Create(Request request, const SequenceLimits& limits,
       return Fail(ErrorCode::kInvalidArgument, "the grammar was compiled for ", request.grammar->tokens().vocab(),
                   " tokens, the model has ", limits.vocab);
     }
-    sampler.Constrain(grammar::CompiledGrammar::Start(std::move(request.grammar)));
+    sampler.Constrain(grammar::CompiledGrammar::Start(request.grammar));
   }
 
   Sequence sequence(std::move(sampler), std::move(pages));
@@ -84,6 +87,14 @@ Result<Sequence> Sequence::Create(Request request, const SequenceLimits& limits,
   sequence.cached_ = cached;
   sequence.angle_length_ = sequence.prompt_size_;
   sequence.ropes_ = limits.ropes;
+  sequence.speculation_ = limits.speculation;
+  if (request.make_drafter) {
+    sequence.drafter_ = request.make_drafter();
+  } else if (limits.speculation.ngram_tokens > 0) {
+    sequence.drafter_ = std::make_unique<NgramDrafter>(limits.speculation.ngram_tokens);
+  }
+  sequence.grammar_ = std::move(request.grammar);
+  sequence.tokenizer_ = limits.tokenizer;
   sequence.most_output_ = limits.context - request.prompt.size();
   if (request.options.max_tokens) sequence.most_output_ = std::min(sequence.most_output_, *request.options.max_tokens);
   sequence.tokens_ = std::move(request.prompt);
@@ -101,28 +112,58 @@ Result<Sequence> Sequence::Create(Request request, const SequenceLimits& limits,
   return sequence;
 }
 
+// A form's own text first: what it forces is surely part of the answer, and only its tokens are guessed.
+size_t Sequence::Draft(size_t most) {
+  DropDraft();
+  const bool is_reading = tokens_.size() - cached_ > 1;
+  const bool may_be_forced = grammar_ && tokenizer_ != nullptr && speculation_.forced_text;
+  if (is_reading || generated_.empty() || !(may_be_forced || drafter_)) return 0;
+  // The last token that there is room for is chosen and not computed.
+  most = std::min({most, most_drafted_, most_output_ - generated_.size() - 1});
+  if (most == 0) return 0;
+  draft_.push_back(tokens_.back());
+  if (may_be_forced)
+    DraftText(sampler_.ForcedText(), *tokenizer_, grammar_->tokens(), std::min(most, kMostForcedTokens), draft_);
+  if (draft_.size() == 1 && drafter_) drafter_->Propose(tokens_, most, draft_);
+  const auto unknown = std::find_if(draft_.begin(), draft_.end(), [this](int32_t token) {
+    return token < 0 || static_cast<size_t>(token) >= sampler_.vocab();
+  });
+  draft_.erase(unknown, draft_.end());
+  draft_.resize(std::min(draft_.size(), most + 1));
+  const size_t guessed = draft_.size() - 1;
+  if (guessed == 0) DropDraft();
+  return guessed;
+}
+
+std::span<const int32_t> Sequence::ToCompute() const {
+  return draft_.empty() ? std::span(tokens_).subspan(cached_) : std::span(draft_);
+}
+
 Result<Decoder::Run> Sequence::NextRun(size_t most_tokens) {
-  const size_t count = std::min(most_tokens, tokens_.size() - cached_);
+  const std::span<const int32_t> tokens = ToCompute();
+  const size_t count = std::min(most_tokens, tokens.size());
   OCTET_TRY(pages_.MakeWritable(cached_));
   OCTET_TRY(pages_.Cover(cached_ + count));
-  const bool reaches_end = cached_ + count == tokens_.size();
-  return Decoder::Run{.tokens = std::span(tokens_).subspan(cached_, count),
+  const size_t last = tokens_.size() - cached_ - 1;  // the first token that something is chosen behind
+  return Decoder::Run{.tokens = tokens.first(count),
                       .first_position = cached_,
                       .pages = pages_.pages(),
-                      .logits_from = reaches_end ? count - 1 : count,
+                      .logits_from = std::min(last, count),
                       .prompt_length = angle_length_};
 }
 
 size_t Sequence::PagesToTake(size_t most_tokens) const {
-  return pages_.PagesToTake(cached_, cached_ + std::min(most_tokens, tokens_.size() - cached_));
+  return pages_.PagesToTake(cached_, cached_ + std::min(most_tokens, ToCompute().size()));
 }
 
 void Sequence::Follow(const Sequence& leader) {
+  DropDraft();
   pages_ = leader.pages_.Share();
   cached_ = leader.cached_;
 }
 
 void Sequence::ReleasePages() {
+  DropDraft();
   pages_.Truncate(0);
   cached_ = 0;
 }
@@ -133,9 +174,29 @@ void Sequence::UsePages(PageTable pages, size_t cached) {
   cached_ = cached;
 }
 
+// Goes on behind a guess only as if it had been computed alone: it is what was chosen, the answer goes on, and its
+// angles are those of the run.
 Status Sequence::Advance(const Decoder::Run& run, const float* logits) {
-  cached_ += run.tokens.size();
-  if (run.logits_from == run.tokens.size()) return {};
+  const std::span<const int32_t> wanted = run.tokens.subspan(run.logits_from);
+  cached_ += run.logits_from;
+  const size_t length = angle_length_, accepted_before = accepted_tokens_;
+  for (size_t row = 0; row < wanted.size(); ++row) {
+    const bool is_guess = row > 0;
+    if (is_guess && (finished() || angle_length_ != length || wanted[row] != tokens_.back())) break;
+    ++cached_;
+    if (is_guess) ++accepted_tokens_;
+    OCTET_TRY(ChooseNext(logits + row * sampler_.vocab()));
+  }
+  if (wanted.size() > 1) {
+    drafted_tokens_ += wanted.size() - 1;
+    most_drafted_ = 2 * (accepted_tokens_ - accepted_before) + 2;
+    pages_.Truncate(cached_);
+  }
+  DropDraft();
+  return {};
+}
+
+Status Sequence::ChooseNext(const float* logits) {
   Result<SampledToken> next = sampler_.Next({logits, sampler_.vocab()});
   if (!next) {
     error_ = next.error();

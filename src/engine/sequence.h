@@ -10,7 +10,8 @@
 //   }
 //
 // It makes no difference whether the tokens to compute are a prompt or one generated token. Who runs sequences
-// together: engine/step.h; one request from start to end: engine/session.h.
+// together: engine/step.h; one request from start to end: engine/session.h. Between the two a caller may ask for Draft:
+// tokens that are guessed, computed by the same run, and kept as far as they are what would have been chosen anyway.
 #pragma once
 
 #include <memory>
@@ -25,6 +26,7 @@
 #include "engine/request.h"
 #include "engine/sample/sampler.h"
 #include "engine/sample/stop_strings.h"
+#include "engine/speculate/drafter.h"
 #include "models/decoder.h"
 #include "text/tokenizer.h"
 
@@ -37,6 +39,7 @@ struct SequenceLimits {
   std::span<const int32_t> end_tokens;       // the model's own
   const Tokenizer* tokenizer = nullptr;      // null: no text, and no stop strings
   std::span<const nn::RopeSpec> ropes = {};  // the model's; empty: angles don't depend on a sequence's length
+  Speculation speculation = {};              // what Draft guesses
 };
 
 class Sequence {
@@ -51,15 +54,22 @@ class Sequence {
 
   Sequence(Sequence&&) = default;
 
-  // The next tokens to compute, at most most_tokens; their pages are taken, and copied where others hold them too.
-  // Fails with exhausted where the cache is full. Requires !finished() and most_tokens > 0.
+  // Guesses at most `most` tokens behind the last one, for the next run alone; how many. Two more than twice those that
+  // were right the last time at most, and none before the first token of the answer and while a prompt is read. The
+  // guess of the call before is forgotten. Requires !finished().
+  size_t Draft(size_t most);
+
+  // The next tokens to compute, at most most_tokens, with those guessed behind them; their pages are taken, and copied
+  // where others hold them too. Fails with exhausted where the cache is full. Requires !finished() and most_tokens > 0.
+  // What the run points to stands until the next Advance or Draft.
   Result<Decoder::Run> NextRun(size_t most_tokens);
   // Pages of the pool that NextRun would take.
   size_t PagesToTake(size_t most_tokens) const;
 
-  // After the forward pass of that run: `logits` [vocab] of its last token where the run wanted them, which then give
-  // the next token. Where that makes the sequence too long for the angles of its cached keys (longrope), cached() falls
-  // to 0 and the next runs read all tokens again. Fails as Sampler::Next does, whereupon the sequence has ended.
+  // After the forward pass of that run: `logits` [rows, vocab] of the tokens that the run wanted them for, which give
+  // the next token; with guessed ones behind it, a token more for each guess that was right. Where that makes the
+  // sequence too long for the angles of its cached keys (longrope), cached() falls to 0 and the next runs read all
+  // tokens again. Fails as Sampler::Next does, whereupon the sequence has ended.
   Status Advance(const Decoder::Run& run, const float* logits);
 
   // Takes part in what `leader`, of the same prompt, has computed so far, sharing its pages. Advance with the leader's
@@ -92,6 +102,9 @@ class Sequence {
   // The length that counted for their angles (nn/rope.h).
   size_t angle_length() const { return angle_length_; }
   const std::vector<GeneratedToken>& generated() const { return generated_; }
+  // Tokens that were guessed and computed, and those of them that were right.
+  size_t drafted_tokens() const { return drafted_tokens_; }
+  size_t accepted_tokens() const { return accepted_tokens_; }
   // Spent on what its grammar allows; absent where it has none.
   std::optional<double> mask_seconds() const { return sampler_.mask_seconds(); }
   // The pages, for whoever goes on where this sequence ended.
@@ -100,6 +113,9 @@ class Sequence {
  private:
   Sequence(Sampler sampler, PageTable pages) : sampler_(std::move(sampler)), pages_(std::move(pages)) {}
 
+  std::span<const int32_t> ToCompute() const;
+  void DropDraft() { draft_.clear(); }
+  Status ChooseNext(const float* logits);
   void AddText(int32_t token);
   void ShowText(std::string_view text);
   void Finish(FinishReason reason);
@@ -117,6 +133,13 @@ class Sequence {
   size_t min_tokens_ = 0;
   std::vector<int32_t> end_tokens_;
   std::vector<GeneratedToken> generated_;
+  std::vector<int32_t> draft_;  // the last token and those guessed behind it; empty where there are none
+  Speculation speculation_;
+  std::unique_ptr<Drafter> drafter_;
+  std::shared_ptr<grammar::CompiledGrammar> grammar_;
+  const Tokenizer* tokenizer_ = nullptr;
+  size_t drafted_tokens_ = 0, accepted_tokens_ = 0;
+  size_t most_drafted_ = SIZE_MAX;  // of the next guess, by how good the last one was
   std::optional<StreamDecoder> decoder_;
   StopStrings stops_;
   std::string piece_;  // of the last token

@@ -68,6 +68,8 @@ Result<GenerateResult> EngineSession::Generate(Request request, const OnText& on
       result.tokens.empty() ? std::min(sequence.cached(), sequence.prompt_size()) : sequence.prompt_size();
   result.timings.cached_tokens = cached;
   result.timings.generated_tokens = result.tokens.size();
+  result.timings.drafted_tokens = sequence.drafted_tokens();
+  result.timings.accepted_tokens = sequence.accepted_tokens();
   Keep(std::move(sequence));
   return result;
 }

@@ -1,16 +1,22 @@
 #include "engine/step.h"
 
+#include <algorithm>
+
 namespace octet {
 
 Status StepRunner::Plan(std::span<Sequence* const> sequences) {
   planned_.clear();
   runs_.clear();
-  size_t left = most_tokens_;
+  const auto is_reading = [](const Sequence* one) { return one->tokens().size() - one->cached() > 1; };
+  const auto answers = static_cast<size_t>(std::count_if(
+      sequences.begin(), sequences.end(), [&](const Sequence* one) { return !one->finished() && !is_reading(one); }));
+  size_t left = most_tokens_, draft_left = DraftRoom(most_tokens_, answers);
   for (const bool prompts : {false, true}) {
     for (Sequence* sequence : sequences) {
-      const bool is_prompt = sequence->tokens().size() - sequence->cached() > 1;
-      if (sequence->finished() || is_prompt != prompts || left == 0) continue;
-      const Decoder::Run run = OCTET_TRY(sequence->NextRun(left));
+      if (sequence->finished() || is_reading(sequence) != prompts || left == 0) continue;
+      const size_t drafted = prompts ? 0 : sequence->Draft(draft_left);
+      draft_left -= drafted;
+      const Decoder::Run run = OCTET_TRY(sequence->NextRun(prompts ? left : 1 + drafted));
       left -= run.tokens.size();
       planned_.push_back(sequence);
       runs_.push_back(run);

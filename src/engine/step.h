@@ -3,8 +3,9 @@
 //   StepRunner runner(decoder, context, /*most_tokens=*/512);
 //   OCTET_TRY(runner.Step(sequences));
 //
-// Sequences that wait for one token go first, then prompts in their order fill the step up to its size. The result of a
-// sequence does not depend on what else is in the step. Deciding which sequences take part is the caller's.
+// Sequences that wait for one token go first, with what they guess behind it, then prompts in their order fill the step
+// up to its size. The result of a sequence does not depend on what else is in the step. Deciding which sequences take
+// part is the caller's.
 #pragma once
 
 #include <span>

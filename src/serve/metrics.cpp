@@ -88,6 +88,9 @@ void AddEngineTotals(const LoopStats& stats, Families& out) {
   count("vllm:prefix_cache_queries_total", "Tokens looked for in the prefix cache.", stats.cache_queries);
   count("vllm:prefix_cache_hits_total", "Tokens found in the prefix cache.", stats.cache_hits);
   count("vllm:num_preemptions_total", "Answers that were put back and computed again.", stats.preemptions);
+  count("vllm:spec_decode_num_drafts_total", "Guesses of what comes next in an answer.", stats.drafts);
+  count("vllm:spec_decode_num_draft_tokens_total", "Tokens that were guessed.", stats.drafted_tokens);
+  count("vllm:spec_decode_num_accepted_tokens_total", "Guessed tokens that were right.", stats.accepted_tokens);
   count("vllm:prompt_tokens_total", "Prompt tokens of requests that began.", stats.prompt_tokens);
   count("vllm:generation_tokens_total", "Tokens generated.", stats.generated_tokens);
   const char* success = "Answers by how they ended.";

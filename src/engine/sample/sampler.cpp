@@ -15,6 +15,10 @@ namespace {
 
 constexpr float kGreedyBelow = 1e-5f;
 
+double SecondsSince(std::chrono::steady_clock::time_point begin) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
 // An exponent of ones, infinity or NaN, carries into the sign bit. Without a branch, since all are finite but for a
 // fault.
 bool AreFinite(std::span<const float> logits) {
@@ -62,6 +66,14 @@ void Sampler::Constrain(std::unique_ptr<TokenConstraint> constraint) {
   constraint_ = std::move(constraint);
   logits_.resize(vocab_);
   allowed_words_.resize((vocab_ + 63) / 64);
+}
+
+std::string Sampler::ForcedText() {
+  if (!constraint_) return {};
+  const auto begin = std::chrono::steady_clock::now();
+  std::string text = constraint_->ForcedText();
+  mask_seconds_ += SecondsSince(begin);
+  return text;
 }
 
 void Sampler::AddPrompt(std::span<const int32_t> tokens) {
@@ -114,7 +126,7 @@ void Sampler::ApplyAllowedAndBanned(std::span<const float> logits) {
 Status Sampler::ApplyConstraint() {
   const auto begin = std::chrono::steady_clock::now();
   const Status looked = constraint_->AllowedTokens(allowed_words_);
-  mask_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  mask_seconds_ += SecondsSince(begin);
   if (!looked) return tl::unexpected(UnderConstraint(looked.error()));
   // An end token may have text that would fit, too: the answer would end there all the same.
   const bool can_end = constraint_->can_end();

@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/error.h"
@@ -41,6 +42,9 @@ class Sampler {
   // The constraint has a whole text to which nothing can be added.
   bool is_complete() const { return constraint_ != nullptr && constraint_->must_end(); }
 
+  // The text that the constraint forces next; empty where there is none.
+  std::string ForcedText();
+
   void AddPrompt(std::span<const int32_t> tokens);
   // A token that was chosen elsewhere; Next does it by itself.
   void AddOutput(int32_t token);
@@ -51,7 +55,7 @@ class Sampler {
   // and in a constraint.
   Result<SampledToken> Next(std::span<const float> logits);
 
-  // Spent so far in the constraint; absent where there is none.
+  // Spent so far in the constraint's masks and forced texts; absent where there is none.
   std::optional<double> mask_seconds() const { return constraint_ ? std::optional(mask_seconds_) : std::nullopt; }
   // Tokens chosen so far.
   size_t step() const { return step_; }

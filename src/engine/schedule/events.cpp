@@ -6,6 +6,18 @@
 
 namespace octet {
 
+// Tokens and text that weren't told, with `event`, which has the rest.
+void Scheduler::TellNew(Choice& choice, ChoiceEvent event) {
+  const std::vector<GeneratedToken>& generated = choice.sequence.generated();
+  if (generated.size() == choice.told_tokens && !event.finish) return;
+  if (!choice.group->is_score_only) {
+    event.text = choice.sequence.TakeText();
+    event.tokens.assign(generated.begin() + static_cast<std::ptrdiff_t>(choice.told_tokens), generated.end());
+  }
+  choice.told_tokens = generated.size();
+  choice.group->on_event(std::move(event));
+}
+
 // What is new of a choice, if anything.
 void Scheduler::Tell(Choice& choice) {
   const Group& group = *choice.group;
@@ -13,11 +25,6 @@ void Scheduler::Tell(Choice& choice) {
   const std::vector<GeneratedToken>& generated = sequence.generated();
   if (choice.has_ended || (generated.size() == choice.told_tokens && !sequence.finished())) return;
   ChoiceEvent event{.id = group.id, .choice = choice.index};
-  if (!group.is_score_only) {
-    event.text = sequence.TakeText();
-    event.tokens.assign(generated.begin() + static_cast<std::ptrdiff_t>(choice.told_tokens), generated.end());
-  }
-  choice.told_tokens = generated.size();
   if (group.scores && !group.scores_are_due() && !std::exchange(choice.told_prompt, true))
     event.prompt = group.scores->scores();
   if (sequence.finished()) {
@@ -30,7 +37,7 @@ void Scheduler::Tell(Choice& choice) {
     CountEnd(choice, event);
     choice.has_ended = true;
   }
-  group.on_event(std::move(event));
+  TellNew(choice, std::move(event));
 }
 
 void Scheduler::CountEnd(const Choice& choice, const ChoiceEvent& event) {
@@ -56,6 +63,8 @@ ChoiceUsage Scheduler::UsageOf(const Choice& choice) const {
   usage.timings.prompt_tokens = any ? group.prompt_size : std::min(sequence.cached(), group.prompt_size);
   usage.timings.cached_tokens = std::min(group.cached_tokens, usage.timings.prompt_tokens);
   usage.timings.generated_tokens = group.is_score_only ? 0 : sequence.generated().size();
+  usage.timings.drafted_tokens = sequence.drafted_tokens();
+  usage.timings.accepted_tokens = sequence.accepted_tokens();
   if (any) {
     usage.timings.prompt_seconds = seconds(group.admission, choice.first_token);
     usage.timings.decode_seconds = seconds(choice.first_token, choice.last_token);

@@ -57,6 +57,9 @@ struct LoopStats {
   uint64_t cache_queries = 0;  // tokens that were looked for in the prefix cache
   uint64_t cache_hits = 0;     // tokens found there
   uint64_t generated_tokens = 0;
+  uint64_t drafts = 0;           // guesses: answers' parts of a step that had more than one token
+  uint64_t drafted_tokens = 0;   // of these, behind the first of each
+  uint64_t accepted_tokens = 0;  // of those, which became part of the answer
   uint64_t preemptions = 0;
   std::array<uint64_t, 3> finished = {};  // answers by FinishReason
   uint64_t failed = 0;                    // answers that ended with an error

@@ -6,9 +6,9 @@
 //   scheduler.Submit(id, std::move(submission), on_event, now());
 //   do scheduler.BeginWaiting(); while (scheduler.Step());
 //
-// A step has at most step_tokens tokens: one for each answer that is being made, then prompts in their order, cut where
-// the step is full. The order is priority, then arrival; nobody is passed over for being large. Threads and the queue's
-// bounds: engine/schedule/engine_loop.h. Why so: docs/decisions/scheduling.md.
+// A step has at most step_tokens tokens: one for each answer that is being made, what answers guess behind it, then
+// prompts in their order, cut where the step is full. The order is priority, then arrival; nobody is passed over for
+// being large. Threads and the queue's bounds: engine/schedule/engine_loop.h. Why so: docs/decisions/scheduling.md.
 #pragma once
 
 #include <chrono>
@@ -36,7 +36,7 @@ class Scheduler {
   // What the last step computed.
   struct StepSize {
     size_t tokens = 0;   // in all
-    size_t answers = 0;  // of those, one for each answer that went on
+    size_t answers = 0;  // that went on
   };
 
   // The engine must outlive it. `options` have passed their Check.
@@ -86,6 +86,7 @@ class Scheduler {
 
   // events.cpp: what is told.
   void Tell(Choice& choice);
+  void TellNew(Choice& choice, ChoiceEvent event);
   void CountEnd(const Choice& choice, const ChoiceEvent& event);
   void Fail(Choice& choice, const Error& error);
   void FailUnbegun(const Group& group, const Error& error);
@@ -114,6 +115,7 @@ class Scheduler {
 
   // step_plan.cpp: one step.
   void ShareOutTokens();
+  size_t ShareOutDrafts(size_t answers);
   void TakePages();
   void Compute();
   void Complete(const Planned& planned, const Decoder::Run& computed, const float* logits);

@@ -19,6 +19,7 @@ void Scheduler::ShareOutTokens() {
   shares_.assign(running_.size(), 0);
   size_t left = options_.step_tokens, scored_left = kMostScoredTokens;
   for (const bool reading : {false, true}) {
+    if (reading) left -= ShareOutDrafts(options_.step_tokens - left);
     for (size_t i = 0; i < running_.size(); ++i) {
       const Choice& choice = *running_[i];
       if (!TakesPart(choice) || choice.is_reading() != reading) continue;
@@ -33,12 +34,29 @@ void Scheduler::ShareOutTokens() {
   }
 }
 
+// Lets the answers that have a token in the step guess what comes behind it; how many tokens these are in all.
+size_t Scheduler::ShareOutDrafts(size_t answers) {
+  const size_t room = DraftRoom(options_.step_tokens, answers);
+  size_t left = room;
+  for (size_t i = 0; i < running_.size(); ++i) {
+    if (shares_[i] == 0) continue;
+    const size_t drafted = running_[i]->sequence.Draft(left);
+    shares_[i] += drafted;
+    left -= drafted;
+  }
+  return room - left;
+}
+
 // In the order of rank, so that whoever is put back for others hasn't taken part yet.
 void Scheduler::TakePages() {
   planned_.clear();
   for (size_t i = 0; i < running_.size(); ++i) {
     Choice& choice = *running_[i];
     if (shares_[i] == 0 || !TakesPart(choice)) continue;
+    // A guess is not worth putting another answer back.
+    const PagePool& pool = engine_.cache();
+    const bool fits = choice.sequence.PagesToTake(shares_[i]) <= pool.pages() - pool.pages_in_use();
+    if (options_.preempt && !choice.is_reading() && !fits) shares_[i] = 1;
     if (!MakeRoom(choice, choice.sequence.PagesToTake(shares_[i]))) continue;
     const Result<Decoder::Run> run = choice.sequence.NextRun(shares_[i]);
     if (run) {
@@ -101,9 +119,19 @@ void Scheduler::Complete(const Planned& planned, const Decoder::Run& computed, c
 }
 
 void Scheduler::Advance(Choice& choice, const Decoder::Run& run, const float* logits) {
-  const size_t before = choice.sequence.generated().size();
+  const Sequence& sequence = choice.sequence;
+  const size_t before = sequence.generated().size();
+  const size_t drafted = sequence.drafted_tokens(), accepted = sequence.accepted_tokens();
   const Status advanced = choice.sequence.Advance(run, logits);
-  if (!advanced) return Fail(choice, advanced.error());
+  stats_.drafts += sequence.drafted_tokens() > drafted ? 1 : 0;
+  stats_.drafted_tokens += sequence.drafted_tokens() - drafted;
+  stats_.accepted_tokens += sequence.accepted_tokens() - accepted;
+  if (!advanced) {
+    // What was chosen before, in the same step.
+    if (sequence.generated().size() > before) NoteTokens(choice, before);
+    TellNew(choice, {.id = choice.group->id, .choice = choice.index});
+    return Fail(choice, advanced.error());
+  }
   KeepFullPages(choice);
   if (choice.sequence.generated().size() > before) NoteTokens(choice, before);
 }
@@ -111,14 +139,16 @@ void Scheduler::Advance(Choice& choice, const Decoder::Run& run, const float* lo
 // Of a choice that had `before` tokens.
 void Scheduler::NoteTokens(Choice& choice, size_t before) {
   const auto seconds_since = [&](TimePoint begin) { return std::chrono::duration<double>(step_end_ - begin).count(); };
+  const size_t count = choice.sequence.generated().size() - before;
   if (before == 0) {
     choice.first_token = step_end_;
     stats_.time_to_first_token.Observe(seconds_since(choice.group->arrival));
   } else {
     stats_.inter_token.Observe(seconds_since(choice.last_token));
   }
+  for (size_t i = 1; i < count; ++i) stats_.inter_token.Observe(0);  // they come together
   choice.last_token = step_end_;
-  if (!choice.group->is_score_only) stats_.generated_tokens += choice.sequence.generated().size() - before;
+  if (!choice.group->is_score_only) stats_.generated_tokens += count;
 }
 
 }  // namespace octet

@@ -55,6 +55,10 @@ Json TimingsJson(const ChoiceState& state) {
                {"predicted_ms", times.decode_seconds * kMilliseconds},
                {"predicted_per_second", times.DecodeRate()},
                {"queue_ms", usage.queue_seconds * kMilliseconds}};
+  if (times.drafted_tokens > 0) {
+    json["draft_n"] = times.drafted_tokens;
+    json["draft_n_accepted"] = times.accepted_tokens;
+  }
   if (usage.mask_seconds) json["mask_ms"] = *usage.mask_seconds * kMilliseconds;
   return json;
 }

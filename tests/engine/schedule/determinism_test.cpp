@@ -1,4 +1,5 @@
-// Two hundred requests of every kind, 32 answers at a time: each is told what it would be told alone.
+// Two hundred requests of every kind, 32 answers at a time, with guesses of tokens to come: each is told what it would
+// be told alone, a token a step.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -64,8 +65,9 @@ void GuideSome(Engine& engine, std::vector<Asked>& all) {
       {Form::kJsonObject},
       {Form::kRegex, "(?:[a-z]{1,9}[ ,.])*[A-Z]"},
       {Form::kChoices, {}, {"yes", "no", "yes and no"}},
-      {Form::kJsonSchema, R"({"type":"array","items":{"enum":["a","bc",1]},"maxItems":4})"}};
-  for (size_t i = 0; i < all.size(); i += 3) all[i].submission.request.grammar = GrammarFor(engine, forms[i % 4]);
+      {Form::kJsonSchema, R"({"type":"array","items":{"enum":["a","bc",1]},"maxItems":4})"},
+      {Form::kRegex, "(?:the_other_thing=[0-9];)*"}};
+  for (size_t i = 0; i < all.size(); i += 3) all[i].submission.request.grammar = GrammarFor(engine, forms[i % 5]);
 }
 
 std::vector<Reply> AllAlone(Engine& engine, const std::vector<Asked>& all) {
@@ -136,6 +138,8 @@ void CheckSchedule(Engine& engine, const ScheduleOptions& options, const std::ve
     EXPECT_EQ(stats.pages_held, 0u);
     EXPECT_EQ(engine.cache().pages_in_use(), stats.pages_kept);
     EXPECT_EQ(stats.requests, kRequests);
+    EXPECT_GT(stats.accepted_tokens, 100u);
+    EXPECT_GT(stats.drafted_tokens, stats.accepted_tokens);
     EXPECT_EQ(stats.preemptions > 0, options.preempt);
     EXPECT_EQ(stats.cache_hits > 0, options.prefix_cache);
     EXPECT_EQ(stats.pages_kept > 0, options.prefix_cache);
@@ -161,22 +165,26 @@ TEST(Determinism, TwoHundredRequestsTogetherAnswerAsAloneInEveryTier) {
   for (const kernels::KernelTable* tier : kernels::AvailableTiers()) {
     SCOPED_TRACE(tier->name);
     const TierScope scope(tier->name);
-    const std::unique_ptr<Engine> engine = OpenForSchedule({.threads = 1, .context = 256, .sessions = 16});
+    const std::unique_ptr<Engine> alone = OpenForSchedule({.threads = 1, .context = 256, .speculation = kPlain});
+    const std::unique_ptr<Engine> engine =
+        OpenForSchedule({.threads = 1, .context = 256, .sessions = 16, .speculation = {.ngram_tokens = 5}});
     ASSERT_STREQ(engine->tier(), tier->name);
-    GuideSome(*engine, all);
-    CheckSchedule(*engine, {}, all, AllAlone(*engine, all));
+    GuideSome(*alone, all);
+    CheckSchedule(*engine, {}, all, AllAlone(*alone, all));
   }
 }
 
 TEST(Determinism, NorDoOptionsOfTheScheduleChangeAnAnswer) {
   std::vector<Asked> all = RandomRequests(2);
+  const std::unique_ptr<Engine> plain = OpenForSchedule({.context = 256, .speculation = kPlain});
+  GuideSome(*plain, all);
+  const std::vector<Reply> alone = AllAlone(*plain, all);
   const std::unique_ptr<Engine> large = OpenForSchedule({.context = 256, .sessions = 16});
-  GuideSome(*large, all);
-  const std::vector<Reply> alone = AllAlone(*large, all);
   CheckSchedule(*large, {.prefix_cache = false}, all, alone);
   CheckSchedule(*large, {.max_running = 8, .step_tokens = 9}, all, alone);
   // 16 pages for 32 answers: nearly all are put back some time.
-  const std::unique_ptr<Engine> small = OpenForSchedule({.context = 256, .sessions = 2});
+  const std::unique_ptr<Engine> small =
+      OpenForSchedule({.context = 256, .sessions = 2, .speculation = {.ngram_tokens = 3}});
   CheckSchedule(*small, {.preempt = true}, all, alone);
   CheckSchedule(*small, {.prefix_cache = false, .preempt = true}, all, alone);
 }

@@ -21,6 +21,8 @@
 
 namespace octet {
 
+inline constexpr Speculation kPlain = {.forced_text = false, .ngram_tokens = 0};  // one token a step
+
 inline std::unique_ptr<Engine> OpenForSchedule(EngineOptions options = {}, const char* model = "smollm2") {
   if (options.threads == 0) options.threads = 2;
   Result<std::unique_ptr<Engine>> engine = Engine::Open(GoldenModel(model), options);
