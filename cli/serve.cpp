@@ -117,6 +117,20 @@ Status CheckExposure(const ServeFlags& flags, const serve::ApiKeys& keys) {
       " lets other machines ask, and no key is set: give --api-key-file FILE, or --without-key if that is meant");
 }
 
+// One that no browser sends would let nobody in, and nothing would say so: scheme, host and perhaps port, no more.
+Status CheckOrigins(const std::vector<std::string>& origins) {
+  for (const std::string& origin : origins) {
+    const size_t scheme = origin.find("://");
+    const bool named = scheme != std::string::npos && scheme > 0 && scheme + 3 < origin.size() &&
+                       origin.find_first_of("/?#@ ", scheme + 3) == std::string::npos;
+    if (named || origin == "*") continue;
+    return Fail(
+        ErrorCode::kInvalidArgument, "--cors: `", origin,
+        "` is no origin; one is a scheme, a host and perhaps a port, as in https://example.org:8443, or * for all");
+  }
+  return {};
+}
+
 void PrintLogLine(const Json& line) {
   static std::mutex mutex;
   const std::string text = Dump(line) + "\n";
@@ -268,6 +282,7 @@ Status Serve(const ServeFlags& flags, Invocation& call) {
   OCTET_TRY(flags.schedule.Check());
   serve::ApiKeys keys = OCTET_TRY(ReadKeys(flags));
   OCTET_TRY(CheckExposure(flags, keys));
+  OCTET_TRY(CheckOrigins(flags.cors));
   RaiseOpenFileLimit();
   std::vector<serve::ModelSource> sources = OCTET_TRY(ReadSources(flags, call.words()));
   serve::ServiceOptions options = ToServiceOptions(flags, std::move(keys));
@@ -283,7 +298,8 @@ Status Serve(const ServeFlags& flags, Invocation& call) {
   AwaitSignal(call.cancel(), std::nullopt, {});
   const int signal = LastSignal();
   const bool all = DrainAll(flags, service, call);
-  server->Stop(all ? kFlushSeconds : 0);
+  if (!all) service.models().CancelAll();  // their clients are told, in the time that replies have
+  server->Stop(kFlushSeconds);
   if (all) return {};
   if (LastSignal() == 0) ::raise(signal);  // the time was over; the exit code tells by which signal
   return call.cancel().Check();

@@ -329,6 +329,14 @@ bool ModelHub::Drain(Clock::time_point until) {
   return all;
 }
 
+void ModelHub::CancelAll() {
+  for (const ModelStatus& model : List()) {
+    if (!model.lease) continue;
+    if (model.lease->loop != nullptr) model.lease->loop->CancelAll();
+    if (model.lease->encoder != nullptr) model.lease->encoder->CancelAll();
+  }
+}
+
 void ModelHub::Close() {
   EndThread();
   std::vector<std::unique_ptr<RunningModel>> running;

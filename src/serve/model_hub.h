@@ -82,6 +82,8 @@ class ModelHub {
   // Opens nothing more, tells those who wait that the server ends, and waits until all that was accepted is answered or
   // the time is reached; true where all is. Several times if need be.
   bool Drain(std::chrono::steady_clock::time_point until);
+  // Ends what still runs, so that whoever waits for an answer is told. Drain first, so that nothing new begins.
+  void CancelAll();
   // Closes all models without waiting for leases: their holders must not call any more.
   void Close();
 

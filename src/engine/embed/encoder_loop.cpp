@@ -101,6 +101,14 @@ void EncoderLoop::Cancel(uint64_t id) {
   wake_.notify_one();
 }
 
+void EncoderLoop::CancelAll() {
+  {
+    const std::lock_guard lock(mutex_);
+    for (const std::shared_ptr<Work>& work : works_) work->cancelled = true;
+  }
+  wake_.notify_one();
+}
+
 EncoderStats EncoderLoop::stats() const {
   const std::lock_guard lock(mutex_);
   return stats_;

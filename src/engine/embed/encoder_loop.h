@@ -71,6 +71,8 @@ class EncoderLoop {
 
   // From any thread; unknown ids and those of jobs that are done are passed over.
   void Cancel(uint64_t id);
+  // The same of all jobs that were taken so far.
+  void CancelAll();
 
   EncoderStats stats() const;
 

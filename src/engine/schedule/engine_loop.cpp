@@ -85,6 +85,14 @@ LoopStats EngineLoop::stats() const {
   return stats;
 }
 
+void EngineLoop::CancelAll() {
+  {
+    const std::lock_guard lock(mutex_);
+    cancels_all_ = true;
+  }
+  wake_.notify_one();
+}
+
 bool EngineLoop::Drain(std::optional<SteadyTime> until) {
   std::unique_lock lock(mutex_);
   draining_ = true;
@@ -103,15 +111,17 @@ void EngineLoop::Publish() {
 bool EngineLoop::TakeArrivals() {
   std::vector<Arrival> arrivals;
   std::vector<uint64_t> cancels;
+  bool cancels_all = false;
   {
     std::unique_lock lock(mutex_);
     stats_ = scheduler_->stats();
     is_idle_ = scheduler_->is_idle() && arrivals_.empty();
     if (is_idle_) idle_.notify_all();
-    wake_.wait(lock, [this] { return ending_ || !is_idle_ || !cancels_.empty(); });
+    wake_.wait(lock, [this] { return ending_ || !is_idle_ || !cancels_.empty() || cancels_all_; });
     if (ending_) return false;
     arrivals.swap(arrivals_);
     cancels.swap(cancels_);
+    cancels_all = std::exchange(cancels_all_, false);
     // They count as waiting until the scheduler's own count has them.
     stats_.waiting += std::exchange(arrived_choices_, 0);
     stats_.waiting_tokens += std::exchange(arrived_tokens_, 0);
@@ -119,6 +129,7 @@ bool EngineLoop::TakeArrivals() {
   for (Arrival& arrival : arrivals)
     scheduler_->Submit(arrival.id, std::move(arrival.submission), std::move(arrival.on_event), arrival.time);
   for (const uint64_t id : cancels) scheduler_->Cancel(id);
+  if (cancels_all) scheduler_->CancelAll();
   return true;
 }
 

@@ -47,6 +47,9 @@ class EngineLoop {
   // From any thread. The request's choices end before the next step begins; unknown ids and ended ones are passed over.
   void Cancel(uint64_t id);
 
+  // The same of all that was accepted so far. Drain first, so that nothing is accepted behind it.
+  void CancelAll();
+
   // As of the last step. From any thread.
   LoopStats stats() const;
 
@@ -79,6 +82,7 @@ class EngineLoop {
   std::vector<Arrival> arrivals_;
   size_t arrived_choices_ = 0, arrived_tokens_ = 0;  // of arrivals_
   std::vector<uint64_t> cancels_;
+  bool cancels_all_ = false;
   uint64_t next_id_ = 1;
   uint64_t refused_ = 0;
   LoopStats stats_;
