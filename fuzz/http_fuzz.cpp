@@ -30,7 +30,7 @@ class EchoingHandler : public Handler {
     if (request.headers.size() > kMostHeaders) __builtin_trap();
     answer->Send({.content_type = "text/plain", .body = request.method + request.path + request.query + request.body});
   }
-  HttpReply Refusal(int status, std::string_view message) override {
+  HttpReply Refusal(const HttpRequest&, int status, std::string_view message) override {
     return {.status = status, .content_type = "text/plain", .body = std::string(message)};
   }
   void Decorate(const HttpRequest&, HttpReply&) override {}

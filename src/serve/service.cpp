@@ -38,11 +38,6 @@ std::string FieldList(const std::vector<std::string>& names) {
   return list;
 }
 
-// In the shape of the API whose path it is.
-HttpReply FailedReply(const HttpRequest& request, const ApiError& error) {
-  return request.path.starts_with("/v1/messages") ? AnthropicError(error) : ErrorReply(error);
-}
-
 std::optional<double> RequestedSeconds(const HttpRequest& request) {
   const std::string_view text = request.Header("X-Request-Timeout");
   double seconds = 0;
@@ -135,19 +130,26 @@ std::optional<HttpReply> Service::Screen(const HttpRequest& head) {
     if (std::optional<HttpReply> refusal = CheckAdmin(head)) return refusal;
   }
   if (route == nullptr && allowed.empty())
-    return Refusal(404, Cat("there is no ", head.path.substr(0, 200),
-                            " here; GET /v1/models, POST /v1/chat/completions "
-                            "and others are in the documentation of `octet serve`"));
+    return Refusal(head, 404,
+                   Cat("there is no ", head.path.substr(0, 200),
+                       " here; GET /v1/models, POST /v1/chat/completions "
+                       "and others are in the documentation of `octet serve`"));
   if (route == nullptr) {
-    HttpReply reply = Refusal(405, Cat(head.path, " takes ", allowed, ", not ", head.method.substr(0, 20)));
+    HttpReply reply = Refusal(head, 405, Cat(head.path, " takes ", allowed, ", not ", head.method.substr(0, 20)));
     reply.headers.push_back({"Allow", allowed});
     return reply;
   }
-  if (route->needs_model && !open_) return Refusal(503, "the model is being loaded; try again in some seconds");
-  if (route->needs_engine && draining_) return Refusal(503, "the server is ending and takes no new requests");
+  if (route->needs_model && !open_) return Refusal(head, 503, "the model is being loaded; try again in some seconds");
+  if (route->needs_engine && draining_) return Refusal(head, 503, "the server is ending and takes no new requests");
+  if (const std::string_view limit = head.Header("X-Request-Timeout"); !limit.empty() && !RequestedSeconds(head)) {
+    return Refusal(head, 400,
+                   Cat("X-Request-Timeout is `", limit.substr(0, 40),
+                       "`, a number of seconds above 0 and below 1000000 is expected"));
+  }
   const std::string_view type = head.Header("Content-Type");
   if (head.method == "POST" && !type.empty() && !SameWord(type.substr(0, type.find(';')), "application/json"))
-    return Refusal(415, Cat("the body is sent as ", type.substr(0, 100), "; send Content-Type: application/json"));
+    return Refusal(head, 415,
+                   Cat("the body is sent as ", type.substr(0, 100), "; send Content-Type: application/json"));
   return std::nullopt;
 }
 
@@ -159,7 +161,9 @@ void Service::Handle(HttpRequest request, std::shared_ptr<Answer> answer) {
   (this->*route->answer)(call);
 }
 
-HttpReply Service::Refusal(int status, std::string_view message) { return ErrorReply(StatusError(status, message)); }
+HttpReply Service::Refusal(const HttpRequest& head, int status, std::string_view message) {
+  return FailedReply(head, StatusError(status, message));
+}
 
 void Service::Page(Call& call) const { call.answer->Send(WebPage()); }
 

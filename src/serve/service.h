@@ -40,7 +40,7 @@ class Service : public Handler {
 
   std::optional<HttpReply> Screen(const HttpRequest& head) override;
   void Handle(HttpRequest request, std::shared_ptr<Answer> answer) override;
-  HttpReply Refusal(int status, std::string_view message) override;
+  HttpReply Refusal(const HttpRequest& head, int status, std::string_view message) override;
   void Decorate(const HttpRequest& request, HttpReply& reply) override;
   void Finished(const Exchange& exchange) override;
 

@@ -2,9 +2,10 @@
 #include <algorithm>
 
 #include "base/cat.h"
+#include "serve/api/anthropic_reply.h"
 #include "serve/api/api_error.h"
 #include "serve/http/http_server.h"
-#include "serve/service.h"
+#include "serve/service_call.h"
 
 namespace octet::serve {
 namespace {
@@ -23,7 +24,24 @@ std::string_view ShownKey(const HttpRequest& request) {
   return request.Header("X-Api-Key");  // as clients of Anthropic's API send it
 }
 
+// Headers that a page may send: those that it asks for, as far as they are names. Clients made for browsers add some of
+// their own, and what they say is looked at as anybody's.
+std::string AskedHeaders(const HttpRequest& request) {
+  constexpr size_t kLongest = 2048;
+  const std::string_view asked = request.Header("Access-Control-Request-Headers");
+  const bool names = std::all_of(asked.begin(), asked.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+           c == ',' || c == ' ';
+  });
+  if (!asked.empty() && asked.size() <= kLongest && names) return std::string(asked);
+  return "Authorization, Content-Type, X-Api-Key, X-Request-Id, X-Request-Timeout";
+}
+
 }  // namespace
+
+HttpReply FailedReply(const HttpRequest& request, const ApiError& error) {
+  return request.path.starts_with("/v1/messages") ? AnthropicError(error) : ErrorReply(error);
+}
 
 // A page of any site can make its name point here; its requests then show that name.
 std::optional<HttpReply> Service::CheckHost(const HttpRequest& head) const {
@@ -32,8 +50,8 @@ std::optional<HttpReply> Service::CheckHost(const HttpRequest& head) const {
   const bool named = std::any_of(options_.allowed_hosts.begin(), options_.allowed_hosts.end(),
                                  [&](const std::string& allowed) { return SameWord(allowed, host); });
   if (named || IsLoopback(host) || head.Header("Host").empty()) return std::nullopt;
-  return ErrorReply(StatusError(403, Cat("the Host header names `", host.substr(0, 100),
-                                         "`, which this server doesn't answer for; --allow-host adds a name")));
+  return FailedReply(head, StatusError(403, Cat("the Host header names `", host.substr(0, 100),
+                                                "`, which this server doesn't answer for; --allow-host adds a name")));
 }
 
 bool Service::IsNamedOrigin(std::string_view origin) const {
@@ -47,15 +65,15 @@ std::optional<HttpReply> Service::CheckOrigin(const HttpRequest& head) const {
   if (origin.empty() || head.method == "GET" || head.method == "HEAD" || IsNamedOrigin(origin)) return std::nullopt;
   const size_t scheme = origin.find("://");
   if (scheme != std::string_view::npos && SameWord(origin.substr(scheme + 3), head.Header("Host"))) return std::nullopt;
-  return ErrorReply(
-      StatusError(403, Cat("pages of ", origin.substr(0, 100), " may not ask this server; --cors allows them")));
+  return FailedReply(
+      head, StatusError(403, Cat("pages of ", origin.substr(0, 100), " may not ask this server; --cors allows them")));
 }
 
 std::optional<HttpReply> Service::CheckKey(const HttpRequest& head) const {
   if (options_.keys.empty() || options_.keys.Find(ShownKey(head)) != nullptr) return std::nullopt;
-  return ErrorReply(StatusError(401, ShownKey(head).empty()
-                                         ? "this server asks for a key: send Authorization: Bearer KEY"
-                                         : "the key is not one of this server's"));
+  return FailedReply(
+      head, StatusError(401, ShownKey(head).empty() ? "this server asks for a key: send Authorization: Bearer KEY"
+                                                    : "the key is not one of this server's"));
 }
 
 // What changes the server for all asks for more than a key.
@@ -77,7 +95,7 @@ HttpReply Service::Preflight(const HttpRequest& request) const {
   return {.status = 200,
           .content_type = "text/plain",
           .headers = {{"Access-Control-Allow-Methods", "GET, POST, OPTIONS"},
-                      {"Access-Control-Allow-Headers", "Authorization, Content-Type, X-Api-Key, X-Request-Id"},
+                      {"Access-Control-Allow-Headers", AskedHeaders(request)},
                       {"Access-Control-Max-Age", "3600"}}};
 }
 
@@ -87,7 +105,7 @@ void Service::Decorate(const HttpRequest& request, HttpReply& reply) {
   const std::string_view origin = request.Header("Origin");
   if (origin.empty() || !IsNamedOrigin(origin)) return;
   reply.headers.push_back({"Access-Control-Allow-Origin", std::string(origin)});
-  reply.headers.push_back({"Access-Control-Expose-Headers", "X-Request-Id, X-Octet-Ignored-Fields"});
+  reply.headers.push_back({"Access-Control-Expose-Headers", "X-Request-Id, X-Octet-Ignored-Fields, Retry-After"});
   reply.headers.push_back({"Vary", "Origin"});
 }
 

@@ -5,11 +5,15 @@
 #include <memory>
 #include <string_view>
 
+#include "serve/api/api_error.h"
 #include "serve/service.h"
 
 namespace octet::serve {
 
 inline constexpr std::string_view kModelPath = "/v1/models/";
+
+// In the shape of the API whose path it is.
+HttpReply FailedReply(const HttpRequest& request, const ApiError& error);
 
 struct Service::Call {
   HttpRequest request;

@@ -21,7 +21,7 @@ using testing::StartsWith;
 class EchoHandler : public Handler {
  public:
   std::optional<HttpReply> Screen(const HttpRequest& head) override {
-    if (head.path == "/refused") return Refusal(401, "no");
+    if (head.path == "/refused") return Refusal(head, 401, "no");
     return std::nullopt;
   }
   void Handle(HttpRequest request, std::shared_ptr<Answer> answer) override {
@@ -52,7 +52,7 @@ class EchoHandler : public Handler {
     }
     answer->Send({.content_type = "text/plain", .body = Cat(request.method, " ", request.path, " ", request.body)});
   }
-  HttpReply Refusal(int status, std::string_view message) override {
+  HttpReply Refusal(const HttpRequest&, int status, std::string_view message) override {
     return {.status = status, .content_type = "text/plain", .body = std::string(message)};
   }
   void Decorate(const HttpRequest&, HttpReply& reply) override { reply.headers.push_back({"X-Decorated", "yes"}); }

@@ -103,6 +103,58 @@ TEST_F(ServiceTest, ANamedOriginMayAsk) {
   EXPECT_TRUE(Ask("POST", "/tokenize", origin + "Content-Type: application/json\r\n", R"({"prompt":"a"})")
                   .Has("Access-Control-Allow-Origin: https://good.example"));
   EXPECT_EQ(Ask("OPTIONS", "/v1/models", "Origin: https://evil.example\r\n").status, 403);
+  // Clients for browsers send headers of their own, which the browser asks about before.
+  const std::string asked = "authorization, anthropic-version, x-stainless-os";
+  EXPECT_TRUE(Ask("OPTIONS", "/v1/messages", Cat(origin, "Access-Control-Request-Headers: ", asked, "\r\n"))
+                  .Has(Cat("Access-Control-Allow-Headers: ", asked)));
+  for (const char* odd : {"a: b", "a\tb", "x\xff"}) {
+    const HttpResult reply =
+        Ask("OPTIONS", "/v1/messages", Cat(origin, "Access-Control-Request-Headers: ", odd, "\r\n"));
+    EXPECT_THAT(reply.head, HasSubstr("Access-Control-Allow-Headers: Authorization, Content-Type, ")) << odd;
+  }
+  EXPECT_THAT(preflight.head, HasSubstr("X-Request-Timeout"));
+}
+
+TEST_F(ServiceTest, RefusalsOfMessagesHaveAnthropicsShapeWhateverTheyAreFor) {
+  http_.body_bytes = 100;
+  ServiceOptions options;
+  options.keys = *ApiKeys::Parse(kKey, "keys");
+  Start(std::move(options));
+  const std::string key = Cat("X-Api-Key: ", kKey, "\r\n");
+  const auto type = [](const HttpResult& reply) { return reply.At("/type") == "error" ? reply.At("/error/type") : ""; };
+  EXPECT_EQ(type(Post("/v1/messages", {{"model", "tiny"}}, key)), "overloaded_error");  // the model isn't there yet
+  Open();
+  EXPECT_EQ(type(Post("/v1/messages", {{"model", "tiny"}})), "authentication_error");
+  EXPECT_EQ(type(Post("/v1/messages", {{"model", std::string(200, 'm')}}, key)), "request_too_large");
+  EXPECT_EQ(type(Post("/v1/messages", {{"model", "none"}}, key)), "not_found_error");
+  EXPECT_EQ(type(Ask("GET", "/v1/messages", key)), "invalid_request_error");
+  EXPECT_EQ(type(Post("/v1/messages", {{"model", "tiny"}}, key + "Origin: http://evil.example\r\n")),
+            "permission_error");
+  EXPECT_EQ(Post("/v1/completions", {{"model", "tiny"}}).At("/error/code"), "invalid_api_key");
+}
+
+TEST_F(ServiceTest, ATimeThatIsNoneIsRefused) {
+  Start();
+  Open();
+  for (const char* wrong : {"0", "-1", "1s", "nan", "1e6", "later"}) {
+    const HttpResult reply = Post("/tokenize", {{"prompt", "a"}}, Cat("X-Request-Timeout: ", wrong, "\r\n"));
+    EXPECT_EQ(reply.status, 400) << wrong;
+    EXPECT_THAT(reply.body, HasSubstr(Cat("X-Request-Timeout is `", wrong, "`"))) << wrong;
+  }
+  EXPECT_EQ(Post("/tokenize", {{"prompt", "a"}}, "X-Request-Timeout: 2.5\r\n").status, 200);
+}
+
+TEST_F(ServiceTest, WhatIsNoHttpHasAnIdAndIsLoggedWithItsClient) {
+  Start();
+  Open();
+  RawClient client(server_->port());
+  client.Send("\x16\x03\x01 no HTTP\r\n\r\n");
+  const HttpResult reply = Parse(client.ReadAll());
+  EXPECT_EQ(reply.status, 400);
+  ASSERT_EQ(log().size(), 1u);
+  EXPECT_EQ(log()[0]["client"], "127.0.0.1");
+  EXPECT_THAT(reply.head, HasSubstr(Cat("X-Request-Id: ", log()[0]["request_id"].get<std::string>(), "\r\n")));
+  EXPECT_THAT(log()[0]["request_id"].get<std::string>(), testing::StartsWith("req-"));
 }
 
 TEST_F(ServiceTest, TokensGoBothWaysInBothSpellings) {
@@ -172,6 +224,34 @@ TEST_F(ServiceTest, WhileDrainingAcceptedRequestsEndAndNewOnesGet503) {
   EXPECT_EQ(Post("/v1/completions", {{"prompt", "a"}}).status, 503);
   EXPECT_TRUE(loop_->Drain());
   EXPECT_THAT(client.ReadUntil("[DONE]"), HasSubstr("[DONE]"));
+}
+
+TEST_F(ServiceTest, WhatADrainDoesntWaitForIsToldToItsClients) {
+  Start();
+  Open();
+  const auto ask = [](RawClient& client, const std::string& more) {
+    const std::string body = R"({"prompt":[1,2,3],"max_tokens":500,"n":8,"ignore_eos":true)" + more + "}";
+    client.Send(
+        Cat("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: ", body.size(), "\r\n\r\n", body));
+  };
+  RawClient streamed(server_->port()), whole(server_->port()), queued(server_->port());
+  ask(streamed, R"(,"stream":true)");
+  streamed.ReadUntil("data: ");
+  for (RawClient* client : {&whole, &queued}) ask(*client, {});
+  for (int i = 0; i < 2000 && loop_->stats().requests < 3; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  service_->Drain();
+  EXPECT_FALSE(service_->models().Drain(std::chrono::steady_clock::now()));
+  service_->models().CancelAll();
+  EXPECT_TRUE(service_->models().Drain(std::chrono::steady_clock::now() + std::chrono::seconds(20)));
+  const std::string rest = streamed.ReadUntil("[DONE]");
+  EXPECT_THAT(rest, HasSubstr("the server ended before the answer was whole"));
+  EXPECT_THAT(rest, HasSubstr("[DONE]"));
+  for (RawClient* client : {&whole, &queued}) {
+    const HttpResult reply = Parse(client->ReadUntil("}}\n"));
+    EXPECT_EQ(reply.status, 503);
+    EXPECT_TRUE(reply.Has("Retry-After: 1"));
+  }
 }
 
 TEST_F(ServiceTest, ABodyThatIsNoRequestIsRefused) {

@@ -63,8 +63,9 @@ class Handler {
   virtual std::optional<HttpReply> Screen(const HttpRequest& head) = 0;
   virtual void Handle(HttpRequest request, std::shared_ptr<Answer> answer) = 0;
 
-  // The reply to what is no request that could be handled: bad syntax, a limit, a time-out.
-  virtual HttpReply Refusal(int status, std::string_view message) = 0;
+  // The reply to what is no request that could be handled: bad syntax, a limit, a time-out. Of `head` there is what had
+  // been read by then.
+  virtual HttpReply Refusal(const HttpRequest& head, int status, std::string_view message) = 0;
   // Headers that every reply to this request has.
   virtual void Decorate(const HttpRequest& request, HttpReply& reply) = 0;
   virtual void Finished(const Exchange& exchange) = 0;

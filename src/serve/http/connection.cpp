@@ -57,8 +57,9 @@ void Connection::Start(bool refuse) {
     if (self->stream_.is_encrypted()) return refuse ? self->Close() : self->ShakeHands();
     if (!refuse) return self->AwaitRequest();
     self->phase_ = Phase::kHeader;
+    self->request_.peer = self->peer_;
     self->Refuse(self->scope_.handler.Refusal(
-        503, Cat("all ", self->scope_.options.connections, " connections are taken; try again later")));
+        self->request_, 503, Cat("all ", self->scope_.options.connections, " connections are taken; try again later")));
   });
 }
 
@@ -97,8 +98,10 @@ void Connection::AwaitRequest() {
   timed_out_ = body_unread_ = keep_alive_ = is_head_ = false;
   parser_.emplace();
   parser_->header_limit(static_cast<uint32_t>(scope_.options.header_bytes));
-  parser_->body_limit(scope_.options.body_bytes);
+  parser_->body_limit(boost::none);  // set once the head is known, so that a refusal knows what it refuses
   request_ = {};
+  request_.id = "req-" + RandomId();  // also of what turns out to be no request
+  request_.peer = peer_;
   if (buffer_.size() > 0) return ReadHeader();  // the client didn't wait for the last reply
   SetDeadline(scope_.options.idle_seconds, &Connection::ReadTooLong);
   AwaitBytes();
@@ -134,6 +137,9 @@ void Connection::HeaderRead(error_code error) {
   if (error) return ReadFailed(error);
   if (std::optional<HttpReply> refusal = TakeHead()) return Refuse(std::move(*refusal));
   if (std::optional<HttpReply> refusal = scope_.handler.Screen(request_)) return Refuse(std::move(*refusal));
+  parser_->body_limit(scope_.options.body_bytes);
+  if (const auto length = parser_->content_length(); length && *length > scope_.options.body_bytes)
+    return Refuse(BodyTooLong());
   SetDeadline(scope_.options.body_seconds, &Connection::ReadTooLong);
   phase_ = Phase::kBody;
   if (!SameWord(request_.Header("Expect"), "100-continue") || parser_->is_done()) return ReadBody();
@@ -158,22 +164,21 @@ std::optional<HttpReply> Connection::TakeHead() {
     hosts += field.name() == http::field::host ? 1 : 0;
     encodings += field.name() == http::field::transfer_encoding ? 1 : 0;
   }
-  request_.peer = peer_;
-  const std::string_view id = request_.Header("X-Request-Id");
-  request_.id = IsRequestId(id) ? std::string(id) : "req-" + RandomId();
+  if (const std::string_view id = request_.Header("X-Request-Id"); IsRequestId(id)) request_.id = id;
   is_head_ = request_.method == "HEAD";
   keep_alive_ = parser_->keep_alive();
 
   Handler& handler = scope_.handler;
   if (request_.headers.size() > scope_.options.header_count)
-    return handler.Refusal(431, Cat("the request has ", request_.headers.size(), " headers, the server takes ",
-                                    scope_.options.header_count));
-  if (!request_.path.starts_with('/')) return handler.Refusal(400, "the request's target is no path");
+    return handler.Refusal(
+        request_, 431,
+        Cat("the request has ", request_.headers.size(), " headers, the server takes ", scope_.options.header_count));
+  if (!request_.path.starts_with('/')) return handler.Refusal(request_, 400, "the request's target is no path");
   if (head.version() >= 11 && hosts != 1)
-    return handler.Refusal(400, Cat("the request has ", hosts, " Host headers, one is expected"));
+    return handler.Refusal(request_, 400, Cat("the request has ", hosts, " Host headers, one is expected"));
   if (encodings > 0 &&
       (encodings > 1 || head.version() < 11 || !SameWord(request_.Header("Transfer-Encoding"), "chunked")))
-    return handler.Refusal(400, "the one Transfer-Encoding that is taken is `chunked`, once, with HTTP/1.1");
+    return handler.Refusal(request_, 400, "the one Transfer-Encoding that is taken is `chunked`, once, with HTTP/1.1");
   return std::nullopt;
 }
 
@@ -195,22 +200,28 @@ void Connection::BodyRead(error_code error) {
   scope_.handler.Handle(std::move(whole), std::move(answer));
 }
 
+HttpReply Connection::BodyTooLong() {
+  return scope_.handler.Refusal(request_, 413,
+                                Cat("the request's body is longer than ", scope_.options.body_bytes, " bytes"));
+}
+
 void Connection::ReadFailed(error_code error) {
   const HttpOptions& options = scope_.options;
   Handler& handler = scope_.handler;
   if (timed_out_) {
     const bool head = phase_ == Phase::kHeader;
-    return Refuse(handler.Refusal(408, Cat("the request's ", head ? "headers" : "body", " took more than ",
-                                           head ? options.header_seconds : options.body_seconds, " seconds")));
+    return Refuse(handler.Refusal(request_, 408,
+                                  Cat("the request's ", head ? "headers" : "body", " took more than ",
+                                      head ? options.header_seconds : options.body_seconds, " seconds")));
   }
   if (error == http::error::header_limit || (error == http::error::buffer_overflow && phase_ == Phase::kHeader))
-    return Refuse(handler.Refusal(431, Cat("the request's headers are longer than ", options.header_bytes, " bytes")));
-  if (error == http::error::body_limit)
-    return Refuse(handler.Refusal(413, Cat("the request's body is longer than ", options.body_bytes, " bytes")));
+    return Refuse(
+        handler.Refusal(request_, 431, Cat("the request's headers are longer than ", options.header_bytes, " bytes")));
+  if (error == http::error::body_limit) return Refuse(BodyTooLong());
   const bool left = error == http::error::end_of_stream || error == http::error::partial_message ||
                     error.category() != http::make_error_code(http::error::end_of_stream).category();
   if (left) return Close();
-  Refuse(handler.Refusal(400, Cat("the request is no HTTP: ", error.message())));
+  Refuse(handler.Refusal(request_, 400, Cat("the request is no HTTP: ", error.message())));
 }
 
 // A reply to a request that isn't read to its end, which ends the connection.

@@ -56,6 +56,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void ReadBody();
   void BodyRead(boost::system::error_code error);
   std::optional<HttpReply> TakeHead();
+  HttpReply BodyTooLong();
   void ReadFailed(boost::system::error_code error);
   void Refuse(HttpReply reply);
   void SetDeadline(double seconds, void (Connection::*expired)());
