@@ -149,6 +149,35 @@ TEST_F(EncodingTest, ACrossEncoderRanksByTransformersScores) {
   EXPECT_EQ(scores.At("/usage/total_tokens"), cases[0].at("ids").size() + cases[6].at("ids").size());
 }
 
+TEST_F(EncodingTest, WhatADrainDoesntWaitForIsTold) {
+  StartModels({Vectors()});
+  const std::string body = Dump(Json{{"input", std::vector<std::string>(2048, "the word and the token")}});
+  RawClient client(server_->port());
+  client.Send(
+      Cat("POST /v1/embeddings HTTP/1.1\r\nHost: localhost\r\nContent-Length: ", body.size(), "\r\n\r\n", body));
+  const auto jobs = [&] { return service_->models().List()[0].lease->encoder->stats().jobs; };
+  for (int i = 0; i < 5000 && jobs() == 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  service_->Drain();
+  service_->models().CancelAll();
+  const HttpResult reply = Parse(client.ReadUntil("}}\n"));
+  EXPECT_EQ(reply.status, 503);
+  EXPECT_THAT(reply.body, HasSubstr("the server ended before the texts were computed"));
+}
+
+// A query of a megabyte beside 2048 documents would else hold its thread for an hour.
+TEST_F(EncodingTest, AQueryIsReadOnceWhateverItIsComparedWith) {
+  const std::unique_ptr<RunningModel> model = std::move(*RunningModel::Open(Pairs(), {.engine = {.threads = 1}}));
+  Json body = {{"query", std::string(1 << 17, 'a') + " b"}, {"documents", {"a"}}, {"truncate_prompt_tokens", -1}};
+  const auto seconds = [&] {
+    const auto begin = std::chrono::steady_clock::now();
+    EXPECT_TRUE(ReadRerank(body, model->open().model, "id").has_value());
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  };
+  const double one = std::max(seconds(), seconds());
+  body["documents"] = std::vector<std::string>(200, "a");
+  EXPECT_LT(std::min(seconds(), seconds()), 50 * one);
+}
+
 TEST_F(EncodingTest, AnotherEncoderRanksByTheCosineOfVectors) {
   StartModels({Vectors()});
   const std::vector<std::string> texts = {"the word", "the token", "words and words", "zebra"};

@@ -81,12 +81,9 @@ ApiResult<size_t> FirstTextOf(const TokenPair& pair, const ServedModel& model) {
                                                 "tokenizer joins two texts")));
 }
 
-ApiResult<EncoderInput> PairInput(const TextRules& rules, const std::string& first, const std::string& second,
-                                  const std::string& where) {
-  const Tokenizer& tokenizer = *rules.model.tokenizer;
-  const std::vector<int32_t> of_first = tokenizer.Encode(first, {.add_special = false});
-  const std::vector<int32_t> of_second = tokenizer.Encode(second, {.add_special = false});
-  TokenPair pair = OCTET_API_TRY(tokenizer.FramePair(of_first, of_second, rules.cut.value_or(SIZE_MAX)));
+ApiResult<EncoderInput> PairInput(const TextRules& rules, std::span<const int32_t> first,
+                                  std::span<const int32_t> second, const std::string& where) {
+  TokenPair pair = OCTET_API_TRY(rules.model.tokenizer->FramePair(first, second, rules.cut.value_or(SIZE_MAX)));
   if (pair.ids.empty()) return tl::unexpected(NoTokens(where));
   if (pair.ids.size() > rules.model.context) return tl::unexpected(TooLong(rules, pair.ids.size(), where));
   const size_t first_text = OCTET_API_TRY(FirstTextOf(pair, rules.model));
@@ -168,9 +165,9 @@ class Scoring {
       }
       return {};
     }
+    const std::vector<std::vector<int32_t>> ids = TextIds();
     for (const auto& [first, second] : pairs_) {
-      const Text& other = texts_[second];
-      EncoderInput input = OCTET_API_TRY(PairInput(rules_, texts_[first].text, other.text, other.where));
+      EncoderInput input = OCTET_API_TRY(PairInput(rules_, ids[first], ids[second], texts_[second].where));
       Add(encoding, std::move(input));
     }
     return {};
@@ -199,6 +196,13 @@ class Scoring {
     std::string text;
     std::string where;
   };
+  // Once for each text: a long query stands in thousands of pairs.
+  std::vector<std::vector<int32_t>> TextIds() const {
+    std::vector<std::vector<int32_t>> ids;
+    for (const Text& text : texts_) ids.push_back(rules_.model.tokenizer->Encode(text.text, {.add_special = false}));
+    return ids;
+  }
+
   const TextRules& rules_;
   bool by_head_;
   std::vector<Text> texts_;
