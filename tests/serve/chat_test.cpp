@@ -42,6 +42,18 @@ TEST_F(Chat, AnswersByTheModelsTemplate) {
   EXPECT_EQ(reply.At("/object"), "chat.completion");
 }
 
+TEST_F(Chat, TheTextThatStoppedAnAnswerIsTold) {
+  Json body = {{"messages", Hello()}, {"temperature", 0}, {"max_tokens", 12}};
+  const std::string whole = Post("/v1/chat/completions", body).At("/choices/0/message/content");
+  ASSERT_GT(whole.size(), 5u);
+  const std::string stop = whole.substr(3, 2);
+  body["stop"] = stop;
+  EXPECT_EQ(Post("/v1/chat/completions", body).At("/choices/0/stop_reason"), stop);
+  body["stream"] = true;
+  const std::vector<std::string> events = Events(Post("/v1/chat/completions", body).body);
+  EXPECT_EQ(Json::parse(events[events.size() - 2])["choices"][0]["stop_reason"], stop);
+}
+
 TEST_F(Chat, PartsOfTextAreOneText) {
   Json parts = Hello();
   parts[0]["content"] = Json::array({{{"type", "text"}, {"text", "Hel"}}, {{"type", "text"}, {"text", "lo"}}});
@@ -193,6 +205,11 @@ TEST_F(Chat, MessagesSayTheSameInAnthropicsShape) {
   }
   const HttpResult count = Post("/v1/messages/count_tokens", {{"messages", Hello()}, {"system", "Be brief."}});
   EXPECT_GT(count.At("/input_tokens"), 5) << count.body;
+  // To know of a prompt that it is too long is what it is asked for.
+  Json many = {{{"role", "user"}, {"content", ""}}};
+  for (int i = 0; i < 600; ++i) many[0]["content"] = many[0]["content"].get<std::string>() + " cat";
+  EXPECT_GT(Post("/v1/messages/count_tokens", {{"messages", many}}).At("/input_tokens"), 600);
+  EXPECT_EQ(Post("/v1/messages", {{"messages", many}, {"max_tokens", 1}}).status, 400);
   const HttpResult wrong = Post("/v1/messages", {{"messages", Hello()}});
   EXPECT_EQ(wrong.status, 400);
   EXPECT_EQ(wrong.At("/type"), "error");

@@ -161,6 +161,33 @@ TEST_F(Completions, AStopTextEndsTheAnswerBeforeOrBehindIt) {
   EXPECT_EQ(Post("/v1/completions", stopped).At("/choices/0/text"), before + stop);
 }
 
+TEST_F(Completions, TheReasonOfAStopIsTold) {
+  const Json body = {{"prompt", {1, 2, 3}}, {"temperature", 0}, {"max_tokens", 40}, {"ignore_eos", true}};
+  const HttpResult free = Post("/v1/completions", body);
+  EXPECT_EQ(free.At("/choices/0/finish_reason"), "length");
+  EXPECT_TRUE(free.json["choices"][0].contains("stop_reason"));
+  EXPECT_EQ(free.At("/choices/0/stop_reason"), nullptr);
+  const std::string text = free.At("/choices/0/text").get<std::string>().substr(3, 2);
+  Json by_text = body, by_token = body, by_none = body;
+  by_text["stop"] = {"no such text", text};
+  const HttpResult stopped = Post("/v1/completions", by_text);
+  EXPECT_EQ(stopped.At("/choices/0/finish_reason"), "stop");
+  EXPECT_EQ(stopped.At("/choices/0/stop_reason"), text);
+
+  const int32_t token = Alone({1, 2, 3}, {.max_tokens = 4, .ignore_eos = true}).tokens[1].token;
+  by_token["stop_token_ids"] = {token};
+  EXPECT_EQ(Post("/v1/completions", by_token).At("/choices/0/stop_reason"), token);
+  by_none["ignore_eos"] = false;
+  by_none["logit_bias"] = {{std::to_string(*engine_->tokenizer()->eos()), 100}};
+  const HttpResult end = Post("/v1/completions", by_none);
+  EXPECT_EQ(end.At("/choices/0/finish_reason"), "stop");
+  EXPECT_EQ(end.At("/choices/0/stop_reason"), nullptr);
+
+  by_token["stream"] = true;
+  std::vector<std::string> events = Events(Post("/v1/completions", by_token).body);
+  EXPECT_EQ(Json::parse(events[events.size() - 2])["choices"][0]["stop_reason"], token);
+}
+
 TEST_F(Completions, AClientThatLeavesEndsItsRequest) {
   {
     RawClient client(server_->port());

@@ -5,6 +5,7 @@
 #include "base/cat.h"
 #include "base/json_text.h"
 #include "serve/api/chat.h"
+#include "serve/api/chat_messages.h"
 #include "serve/api/fields.h"
 
 namespace octet::serve {
@@ -193,8 +194,12 @@ ApiResult<Generation> ReadAnthropicMessage(const Json& body, const ServedModel& 
 ApiResult<Json> CountAnthropicTokens(const Json& body, const ServedModel& model) {
   Fields fields(body);
   const Json chat = OCTET_API_TRY(AsChat(fields, body));
-  const Generation generation = OCTET_API_TRY(ReadChat(chat, model, ""));
-  return Json{{"input_tokens", generation.prompts[0].size()}};
+  OCTET_API_TRY(RequestedName(body, model));
+  Fields of_chat(chat);
+  const ChatWish wish = ReadChatWish(of_chat);
+  if (of_chat.failed()) return tl::unexpected(of_chat.error());
+  const std::vector<int32_t> ids = OCTET_API_TRY(EncodeChat(wish, model));
+  return Json{{"input_tokens", ids.size()}};
 }
 
 }  // namespace octet::serve

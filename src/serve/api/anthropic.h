@@ -11,7 +11,7 @@ namespace octet::serve {
 // refused.
 ApiResult<Generation> ReadAnthropicMessage(const Json& body, const ServedModel& model, std::string_view id);
 
-// {"input_tokens": N}: what the prompt would take.
+// {"input_tokens": N}: what the prompt would take, also where the context has no room for it.
 ApiResult<Json> CountAnthropicTokens(const Json& body, const ServedModel& model);
 
 }  // namespace octet::serve

@@ -38,7 +38,8 @@ class ChatShape : public ReplyShape {
       json["choices"].push_back({{"index", i},
                                  {"message", std::move(message)},
                                  {"logprobs", Logprobs(answers[i].tokens)},
-                                 {"finish_reason", finish}});
+                                 {"finish_reason", finish},
+                                 {"stop_reason", StopReason(wish_.context, answers[i])}});
     }
     json["usage"] = UsageJson(answers, wish_.choices);
     json["timings"] = TimingsJson(answers[0]);
@@ -134,6 +135,7 @@ class ChatShape : public ReplyShape {
                                {"delta", std::move(message)},
                                {"logprobs", tokens.empty() ? Json(nullptr) : Logprobs(tokens)},
                                {"finish_reason", finish.empty() ? Json(nullptr) : Json(finish)}});
+    if (!finish.empty()) json["choices"][0]["stop_reason"] = StopReason(wish_.context, delta.state);
     if (wish_.stream.continuous_usage)
       json["usage"] = UsageJson(std::span(&delta.state, 1), 1);
     else if (wish_.stream.include_usage)
@@ -215,6 +217,8 @@ ApiResult<Generation> ReadChat(const Json& body, const ServedModel& model, std::
   wish.choices = generation.choices;
   wish.logprobs = generation.options.sampling.logprobs >= 0;
   wish.context.seed = generation.options.sampling.seed;
+  wish.context.stops = generation.options.stop;
+  wish.context.stop_tokens = generation.options.stop_tokens;
   wish.calls = generation.calls;
   generation.unknown_fields = fields.unknown();
   generation.shape = std::make_unique<ChatShape>(std::move(wish));

@@ -190,10 +190,13 @@ ApiResult<std::vector<TextPiece>> RenderChat(const ChatWish& wish, const ServedM
   return std::move(*pieces);
 }
 
-ApiResult<std::vector<int32_t>> ChatIds(const ChatWish& wish, const ServedModel& model) {
+ApiResult<std::vector<int32_t>> EncodeChat(const ChatWish& wish, const ServedModel& model) {
   const std::vector<TextPiece> pieces = OCTET_API_TRY(RenderChat(wish, model));
-  std::vector<int32_t> ids =
-      model.tokenizer->EncodeMarked(pieces, wish.add_special_tokens, model.chat_template->source());
+  return model.tokenizer->EncodeMarked(pieces, wish.add_special_tokens, model.chat_template->source());
+}
+
+ApiResult<std::vector<int32_t>> ChatIds(const ChatWish& wish, const ServedModel& model) {
+  std::vector<int32_t> ids = OCTET_API_TRY(EncodeChat(wish, model));
   OCTET_API_TRY(CheckLength(model, ids.size()));
   if (ids.empty()) return Wrong("messages", "give an empty prompt");
   return ids;

@@ -37,7 +37,9 @@ ChatWish ReadChatWish(Fields& fields);
 // Where a tool has to be called, the prompt ends in the mark that opens a call. Fails where the model has no template
 // or its template refuses the messages, and for tools that the template doesn't show or whose calls can't be read.
 ApiResult<std::vector<TextPiece>> RenderChat(const ChatWish& wish, const ServedModel& model);
-// The ids; special tokens count only where the template wrote them. Fails also where the context has no room.
+// The ids, however many; special tokens count only where the template wrote them. Fails as RenderChat does.
+ApiResult<std::vector<int32_t>> EncodeChat(const ChatWish& wish, const ServedModel& model);
+// The same for an answer: fails also where there are none, or where the context has no room.
 ApiResult<std::vector<int32_t>> ChatIds(const ChatWish& wish, const ServedModel& model);
 
 }  // namespace octet::serve

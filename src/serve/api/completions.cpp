@@ -85,6 +85,7 @@ class CompletionShape : public ReplyShape {
     Json json = {{"index", index}, {"text", text}, {"logprobs", std::move(logprobs)}, {"finish_reason", nullptr}};
     if (finished == nullptr) return json;
     json["finish_reason"] = FinishName(*finished);
+    json["stop_reason"] = StopReason(wish_.context, *finished);
     return json;
   }
 
@@ -170,6 +171,8 @@ ApiResult<Generation> ReadCompletion(const Json& body, const ServedModel& model,
   if (echo && (logprobs || generation.options.max_tokens == 0))
     generation.prompt_logprobs = static_cast<int32_t>(logprobs.value_or(0));
   wish.context.seed = generation.options.sampling.seed;
+  wish.context.stops = generation.options.stop;
+  wish.context.stop_tokens = generation.options.stop_tokens;
   generation.unknown_fields = fields.unknown();
   generation.shape = std::make_unique<CompletionShape>(std::move(wish));
   return generation;

@@ -1,5 +1,6 @@
 #include "serve/api/generation.h"
 
+#include <algorithm>
 #include <random>
 
 #include "base/cat.h"
@@ -27,6 +28,14 @@ std::string MakeCallId(ToolFormat format, std::string_view prefix) {
 
 std::string_view FinishName(const ChoiceState& state) {
   return state.finish == FinishReason::kStop ? "stop" : "length";
+}
+
+Json StopReason(const ReplyContext& context, const ChoiceState& state) {
+  if (state.finish != FinishReason::kStop) return nullptr;
+  if (state.stop_string) return context.stops[*state.stop_string];
+  const std::vector<int32_t>& ids = context.stop_tokens;
+  if (state.tokens.empty() || std::find(ids.begin(), ids.end(), state.tokens.back().token) == ids.end()) return nullptr;
+  return state.tokens.back().token;
 }
 
 Json UsageJson(std::span<const ChoiceState> answers, size_t choices) {

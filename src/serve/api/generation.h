@@ -87,6 +87,8 @@ struct ReplyContext {
   int64_t created = 0;  // seconds since 1970
   const Tokenizer* tokenizer = nullptr;
   uint64_t seed = 0;
+  std::vector<std::string> stops = {};    // the request's stop texts, as the engine numbers them
+  std::vector<int32_t> stop_tokens = {};  // and its stop_token_ids
 };
 
 // An id for a call of a tool, unlike any other: `prefix` and letters, or what the templates of the format take alone.
@@ -94,6 +96,8 @@ std::string MakeCallId(ToolFormat format, std::string_view prefix);
 
 // "stop" or "length".
 std::string_view FinishName(const ChoiceState& state);
+// As vLLM's stop_reason: the stop text or the id of the stop token that ended the answer; null for the model's own end.
+Json StopReason(const ReplyContext& context, const ChoiceState& state);
 
 // prompt_tokens, completion_tokens, total_tokens and prompt_tokens_details.cached_tokens over all answers; the prompt
 // of several choices counts once. `choices`: answers that share a prompt.

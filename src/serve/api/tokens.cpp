@@ -15,8 +15,7 @@ ApiResult<std::vector<int32_t>> IdsOf(Fields& fields, const Json& body, const Se
   if (FindMember(body, "messages") != nullptr) {
     const ChatWish wish = ReadChatWish(fields);
     if (fields.failed()) return tl::unexpected(fields.error());
-    const std::vector<TextPiece> pieces = OCTET_API_TRY(RenderChat(wish, model));
-    return model.tokenizer->EncodeMarked(pieces, wish.add_special_tokens, model.chat_template->source());
+    return EncodeChat(wish, model);
   }
   const std::optional<std::string> prompt = fields.Text("prompt"), content = fields.Text("content");
   const std::optional<bool> longer = fields.Bool("add_special_tokens"), shorter = fields.Bool("add_special");
