@@ -10,7 +10,6 @@ import http.client
 import json
 import os
 import pathlib
-import signal
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,8 @@ os.environ.update(HF_DATASETS_OFFLINE="1", HF_HUB_OFFLINE="1", TOKENIZERS_PARALL
 
 import anthropic
 import openai
+
+from served import OCTET, Served
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ITEMS = ROOT / "examples" / "eval" / "choices.jsonl"
@@ -34,15 +35,6 @@ def check(name, holds, seen=""):
     print(f"{'ok  ' if holds else 'FAIL'} {name} {seen}")
     if not holds:
         failures.append(name)
-
-
-def start(octet, model):
-    server = subprocess.Popen([octet, "serve", model, "--port", "0", "--name", "tested", "--json", "--no-request-log"],
-                              stdout=subprocess.PIPE, env={**os.environ, "OCTET_API_KEYS": KEY})
-    url = json.loads(server.stdout.readline())["url"]
-    subprocess.run(["curl", "-sf", "--retry", "60", "--retry-delay", "1", "--retry-all-errors", "-o", "/dev/null", url + "/ready"],
-                   check=True)
-    return server, url
 
 
 def check_chat(client):
@@ -225,9 +217,9 @@ def check_harness_chat(url):
 
 def main():
     model = sys.argv[1]
-    octet = sys.argv[2] if len(sys.argv) > 2 else str(ROOT / "build" / "release" / "octet")
-    server, url = start(octet, model)
-    try:
+    octet = sys.argv[2] if len(sys.argv) > 2 else str(OCTET)
+    with Served(octet, model, "--name", "tested", key=KEY) as server:
+        url = server.url
         client = openai.OpenAI(base_url=url + "/v1", api_key=KEY, max_retries=0)
         check_chat(client)
         check_rest_of_openai(client, url)
@@ -238,9 +230,7 @@ def main():
         check_guidellm(model, url)
         check_harness(octet, model, url)
         check_harness_chat(url)
-    finally:
-        server.send_signal(signal.SIGTERM)
-        check("the server ends with 0", server.wait(60) == 0)
+    check("the server ends with 0", server.exit_code == 0, server.exit_code)
     print(f"{len(failures)} failures")
     sys.exit(1 if failures else 0)
 

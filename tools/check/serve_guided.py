@@ -5,17 +5,15 @@
 Forced calls of tools are checked where the model's chat template shows tools. Exits with 1 where an answer doesn't fit.
 """
 import json
-import pathlib
 import re
-import signal
-import subprocess
 import sys
 import urllib.error
 import urllib.request
 
 import jsonschema
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from served import OCTET, Served
+
 SEEDS = range(4)
 CITY = {"type": "object", "properties": {"city": {"type": "string", "maxLength": 12}, "people": {"type": "integer", "minimum": 0},
                                          "twins": {"type": "array", "items": {"type": "string", "maxLength": 8}, "maxItems": 2}},
@@ -81,11 +79,8 @@ def check_tools(url):
 
 
 def main():
-    octet = sys.argv[2] if len(sys.argv) > 2 else str(ROOT / "build/release/octet")
-    server = subprocess.Popen([octet, "serve", sys.argv[1], "--port", "0", "--json", "--no-request-log"], stdout=subprocess.PIPE)
-    try:
-        url = json.loads(server.stdout.readline())["url"]
-        subprocess.run(["curl", "-sf", "--retry", "60", "--retry-delay", "1", "--retry-all-errors", "-o", "/dev/null", url + "/ready"], check=True)
+    with Served(sys.argv[2] if len(sys.argv) > 2 else OCTET, sys.argv[1]) as server:
+        url = server.url
         for number, schema in enumerate(SCHEMAS):
             check_answers(url, f"schema {number}", {"response_format": {"type": "json_schema", "json_schema": {"name": "s", "schema": schema}}},
                           lambda text, schema=schema: fits(text, schema))
@@ -93,9 +88,7 @@ def main():
             check_answers(url, f"pattern {pattern}", {"guided_regex": pattern}, lambda text, pattern=pattern: re.fullmatch(pattern, text))
         check_answers(url, "choices", {"guided_choice": ["Oslo", "Rome"]}, lambda text: text in ("Oslo", "Rome"))
         check_tools(url)
-    finally:
-        server.send_signal(signal.SIGTERM)
-        server.wait()
+    check("the server ends with 0", server.exit_code == 0, server.exit_code)
     print(f"{len(failures)} failed")
     return 1 if failures else 0
 

@@ -9,14 +9,12 @@ an unexpected one, or where the server doesn't end with 0.
 import asyncio
 import json
 import os
-import pathlib
 import resource
-import signal
-import subprocess
 import sys
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from served import OCTET, Served
+
 MOST_GROWTH = 0.02
 LEAVING = 20  # one of so many streams closes in the midst of its answer
 
@@ -25,8 +23,8 @@ def option(name, otherwise):
     return type(otherwise)(sys.argv[sys.argv.index(name) + 1]) if name in sys.argv else otherwise
 
 
-def resident(process):
-    with open(f"/proc/{process.pid}/statm", encoding="ascii") as stream:
+def resident(server):
+    with open(f"/proc/{server.pid}/statm", encoding="ascii") as stream:
         return int(stream.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
@@ -90,18 +88,13 @@ async def soak(server, port, streams, seconds, counts):
 def main():
     streams, seconds = option("--streams", 1000), option("--seconds", 60.0)
     words = [word for word in sys.argv[1:] if not word.startswith("--") and not word.replace(".", "").isdigit()]
-    octet = words[1] if len(words) > 1 else str(ROOT / "build" / "release" / "octet")
     raise_file_limit(streams + 100)
-    server = subprocess.Popen([octet, "serve", words[0], "--port", "0", "--json", "--no-request-log", "--users", "16",
-                               "--max-waiting", str(2 * streams), "--max-running", "64"], stdout=subprocess.PIPE)
-    port = json.loads(server.stdout.readline())["port"]
-    subprocess.run(["curl", "-sf", "--retry", "60", "--retry-delay", "1", "--retry-all-errors", "-o", "/dev/null",
-                    f"http://127.0.0.1:{port}/ready"], check=True)
     counts = Counts()
-    begin = asyncio.run(soak(server, port, streams, seconds, counts))
-    end = resident(server)
-    server.send_signal(signal.SIGTERM)
-    code = server.wait(60)
+    with Served(words[1] if len(words) > 1 else OCTET, words[0], "--users", "16", "--max-waiting", str(2 * streams),
+                "--max-running", "64") as server:
+        begin = asyncio.run(soak(server, server.port, streams, seconds, counts))
+        end = resident(server)
+    code = server.exit_code
     growth = end / begin - 1
     print(f"{streams} streams, {seconds:.0f} s: {counts.whole} whole answers, {counts.left} left by their client, {counts.refused} told to "
           f"come again, {len(counts.lost)} lost; {end / 1e6:.1f} MB resident, {growth:+.1%}; exit {code}")
