@@ -59,8 +59,9 @@ test-clients: build
 	tools/setup --demo
 	@test -d build/models/bf16 || { echo "make test-clients: build/models/bf16 is missing; make demo makes it" >&2; exit 1; }
 	test -x build/venv-clients/bin/python || python3 -m venv build/venv-clients
-	build/venv-clients/bin/pip install -q openai anthropic 'lm_eval[api]==0.4.13' guidellm==0.8.1
+	build/venv-clients/bin/pip install -q openai anthropic 'lm_eval[api]==0.4.13' guidellm==0.8.1 jsonschema
 	build/venv-clients/bin/python tools/check/serve_clients.py build/models/bf16
+	build/venv-clients/bin/python tools/check/serve_guided.py build/models/bf16
 
 # In a browser that the machine has: Debian's chromium and chromium-driver.
 test-web: build

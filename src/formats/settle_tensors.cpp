@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "base/log.h"
-#include "formats/bert_names.h"
+#include "formats/encoder_names.h"
 
 namespace octet {
 namespace {
@@ -17,8 +17,7 @@ constexpr std::string_view kEmbeddingModule = "model.embed_tokens.";
 constexpr std::string_view kHeadModule = "lm_head.";
 constexpr std::string_view kHead = "lm_head.weight";
 constexpr std::string_view kHeadCodes[] = {"lm_head.weight_packed", "lm_head.qweight"};
-constexpr std::string_view kBertPrefix = "bert.";
-constexpr std::string_view kBertEmbeddings = "embeddings.";
+constexpr std::string_view kEncoderEmbeddings = "embeddings.";
 constexpr const char* kTied = "tie_word_embeddings";
 
 constexpr uint64_t kRowsAtOnce = 64;
@@ -141,17 +140,18 @@ Status SettleHead(Checkpoint& checkpoint) {
   return {};
 }
 
-// Files of BERT may have the prefix that the class in config.json hasn't, or lack it, and old ones call the weight and
-// the bias of a norm gamma and beta.
-void SettleBertNames(Checkpoint& checkpoint) {
+// Files of encoders may have the prefix that the class in config.json hasn't, or lack it, and old ones call the weight
+// and the bias of a norm gamma and beta.
+void SettleEncoderNames(const EncoderNames& names, Checkpoint& checkpoint) {
   const std::shared_ptr<const TensorSource> stored = checkpoint.tensors;
-  const std::string prefix = BertPrefix(checkpoint.config);
+  const std::string wanted = EncoderPrefix(checkpoint.config);
+  const std::string_view prefix = names.prefix;
   const auto has = [&](std::string_view beginning) {
     return std::any_of(stored->tensors().begin(), stored->tensors().end(),
                        [&](const TensorInfo& info) { return info.name.starts_with(beginning); });
   };
-  const bool adds = !prefix.empty() && !has(kBertPrefix);
-  const bool strips = prefix.empty() && has(Cat(kBertPrefix, kBertEmbeddings)) && !has(kBertEmbeddings);
+  const bool adds = !wanted.empty() && !has(prefix);
+  const bool strips = wanted.empty() && has(Cat(prefix, kEncoderEmbeddings)) && !has(kEncoderEmbeddings);
   const auto end_anew = [&](std::string& name, std::string_view old, std::string_view fresh) {
     if (!name.ends_with(old)) return;
     const std::string renamed = Cat(std::string_view(name).substr(0, name.size() - old.size()), fresh);
@@ -161,26 +161,19 @@ void SettleBertNames(Checkpoint& checkpoint) {
     std::string settled = name;
     end_anew(settled, ".LayerNorm.gamma", ".LayerNorm.weight");
     end_anew(settled, ".LayerNorm.beta", ".LayerNorm.bias");
-    if (strips && settled.starts_with(kBertPrefix) && stored->Find(settled.substr(kBertPrefix.size())) == nullptr)
-      settled.erase(0, kBertPrefix.size());
+    if (strips && settled.starts_with(prefix) && stored->Find(settled.substr(prefix.size())) == nullptr)
+      settled.erase(0, prefix.size());
     const bool is_base =
-        settled.starts_with(kBertEmbeddings) || settled.starts_with("encoder.") || settled.starts_with("pooler.");
-    return adds && is_base ? Cat(kBertPrefix, settled) : settled;
+        settled.starts_with(kEncoderEmbeddings) || settled.starts_with("encoder.") || settled.starts_with("pooler.");
+    return adds && is_base ? Cat(prefix, settled) : settled;
   });
 }
 
 }  // namespace
 
-std::string BertPrefix(const Json& config) {
-  const Json* architectures = FindMember(config, "architectures");
-  const bool has_class = architectures != nullptr && architectures->is_array() && !architectures->empty();
-  return !has_class || architectures->front() == "BertModel" ? std::string() : std::string(kBertPrefix);
-}
-
 Status SettleTensors(Checkpoint& checkpoint) {
-  const Json* type = FindMember(checkpoint.config, "model_type");
-  if (type != nullptr && *type == "bert") {
-    SettleBertNames(checkpoint);
+  if (const EncoderNames* names = FindEncoderNames(checkpoint.config)) {
+    SettleEncoderNames(*names, checkpoint);
     return {};
   }
   AddMissingPrefix(checkpoint);

@@ -6,8 +6,8 @@
 // - The base model saved alone (`layers.0...`, no tensor named `model.`): every name gets the prefix, but the head's.
 // - A head that config.json ties to the embedding, or says nothing about, and a file that has both: where they differ,
 //   the file's is kept and `tie_word_embeddings` becomes false.
-// - A BERT model: `bert.` before the encoder's tensors where config.json names a class with a head, and not else;
-//   `LayerNorm.gamma` and `.beta` are its weight and bias.
+// - An encoder: `bert.`, or what its family has, before its tensors where config.json names a class with a head, and
+//   not else; `LayerNorm.gamma` and `.beta` are a norm's weight and bias.
 // - A file with a head and no embedding: the head serves as both, and `tie_word_embeddings` becomes true.
 #pragma once
 

@@ -52,16 +52,14 @@ struct GemmArgs {
 //   query [tokens, group, key_dim] at query[token * query_token_stride + head * key_dim], rotated, not scaled
 //   out   [tokens, group, value_dim] at out[token * out_token_stride + head * value_dim]
 // Token i stands at first_position + i and sees positions max(0, p - window + 1) .. p (window 0: all of 0 .. p).
-// score = scale * q.k, then softcap * tanh(score / softcap) where softcap > 0; softmax in FP32 over blocks of 128
-// positions aligned to position 0, each block rescaling what came before (on-line softmax). Every 512 positions a piece
-// begins anew, and the pieces' sums are joined in their order: the result is the same however a prompt is cut, and
-// whether one thread goes through the pieces or each has its own.
-// But for the F32 cache, queries and probabilities are rounded to BF16 for the products. A cache of codes has scales: a
-// score is the product with the codes times the key's scale, a probability enters the product with the values' codes
-// times the value's scale.
-// An infinity or NaN among the values of an F32 or BF16 page may spoil each query of a call that enters the page, those
-// that don't see its position too: they multiply it by a probability of zero. In a cache of codes it spoils none but
-// those that see it.
+// score = scale * q.k, then softcap * tanh(score / softcap) where softcap > 0, then + bias; softmax in FP32 over blocks
+// of 128 positions aligned to position 0, each block rescaling what came before (on-line softmax). Every 512 positions
+// a piece begins anew, and the pieces' sums are joined in their order: the result is the same however a prompt is cut,
+// and whether one thread goes through the pieces or each has its own. But for the F32 cache, queries and probabilities
+// are rounded to BF16 for the products. A cache of codes has scales: a score is the product with the codes times the
+// key's scale, a probability enters the product with the values' codes times the value's scale. An infinity or NaN
+// among the values of an F32 or BF16 page may spoil each query of a call that enters the page, those that don't see its
+// position too: they multiply it by a probability of zero. In a cache of codes it spoils none but those that see it.
 struct AttendArgs {
   const float* query = nullptr;
   size_t query_token_stride = 0;  // in floats
@@ -76,6 +74,10 @@ struct AttendArgs {
   size_t value_dim = 0;
   float scale = 1;
   float softcap = 0;
+  // Null, or finite numbers added to the scores: of row r, of tokens * group, and position p bias[r * bias_stride + p].
+  // Pages are read whole, up to the last position of the last one. A stride of -1 makes one row of all, by distance.
+  const float* bias = nullptr;
+  ptrdiff_t bias_stride = 0;
   float* out = nullptr;
   size_t out_token_stride = 0;
 };

@@ -78,8 +78,10 @@ Result<Encoder> Encoder::Load(ModelSpec spec, WeightProvider& weights) {
   }
   auto parts = std::make_unique<Parts>();
   parts->words = OCTET_TRY(LoadMatrix(weights, "embedding", spec.vocab, spec.hidden));
-  parts->positions = OCTET_TRY(LoadMatrix(weights, "positions", spec.max_positions, spec.hidden));
-  parts->types = OCTET_TRY(LoadMatrix(weights, "types", spec.encoder->type_vocab, spec.hidden));
+  parts->positions = OCTET_TRY(LoadMatrix(weights, "positions", spec.PositionRows(), spec.hidden));
+  if (spec.encoder->type_vocab != 0)
+    parts->types = OCTET_TRY(LoadMatrix(weights, "types", spec.encoder->type_vocab, spec.hidden));
+  if (spec.encoder->relative_bias) parts->relative_bias = OCTET_TRY(RelativeBias::Load(spec, weights));
   parts->norm = OCTET_TRY(LoadNorm(spec.encoder->norm, spec.hidden, weights, "embedding_norm"));
   for (size_t index = 0; index < spec.layers.size(); ++index) {
     parts->layers.push_back(OCTET_TRY(LoadEncoderLayer(spec, index, weights)));
@@ -114,7 +116,7 @@ Status Encoder::Scores(const float* first, size_t rows, nn::ExecutionContext& co
   if (labels == 0) {
     return Fail(ErrorCode::kUnsupported,
                 "the encoder has no head that scores pairs of texts; models that have one name "
-                "BertForSequenceClassification in config.json");
+                "BertForSequenceClassification or their family's like in config.json");
   }
   OCTET_TRY(context.workspace.Reset());
   float* pooled = OCTET_TRY(Product(context, parts_->pooler, first, rows));

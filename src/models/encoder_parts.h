@@ -5,6 +5,7 @@
 
 #include "models/decoder_parts.h"
 #include "models/encoder.h"
+#include "models/relative_bias.h"
 #include "nn/full_attention.h"
 
 namespace octet {
@@ -28,7 +29,8 @@ void ForEachMatrix(const EncoderLayer& layer, Visit&& visit) {
 
 struct Encoder::Parts {
   ModelSpec spec;
-  PackedMatrix words, positions, types;
+  PackedMatrix words, positions, types;  // types: of no rows where the spec has none
+  RelativeBias relative_bias;            // none where the spec has none
   NormWeights norm;
   std::vector<EncoderLayer> layers;
   PackedMatrix pooler, head;  // where the spec has labels
@@ -49,6 +51,7 @@ class EncoderPass {
   void Finish();
 
  private:
+  void EmbedToken(const Encoder::Run& run, size_t token, size_t position, size_t row);
   Status Attention(size_t index);
   Status FeedForward(size_t index);
   // What waits in branch_, added to rows begin .. end - 1 of the stream, and the norm of the sum.

@@ -16,6 +16,18 @@ void AddRowOf(const kernels::KernelTable& kernels, const PackedMatrix& table, si
   kernels.add(scratch, table.depth, to);
 }
 
+// Rows of the table of positions, one token of a sequence after the other.
+class PositionCounter {
+ public:
+  explicit PositionCounter(const EncoderSpec& spec)
+      : pad_(spec.pad), next_(spec.pad ? static_cast<size_t>(*spec.pad) + 1 : 0) {}
+  size_t Next(int32_t token) { return token == pad_ ? static_cast<size_t>(token) : next_++; }
+
+ private:
+  std::optional<int32_t> pad_;
+  size_t next_;
+};
+
 }  // namespace
 
 EncoderPass::EncoderPass(const Encoder::Parts& parts, std::span<const Encoder::Run> runs, nn::ExecutionContext& context,
@@ -30,8 +42,12 @@ Status EncoderPass::Begin() {
   nn::Workspace& workspace = context_.workspace;
   const std::span<size_t> lengths = OCTET_TRY(workspace.Array<size_t>(runs_.size()));
   for (size_t i = 0; i < runs_.size(); ++i) lengths[i] = runs_[i].tokens.size();
-  attention_ = OCTET_TRY(
-      nn::FullAttention::Plan(context_, {.heads = attn.heads, .scale = attn.scale, .layout = &parts_.layout}, lengths));
+  const nn::FullAttentionShape shape{.heads = attn.heads,
+                                     .scale = attn.scale,
+                                     .layout = &parts_.layout,
+                                     .bias = parts_.relative_bias.values(),
+                                     .bias_head_stride = parts_.relative_bias.head_stride()};
+  attention_ = OCTET_TRY(nn::FullAttention::Plan(context_, shape, lengths));
   const size_t width = spec.layers.front().ffn.width;
   branch_ = OCTET_TRY(workspace.Floats(rows_ * RowStride(spec.hidden)));
   qkv_ = OCTET_TRY(workspace.Floats(rows_ * QkvWidth(attn)));
@@ -44,22 +60,28 @@ Status EncoderPass::Begin() {
 
 // Row by row on all threads; what a row takes of the tables is its own.
 void EncoderPass::Embed() {
-  const size_t hidden = parts_.spec.hidden;
-  const kernels::KernelTable& kernels = context_.kernels;
   context_.pool.ForEachShare(rows_, [&](size_t begin, size_t end) {
     size_t row = 0;
     for (const Encoder::Run& run : runs_) {
+      PositionCounter positions(*parts_.spec.encoder);
       for (size_t token = 0; token < run.tokens.size(); ++token, ++row) {
-        if (row < begin || row >= end) continue;
-        float *to = stream_ + row * hidden, *scratch = branch_ + row * RowStride(hidden);
-        std::fill_n(to, hidden, 0.0F);
-        AddRowOf(kernels, parts_.words, static_cast<size_t>(run.tokens[token]), scratch, to);
-        AddRowOf(kernels, parts_.types, token < run.first_text ? 0 : 1, scratch, to);
-        AddRowOf(kernels, parts_.positions, token, scratch, to);
-        parts_.norm.Apply(kernels, to, to);
+        const size_t position = positions.Next(run.tokens[token]);
+        if (row >= begin && row < end) EmbedToken(run, token, position, row);
       }
     }
   });
+}
+
+void EncoderPass::EmbedToken(const Encoder::Run& run, size_t token, size_t position, size_t row) {
+  const size_t hidden = parts_.spec.hidden;
+  const kernels::KernelTable& kernels = context_.kernels;
+  float *to = stream_ + row * hidden, *scratch = branch_ + row * RowStride(hidden);
+  std::fill_n(to, hidden, 0.0F);
+  AddRowOf(kernels, parts_.words, static_cast<size_t>(run.tokens[token]), scratch, to);
+  if (parts_.spec.encoder->type_vocab != 0)
+    AddRowOf(kernels, parts_.types, token < run.first_text ? 0 : 1, scratch, to);
+  AddRowOf(kernels, parts_.positions, position, scratch, to);
+  parts_.norm.Apply(kernels, to, to);
 }
 
 void EncoderPass::SumRows(size_t begin, size_t end) {

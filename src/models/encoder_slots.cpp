@@ -3,9 +3,19 @@
 #include <utility>
 
 #include "base/cat.h"
+#include "models/relative_bias.h"
 
 namespace octet {
 namespace {
+
+// Within a layer.
+struct AttentionModules {
+  const char *query, *key, *value, *out, *norm;
+};
+constexpr AttentionModules kBertModules = {"attention.self.query", "attention.self.key", "attention.self.value",
+                                           "attention.output.dense", "attention.output.LayerNorm"};
+constexpr AttentionModules kMpnetModules = {"attention.attn.q", "attention.attn.k", "attention.attn.v",
+                                            "attention.attn.o", "attention.LayerNorm"};
 
 class EncoderSlotList {
  public:
@@ -14,9 +24,11 @@ class EncoderSlotList {
   std::vector<WeightSlot> Build() {
     const std::string module = spec_.tensor_prefix + "embeddings.";
     AddTable("embedding", module + "word_embeddings", spec_.vocab, Sensitivity::kEmbedding);
-    AddTable("positions", module + "position_embeddings", spec_.max_positions, Sensitivity::kExact);
-    AddTable("types", module + "token_type_embeddings", spec_.encoder->type_vocab, Sensitivity::kExact);
+    AddTable("positions", module + "position_embeddings", spec_.PositionRows(), Sensitivity::kExact);
+    if (spec_.encoder->type_vocab != 0)
+      AddTable("types", module + "token_type_embeddings", spec_.encoder->type_vocab, Sensitivity::kExact);
     AddNorm("embedding_norm", module + "LayerNorm");
+    if (spec_.encoder->relative_bias) AddRelativeBias();
     for (size_t layer = 0; layer < spec_.layers.size(); ++layer) AddLayer(layer);
     if (spec_.encoder->labels != 0) AddHead();
     return std::move(slots_);
@@ -27,14 +39,13 @@ class EncoderSlotList {
     const AttnSpec& attn = spec_.layers[layer].attn;
     const FfnSpec& ffn = spec_.layers[layer].ffn;
     const std::string module = Cat(spec_.tensor_prefix, "encoder.layer.", layer, ".");
-    const std::string self = module + "attention.self.";
+    const AttentionModules& modules = spec_.encoder->naming == EncoderNaming::kMpnet ? kMpnetModules : kBertModules;
     const size_t width = attn.heads * attn.key_dim;
-    AddColumns(LayerSlot(layer, "attn.q"), self + "query", width, attn.key_dim);
-    AddColumns(LayerSlot(layer, "attn.k"), self + "key", width, attn.key_dim);
-    AddColumns(LayerSlot(layer, "attn.v"), self + "value", attn.heads * attn.value_dim, attn.value_dim);
-    AddRows(LayerSlot(layer, "attn.out"), module + "attention.output.dense", attn.heads * attn.value_dim,
-            attn.value_dim);
-    AddNorm(LayerSlot(layer, "attn.norm"), module + "attention.output.LayerNorm");
+    AddColumns(LayerSlot(layer, "attn.q"), module + modules.query, width, attn.key_dim);
+    AddColumns(LayerSlot(layer, "attn.k"), module + modules.key, width, attn.key_dim);
+    AddColumns(LayerSlot(layer, "attn.v"), module + modules.value, attn.heads * attn.value_dim, attn.value_dim);
+    AddRows(LayerSlot(layer, "attn.out"), module + modules.out, attn.heads * attn.value_dim, attn.value_dim);
+    AddNorm(LayerSlot(layer, "attn.norm"), module + modules.norm);
     AddColumns(LayerSlot(layer, "ffn.in"), module + "intermediate.dense", ffn.width, 1);
     AddRows(LayerSlot(layer, "ffn.down"), module + "output.dense", ffn.width, 1);
     AddNorm(LayerSlot(layer, "ffn.norm"), module + "output.LayerNorm");
@@ -42,9 +53,19 @@ class EncoderSlotList {
 
   // Too small to gain by rounding, and the answer is read off them.
   void AddHead() {
+    const bool is_bert = spec_.encoder->naming == EncoderNaming::kBert;
     AddMatrix({.name = "pooler", .tensor = {}, .rows = spec_.hidden, .columns = spec_.hidden},
-              spec_.tensor_prefix + "pooler.dense");
-    AddMatrix({.name = "head", .tensor = {}, .rows = spec_.encoder->labels, .columns = spec_.hidden}, "classifier");
+              is_bert ? spec_.tensor_prefix + "pooler.dense" : "classifier.dense");
+    AddMatrix({.name = "head", .tensor = {}, .rows = spec_.encoder->labels, .columns = spec_.hidden},
+              is_bert ? "classifier" : "classifier.out_proj");
+  }
+
+  void AddRelativeBias() {
+    slots_.push_back({.name = "relative_bias",
+                      .tensor = spec_.tensor_prefix + "encoder.relative_attention_bias.weight",
+                      .tensor_rows = kRelativeBuckets,
+                      .rows = kRelativeBuckets,
+                      .columns = spec_.layers.front().attn.heads});
   }
 
   void AddTable(std::string name, const std::string& module, size_t rows, Sensitivity sensitivity) {

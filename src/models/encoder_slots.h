@@ -7,7 +7,8 @@
 
 namespace octet {
 
-// In the order of the forward pass, by the names of transformers' BertModel. Requires spec.encoder.
+// In the order of the forward pass, by the names of transformers' BertModel, RobertaModel or MPNetModel. Requires
+// spec.encoder.
 std::vector<WeightSlot> EncoderSlots(const ModelSpec& spec);
 
 }  // namespace octet

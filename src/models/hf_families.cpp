@@ -187,7 +187,7 @@ Status AdaptGemma3(const ConfigFields& fields, const Sizes& sizes, ModelSpec& sp
 }
 
 // Ids of special tokens are left out: a file that doesn't name them has none.
-constexpr std::array<Family, 8> kFamilies = {{
+constexpr std::array<Family, 11> kFamilies = {{
     {"bert",
      R"({"vocab_size":30522,"hidden_size":768,"intermediate_size":3072,"num_hidden_layers":12,"num_attention_heads":12,
          "hidden_act":"gelu","max_position_embeddings":512,"type_vocab_size":2,"layer_norm_eps":1e-12,
@@ -214,6 +214,10 @@ constexpr std::array<Family, 8> kFamilies = {{
          "num_key_value_heads":8,"hidden_act":"silu","max_position_embeddings":131072,"rms_norm_eps":1e-6,"sliding_window":4096,
          "eos_token_id":2,"bos_token_id":1})",
      AdaptMistral},
+    {"mpnet",
+     R"({"vocab_size":30527,"hidden_size":768,"intermediate_size":3072,"num_hidden_layers":12,"num_attention_heads":12,
+         "hidden_act":"gelu","max_position_embeddings":512,"layer_norm_eps":1e-12,"relative_attention_num_buckets":32})",
+     AdaptMpnet, "layer_norm_eps"},
     {"phi3",
      R"({"vocab_size":32064,"hidden_size":3072,"intermediate_size":8192,"num_hidden_layers":32,"num_attention_heads":32,
          "hidden_act":"silu","max_position_embeddings":4096,"original_max_position_embeddings":4096,"rms_norm_eps":1e-5,
@@ -229,6 +233,16 @@ constexpr std::array<Family, 8> kFamilies = {{
          "num_key_value_heads":32,"head_dim":128,"hidden_act":"silu","max_position_embeddings":32768,"rms_norm_eps":1e-6,
          "use_sliding_window":false,"sliding_window":4096,"max_window_layers":28})",
      AdaptQwen3},
+    {"roberta",
+     R"({"vocab_size":50265,"hidden_size":768,"intermediate_size":3072,"num_hidden_layers":12,"num_attention_heads":12,
+         "hidden_act":"gelu","max_position_embeddings":512,"type_vocab_size":2,"layer_norm_eps":1e-12,
+         "position_embedding_type":"absolute","pad_token_id":1})",
+     AdaptRoberta, "layer_norm_eps"},
+    {"xlm-roberta",
+     R"({"vocab_size":30522,"hidden_size":768,"intermediate_size":3072,"num_hidden_layers":12,"num_attention_heads":12,
+         "hidden_act":"gelu","max_position_embeddings":512,"type_vocab_size":2,"layer_norm_eps":1e-12,
+         "position_embedding_type":"absolute","pad_token_id":1})",
+     AdaptRoberta, "layer_norm_eps"},
 }};
 
 }  // namespace

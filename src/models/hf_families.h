@@ -32,8 +32,10 @@ struct Family {
   const char* norm_eps = "rms_norm_eps";  // the field of its norms' eps
 };
 
-// Of an encoder (models/hf_encoders.cpp).
+// Of encoders (models/hf_encoders.cpp).
 Status AdaptBert(const ConfigFields& fields, const Sizes& sizes, ModelSpec& spec);
+Status AdaptRoberta(const ConfigFields& fields, const Sizes& sizes, ModelSpec& spec);
+Status AdaptMpnet(const ConfigFields& fields, const Sizes& sizes, ModelSpec& spec);
 
 // silu, gelu and its tanh form by their names in transformers; fails with unsupported for others.
 Result<ActivationKind> ReadActivation(const ConfigFields& fields, std::string_view key);

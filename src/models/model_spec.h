@@ -67,12 +67,20 @@ struct LayerSpec {
   FfnSpec ffn = {};
 };
 
+// By whose names a checkpoint has an encoder's tensors.
+enum class EncoderNaming { kBert, kRoberta, kMpnet };
+
 // What an encoder has that a decoder hasn't. Its tokens see each other in both directions; positions have a table,
 // added to the embedding of the token and that of its type (of the first text, or of the second of a pair).
 struct EncoderSpec {
-  size_t type_vocab = 0;  // rows of the table of types
-  NormSpec norm = {};     // of the three embeddings' sum
+  EncoderNaming naming = EncoderNaming::kBert;
+  size_t type_vocab = 0;  // rows of the table of types; 0: there is none
+  NormSpec norm = {};     // of the embeddings' sum
   size_t labels = 0;      // what the head over the first token's pooled state gives; 0: there is none
+  // The token that fills up shorter texts, by whose id positions are counted: its own is that number, those of others
+  // begin behind it. Absent: positions begin at 0.
+  std::optional<int32_t> pad = {};
+  bool relative_bias = false;  // scores have a number added by the tokens' distance (models/relative_bias.h)
 };
 
 struct ModelSpec {
@@ -99,6 +107,10 @@ struct ModelSpec {
 
   // What dense weights and embeddings count, biases and norms included.
   uint64_t Parameters() const;
+  // Of an encoder's table of positions.
+  size_t PositionRows() const {
+    return max_positions + (encoder && encoder->pad ? static_cast<size_t>(*encoder->pad) + 1 : 0);
+  }
 };
 
 // Along which axis tensor parallelism may cut a weight.
@@ -114,7 +126,7 @@ enum class Sensitivity {
 
 // One weight as the forward pass names it and where a checkpoint holds it.
 // Matrices: "embedding", "head", "layers.3.attn.q|k|v|out", "layers.3.ffn.gate|up|down"; an encoder's "positions",
-//           "types", "layers.3.ffn.in" in place of gate and up, and with a head "pooler".
+//           "types", "relative_bias", "layers.3.ffn.in" in place of gate and up, and with a head "pooler".
 // Vectors:  "final_norm", "layers.3.attn.norm|post_norm|q_norm|k_norm", "layers.3.ffn.norm|post_norm", an encoder's
 //           "embedding_norm", each of whose norms has a "..._shift" beside it, and a matrix' name with ".bias".
 struct WeightSlot {

@@ -63,6 +63,10 @@ void FullAttention::RunHead(const kernels::KernelTable& kernels, const Sequence&
   args.key_dim = layer.key_dim;
   args.value_dim = layer.value_dim;
   args.scale = shape_.scale;
+  if (shape_.bias != nullptr) {
+    args.bias = shape_.bias + head * shape_.bias_head_stride;
+    args.bias_stride = -1;  // row r is token r: what position p adds depends on p - r
+  }
   args.out = attended;
   kernels.attend[format](args);
   float* const place = out + sequence.first_row * heads * layer.value_dim + head * layer.value_dim;

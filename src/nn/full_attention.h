@@ -20,6 +20,10 @@ struct FullAttentionShape {
   float scale = 1;
   const KvLayout* layout =
       nullptr;  // of one layer with as many key heads: their widths, and the type that they round to
+  // Null, or what distance adds to the scaled scores of head h: bias[h * bias_head_stride + key - query]. Read up to
+  // kPagePositions numbers further than a sequence is long.
+  const float* bias = nullptr;
+  size_t bias_head_stride = 0;
 };
 
 class FullAttention {

@@ -32,7 +32,8 @@ const WeightSlot* FindSlot(std::span<const WeightSlot> slots, std::string_view n
 
 // Of embeddings: looked up, and no linear module.
 bool IsTable(const WeightSlot& slot) {
-  return slot.sensitivity == Sensitivity::kEmbedding || slot.name == "positions" || slot.name == "types";
+  return slot.sensitivity == Sensitivity::kEmbedding || slot.name == "positions" || slot.name == "types" ||
+         slot.name == "relative_bias";
 }
 
 // A tensor of codes or scales says that someone quantised the checkpoint before.

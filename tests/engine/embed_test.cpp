@@ -12,10 +12,12 @@
 namespace octet {
 namespace {
 
-const std::filesystem::path kBert = std::filesystem::path(OCTET_SOURCE_DIR) / "tests/golden/encoders/bert";
+const std::filesystem::path kGoldens = std::filesystem::path(OCTET_SOURCE_DIR) / "tests/golden/encoders";
+const std::filesystem::path kBert = kGoldens / "bert";
 
-std::unique_ptr<Embedder> Open(const EmbedderOptions& options = {.threads = 1}) {
-  Result<std::unique_ptr<Embedder>> embedder = Embedder::Open(kBert, options);
+std::unique_ptr<Embedder> Open(const EmbedderOptions& options = {.threads = 1},
+                               const std::filesystem::path& path = kBert) {
+  Result<std::unique_ptr<Embedder>> embedder = Embedder::Open(path, options);
   EXPECT_TRUE(embedder.has_value()) << embedder.error().message;
   return std::move(*embedder);
 }
@@ -27,9 +29,9 @@ struct GoldenTexts {
 };
 
 // What sentence-transformers' files of the model make of texts (tools/golden/encoders.py).
-GoldenTexts ReadGoldenTexts() {
+GoldenTexts ReadGoldenTexts(const std::filesystem::path& directory = kBert) {
   GoldenTexts golden;
-  const Json cases = *ParseJson(*ReadTextFile(kBert / "texts.json"), "texts.json");
+  const Json cases = *ParseJson(*ReadTextFile(directory / "texts.json"), "texts.json");
   for (const Json& item : cases) {
     golden.texts.push_back(item.at("text"));
     golden.ids.push_back(item.at("ids"));
@@ -39,16 +41,18 @@ GoldenTexts ReadGoldenTexts() {
 }
 
 TEST(Embedder, TextsBecomeTheVectorsOfTheModelsFiles) {
-  const GoldenTexts golden = ReadGoldenTexts();
-  const std::unique_ptr<Embedder> embedder = Open();
-  const Result<Embeddings> got = embedder->Embed(golden.texts, {});
-  ASSERT_TRUE(got.has_value()) << got.error().message;
-  EXPECT_EQ(got->width, 64u);
-  for (size_t i = 0; i < golden.texts.size(); ++i) EXPECT_EQ(got->tokens[i], golden.ids[i].size()) << golden.texts[i];
-  ASSERT_EQ(got->values.size(), golden.vectors.size());
-  for (size_t i = 0; i < golden.vectors.size(); ++i) EXPECT_NEAR(got->values[i], golden.vectors[i], 1e-6);
-  EXPECT_EQ(got->truncated, 2u);
-  EXPECT_EQ(embedder->EmbedTokens(golden.ids, {})->values, got->values);
+  for (const auto& [name, width] : {std::pair("bert", 64u), std::pair("mpnet", 48u)}) {
+    const GoldenTexts golden = ReadGoldenTexts(kGoldens / name);
+    const std::unique_ptr<Embedder> embedder = Open({.threads = 1}, kGoldens / name);
+    const Result<Embeddings> got = embedder->Embed(golden.texts, {});
+    ASSERT_TRUE(got.has_value()) << got.error().message;
+    EXPECT_EQ(got->width, width);
+    for (size_t i = 0; i < golden.texts.size(); ++i) EXPECT_EQ(got->tokens[i], golden.ids[i].size()) << golden.texts[i];
+    ASSERT_EQ(got->values.size(), golden.vectors.size());
+    for (size_t i = 0; i < golden.vectors.size(); ++i) EXPECT_NEAR(got->values[i], golden.vectors[i], 1e-6) << name;
+    EXPECT_EQ(got->truncated, 2u);
+    EXPECT_EQ(embedder->EmbedTokens(golden.ids, {})->values, got->values);
+  }
 }
 
 TEST(Embedder, AVectorDependsOnItsTextAlone) {

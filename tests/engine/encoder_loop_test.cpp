@@ -25,13 +25,14 @@ struct GoldenPairs {
   std::vector<float> scores;
 };
 
-GoldenPairs ReadGoldenPairs() {
+GoldenPairs ReadGoldenPairs(const char* model = "pairs") {
   GoldenPairs golden;
-  const Json cases = *ParseJson(*ReadTextFile(kEncoders / "pairs/pairs.json"), "pairs.json");
+  const Json cases = *ParseJson(*ReadTextFile(kEncoders / model / "pairs.json"), "pairs.json");
   for (const Json& item : cases) {
     EncoderInput input{item.at("ids")};
     const std::vector<int32_t> types = item.at("types");
-    input.first_text = static_cast<size_t>(std::find(types.begin(), types.end(), 1) - types.begin());
+    const bool has_types = std::string_view(model) != "mpnet_pairs";
+    if (has_types) input.first_text = static_cast<size_t>(std::find(types.begin(), types.end(), 1) - types.begin());
     golden.inputs.push_back(std::move(input));
     golden.scores.push_back(item.at("score"));
   }
@@ -80,12 +81,15 @@ std::vector<EncoderInput> SomeInputs(size_t count, size_t tokens) {
 
 TEST(CrossEncoder, ScoresPairsAsTransformersDoes) {
   const GoldenPairs golden = ReadGoldenPairs();
-  const std::unique_ptr<Embedder> embedder = OpenEncoder(kEncoders / "pairs");
-  EXPECT_TRUE(embedder->scores_pairs());
-  const Result<std::vector<float>> scores = embedder->Score(golden.inputs);
-  ASSERT_TRUE(scores.has_value()) << scores.error().message;
-  ASSERT_EQ(scores->size(), golden.scores.size());
-  for (size_t i = 0; i < scores->size(); ++i) EXPECT_NEAR((*scores)[i], golden.scores[i], 1e-6);
+  for (const char* name : {"pairs", "mpnet_pairs", "roberta"}) {
+    const GoldenPairs pairs = ReadGoldenPairs(name);
+    const std::unique_ptr<Embedder> embedder = OpenEncoder(kEncoders / name);
+    EXPECT_TRUE(embedder->scores_pairs());
+    const Result<std::vector<float>> scores = embedder->Score(pairs.inputs);
+    ASSERT_TRUE(scores.has_value()) << scores.error().message;
+    ASSERT_EQ(scores->size(), pairs.scores.size());
+    for (size_t i = 0; i < scores->size(); ++i) EXPECT_NEAR((*scores)[i], pairs.scores[i], 1e-6) << name;
+  }
   EXPECT_EQ(OpenEncoder(kEncoders / "bert")->Score({}).value().size(), 0u);
   EXPECT_THAT(OpenEncoder(kEncoders / "bert")->Score(golden.inputs).error().message, testing::HasSubstr("has no head"));
 }

@@ -62,6 +62,12 @@ struct Sequence {
     for (size_t p = 0; p < shape.positions; ++p) Store(p);
   }
 
+  // A number of -4 .. 4 for each query and position, the latter to the end of the last page.
+  void AddBias() {
+    bias = RandomFloats(shape.positions * shape.group * pages * kPagePositions, 4);
+    for (float& x : bias) x *= 4;
+  }
+
   // Stores the positions first .. first + count - 1 and attends with their queries.
   void Step(size_t first, size_t count) {
     for (size_t p = first; p < first + count; ++p) Store(p);
@@ -83,6 +89,8 @@ struct Sequence {
             .value_dim = shape.value_dim,
             .scale = Scale(),
             .softcap = shape.softcap,
+            .bias = bias.empty() ? nullptr : &bias[first * heads * pages * kPagePositions],
+            .bias_stride = static_cast<ptrdiff_t>(pages * kPagePositions),
             .out = &out[first * out_stride + first_head * shape.value_dim],
             .out_token_stride = out_stride};
   }
@@ -137,6 +145,10 @@ struct Sequence {
       score_error =
           std::max(score_error, magnitude * Scale() * (double(shape.key_dim) + 13) * kFloatEps + 8 * kFloatEps);
       if (shape.softcap > 0) score = shape.softcap * std::tanh(score / shape.softcap);
+      if (!bias.empty()) {
+        score += double{bias[(token * shape.group + head) * pages * kPagePositions + p]};
+        score_error += 3 * std::fabs(score) * kFloatEps;  // the addition, and a larger shift
+      }
       weights.push_back(std::exp(score));
       total += weights.back();
     }
@@ -158,7 +170,8 @@ struct Sequence {
   Shape shape;
   std::vector<float> keys, values, queries, out;
   size_t key_bytes, page_bytes, pages;
-  Bytes cache;  // pages, in one piece as the engine has them
+  std::vector<float> bias = {};  // [positions, group, whole pages of positions], or empty: none
+  Bytes cache;                   // pages, in one piece as the engine has them
   std::vector<std::byte*> pointers;
 };
 
@@ -176,21 +189,64 @@ class Attention : public EveryTier {
   }
 };
 
+void ExpectNearTheExact(const Sequence& sequence) {
+  const Shape& shape = sequence.shape;
+  for (size_t token = 0; token < shape.positions; token += 1 + token / 4) {
+    for (size_t head = 0; head < shape.group; ++head) {
+      double bound = 0;
+      const std::vector<double> want = sequence.Exact(token, head, bound);
+      for (size_t c = 0; c < shape.value_dim; ++c) {
+        const float got = sequence.out[(token * shape.group + head) * shape.value_dim + c];
+        ASSERT_LE(std::fabs(got - want[c]), bound) << "token " << token << " head " << head << " value " << c;
+      }
+    }
+  }
+}
+
 TEST_P(Attention, EqualsTheSoftmaxInDoubleWithinTheNormBound) {
   ForEveryShape([&](CacheFormat format, const Shape& shape) {
     Sequence sequence(tier(), format, shape);
     sequence.Step(0, shape.positions);
-    for (size_t token = 0; token < shape.positions; token += 1 + token / 4) {
-      for (size_t head = 0; head < shape.group; ++head) {
-        double bound = 0;
-        const std::vector<double> want = sequence.Exact(token, head, bound);
-        for (size_t c = 0; c < shape.value_dim; ++c) {
-          const float got = sequence.out[(token * shape.group + head) * shape.value_dim + c];
-          ASSERT_LE(std::fabs(got - want[c]), bound) << "token " << token << " head " << head << " value " << c;
-        }
-      }
-    }
+    ExpectNearTheExact(sequence);
   });
+}
+
+TEST_P(Attention, ABiasIsAddedToTheScores) {
+  ForEveryShape([&](CacheFormat format, const Shape& shape) {
+    Sequence sequence(tier(), format, shape), cut(tier(), format, shape);
+    sequence.AddBias();
+    cut.AddBias();
+    sequence.Step(0, shape.positions);
+    ExpectNearTheExact(sequence);
+    for (size_t p = 0; p < shape.positions; ++p) cut.Step(p, 1);
+    EXPECT_EQ(AllBits(sequence.out), AllBits(cut.out));
+  });
+}
+
+// As an encoder has it: the rows are the tokens, all at the last position, and one row of biases serves them.
+TEST_P(Attention, AStrideOfMinusOneLooksUpTheBiasByDistance) {
+  for (const CacheFormat format : kFormats) {
+    constexpr size_t kTokens = 70;
+    const Shape shape{kTokens, kTokens, 16, 16, 0, 0};
+    Sequence by_table(tier(), format, shape), by_distance(tier(), format, shape);
+    by_table.StoreAll();
+    by_distance.StoreAll();
+    const std::vector<float> biases = RandomFloats(2 * kTokens + kPagePositions, 5);
+    const size_t width = by_table.pages * kPagePositions;
+    std::vector<float> table(kTokens * width);
+    for (size_t row = 0; row < kTokens; ++row) {
+      for (size_t p = 0; p < width; ++p) table[row * width + p] = biases[kTokens - 1 + p - row];
+    }
+    AttendArgs args = by_table.ArgsOf(kTokens - 1, 1, 0, kTokens);
+    args.bias = table.data();
+    args.bias_stride = static_cast<ptrdiff_t>(width);
+    tier().attend[size_t(format)](args);
+    args = by_distance.ArgsOf(kTokens - 1, 1, 0, kTokens);
+    args.bias = &biases[kTokens - 1];
+    args.bias_stride = -1;
+    tier().attend[size_t(format)](args);
+    EXPECT_EQ(AllBits(by_table.out), AllBits(by_distance.out)) << NameOf(format);
+  }
 }
 
 // Probabilities are divided by the sum of what entered the product: rounded ones weigh 1 together, too.

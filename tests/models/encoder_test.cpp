@@ -98,7 +98,7 @@ class EncoderOfEveryTier : public testing::TestWithParam<std::tuple<std::string,
 };
 
 INSTANTIATE_TEST_SUITE_P(Models, EncoderOfEveryTier,
-                         testing::Combine(testing::Values("bert", "pairs"),
+                         testing::Combine(testing::Values("bert", "mpnet", "mpnet_pairs", "pairs", "roberta"),
                                           testing::Range(size_t{0}, kernels::AvailableTiers().size())),
                          [](const auto& test) {
                            return std::get<0>(test.param) + "_" +
@@ -146,9 +146,9 @@ TEST_P(EncoderOfEveryTier, ASequenceAmongOthersOnManyThreadsHasItsOwnBits) {
 }
 
 TEST(Encoder, TheHeadScoresPairsAsTransformersDoes) {
-  const GoldenEncoder golden("pairs");
-  for (const kernels::KernelTable* tier : kernels::AvailableTiers()) {
-    TinyEncoder model(golden, ComputeType::kF32, *tier);
+  for (const char* name : {"pairs", "mpnet_pairs", "roberta"}) {
+    const GoldenEncoder golden(name);
+    TinyEncoder model(golden, ComputeType::kF32, kernels::ActiveKernels());
     const size_t width = model.encoder.spec().hidden;
     std::vector<float> first;
     for (const Encoder::Run& run : golden.runs()) {
@@ -157,31 +157,47 @@ TEST(Encoder, TheHeadScoresPairsAsTransformersDoes) {
     }
     std::vector<float> scores(golden.sequences());
     ASSERT_TRUE(model.encoder.Scores(first.data(), scores.size(), model.context, scores.data()).has_value());
-    EXPECT_LT(RelativeError(scores, golden.floats.at("scores")), 1e-5) << tier->name;
+    EXPECT_LT(RelativeError(scores, golden.floats.at("scores")), 1e-5) << name;
   }
 }
 
 TEST(Encoder, NamesWithAndWithoutThePrefixAreTheSameModel) {
-  const GoldenEncoder golden("bert");
-  Checkpoint prefixed = Must(Checkpoint::Open(golden.directory));
-  const auto source = std::make_shared<EditableSource>(*prefixed.tensors);
-  for (const TensorInfo& info : prefixed.tensors->tensors()) {
-    source->Set("bert." + info.name, info.dtype, info.shape, ReadTensor(*prefixed.tensors, info.name));
-    source->Remove(info.name);
-  }
-  prefixed.tensors = source;
-  ASSERT_TRUE(SettleTensors(prefixed).has_value());
-  const Encoder::Run run = golden.run(1);
-  TinyEncoder plain(golden, ComputeType::kF32, kernels::ActiveKernels());
-  TinyEncoder renamed(prefixed, ComputeType::kF32, kernels::ActiveKernels());
-  EXPECT_EQ(plain.Forward({&run, 1}), renamed.Forward({&run, 1}));
+  for (const auto& [name, prefix, masked_class] :
+       {std::tuple("bert", "bert.", "BertForMaskedLM"), std::tuple("mpnet", "mpnet.", "MPNetForMaskedLM")}) {
+    const GoldenEncoder golden(name);
+    Checkpoint prefixed = Must(Checkpoint::Open(golden.directory));
+    const auto source = std::make_shared<EditableSource>(*prefixed.tensors);
+    for (const TensorInfo& info : prefixed.tensors->tensors()) {
+      source->Set(prefix + info.name, info.dtype, info.shape, ReadTensor(*prefixed.tensors, info.name));
+      source->Remove(info.name);
+    }
+    prefixed.tensors = source;
+    ASSERT_TRUE(SettleTensors(prefixed).has_value());
+    const Encoder::Run run = golden.run(1);
+    TinyEncoder plain(golden, ComputeType::kF32, kernels::ActiveKernels());
+    TinyEncoder renamed(prefixed, ComputeType::kF32, kernels::ActiveKernels());
+    EXPECT_EQ(plain.Forward({&run, 1}), renamed.Forward({&run, 1}));
 
-  // And a class with a head whose file has the encoder alone.
-  Checkpoint masked = Must(Checkpoint::Open(golden.directory));
-  masked.config["architectures"] = Json::array({"BertForMaskedLM"});
-  ASSERT_TRUE(SettleTensors(masked).has_value());
-  TinyEncoder around(masked, ComputeType::kF32, kernels::ActiveKernels());
-  EXPECT_EQ(plain.Forward({&run, 1}), around.Forward({&run, 1}));
+    // And a class with a head whose file has the encoder alone.
+    Checkpoint masked = Must(Checkpoint::Open(golden.directory));
+    masked.config["architectures"] = Json::array({masked_class});
+    ASSERT_TRUE(SettleTensors(masked).has_value());
+    TinyEncoder around(masked, ComputeType::kF32, kernels::ActiveKernels());
+    EXPECT_EQ(plain.Forward({&run, 1}), around.Forward({&run, 1}));
+  }
+}
+
+// XLM-RoBERTa is RoBERTa by another name, and so are its classes.
+TEST(Encoder, AnXlmRobertaComputesWhatARobertaDoes) {
+  const GoldenEncoder golden("roberta");
+  Checkpoint renamed = Must(Checkpoint::Open(golden.directory));
+  renamed.config["model_type"] = "xlm-roberta";
+  renamed.config["architectures"] = Json::array({"XLMRobertaForSequenceClassification"});
+  ASSERT_TRUE(SettleTensors(renamed).has_value());
+  TinyEncoder plain(golden, ComputeType::kF32, kernels::ActiveKernels());
+  TinyEncoder other(renamed, ComputeType::kF32, kernels::ActiveKernels());
+  EXPECT_EQ(other.encoder.spec().encoder->labels, 1u);
+  EXPECT_EQ(plain.Forward(golden.runs()), other.Forward(golden.runs()));
 }
 
 TEST(Encoder, WhatItCannotReadIsRefusedBeforeAnythingIsComputed) {

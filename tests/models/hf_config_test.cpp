@@ -83,6 +83,41 @@ TEST(HfConfig, TheClassOfABertSaysWhatStandsAroundIt) {
   EXPECT_EQ(masked.encoder->labels, 0u);
 }
 
+TEST(HfConfig, RobertaAndMpnetCountTheirPositionsFromBehindThePadding) {
+  const ModelSpec roberta = Must(Read(R"({"model_type":"roberta","max_position_embeddings":514,"type_vocab_size":1})"));
+  EXPECT_EQ(roberta.max_positions, 512u);
+  EXPECT_EQ(roberta.PositionRows(), 514u);
+  EXPECT_EQ(roberta.encoder->pad, 1);
+  EXPECT_EQ(roberta.Parameters(), 124055040u);  // of roberta-base, without its pooler
+  EXPECT_EQ(Must(Read(R"({"model_type":"roberta","pad_token_id":0})")).max_positions, 511u);
+  const ModelSpec xlm = Must(Read(R"({"model_type":"xlm-roberta","architectures":["XLMRobertaForMaskedLM"]})"));
+  EXPECT_EQ(xlm.tensor_prefix, "roberta.");
+
+  const ModelSpec mpnet = Must(Read(R"({"model_type":"mpnet","max_position_embeddings":514,"pad_token_id":7})"));
+  EXPECT_EQ(mpnet.max_positions, 512u);
+  EXPECT_EQ(mpnet.encoder->pad, 1);
+  EXPECT_EQ(mpnet.encoder->type_vocab, 0u);
+  EXPECT_TRUE(mpnet.encoder->relative_bias);
+  EXPECT_EQ(mpnet.Parameters(), 108895872u);  // of all-mpnet-base-v2, without its pooler
+  const ModelSpec pairs = Must(
+      Read(R"({"model_type":"mpnet","architectures":["MPNetForSequenceClassification"],"id2label":{"0":"LABEL_0"}})"));
+  EXPECT_EQ(pairs.encoder->labels, 1u);
+  EXPECT_EQ(pairs.tensor_prefix, "mpnet.");
+}
+
+TEST(HfConfig, WhatARobertaOrMpnetCannotBeIsRefusedByName) {
+  EXPECT_EQ(MessageOf(R"({"model_type":"mpnet","relative_attention_num_buckets":64})", ErrorCode::kUnsupported),
+            "config.json: `relative_attention_num_buckets` is 64, distances are sorted into 32 buckets");
+  EXPECT_EQ(MessageOf(R"({"model_type":"roberta","pad_token_id":511})", ErrorCode::kCorrupt),
+            "config.json: positions are counted from behind `pad_token_id` 511, which leaves none of "
+            "`max_position_embeddings` 512");
+  EXPECT_EQ(MessageOf(R"({"model_type":"roberta","pad_token_id":null})", ErrorCode::kCorrupt),
+            "config.json: `pad_token_id` is no integer, positions of `roberta` are counted from it");
+  EXPECT_THAT(MessageOf(R"({"model_type":"xlm-roberta","position_embedding_type":"relative_key_query"})",
+                        ErrorCode::kUnsupported),
+              testing::HasSubstr("positions of the type `relative_key_query`"));
+}
+
 TEST(HfConfig, FieldsOfDecodersDoNotChangeTheHeadsOfABert) {
   const ModelSpec bert = Must(Read(R"({"model_type":"bert","head_dim":8,"num_key_value_heads":3})"));
   EXPECT_EQ(bert.layers[0].attn.kv_heads, 12u);
@@ -186,8 +221,8 @@ TEST(HfConfig, BothDialectsOfEveryGoldenGiveTheSameSlots) {
 TEST(HfConfig, UnknownModelTypeIsNamedWithTheKnownOnes) {
   EXPECT_EQ(
       MessageOf(R"({"model_type":"mamba"})", ErrorCode::kUnsupported),
-      "config.json: model type `mamba` is not known; known are bert, gemma2, gemma3_text, llama, mistral, phi3, qwen2, "
-      "qwen3");
+      "config.json: model type `mamba` is not known; known are bert, gemma2, gemma3_text, llama, mistral, mpnet, phi3, "
+      "qwen2, qwen3, roberta, xlm-roberta");
 }
 
 TEST(HfConfig, UnknownRopeTypeOrParameterIsNamed) {

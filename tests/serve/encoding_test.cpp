@@ -178,6 +178,24 @@ TEST_F(EncodingTest, AQueryIsReadOnceWhateverItIsComparedWith) {
   EXPECT_LT(std::min(seconds(), seconds()), 50 * one);
 }
 
+// RoBERTa: a tokenizer of bytes, whose pairs have two separators between them and one type. MPNet: its tokenizer gives
+// types, of which the model has no table.
+TEST_F(EncodingTest, OtherFamiliesScorePairsAsTheirTokenizersJoinThem) {
+  StartModels({{.name = "roberta", .path = Golden("encoders/roberta")},
+               {.name = "mpnet_pairs", .path = Golden("encoders/mpnet_pairs")}});
+  for (const char* model : {"roberta", "mpnet_pairs"}) {
+    for (const Json& item : GoldenCases(Cat(model, "/pairs.json"))) {
+      const HttpResult reply = Post("/score", {{"model", model},
+                                               {"text_1", item.at("first")},
+                                               {"text_2", item.at("second")},
+                                               {"truncate_prompt_tokens", -1}});
+      ASSERT_EQ(reply.status, 200) << reply.body;
+      EXPECT_NEAR(reply.At("/data/0/score").get<double>(), item.at("score").get<double>(), 1e-6) << item;
+      EXPECT_EQ(reply.At("/usage/total_tokens"), item.at("ids").size()) << item;
+    }
+  }
+}
+
 TEST_F(EncodingTest, AnotherEncoderRanksByTheCosineOfVectors) {
   StartModels({Vectors()});
   const std::vector<std::string> texts = {"the word", "the token", "words and words", "zebra"};

@@ -195,12 +195,15 @@ class AttendRows {
     const auto shown = [](Mask visible, Float x, Float otherwise) {
       return sees_all ? x : Select(visible, x, otherwise);
     };
+    const float* const bias =
+        args_.bias == nullptr ? nullptr : args_.bias + static_cast<ptrdiff_t>(first_row_ + r) * args_.bias_stride;
     Float greatest = Set(sums_.greatest[r]);
     ForEachVector<sees_all>(r, first_page, end_page, [&](float* scores, Mask visible, size_t page, size_t slot) {
       Float x = Load(scores);
       if constexpr (HasCacheScales(format)) x = Mul(x, LoadScales(page, key_scales, slot));
       x = Mul(x, Set(args_.scale));
       if (args_.softcap > 0) x = Mul(Set(args_.softcap), Tanh(Div(x, Set(args_.softcap))));
+      if (bias != nullptr) x = Add(x, Load(bias + page * kPagePositions + slot));
       Store(x, scores);
       greatest = Max(shown(visible, x, Set(kLowest)), greatest);
     });

@@ -69,6 +69,7 @@ class Row {
   Row(const AttendArgs& args, size_t row)
       : args_(args),
         query_(args.query + row / args.group * args.query_token_stride + row % args.group * args.key_dim),
+        bias_(args.bias == nullptr ? nullptr : args.bias + static_cast<ptrdiff_t>(row) * args.bias_stride),
         last_(args.first_position + row / args.group),
         first_(args.window == 0 || last_ + 1 < args.window ? 0 : last_ + 1 - args.window) {}
 
@@ -97,7 +98,8 @@ class Row {
         [&](size_t k) { return ElementAt<format>(keys, args_.key_dim, position % kPagePositions, k); }, 0.0f);
     const float score =
         product * ScaleAt(position, args_.key_offset + KeyScalesOffset(format, args_.key_dim)) * args_.scale;
-    return args_.softcap > 0 ? args_.softcap * std::tanh(score / args_.softcap) : score;
+    const float capped = args_.softcap > 0 ? args_.softcap * std::tanh(score / args_.softcap) : score;
+    return bias_ == nullptr ? capped : capped + bias_[position];
   }
 
   // The positions from .. to - 1 of the block that begins at `begin`.
@@ -135,6 +137,7 @@ class Row {
 
   const AttendArgs& args_;
   const float* query_;
+  const float* bias_;  // of position 0, or null
   size_t last_, first_;
 };
 

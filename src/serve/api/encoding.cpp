@@ -70,10 +70,11 @@ ApiResult<EncoderInput> IdsInput(const TextRules& rules, const Json& list, const
   return EncoderInput{std::move(ids)};
 }
 
-// Types must be 0 and, from some token on, 1: what encoders were made for.
+// Types must be 0 and, from some token on, 1: what encoders were made for. One without a table of types passes over
+// what its tokenizer says of them.
 ApiResult<size_t> FirstTextOf(const TokenPair& pair, const ServedModel& model) {
   const auto second = std::find_if(pair.types.begin(), pair.types.end(), [](int32_t type) { return type != 0; });
-  if (second == pair.types.end()) return SIZE_MAX;
+  if (second == pair.types.end() || model.encoder->type_vocab == 0) return SIZE_MAX;
   const bool fits = std::all_of(second, pair.types.end(), [](int32_t type) { return type == 1; });
   if (fits && model.encoder->type_vocab >= 2) return static_cast<size_t>(second - pair.types.begin());
   return tl::unexpected(WrongField("model", Cat("`", model.name,
