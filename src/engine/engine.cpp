@@ -97,7 +97,8 @@ SequenceLimits Engine::limits() const {
           .end_tokens = defaults_.end_tokens,
           .tokenizer = tokenizer(),
           .ropes = spec().ropes,
-          .speculation = speculation_};
+          .speculation = speculation_,
+          .kernels = &execution_.kernels};
 }
 
 }  // namespace octet

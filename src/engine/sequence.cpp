@@ -72,7 +72,8 @@ Result<Sequence> Sequence::Create(Request request, const SequenceLimits& limits,
   OCTET_TRY(CheckRequest(request, limits));
   OCTET_CHECK(cached < request.prompt.size() && cached <= pages.covered());
   std::vector<int32_t> end_tokens = EndTokens(request.options, limits);
-  Sampler sampler = OCTET_TRY(Sampler::Create(request.options.sampling, limits.vocab, end_tokens, request.number));
+  Sampler sampler =
+      OCTET_TRY(Sampler::Create(request.options.sampling, limits.vocab, end_tokens, request.number, *limits.kernels));
   sampler.AddPrompt(request.prompt);
   if (request.grammar) {
     if (request.grammar->tokens().vocab() != limits.vocab) {

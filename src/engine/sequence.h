@@ -40,6 +40,7 @@ struct SequenceLimits {
   const Tokenizer* tokenizer = nullptr;      // null: no text, and no stop strings
   std::span<const nn::RopeSpec> ropes = {};  // the model's; empty: angles don't depend on a sequence's length
   Speculation speculation = {};              // what Draft guesses
+  const kernels::KernelTable* kernels = &kernels::ActiveKernels();  // an engine's own
 };
 
 class Sequence {

@@ -190,6 +190,23 @@ Result<Sampler> Make(SamplingOptions options, size_t vocab, std::vector<int32_t>
   return Sampler::Create(std::move(options), vocab, end_tokens, 0);
 }
 
+// A table whose sum of exponentials is 4, for whatever logits; so many that each has a weight.
+TEST(Sampler, ProbabilitiesAreThoseOfTheTableThatItWasMadeWith) {
+  kernels::KernelTable table = kernels::ActiveKernels();
+  table.sum_exp = [](const float*, float, float, size_t count, float* terms) {
+    if (terms != nullptr) std::fill_n(terms, count, 0.25f);
+    return 4.0;
+  };
+  SamplingOptions options;
+  options.temperature = 1;
+  options.logprobs = 1;
+  const std::vector<float> logits(300 * BlockMaxima::kBlock, 2.0f);
+  Sampler sampler = Sampler::Create(options, logits.size(), {}, 0, table).value();
+  const Result<SampledToken> token = sampler.Next(logits);
+  EXPECT_FLOAT_EQ(token->top.at(0).logprob, -std::log(4.0f));
+  EXPECT_THAT(sampler.weights(), testing::Each(0.25f));
+}
+
 TEST(Sampler, EqualLogitsGiveTheLowestId) {
   Result<Sampler> sampler = Make({}, 4);
   EXPECT_EQ(sampler->Next(std::vector<float>{1, 2, 2, 2})->token, 1);

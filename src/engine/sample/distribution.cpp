@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/kernel_table.h"
-
 namespace octet {
 namespace {
 
@@ -71,8 +69,9 @@ void CollectLikeliest(size_t count, BlockMaxima& maxima, std::vector<Candidate>&
   SelectLikeliest(count, candidates);
 }
 
-Distribution::Distribution(const SamplingOptions& options, size_t vocab)
-    : vocab_(vocab),
+Distribution::Distribution(const SamplingOptions& options, size_t vocab, const kernels::KernelTable& kernels)
+    : kernels_(&kernels),
+      vocab_(vocab),
       temperature_(options.temperature),
       min_p_(options.min_p),
       top_p_(options.top_p),
@@ -139,7 +138,7 @@ void Distribution::KeepTopP(double wanted) {
 
 double Distribution::Weigh() {
   few_ = false;
-  return kernels::ActiveKernels().sum_exp(logits_.data(), shift_, 1 / temperature_, vocab_, weights_.data());
+  return kernels_->sum_exp(logits_.data(), shift_, 1 / temperature_, vocab_, weights_.data());
 }
 
 void Distribution::DropBelow(float bound) {

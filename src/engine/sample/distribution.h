@@ -1,6 +1,6 @@
 // From logits to one token: a draw from what temperature, min_p, top_k and top_p leave.
 //
-//   Distribution distribution(options, vocab);
+//   Distribution distribution(options, vocab, kernels);
 //   distribution.Truncate(maxima);                     // block_maxima.h, which has read the logits
 //   int32_t token = distribution.Draw(random.Uniform(request, step));
 //
@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "engine/sample/block_maxima.h"
+#include "kernels/kernel_table.h"
 #include "octet/sampling.h"
 
 namespace octet {
@@ -32,8 +33,8 @@ void CollectLikeliest(size_t count, BlockMaxima& maxima, std::vector<Candidate>&
 
 class Distribution {
  public:
-  // The temperature must be above 0. Takes all memory that the other calls need.
-  Distribution(const SamplingOptions& options, size_t vocab);
+  // The temperature must be above 0. Takes all memory that the other calls need. The table must outlive the object.
+  Distribution(const SamplingOptions& options, size_t vocab, const kernels::KernelTable& kernels);
 
   // Divides by the temperature, then min_p, top_k and top_p. min_p keeps p >= min_p * max p; top_k keeps k tokens;
   // top_p keeps a token where the tokens before it sum to less than top_p of what min_p and top_k left. At least one
@@ -58,6 +59,7 @@ class Distribution {
   void KeepFirstOfBucket(uint16_t bucket, double wanted);
   int32_t DrawCandidate(float uniform) const;
 
+  const kernels::KernelTable* kernels_;
   size_t vocab_;
   float temperature_, min_p_, top_p_;
   size_t top_k_;

@@ -4,13 +4,12 @@
 #include <cmath>
 
 #include "engine/sample/distribution.h"
-#include "kernels/kernel_table.h"
 
 namespace octet {
 
-LogSoftmax::LogSoftmax(std::span<const float> logits, BlockMaxima& maxima)
+LogSoftmax::LogSoftmax(std::span<const float> logits, BlockMaxima& maxima, const kernels::KernelTable& kernels)
     : maxima_(&maxima), largest_(maxima.largest()) {
-  log_sum_ = std::log(kernels::ActiveKernels().sum_exp(logits.data(), largest_, 1, logits.size(), nullptr));
+  log_sum_ = std::log(kernels.sum_exp(logits.data(), largest_, 1, logits.size(), nullptr));
 }
 
 float LogSoftmax::Of(float logit) const {

@@ -1,6 +1,6 @@
 // Log-probabilities of raw logits.
 //
-//   LogSoftmax raw(logits, maxima);    // block_maxima.h, which has read the logits
+//   LogSoftmax raw(logits, maxima, kernels);    // block_maxima.h, which has read the logits
 //   float chosen = raw.Of(logits[token]);
 //   std::vector<TokenLogprob> top = raw.Top(5);
 //
@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/sample/block_maxima.h"
+#include "kernels/kernel_table.h"
 #include "octet/sampling.h"
 
 namespace octet {
@@ -18,7 +19,7 @@ namespace octet {
 class LogSoftmax {
  public:
   // Keeps `maxima`. Requires finite logits. Work: an exp per logit.
-  LogSoftmax(std::span<const float> logits, BlockMaxima& maxima);
+  LogSoftmax(std::span<const float> logits, BlockMaxima& maxima, const kernels::KernelTable& kernels);
 
   float Of(float logit) const;
   // The `count` most likely tokens, most likely first, lower id first among equals.

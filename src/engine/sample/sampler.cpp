@@ -48,14 +48,14 @@ bool ChangesLogits(const SamplingOptions& options) {
 }  // namespace
 
 Result<Sampler> Sampler::Create(SamplingOptions options, size_t vocab, std::span<const int32_t> end_tokens,
-                                uint32_t request) {
+                                uint32_t request, const kernels::KernelTable& kernels) {
   OCTET_TRY(CheckSampling(options, vocab));
-  Sampler sampler(vocab);
+  Sampler sampler(vocab, kernels);
   sampler.end_tokens_.assign(end_tokens.begin(), end_tokens.end());
   sampler.random_.seed = options.seed;
   sampler.request_ = request;
   if (ChangesLogits(options)) sampler.logits_.resize(vocab);
-  if (options.temperature >= kGreedyBelow) sampler.distribution_.emplace(options, vocab);
+  if (options.temperature >= kGreedyBelow) sampler.distribution_.emplace(options, vocab, kernels);
   if (UsesPenalties(options)) sampler.history_.emplace(vocab);
   sampler.banned_sequences_ = BannedSequences(options.banned_sequences);
   sampler.options_ = std::move(options);
@@ -97,7 +97,7 @@ Result<SampledToken> Sampler::Next(std::span<const float> logits) {
   if (constraint_) OCTET_TRY(AcceptByConstraint(next.token));
   if (options_.logprobs >= 0) {
     if (changed) maxima_.Read(logits);
-    const LogSoftmax raw(logits, maxima_);
+    const LogSoftmax raw(logits, maxima_, *kernels_);
     next.logprob = raw.Of(logits[static_cast<size_t>(next.token)]);
     if (options_.logprobs > 0) next.top = raw.Top(static_cast<size_t>(options_.logprobs));
   }

@@ -33,9 +33,10 @@ struct SampledToken {
 
 class Sampler {
  public:
-  // `end_tokens` are the ids that min_tokens holds back. Fails as CheckSampling does. Takes all memory that Next needs.
+  // `end_tokens` are the ids that min_tokens holds back. Probabilities are computed by the table, an engine's own,
+  // which must outlive the sampler. Fails as CheckSampling does. Takes all memory that Next needs.
   static Result<Sampler> Create(SamplingOptions options, size_t vocab, std::span<const int32_t> end_tokens,
-                                uint32_t request);
+                                uint32_t request, const kernels::KernelTable& kernels = kernels::ActiveKernels());
 
   // From here on only tokens that `constraint` allows are chosen, and end tokens where the text may end.
   void Constrain(std::unique_ptr<TokenConstraint> constraint);
@@ -64,7 +65,7 @@ class Sampler {
   std::vector<float> weights() const { return distribution_->Weights(); }
 
  private:
-  explicit Sampler(size_t vocab) : vocab_(vocab), maxima_(vocab) {}
+  Sampler(size_t vocab, const kernels::KernelTable& kernels) : kernels_(&kernels), vocab_(vocab), maxima_(vocab) {}
 
   void ApplyAllowedAndBanned(std::span<const float> logits);
   Status ApplyConstraint();
@@ -72,6 +73,7 @@ class Sampler {
   void ApplyMinTokensAndBias();
   Result<int32_t> Choose(std::span<const float> logits);
 
+  const kernels::KernelTable* kernels_;
   SamplingOptions options_;
   std::vector<int32_t> end_tokens_;
   CounterRandom random_;

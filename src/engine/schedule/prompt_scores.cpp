@@ -7,8 +7,9 @@
 
 namespace octet {
 
-PromptScores::PromptScores(size_t most_likely, size_t vocab)
-    : most_likely_(most_likely),
+PromptScores::PromptScores(size_t most_likely, size_t vocab, const kernels::KernelTable& kernels)
+    : kernels_(&kernels),
+      most_likely_(most_likely),
       vocab_(vocab),
       maxima_(vocab),
       scores_(std::make_shared<std::vector<GeneratedToken>>()) {}
@@ -28,7 +29,7 @@ Status PromptScores::Read(std::span<const int32_t> prompt, const Decoder::Run& r
                   "the kernels");
     }
     maxima_.Read(row);
-    const LogSoftmax raw(row, maxima_);
+    const LogSoftmax raw(row, maxima_, *kernels_);
     const int32_t token = prompt[next];
     scores_->push_back({.token = token, .logprob = raw.Of(row[static_cast<size_t>(token)]), .top = {}});
     if (most_likely_ > 0) scores_->back().top = raw.Top(most_likely_);

@@ -1,6 +1,6 @@
 // Log-probabilities of a prompt's own tokens, gathered from the logits of the steps that read it.
 //
-//   PromptScores scores(/*most_likely=*/5, vocab);
+//   PromptScores scores(/*most_likely=*/5, vocab, kernels);
 //   OCTET_TRY(scores.Read(prompt, run, logits));     // after each step, in order
 //   if (scores.size() == prompt.size()) Send(scores.scores());
 #pragma once
@@ -19,8 +19,8 @@ namespace octet {
 
 class PromptScores {
  public:
-  // With each token come the `most_likely` ones of its place, 0 for none.
-  PromptScores(size_t most_likely, size_t vocab);
+  // With each token come the `most_likely` ones of its place, 0 for none. The table must outlive the object.
+  PromptScores(size_t most_likely, size_t vocab, const kernels::KernelTable& kernels);
 
   // `logits` [run.tokens.size(), vocab]: a row for each token of the run, of which those are read that weren't before.
   // Requires that runs leave out none. Fails with internal where a logit isn't finite. Work: an exp per logit.
@@ -32,6 +32,7 @@ class PromptScores {
   std::shared_ptr<const std::vector<GeneratedToken>> scores() const { return scores_; }
 
  private:
+  const kernels::KernelTable* kernels_;
   size_t most_likely_;
   size_t vocab_;
   BlockMaxima maxima_;

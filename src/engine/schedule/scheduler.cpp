@@ -67,7 +67,7 @@ void Scheduler::Submit(uint64_t id, Submission submission, OnEvent on_event, Tim
   group->arrival = arrival;
   group->root = PrefixCache::Root(submission.cache_salt);
   if (submission.prompt_logprobs)
-    group->scores.emplace(static_cast<size_t>(*submission.prompt_logprobs), limits_.vocab);
+    group->scores.emplace(static_cast<size_t>(*submission.prompt_logprobs), limits_.vocab, *limits_.kernels);
   ++stats_.requests;
   stats_.request_choices.Observe(static_cast<double>(submission.choices));
   Queue& queue = submission.priority == Priority::kHigh ? high_ : normal_;

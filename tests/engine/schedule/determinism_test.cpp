@@ -169,6 +169,7 @@ TEST(Determinism, TwoHundredRequestsTogetherAnswerAsAloneInEveryTier) {
     const std::unique_ptr<Engine> engine =
         OpenForSchedule({.threads = 1, .context = 256, .sessions = 16, .speculation = {.ngram_tokens = 5}});
     ASSERT_STREQ(engine->tier(), tier->name);
+    ASSERT_STREQ(engine->limits().kernels->name, tier->name) << "of probabilities";
     GuideSome(*alone, all);
     CheckSchedule(*engine, {}, all, AllAlone(*alone, all));
   }
