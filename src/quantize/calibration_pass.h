@@ -1,5 +1,6 @@
 // A text's windows on their way through a model, one layer after the other: memory holds one layer's weights, what is
-// known of its inputs, and the windows' residual streams.
+// known of its inputs, and the windows' residual streams; of weights and streams the original's and the other where the
+// two are compared.
 //
 //   CalibrationPass pass = OCTET_TRY(CalibrationPass::Start(checkpoint, text, {.wanted = {.moments = true}}, run));
 //   for (size_t layer = 0; layer < pass.layers(); ++layer) {
@@ -49,7 +50,7 @@ class CalibrationPass {
     Decoder::Observer* heads = nullptr;  // told of what each layer attends with as it is measured
     ComputeType compute = ComputeType::kAuto;
     std::filesystem::path scratch = {};           // as in QuantizeRun, and goes before it
-    uint64_t most_in_memory = uint64_t{1} << 30;  // bytes of residual streams: tokens * hidden * 4
+    uint64_t most_in_memory = uint64_t{1} << 30;  // bytes of a residual stream: tokens * hidden * 4
   };
 
   // Reads the embeddings. Checkpoint, text and what `run` refers to must outlive the pass. Fails as the reader of the
@@ -74,7 +75,8 @@ class CalibrationPass {
   Result<InputStatistics> MeasurePart(std::string_view part, WeightProvider& quantised, const WindowDone& advance = {});
 
   // Brings the windows behind the layer that was measured. With `quantised`, which has other weights for the layer, as
-  // these make them, so that the next layer's inputs are those that it will meet; this runs the windows a second time.
+  // these make them, so that the next layer's inputs are those that it will meet. Without `advances` this runs the
+  // windows through the layer, the original's stream too where it is compared, and calls `advance` as Measure does.
   Status Advance(WeightProvider* quantised = nullptr, const WindowDone& advance = {});
 
   // Inputs of the output head, of every token; after the last layer.

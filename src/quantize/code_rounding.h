@@ -17,7 +17,8 @@
 namespace octet {
 
 // Errors weighed and compensated as the plan's recipe does it, and drift made up for where it is known. Requires
-// moments. Work: that of FactorMoments, and of DriftCorrection.
+// moments. Work: that of FactorMoments; where there is drift twice, since it is damped by itself, and of
+// DriftCorrection.
 ErrorWeights KnownErrors(const InputStatistics& inputs, const QuantizePlan& plan, ThreadPool& pool);
 
 // Requires a quantised tensor, and its global scale where the encoding has one. Memory: the matrix three times, as

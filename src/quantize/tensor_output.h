@@ -40,8 +40,8 @@ struct KnownInputs {
 };
 
 // Codes of a quantised tensor [rows, columns], packed as the dialect packs them, then scales [rows, groups]. A tensor
-// of more than two axes counts as rows of the rest. Inputs that are known weigh the errors of rounding; what
-// their codes stand for is appended to `decoded` where it is given.
+// of more than two axes counts as rows of the rest. Inputs that are known weigh the errors of all encodings that
+// compensate (CanCompensate in round_trip.h); what their codes stand for is appended to `decoded` where it is given.
 Result<RoundingNoise> EncodeTensor(const TensorSource& source, const TensorPrecision& tensor,
                                    const GlobalScales& globals, const KnownInputs& known,
                                    ShardedSafetensorsWriter& writer, const QuantizeRun& run);

@@ -84,6 +84,25 @@ TEST_F(CalibratedOutputTest, TheEmbeddingStaysAsItWasBesideATiedHeadInFewerBits)
   }
 }
 
+// The codes of layer 1 behind a layer 0 in each of auto's precisions, and behind one that stays.
+TEST_F(CalibratedOutputTest, CodesAreChosenBehindWhatTheLayersBeforeBecomeInAnyPrecision) {
+  const Checkpoint checkpoint = Must(Checkpoint::Open(GoldenModel("llama3")));
+  const auto codes_behind = [&](const LayerChoice& choice) {
+    PrecisionChoices choices;
+    for (const char* part : {"attn.qkv", "attn.out", "ffn.gate_up", "ffn.down"})
+      choices.by_slot[Cat("layers.0.", part)] = choice;
+    choices.by_slot["layers.1.attn.qkv"] = {.encoding = Encoding::kInt4, .group = 32};
+    Must(Run(checkpoint, "auto", choices, "out"));
+    const Checkpoint made = Must(Checkpoint::Open(directory_ / "out"));
+    const auto bytes = Must(made.tensors->Bytes("model.layers.1.self_attn.q_proj.weight_packed"));
+    return std::vector(bytes.begin(), bytes.end());
+  };
+  const std::vector<std::byte> kept = codes_behind({});
+  for (const Encoding encoding : {Encoding::kE4M3, Encoding::kInt8, Encoding::kNvfp4, Encoding::kInt4})
+    EXPECT_NE(codes_behind({.encoding = encoding, .group = encoding == Encoding::kInt4 ? size_t{32} : 0}), kept)
+        << Name(encoding);
+}
+
 TEST_F(CalibratedOutputTest, AWeightThatIsNoNumberIsNamed) {
   for (const char* name : {"model.layers.1.self_attn.q_proj.weight", "model.layers.1.mlp.down_proj.weight"}) {
     Checkpoint checkpoint = Must(Checkpoint::Open(GoldenModel("llama3")));
