@@ -7,6 +7,7 @@
 #include "numeric/e2m1.h"
 #include "numeric/fp8.h"
 #include "quantize/awq.h"
+#include "quantize/code_rounding.h"
 #include "quantize/e4m3_rows.h"
 #include "quantize/integer_rows.h"
 #include "quantize/mxfp8_rows.h"
@@ -161,6 +162,45 @@ TEST(Gptq, WeightsCorrectedForChangedInputsComeNearestToTheOriginalsProducts) {
       for (size_t i = 0; i < kWidth; ++i) {
         const double moved = corrected[row * kWidth + i] - weights[row * kWidth + i];
         EXPECT_NEAR(gain[i], moved * kDamping * diagonal / kWidth, 1e-3 * size[i]) << row << ", " << i;
+      }
+    }
+  }
+}
+
+// The correction times the moments, with their mean on the diagonal once more, is the drift: whatever damping the
+// recipe has for its codes.
+TEST(Gptq, DriftIsDampedByTheMeanOfTheMomentsInEveryRecipe) {
+  constexpr size_t kWidth = 20, kTokens = 60;
+  const std::vector<float> x = Waves(kWidth * kTokens);
+  InputStatistics inputs{.width = kWidth, .rows = kTokens, .moments = std::vector<float>(kWidth * kWidth)};
+  double mean = 0;
+  for (size_t i = 0; i < kWidth * kWidth; ++i) {
+    for (size_t t = 0; t < x.size(); t += kWidth) inputs.moments[i] += x[t + i / kWidth] * x[t + i % kWidth];
+    if (i % (kWidth + 1) == 0) mean += inputs.moments[i] / double{kWidth};
+  }
+  ThreadPool pool(2);
+  for (const char* name : {"int4-gptq", "mxfp8"}) {
+    QuantizePlan plan{.recipe = Must(FindRecipe(name)), .choices = {}, .map = {}};
+    for (const bool by_size : {false, true}) {
+      plan.choices.rounds_by_size = by_size;
+      inputs.drift.clear();
+      EXPECT_TRUE(KnownErrors(inputs, plan, pool).correction.empty());
+      inputs.drift = Waves(kWidth * kWidth);
+      const ErrorWeights known = KnownErrors(inputs, plan, pool);
+      const FactorOptions options{.damping = plan.recipe->damping, .by_size = by_size};
+      EXPECT_EQ(known.factor->order, FactorMoments(inputs.moments, kWidth, options, pool).order);
+      EXPECT_EQ(known.factor->upper, FactorMoments(inputs.moments, kWidth, options, pool).upper);
+      ASSERT_EQ(known.correction.size(), inputs.drift.size());
+      for (size_t i = 0; i < kWidth * kWidth; ++i) {
+        const size_t row = i / kWidth, column = i % kWidth;
+        double got = known.correction[i] * mean, size = std::fabs(got);
+        for (size_t k = 0; k < kWidth; ++k) {
+          const double add =
+              static_cast<double>(known.correction[row * kWidth + k]) * inputs.moments[k * kWidth + column];
+          got += add;
+          size += std::fabs(add);
+        }
+        EXPECT_NEAR(got, inputs.drift[i], 1e-4 * size) << name << " " << i;
       }
     }
   }
