@@ -150,6 +150,24 @@ void AddBlock(const GemmArgs& args, const BlockPlace& place, const float* scales
 #include "kernels/generic/gemm_int8_tiles.inl"
 // clang-format on
 
+template <CacheFormat format>
+struct CacheDecoder {};
+
+// Four k of a page's codes as two records of BF16.
+template <CacheFormat format>
+void DecodeRecord(CacheDecoder<format>, const std::byte* from, std::byte* to) {
+  for (size_t column = 0; column < kPanelColumns; ++column) {
+    for (size_t k = 0; k < 4; ++k) {
+      const auto code = static_cast<uint8_t>(from[PackedOffset(WeightFormat::kE4M3, 4, column, k)]);
+      const float magnitude = code & 0x7F, integer = code & 0x80 ? -magnitude : magnitude;
+      const Bf16 value = ToBf16(format == CacheFormat::kInt8 ? integer : ToFloat(E4M3{code}));
+      std::memcpy(to + PackedOffset(WeightFormat::kBf16, 4, column, k), &value, 2);
+    }
+  }
+}
+
+#include "kernels/generic/attention_tiles.inl"
+
 template <class Code>
 void PackRows(const KernelTable::PackArgs& args, Code&& code) {
   const size_t whole = args.padded_depth / kTileDepth * kTileDepth;
@@ -270,6 +288,20 @@ const KernelTable& TileTwin() {
     return out;
   }();
   return twin;
+}
+
+void AddTwinCacheProducts(CacheFormat format, size_t rows, const Bf16* operands, const std::byte* matrix, size_t depth,
+                          float* sums) {
+  // What lies behind a row is NaN, so that reading it shows.
+  std::vector<std::byte> scratch(kTiledRows * kScratchRowBytes, std::byte{0xFF});
+  for (size_t row = 0; row < rows; ++row)
+    std::memcpy(scratch.data() + row * kScratchRowBytes, operands + row * depth, 2 * depth);
+  TileSession session;
+  session.Rows(rows);
+  const auto multiply = format == CacheFormat::kBf16   ? MultiplyScratch<CacheFormat::kBf16>
+                        : format == CacheFormat::kE4M3 ? MultiplyScratch<CacheFormat::kE4M3>
+                                                       : MultiplyScratch<CacheFormat::kInt8>;
+  multiply(rows, scratch.data(), {.data = matrix}, depth, sums);
 }
 
 }  // namespace octet::kernels
