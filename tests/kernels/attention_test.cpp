@@ -268,6 +268,24 @@ TEST_P(Attention, SumsOfNegativeZerosArePositive) {
   }
 }
 
+// A hundred of these, each with the probability 1 before the division, would add up to a normal number.
+TEST_P(Attention, DenormalValuesOfARoundedCacheCountAsZeros) {
+  for (const CacheFormat format : {CacheFormat::kBf16, CacheFormat::kE4M3, CacheFormat::kInt8}) {
+    Sequence sequence(tier(), format, {100, 2, 16, 16, 0, 0});
+    std::fill(sequence.queries.begin(), sequence.queries.end(), 0.0f);
+    std::fill(sequence.values.begin(), sequence.values.end(), 0x1.fcp-127f);
+    sequence.Step(0, sequence.shape.positions);
+    for (const float got : sequence.out) ASSERT_EQ(AllBits({got}), AllBits({0.0f})) << NameOf(format);
+  }
+}
+
+TEST_P(Attention, ADenormalSumIsZero) {
+  Sequence sequence(tier(), CacheFormat::kF32, {1, 2, 16, 16, 0, 0});
+  std::fill(sequence.values.begin(), sequence.values.end(), -0x1.fcp-127f);
+  sequence.Step(0, 1);
+  for (const float got : sequence.out) ASSERT_EQ(AllBits({got}), AllBits({0.0f}));
+}
+
 TEST_P(Attention, ResultIsTheSameBitsHoweverThePromptIsCut) {
   ForEveryShape([&](CacheFormat format, const Shape& shape) {
     Sequence whole(tier(), format, shape), single(tier(), format, shape), chunks(tier(), format, shape);
