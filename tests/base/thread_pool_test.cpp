@@ -4,7 +4,11 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include <chrono>
 #include <cstdlib>
+#include <set>
+#include <thread>
+#include <vector>
 
 namespace octet {
 namespace {
@@ -21,6 +25,23 @@ TEST(ThreadPool, EachShareRunsOnceAndTheyCoverTheCount) {
       for (size_t i = begin; i < end; ++i) ++visits[i];
     });
     EXPECT_THAT(visits, testing::Each(1));
+  }
+}
+
+// Workers sleep some 50 us after a loop. The next one must wake all of them: it waits for each.
+TEST(ThreadPool, ALoopAfterAPauseRunsOnEveryThread) {
+  for (const size_t threads : {2, 3}) {
+    ThreadPool pool(threads);
+    ASSERT_EQ(pool.threads(), threads);
+    for (int loop = 0; loop < 5; ++loop) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      std::vector<std::thread::id> who(threads);
+      pool.ForEachShare(threads, [&](size_t begin, size_t end) {
+        for (size_t i = begin; i < end; ++i) who[i] = std::this_thread::get_id();
+      });
+      EXPECT_EQ(who[0], std::this_thread::get_id());
+      EXPECT_EQ(std::set(who.begin(), who.end()).size(), threads);
+    }
   }
 }
 
