@@ -23,17 +23,6 @@ const char* NameOf(CacheFormat format) {
   return kNames[size_t(format)];
 }
 
-// Rows of random numbers, each of another size, and in every row some numbers far larger than the others, as keys of
-// real models have them.
-std::vector<float> RowsWithOutliers(size_t rows, size_t width, uint32_t seed) {
-  std::vector<float> x = RandomFloats(rows * width, seed);
-  for (size_t row = 0; row < rows; ++row) {
-    const float size = std::exp2f(float(row % 5) - 2);
-    for (size_t i = 0; i < width; ++i) x[row * width + i] *= size * (i % 13 == 5 ? 20.0f : 1.0f);
-  }
-  return x;
-}
-
 // A sequence of keys, values and queries of one key head, and the cache that holds it.
 struct Sequence {
   Sequence(const KernelTable& kernels, CacheFormat cache_format, const Shape& sizes)

@@ -43,6 +43,17 @@ inline std::vector<float> RandomFloats(size_t count, uint32_t seed, float scale 
   return out;
 }
 
+// Rows of random numbers, each of another size, and in every row some numbers far larger than the others, as keys of
+// real models have them.
+inline std::vector<float> RowsWithOutliers(size_t rows, size_t width, uint32_t seed) {
+  std::vector<float> x = RandomFloats(rows * width, seed);
+  for (size_t row = 0; row < rows; ++row) {
+    const float size = std::exp2f(float(row % 5) - 2);
+    for (size_t i = 0; i < width; ++i) x[row * width + i] *= size * (i % 13 == 5 ? 20.0f : 1.0f);
+  }
+  return x;
+}
+
 // Any E4M3 code but the two of NaN.
 inline std::vector<uint8_t> RandomCodes(size_t count, uint32_t seed) {
   std::mt19937 generator(seed);

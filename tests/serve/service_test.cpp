@@ -190,7 +190,9 @@ TEST_F(ServiceTest, MetricsHaveVllmsNames) {
         "vllm:prefix_cache_queries_total", "vllm:prefix_cache_hits_total", "vllm:num_preemptions_total",
         "vllm:e2e_request_latency_seconds_bucket", "vllm:time_to_first_token_seconds_bucket",
         "vllm:inter_token_latency_seconds_count", "vllm:request_queue_time_seconds_sum",
-        "vllm:iteration_tokens_total_bucket", "octet_http_requests_total", "process_resident_memory_bytes"})
+        "vllm:iteration_tokens_total_bucket", "vllm:spec_decode_num_drafts_total",
+        "vllm:spec_decode_num_draft_tokens_total", "vllm:spec_decode_num_accepted_tokens_total",
+        "octet_http_requests_total", "process_resident_memory_bytes"})
     EXPECT_THAT(text, HasSubstr(Cat("\n", name, "{")));
   EXPECT_THAT(text, HasSubstr(generated));
   EXPECT_THAT(text, HasSubstr("vllm:prompt_tokens_total{model_name=\"tiny\",engine=\"0\"} 3"));
