@@ -22,7 +22,7 @@ using namespace octet::serve;
 class EchoingHandler : public Handler {
  public:
   std::optional<HttpReply> Screen(const HttpRequest& head) override {
-    if (head.path == "/refused") return Refusal(401, "no");
+    if (head.path == "/refused") return Refusal(head, 401, "no");
     return std::nullopt;
   }
   void Handle(HttpRequest request, std::shared_ptr<Answer> answer) override {
