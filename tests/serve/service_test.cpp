@@ -133,6 +133,49 @@ TEST_F(ServiceTest, RefusalsOfMessagesHaveAnthropicsShapeWhateverTheyAreFor) {
   EXPECT_EQ(Post("/v1/completions", {{"model", "tiny"}}).At("/error/code"), "invalid_api_key");
 }
 
+// How quickly a prompt is read would tell of others' requests.
+TEST_F(ServiceTest, KeysShareNoPrefixes) {
+  ServiceOptions options;
+  const std::string other = "fedcba98765432100000";
+  options.keys = *ApiKeys::Parse(Cat("alice:", kKey, "\nbob:", other, "\n"), "keys");
+  Start(std::move(options));
+  Open();
+  std::vector<int> prompt;
+  for (int i = 0; i < 80; ++i) prompt.push_back(i % 50 + 1);
+  const auto cached = [&](const std::string& key) {
+    const HttpResult reply =
+        Post("/v1/completions", {{"prompt", prompt}, {"max_tokens", 1}}, Cat("X-Api-Key: ", key, "\r\n"));
+    EXPECT_EQ(reply.status, 200) << reply.body;
+    return reply.At("/usage/prompt_tokens_details/cached_tokens");
+  };
+  EXPECT_EQ(cached(kKey), 0);
+  EXPECT_GT(cached(kKey), 0);
+  EXPECT_EQ(cached(other), 0);
+  EXPECT_GT(cached(other), 0);
+}
+
+TEST_F(ServiceTest, AnthropicsMessagesCountCachedTokensApartAndThinkNot) {
+  Start();
+  Open();
+  Json body = {
+      {"model", "tiny"},
+      {"max_tokens", 1},
+      {"messages", {{{"role", "user"}, {"content", std::string(60, 'a') + " and so on, and so on, and so on"}}}}};
+  const auto count = [](const HttpResult& reply, const char* name) {
+    EXPECT_EQ(reply.status, 200) << reply.body;
+    return reply.At(Cat("/usage/", name)).get<int>();
+  };
+  const int prompt = count(Post("/v1/messages", body), "input_tokens");
+  const HttpResult again = Post("/v1/messages", body);
+  const int cached = count(again, "cache_read_input_tokens");
+  EXPECT_GT(cached, 0);
+  EXPECT_EQ(count(again, "input_tokens") + cached, prompt);
+  body["thinking"] = {{"type", "enabled"}, {"budget_tokens", 1024}};
+  EXPECT_THAT(Post("/v1/messages", body).body, HasSubstr("thinking"));
+  body["thinking"] = {{"type", "disabled"}};
+  EXPECT_EQ(Post("/v1/messages", body).status, 200);
+}
+
 TEST_F(ServiceTest, ATimeThatIsNoneIsRefused) {
   Start();
   Open();
