@@ -7,6 +7,7 @@
 #include <future>
 #include <thread>
 
+#include "tests/engine/schedule/gate.h"
 #include "tests/engine/schedule/harness.h"
 
 namespace octet {
@@ -25,28 +26,6 @@ uint64_t MustSubmit(EngineLoop& loop, Submission submission, OnEvent on_event) {
   EXPECT_TRUE(id.has_value()) << id.error().message;
   return id.value_or(0);
 }
-
-// Holds the engine's thread in its first event until let go, so that the queue behind it stands still.
-class Gate {
- public:
-  OnEvent ear() {
-    return [this](ChoiceEvent event) {
-      if (!std::exchange(is_reached_, true)) {
-        reached_.set_value();
-        opened_.get_future().wait();
-      }
-      if (event.finish) finish_ = event.finish;
-    };
-  }
-  void WaitUntilReached() { reached_.get_future().wait(); }
-  void Open() { opened_.set_value(); }
-  std::optional<FinishReason> finish() const { return finish_; }  // after the loop's end
-
- private:
-  bool is_reached_ = false;
-  std::promise<void> reached_, opened_;
-  std::optional<FinishReason> finish_;
-};
 
 TEST(EngineLoop, ManyThreadsSubmitAndCancelAndEachHearsItsOwn) {
   const std::unique_ptr<Engine> engine = OpenForSchedule({.context = 128, .sessions = 16});
