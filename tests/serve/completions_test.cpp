@@ -189,6 +189,7 @@ TEST_F(Completions, TheReasonOfAStopIsTold) {
 }
 
 TEST_F(Completions, AClientThatLeavesEndsItsRequest) {
+  SlowEngine(*loop_);
   {
     RawClient client(server_->port());
     const std::string body = R"({"prompt":[1,2,3],"max_tokens":480,"ignore_eos":true,"n":8,"stream":true})";

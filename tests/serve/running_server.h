@@ -3,9 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "base/cat.h"
@@ -80,6 +82,17 @@ class RunningServer : public testing::Test {
     open.model.vocab = engine_->spec().vocab;
     open.model.context = engine_->context();
     service_->Open(std::move(open));
+  }
+
+  // A request beside the others whose every token takes 20 ms, so that what runs with it lasts for seconds and a test
+  // that interrupts it need not be quick.
+  static void SlowEngine(EngineLoop& loop) {
+    const auto slow = [](const ChoiceEvent&) { std::this_thread::sleep_for(std::chrono::milliseconds(20)); };
+    Request request;
+    request.prompt = {1};
+    request.options.max_tokens = 500;
+    request.options.ignore_eos = true;
+    ASSERT_TRUE(loop.Submit({.request = request}, slow).has_value());
   }
 
   void TearDown() override {

@@ -274,6 +274,7 @@ TEST_F(ServiceTest, WhileDrainingAcceptedRequestsEndAndNewOnesGet503) {
 TEST_F(ServiceTest, WhatADrainDoesntWaitForIsToldToItsClients) {
   Start();
   Open();
+  SlowEngine(*loop_);
   const auto ask = [](RawClient& client, const std::string& more) {
     const std::string body = R"({"prompt":[1,2,3],"max_tokens":500,"n":8,"ignore_eos":true)" + more + "}";
     client.Send(
@@ -283,7 +284,7 @@ TEST_F(ServiceTest, WhatADrainDoesntWaitForIsToldToItsClients) {
   ask(streamed, R"(,"stream":true)");
   streamed.ReadUntil("data: ");
   for (RawClient* client : {&whole, &queued}) ask(*client, {});
-  for (int i = 0; i < 2000 && loop_->stats().requests < 3; ++i)
+  for (int i = 0; i < 2000 && loop_->stats().requests < 4; ++i)
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   service_->Drain();
   EXPECT_FALSE(service_->models().Drain(std::chrono::steady_clock::now()));
