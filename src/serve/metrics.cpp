@@ -9,6 +9,8 @@
 
 #include "base/cat.h"
 #include "base/memory.h"
+#include "base/process_use.h"
+#include "kernels/layout.h"
 
 namespace octet::serve {
 namespace {
@@ -78,6 +80,11 @@ void AddEngineNow(const LoopStats& stats, Families& out) {
   out.Gauge("octet_cache_pages_held", "Pages that running answers hold.", static_cast<double>(stats.pages_held));
   out.Gauge("octet_cache_pages_kept", "Pages that the prefix cache alone holds.",
             static_cast<double>(stats.pages_kept));
+  // Gateways that spread requests over servers read the cache's size here.
+  out.Gauge("vllm:cache_config_info", "1, with how the key/value cache is laid out.", 1,
+            {{"block_size", std::to_string(kernels::kPagePositions)},
+             {"num_gpu_blocks", std::to_string(stats.pages)},
+             {"enable_prefix_caching", stats.caches_prefixes ? "True" : "False"}});
   out.Gauge("octet_draining", "1 while the server takes no new requests.", stats.draining ? 1 : 0);
 }
 
@@ -119,10 +126,14 @@ void AddEngineSpreads(const LoopStats& stats, Families& out) {
   out.Spread("vllm:request_queue_time_seconds", "In the queue.", stats.queue);
   out.Spread("vllm:request_prefill_time_seconds", "From the queue to the first token.", stats.prefill);
   out.Spread("vllm:request_decode_time_seconds", "From the first token to the last.", stats.decode);
+  out.Spread("vllm:request_inference_time_seconds", "From the queue to the last token.", stats.inference);
   out.Spread("vllm:request_prompt_tokens", "Prompt tokens of each answer.", stats.request_prompt_tokens);
   out.Spread("vllm:request_generation_tokens", "Generated tokens of each answer.", stats.request_generated_tokens);
   out.Spread("vllm:iteration_tokens_total", "Tokens in each forward pass.", stats.step_tokens);
   out.Spread("vllm:request_params_n", "Answers that each request asked for.", stats.request_choices);
+  out.Spread("vllm:request_params_max_tokens", "Tokens that each request allowed an answer.", stats.request_max_tokens);
+  out.Spread("vllm:request_max_num_generation_tokens", "Generated tokens of each request's longest answer.",
+             stats.request_most_generated);
 }
 
 void AddEncoder(const EncoderStats& stats, Families& out) {
@@ -153,6 +164,18 @@ void AddModel(const ModelFigures& model, Families& out) {
   AddEngineSpreads(*model.engine, out);
 }
 
+// Names and meanings are those of Prometheus' client libraries.
+void AddProcess(const ProcessUse& use, Families& out) {
+  out.Counter("process_cpu_seconds_total", "Time of all threads on cores, the system's for them too.", use.cpu_seconds);
+  out.Gauge("process_start_time_seconds", "When the process began, in seconds since 1970.", use.start_seconds);
+  out.Gauge("process_open_fds", "Files and connections that are open.", static_cast<double>(use.open_files));
+  out.Gauge("process_max_fds", "How many may be open.", static_cast<double>(use.most_files));
+  out.Gauge("process_virtual_memory_bytes", "Addresses of the process, used or not.",
+            static_cast<double>(use.address_bytes));
+  out.Gauge("process_resident_memory_bytes", "Memory of the process that is resident.",
+            static_cast<double>(ReadResidentMemory().now));
+}
+
 void AddServer(const MetricsSource& source, Families& out) {
   for (const auto& [key, count] : source.requests.finished())
     out.Counter("octet_http_requests_total", "Replies by path and status.", static_cast<double>(count),
@@ -160,8 +183,7 @@ void AddServer(const MetricsSource& source, Families& out) {
   out.Counter("octet_http_disconnects_total", "Clients that left before their reply was whole.",
               static_cast<double>(source.requests.disconnects()));
   out.Gauge("octet_http_connections", "Connections open now.", static_cast<double>(source.connections));
-  out.Gauge("process_resident_memory_bytes", "Memory of the process that is resident.",
-            static_cast<double>(ReadResidentMemory().now));
+  AddProcess(ReadProcessUse(), out);
 }
 
 }  // namespace

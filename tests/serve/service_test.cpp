@@ -228,17 +228,36 @@ TEST_F(ServiceTest, MetricsHaveVllmsNames) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
     text = Get("/metrics").body;
   }
-  for (const char* name :
-       {"vllm:num_requests_running", "vllm:num_requests_waiting", "vllm:kv_cache_usage_perc",
-        "vllm:prefix_cache_queries_total", "vllm:prefix_cache_hits_total", "vllm:num_preemptions_total",
-        "vllm:e2e_request_latency_seconds_bucket", "vllm:time_to_first_token_seconds_bucket",
-        "vllm:inter_token_latency_seconds_count", "vllm:request_queue_time_seconds_sum",
-        "vllm:iteration_tokens_total_bucket", "vllm:spec_decode_num_drafts_total",
-        "vllm:spec_decode_num_draft_tokens_total", "vllm:spec_decode_num_accepted_tokens_total",
-        "octet_http_requests_total", "process_resident_memory_bytes"})
+  for (const char* name : {"vllm:num_requests_running",
+                           "vllm:num_requests_waiting",
+                           "vllm:kv_cache_usage_perc",
+                           "vllm:prefix_cache_queries_total",
+                           "vllm:prefix_cache_hits_total",
+                           "vllm:num_preemptions_total",
+                           "vllm:e2e_request_latency_seconds_bucket",
+                           "vllm:time_to_first_token_seconds_bucket",
+                           "vllm:inter_token_latency_seconds_count",
+                           "vllm:request_queue_time_seconds_sum",
+                           "vllm:iteration_tokens_total_bucket",
+                           "vllm:spec_decode_num_drafts_total",
+                           "vllm:spec_decode_num_draft_tokens_total",
+                           "vllm:spec_decode_num_accepted_tokens_total",
+                           "vllm:request_inference_time_seconds_bucket",
+                           "vllm:request_params_max_tokens_bucket",
+                           "vllm:request_max_num_generation_tokens_bucket",
+                           "octet_http_requests_total",
+                           "process_resident_memory_bytes",
+                           "process_cpu_seconds_total",
+                           "process_start_time_seconds",
+                           "process_open_fds",
+                           "process_max_fds",
+                           "process_virtual_memory_bytes"})
     EXPECT_THAT(text, HasSubstr(Cat("\n", name, "{")));
   EXPECT_THAT(text, HasSubstr(generated));
   EXPECT_THAT(text, HasSubstr("vllm:prompt_tokens_total{model_name=\"tiny\",engine=\"0\"} 3"));
+  EXPECT_THAT(text, HasSubstr("vllm:request_params_max_tokens_sum{model_name=\"tiny\",engine=\"0\"} 5"));
+  EXPECT_THAT(text, HasSubstr(Cat("vllm:cache_config_info{model_name=\"tiny\",engine=\"0\",block_size=\"32\",",
+                                  "num_gpu_blocks=\"", loop_->stats().pages, "\",enable_prefix_caching=\"True\"} 1")));
   EXPECT_THAT(text, HasSubstr("path=\"/v1/completions\",status=\"200\"} 1"));
 }
 

@@ -28,6 +28,9 @@ struct Group {
   CacheMiss miss = CacheMiss::kNone;
   std::optional<PromptScores> scores = {};
   size_t prompt_size = 0;
+  size_t max_tokens = 0;  // of each answer, by its wish or by the context's room
+  size_t ended_choices = 0;
+  size_t most_generated = 0;  // tokens of the longest answer that ended
   size_t most_positions = 0;  // that one choice can come to need in the cache
   bool deadline_passed = false;
   bool is_high = false;        // by its own wish, or because it waited long

@@ -47,9 +47,14 @@ void Scheduler::CountEnd(const Choice& choice, const ChoiceEvent& event) {
   stats_.queue.Observe(usage.queue_seconds);
   stats_.request_prompt_tokens.Observe(static_cast<double>(choice.group->prompt_size));
   stats_.request_generated_tokens.Observe(static_cast<double>(usage.timings.generated_tokens));
+  Group& group = *choice.group;
+  group.most_generated = std::max(group.most_generated, usage.timings.generated_tokens);
+  if (++group.ended_choices == group.choices)
+    stats_.request_most_generated.Observe(static_cast<double>(group.most_generated));
   if (choice.sequence.generated().empty()) return;
   stats_.prefill.Observe(usage.timings.prompt_seconds);
   stats_.decode.Observe(usage.timings.decode_seconds);
+  stats_.inference.Observe(usage.timings.prompt_seconds + usage.timings.decode_seconds);
 }
 
 ChoiceUsage Scheduler::UsageOf(const Choice& choice) const {

@@ -32,8 +32,11 @@ LoopStats::LoopStats()
       queue(kRequestBounds),
       prefill(kRequestBounds),
       decode(kRequestBounds),
+      inference(kRequestBounds),
       request_prompt_tokens(kTokenBounds),
       request_generated_tokens(kTokenBounds),
-      request_choices(kChoiceBounds) {}
+      request_choices(kChoiceBounds),
+      request_max_tokens(kTokenBounds),
+      request_most_generated(kTokenBounds) {}
 
 }  // namespace octet

@@ -47,6 +47,7 @@ struct LoopStats {
   size_t pages = 0;           // of the key/value cache
   size_t pages_held = 0;      // by running answers, shared ones once
   size_t pages_kept = 0;      // by the prefix cache alone, free for whoever needs them
+  bool caches_prefixes = false;
   bool draining = false;
 
   // Since the start.
@@ -66,10 +67,11 @@ struct LoopStats {
   uint64_t deadlines_passed = 0;          // requests, in the queue or running
 
   // Bounds are vLLM's, so that its dashboards fit.
-  Histogram step_tokens;                                                      // of each step
-  Histogram time_to_first_token, inter_token, total, queue, prefill, decode;  // seconds
-  Histogram request_prompt_tokens, request_generated_tokens;                  // of each answer that ended
-  Histogram request_choices;                                                  // of each request
+  Histogram step_tokens;                                                                 // of each step
+  Histogram time_to_first_token, inter_token, total, queue, prefill, decode, inference;  // seconds
+  Histogram request_prompt_tokens, request_generated_tokens;                             // of each answer that ended
+  Histogram request_choices, request_max_tokens;  // of each request: what it asked for
+  Histogram request_most_generated;               // of each request's answers, the longest
 };
 
 }  // namespace octet

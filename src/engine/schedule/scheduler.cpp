@@ -52,6 +52,7 @@ Group Scheduler::MakeGroup(const Submission& submission) const {
   group.is_score_only = submission.prompt_logprobs && request.options.max_tokens == size_t{0};
   const size_t room = limits_.context - group.prompt_size;
   const size_t answer = group.is_score_only ? 1 : std::min(room, request.options.max_tokens.value_or(room));
+  group.max_tokens = group.is_score_only ? 0 : answer;
   // The last token is chosen and not computed.
   group.most_positions = group.prompt_size + std::max<size_t>(answer, 1) - 1;
   group.may_renew_angles = std::any_of(limits_.ropes.begin(), limits_.ropes.end(), [&](const nn::RopeSpec& rope) {
@@ -70,6 +71,7 @@ void Scheduler::Submit(uint64_t id, Submission submission, OnEvent on_event, Tim
     group->scores.emplace(static_cast<size_t>(*submission.prompt_logprobs), limits_.vocab, *limits_.kernels);
   ++stats_.requests;
   stats_.request_choices.Observe(static_cast<double>(submission.choices));
+  stats_.request_max_tokens.Observe(static_cast<double>(group->max_tokens));
   Queue& queue = submission.priority == Priority::kHigh ? high_ : normal_;
   group->is_high = submission.priority == Priority::kHigh;
   group->deadline = submission.deadline;
@@ -170,6 +172,7 @@ void Scheduler::CountNow() {
       stats_.waiting_tokens += group->prompt_size;
     }
   }
+  stats_.caches_prefixes = options_.prefix_cache;
   stats_.pages = engine_.cache().pages();
   stats_.pages_kept = cache_.IdlePages();
   stats_.pages_held = engine_.cache().pages_in_use() - stats_.pages_kept;

@@ -385,14 +385,5 @@ TEST(ScheduleOptions, WhatCantBeIsRefused) {
   EXPECT_FALSE((ScheduleOptions{.promote_seconds = -1}.Check().has_value()));
 }
 
-TEST(Histogram, ValuesFallIntoTheFirstBucketThatTheyDontPass) {
-  static constexpr double kBounds[] = {1, 2, 5};
-  Histogram histogram(kBounds);
-  for (const double value : {0.5, 1.0, 1.5, 5.0, 9.0}) histogram.Observe(value);
-  EXPECT_THAT(histogram.counts(), testing::ElementsAre(2u, 1u, 1u, 1u));
-  EXPECT_EQ(histogram.count(), 5u);
-  EXPECT_EQ(histogram.sum(), 17.0);
-}
-
 }  // namespace
 }  // namespace octet
