@@ -217,9 +217,25 @@ TEST_F(HttpServerTest, WhatAProxyCouldReadInAnotherWayIsRefused) {
   EXPECT_THAT(Ask("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" + end + "-5\r\nhello\r\n0\r\n\r\n"),
               StartsWith("HTTP/1.1 400 "));
   EXPECT_THAT(Ask("GET / HTTP/1.1\r\nConnection: close\r\n\r\n"), StartsWith("HTTP/1.1 400 "));
-  EXPECT_THAT(Ask("GET http://other/ HTTP/1.1\r\n" + end), StartsWith("HTTP/1.1 400 "));
+  for (const char* target :
+       {"ftp://other/", "http://", "http:///path", "http://me@other/", "http", "other", "*", "://a/"})
+    EXPECT_THAT(Ask(Cat("GET ", target, " HTTP/1.1\r\n", end)), StartsWith("HTTP/1.1 400 ")) << target;
+  EXPECT_THAT(Ask("GET http://other/ HTTP/1.1\r\nConnection: close\r\n\r\n"), StartsWith("HTTP/1.1 400 "));
   EXPECT_THAT(Ask("\x16\x03\x01\x02\x00\x01\x00\r\n\r\n"), StartsWith("HTTP/1.1 400 "));
   EXPECT_EQ(handler_.handled(), 0);
+}
+
+TEST_F(HttpServerTest, AWholeAddressIsAskedForItsPath) {
+  Serve();
+  const std::pair<const char*, const char*> paths[] = {{"http://other/one/two", "GET /one/two "},
+                                                       {"HTTPS://other:8080", "GET / "},
+                                                       {"http://other?a=b", "GET / "},
+                                                       {"http://other/a?b=http://c/d", "GET /a "},
+                                                       {"/a?b=http://c/d", "GET /a "},
+                                                       {"/http://c/d", "GET /http://c/d "}};
+  for (const auto& [target, path] : paths)
+    EXPECT_THAT(Ask(Cat("GET ", target, " HTTP/1.1\r\n", kEnd)), testing::EndsWith(path)) << target;
+  EXPECT_THAT(Ask("GET http://other/old HTTP/1.0\r\n\r\n"), testing::EndsWith("GET /old "));
 }
 
 TEST_F(HttpServerTest, ARequestThatComesTooSlowlyIs408) {

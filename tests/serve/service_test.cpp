@@ -89,6 +89,9 @@ TEST_F(ServiceTest, APageOfAnotherSiteMayNotAsk) {
   RawClient rebound(server_->port());
   rebound.Send("GET /v1/models HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n");
   EXPECT_EQ(Parse(rebound.ReadAll()).status, 403);
+  // The target's host counts, not the header's.
+  EXPECT_EQ(Ask("GET", "http://evil.example/v1/models").status, 403);
+  EXPECT_EQ(Ask("GET", "http://localhost/v1/models").status, 200);
 }
 
 TEST_F(ServiceTest, ANamedOriginMayAsk) {

@@ -154,16 +154,13 @@ void Connection::HeaderRead(error_code error) {
 std::optional<HttpReply> Connection::TakeHead() {
   const auto& head = parser_->get();
   request_.method = Text(head.method_string());
-  const std::string target = Text(head.target());
-  const size_t mark = target.find('?');
-  request_.path = target.substr(0, mark);
-  if (mark != std::string::npos) request_.query = target.substr(mark + 1);
   size_t hosts = 0, encodings = 0;
   for (const auto& field : head) {
     request_.headers.push_back({Text(field.name_string()), Text(field.value())});
     hosts += field.name() == http::field::host ? 1 : 0;
     encodings += field.name() == http::field::transfer_encoding ? 1 : 0;
   }
+  const bool has_path = TakeTarget(Text(head.target()), request_);
   if (const std::string_view id = request_.Header("X-Request-Id"); IsRequestId(id)) request_.id = id;
   is_head_ = request_.method == "HEAD";
   keep_alive_ = parser_->keep_alive();
@@ -173,7 +170,7 @@ std::optional<HttpReply> Connection::TakeHead() {
     return handler.Refusal(
         request_, 431,
         Cat("the request has ", request_.headers.size(), " headers, the server takes ", scope_.options.header_count));
-  if (!request_.path.starts_with('/')) return handler.Refusal(request_, 400, "the request's target is no path");
+  if (!has_path) return handler.Refusal(request_, 400, "the request's target is no path");
   if (head.version() >= 11 && hosts != 1)
     return handler.Refusal(request_, 400, Cat("the request has ", hosts, " Host headers, one is expected"));
   if (encodings > 0 &&

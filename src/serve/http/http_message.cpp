@@ -25,6 +25,26 @@ std::string_view HttpRequest::Header(std::string_view name) const {
   return {};
 }
 
+bool TakeTarget(std::string_view target, HttpRequest& request) {
+  const size_t colon = target.find("://");
+  const std::string_view scheme = target.substr(0, colon);
+  if (colon != std::string_view::npos && (SameWord(scheme, "http") || SameWord(scheme, "https"))) {
+    const std::string_view rest = target.substr(colon + 3);
+    const std::string_view host = rest.substr(0, rest.find_first_of("/?#"));
+    if (host.empty() || host.find('@') != std::string_view::npos) return false;
+    const auto given = std::find_if(request.headers.begin(), request.headers.end(),
+                                    [](const HttpHeader& header) { return SameWord(header.name, "Host"); });
+    if (given != request.headers.end()) given->value = host;
+    if (given == request.headers.end()) request.headers.push_back({"Host", std::string(host)});
+    target = rest.substr(host.size());
+    if (!target.starts_with('/')) request.path = '/';
+  }
+  const size_t mark = target.find('?');
+  request.path += target.substr(0, mark);
+  if (mark != std::string_view::npos) request.query = target.substr(mark + 1);
+  return request.path.starts_with('/');
+}
+
 bool SameWord(std::string_view a, std::string_view b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return Lower(x) == Lower(y); });
 }

@@ -32,6 +32,10 @@ struct HttpReply {
   std::string body = {};
 };
 
+// Takes path and query from a request line's target, behind the headers: "/v1/models?a=b", or the whole address as
+// proxies send it, whose host then stands in the Host header's place (RFC 9112 3.2.2). False where it is neither.
+bool TakeTarget(std::string_view target, HttpRequest& request);
+
 // Equal but for the case of ASCII letters.
 bool SameWord(std::string_view a, std::string_view b);
 
