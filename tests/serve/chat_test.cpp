@@ -135,6 +135,7 @@ TEST_F(Chat, WhatCannotBeHonouredIsNamed) {
             {{{"role", "user"}, {"content", {{{"type", "image_url"}, {"image_url", {{"url", "http://a/b.png"}}}}}}}}}}),
       "messages[0].content[0]");
   EXPECT_EQ(param({{"tools", Json::array()}}), "tools");
+  EXPECT_EQ(param({{"min_tokens", 3}, {"max_completion_tokens", 2}}), "min_tokens");
   EXPECT_EQ(param({{"tool_choice", "auto"}}), "tool_choice");
   EXPECT_EQ(param({{"chat_template", "{{ 1 }}"}}), "chat_template");
   EXPECT_EQ(param({{"chat_template_kwargs", {{"messages", 1}}}}), "chat_template_kwargs");

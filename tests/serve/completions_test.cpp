@@ -228,6 +228,9 @@ TEST_F(Completions, WhatCannotBeHonouredIsNamed) {
   EXPECT_EQ(param({{"prompt", nullptr}}), "prompt");
   EXPECT_EQ(param({{"prompt", Json::array()}}), "prompt");
   EXPECT_EQ(param({{"priority", 1}}), "priority");
+  EXPECT_EQ(param({{"allowed_token_ids", Json::array()}}), "allowed_token_ids");
+  EXPECT_EQ(param({{"min_tokens", 17}}), "min_tokens");  // 16 are the most where nothing is said
+  EXPECT_EQ(param({{"min_tokens", 3}, {"max_tokens", 2}}), "min_tokens");
   EXPECT_EQ(param({{"best_of", 3}}), "best_of");
 }
 

@@ -214,6 +214,7 @@ ApiResult<Generation> ReadChat(const Json& body, const ServedModel& model, std::
   const size_t room = RoomForAnswer(model, generation.prompts[0].size());
   const std::optional<int64_t> wanted = newer ? newer : older;
   generation.options.max_tokens = wanted ? std::min(static_cast<size_t>(*wanted), room) : room;
+  if (const std::optional<ApiError> error = CheckMinTokens(generation.options)) return tl::unexpected(*error);
   wish.choices = generation.choices;
   wish.logprobs = generation.options.sampling.logprobs >= 0;
   wish.context.seed = generation.options.sampling.seed;

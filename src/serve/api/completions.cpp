@@ -130,6 +130,7 @@ void ReadLength(Fields& fields, const ServedModel& model, bool echo, Generation&
   const std::optional<int64_t> newer = fields.Integer("max_completion_tokens", echo ? 0 : 1, INT32_MAX);
   const int64_t older = fields.Integer("max_tokens", echo ? 0 : 1, INT32_MAX).value_or(kUsualLength);
   generation.options.max_tokens = static_cast<size_t>(std::min(newer.value_or(older), context));
+  if (const std::optional<ApiError> error = CheckMinTokens(generation.options)) fields.Refuse(*error);
 }
 
 }  // namespace

@@ -78,6 +78,9 @@ void ReadSampling(Fields& fields, const ServedModel& model, Generation& generati
   ReadChances(fields, model.defaults.sampling, options.sampling);
   ReadLogitBias(fields, model.vocab, options.sampling.logit_bias);
   ReadTokenList(fields, "allowed_token_ids", model.vocab, options.sampling.allowed_tokens);
+  if (const Json* allowed = fields.Any("allowed_token_ids");
+      allowed != nullptr && allowed->is_array() && allowed->empty())
+    fields.Refuse("allowed_token_ids", "is empty, which leaves no token to answer with; leave it out to allow all");
   ReadTokenList(fields, "stop_token_ids", model.vocab, options.stop_tokens);
   ReadStop(fields, options);
   options.sampling.min_tokens =
@@ -102,6 +105,13 @@ void ReadSampling(Fields& fields, const ServedModel& model, Generation& generati
   const int64_t best_of = fields.Integer("best_of", 0, INT32_MAX).value_or(0);
   if (best_of > 0 && static_cast<size_t>(best_of) != generation.choices)
     fields.Refuse("best_of", Cat("is ", best_of, ", only that of `n` is supported, ", generation.choices));
+}
+
+std::optional<ApiError> CheckMinTokens(const GenerateOptions& options) {
+  const size_t least = options.sampling.min_tokens;
+  if (!options.max_tokens || least <= *options.max_tokens) return std::nullopt;
+  return WrongField("min_tokens", Cat("`min_tokens` is ", least, ", the answer may have at most ", *options.max_tokens,
+                                      "; ask for less, or raise `max_tokens`"));
 }
 
 StreamOptions ReadStreamOptions(Fields& fields, bool stream) {

@@ -15,6 +15,9 @@ namespace octet::serve {
 // top_p are 1, as OpenAI has it; a seed is drawn.
 void ReadSampling(Fields& fields, const ServedModel& model, Generation& generation);
 
+// What is wrong where more tokens are asked for at least than the answer may have; max_tokens must be read by then.
+std::optional<ApiError> CheckMinTokens(const GenerateOptions& options);
+
 // stream_options: whether the usage comes at a stream's end, and with each event.
 struct StreamOptions {
   bool include_usage = false;
