@@ -16,17 +16,24 @@ double Seconds(const timeval& time) {
   return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
 }
 
-// Of /proc/self/stat, counted from 1 as in proc(5); the name in field 2 may hold anything, spaces and brackets too.
-uint64_t StatField(size_t wanted) {
+struct StatFields {
+  uint64_t start_ticks = 0;  // since the machine started
+  uint64_t address_bytes = 0;
+};
+
+// The name in field 2 of proc(5) may hold anything, spaces and brackets too.
+StatFields ReadStat() {
   std::ifstream file("/proc/self/stat");
   std::string line;
   std::getline(file, line);
+  StatFields out;
   const size_t name_end = line.rfind(')');
-  if (name_end == std::string::npos) return 0;
+  if (name_end == std::string::npos) return out;
   std::istringstream fields(line.substr(name_end + 1));
-  std::string field;
-  for (size_t i = 3; i <= wanted; ++i) fields >> field;
-  return std::strtoull(field.c_str(), nullptr, 10);
+  std::string passed;
+  for (int i = 3; i < 22; ++i) fields >> passed;
+  fields >> out.start_ticks >> out.address_bytes;  // fields 22 and 23
+  return out;
 }
 
 // When the machine started, in seconds since 1970.
@@ -35,6 +42,12 @@ double BootSeconds() {
   for (std::string line; std::getline(file, line);)
     if (line.starts_with("btime ")) return std::strtod(line.c_str() + 6, nullptr);
   return 0;
+}
+
+double StartSeconds(uint64_t start_ticks) {
+  const double boot = BootSeconds();
+  if (start_ticks == 0 || boot == 0) return 0;
+  return boot + static_cast<double>(start_ticks) / static_cast<double>(::sysconf(_SC_CLK_TCK));
 }
 
 // The directory's own descriptor is not counted.
@@ -49,15 +62,14 @@ uint64_t OpenFiles() {
 }  // namespace
 
 ProcessUse ReadProcessUse() {
-  constexpr size_t kStartTime = 22, kAddressSize = 23;  // fields of proc(5)
   ProcessUse use;
   rusage times = {};
   if (::getrusage(RUSAGE_SELF, &times) == 0) use.cpu_seconds = Seconds(times.ru_utime) + Seconds(times.ru_stime);
-  const uint64_t ticks = StatField(kStartTime);
-  const double boot = BootSeconds();
-  if (ticks != 0 && boot != 0)
-    use.start_seconds = boot + static_cast<double>(ticks) / static_cast<double>(::sysconf(_SC_CLK_TCK));
-  use.address_bytes = StatField(kAddressSize);
+  const StatFields stat = ReadStat();
+  // /proc/stat counts every interrupt of every core, milliseconds on a large machine, and the answer stays.
+  static const double start_seconds = StartSeconds(stat.start_ticks);
+  use.start_seconds = start_seconds;
+  use.address_bytes = stat.address_bytes;
   use.open_files = OpenFiles();
   rlimit files = {};
   if (::getrlimit(RLIMIT_NOFILE, &files) == 0) use.most_files = files.rlim_cur;

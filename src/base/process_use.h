@@ -17,7 +17,7 @@ struct ProcessUse {
   uint64_t address_bytes = 0;  // mapped, resident or not
 };
 
-// Reads /proc/self, tens of microseconds and one more for each open file.
+// Reads /proc/self, tens of microseconds and one more for each open file; the first call also /proc/stat.
 ProcessUse ReadProcessUse();
 
 }  // namespace octet

@@ -20,6 +20,8 @@ Scheduler::Scheduler(Engine& engine, const ScheduleOptions& options, Now now)
   shares_.reserve(options.max_running);
   planned_.reserve(options.max_running);
   runs_.reserve(options.max_running);
+  stats_.caches_prefixes = options.prefix_cache;
+  stats_.pages = engine.cache().pages();
   CountNow();
 }
 
@@ -172,8 +174,6 @@ void Scheduler::CountNow() {
       stats_.waiting_tokens += group->prompt_size;
     }
   }
-  stats_.caches_prefixes = options_.prefix_cache;
-  stats_.pages = engine_.cache().pages();
   stats_.pages_kept = cache_.IdlePages();
   stats_.pages_held = engine_.cache().pages_in_use() - stats_.pages_kept;
 }
