@@ -98,6 +98,7 @@ SequenceLimits Engine::limits() const {
           .tokenizer = tokenizer(),
           .ropes = spec().ropes,
           .speculation = speculation_,
+          .layers = spec().layers.size(),
           .kernels = &execution_.kernels};
 }
 

@@ -9,6 +9,7 @@
 #include "engine/sample/check_sampling.h"
 #include "engine/speculate/forced_text.h"
 #include "engine/speculate/ngram_drafter.h"
+#include "models/adapter.h"
 
 namespace octet {
 namespace {
@@ -45,6 +46,10 @@ Status CheckRequest(const Request& request, const SequenceLimits& limits) {
     if (stop.empty()) return Fail(ErrorCode::kInvalidArgument, "a stop string is empty; leave it out to never stop");
     // Text leaves as UTF-8 alone: such a string could never be found.
     OCTET_TRY(CheckUtf8(stop, "a stop string"));
+  }
+  if (request.adapter && request.adapter->layers() != limits.layers) {
+    return Fail(ErrorCode::kInvalidArgument, "the adapter is for ", Counted(request.adapter->layers(), "layer"),
+                ", the model has ", limits.layers);
   }
   if (!request.options.stop.empty() && limits.tokenizer == nullptr) {
     return Fail(ErrorCode::kInvalidArgument, "stop strings need a tokenizer, this model has none");
@@ -95,6 +100,7 @@ Result<Sequence> Sequence::Create(Request request, const SequenceLimits& limits,
     sequence.drafter_ = std::make_unique<NgramDrafter>(limits.speculation.ngram_tokens);
   }
   sequence.grammar_ = std::move(request.grammar);
+  sequence.adapter_ = std::move(request.adapter);
   sequence.tokenizer_ = limits.tokenizer;
   sequence.most_output_ = limits.context - request.prompt.size();
   if (request.options.max_tokens) sequence.most_output_ = std::min(sequence.most_output_, *request.options.max_tokens);
@@ -150,7 +156,8 @@ Result<Decoder::Run> Sequence::NextRun(size_t most_tokens) {
                       .first_position = cached_,
                       .pages = pages_.pages(),
                       .logits_from = std::min(last, count),
-                      .prompt_length = angle_length_};
+                      .prompt_length = angle_length_,
+                      .adapter = adapter_.get()};
 }
 
 size_t Sequence::PagesToTake(size_t most_tokens) const {

@@ -40,6 +40,7 @@ struct SequenceLimits {
   const Tokenizer* tokenizer = nullptr;      // null: no text, and no stop strings
   std::span<const nn::RopeSpec> ropes = {};  // the model's; empty: angles don't depend on a sequence's length
   Speculation speculation = {};              // what Draft guesses
+  size_t layers = 0;                         // the model's, which an adapter must have as well
   const kernels::KernelTable* kernels = &kernels::ActiveKernels();  // an engine's own
 };
 
@@ -138,6 +139,7 @@ class Sequence {
   Speculation speculation_;
   std::unique_ptr<Drafter> drafter_;
   std::shared_ptr<grammar::CompiledGrammar> grammar_;
+  std::shared_ptr<const Adapter> adapter_;
   const Tokenizer* tokenizer_ = nullptr;
   size_t drafted_tokens_ = 0, accepted_tokens_ = 0;
   size_t most_drafted_ = SIZE_MAX;  // of the next guess, by how good the last one was

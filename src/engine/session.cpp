@@ -45,8 +45,11 @@ Status RunToEnd(Engine& engine, Sequence& sequence, const OnText& on_text, const
 
 EngineSession::EngineSession(Engine& engine) : engine_(engine), pages_(engine.MakePages()) {}
 
-size_t EngineSession::CommonPrefix(const std::vector<int32_t>& prompt) const {
-  if (prompt.empty() || !nn::AnglesAreEqual(engine_.spec().ropes, held_length_, prompt.size())) return 0;
+size_t EngineSession::CommonPrefix(const Request& request) const {
+  const std::vector<int32_t>& prompt = request.prompt;
+  if (prompt.empty() || request.adapter != held_adapter_ ||
+      !nn::AnglesAreEqual(engine_.spec().ropes, held_length_, prompt.size()))
+    return 0;
   const auto [held, wanted] = std::mismatch(held_.begin(), held_.end(), prompt.begin(), prompt.end());
   static_cast<void>(wanted);
   // The last token is computed in any case, since its logits are wanted.
@@ -54,9 +57,10 @@ size_t EngineSession::CommonPrefix(const std::vector<int32_t>& prompt) const {
 }
 
 Result<GenerateResult> EngineSession::Generate(Request request, const OnText& on_text, const CancelFlag* cancel) {
-  const size_t cached = CommonPrefix(request.prompt);
+  const size_t cached = CommonPrefix(request);
   PageTable pages = std::exchange(pages_, engine_.MakePages());
   held_.clear();
+  held_adapter_ = request.adapter;
   pages.Truncate(cached);
   Sequence sequence = OCTET_TRY(Sequence::Create(std::move(request), engine_.limits(), std::move(pages), cached));
   GenerateResult result;

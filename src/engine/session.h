@@ -8,6 +8,7 @@
 // The answer is the same as without. Text to ids: engine/prompt.h.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "base/cancel.h"
@@ -27,13 +28,14 @@ class EngineSession {
   Result<GenerateResult> Generate(Request request, const OnText& on_text, const CancelFlag* cancel);
 
  private:
-  size_t CommonPrefix(const std::vector<int32_t>& prompt) const;
+  size_t CommonPrefix(const Request& request) const;
   void Keep(Sequence sequence);
 
   Engine& engine_;
   PageTable pages_;
-  std::vector<int32_t> held_;  // tokens whose keys and values are in pages_
-  size_t held_length_ = 0;     // that counted for the keys' angles
+  std::vector<int32_t> held_;                    // tokens whose keys and values are in pages_
+  size_t held_length_ = 0;                       // that counted for the keys' angles
+  std::shared_ptr<const Adapter> held_adapter_;  // that computed them
 };
 
 }  // namespace octet

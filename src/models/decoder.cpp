@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "models/adapter.h"
 #include "models/decoder_parts.h"
 #include "numeric/bf16.h"
 
@@ -44,6 +45,10 @@ Status CheckRun(const Decoder::Run& run, size_t index, const ModelSpec& spec) {
   if (end < run.first_position || run.pages.size() < nn::KvLayout::PagesFor(end)) {
     return Fail(ErrorCode::kInvalidArgument, "run ", index, ": ", run.pages.size(), " cache pages for positions up to ",
                 end, ", which need ", nn::KvLayout::PagesFor(end));
+  }
+  if (run.adapter != nullptr && run.adapter->layers() != spec.layers.size()) {
+    return Fail(ErrorCode::kInvalidArgument, "run ", index, ": its adapter is for ", run.adapter->layers(),
+                " layers, the model has ", spec.layers.size());
   }
   return {};
 }

@@ -23,6 +23,8 @@
 
 namespace octet {
 
+class Adapter;  // models/adapter.h
+
 class Decoder {
  public:
   struct Parts;  // models/decoder_parts.h
@@ -35,6 +37,7 @@ class Decoder {
     size_t logits_from = 0;             // logits are wanted for tokens logits_from .. ; tokens.size(): none
     size_t prompt_length =
         0;  // the whole prompt's, for rope rules that depend on it (nn/rope.h); 0: up to this run's end
+    const Adapter* adapter = nullptr;  // what this sequence's products have added; bound to this model's spec
   };
 
   // Called after each step of a forward pass with the residual stream; for tests and calibration.
@@ -75,11 +78,11 @@ class Decoder {
   Status CheckActivations(nn::ActivationMode mode) const;
 
   // logits [sum of wanted rows over the runs, vocab]: runs in order, tokens in order; may be null where no run wants
-  // any. Fails with invalid_argument for a token id outside the vocabulary or missing pages, before the cache is
-  // touched; with exhausted where scratch memory is out; with cancelled once the context's flag is set. After the last
-  // two the new positions' keys and values are half written, and the next call for them writes them again. Two runs of
-  // one call must not share pages that either writes. Allocates nothing once a step of this size has run in the
-  // context.
+  // any. Fails with invalid_argument for a token id outside the vocabulary, missing pages or an adapter of a model with
+  // other layers, before the cache is touched; with exhausted where scratch memory is out; with cancelled once the
+  // context's flag is set. After the last two the new positions' keys and values are half written, and the next call
+  // for them writes them again. Two runs of one call must not share pages that either writes. Allocates nothing once a
+  // step of this size has run in the context.
   Status Forward(std::span<const Run> runs, nn::ExecutionContext& context, float* logits,
                  Observer* observer = nullptr) const;
 

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "models/adapter_pass.h"
 #include "models/decoder.h"
 #include "models/joined_matrices.h"
 #include "models/kv_scheme.h"
@@ -124,6 +125,11 @@ class ForwardPass {
   Result<std::span<size_t>> WantedRows();
   void Observe(size_t step) const;
   void ObserveInput(size_t layer, std::string_view part, const nn::Rows& rows) const;
+  // What the rows' adapters add to a product of layer `index`.
+  Status AddAdapters(size_t index, Adapter::Product product, const nn::Rows& input, float* out,
+                     size_t out_stride) const {
+    return adapters_.Add(parts_.first_layer + index, product, input, out, out_stride);
+  }
   bool IsDone() const { return observer_ != nullptr && observer_->IsDone(); }
 
   const Decoder::Parts& parts_;
@@ -133,6 +139,7 @@ class ForwardPass {
   size_t rows_ = 0;
   size_t wanted_ = 0;
   nn::AttentionPlan plan_;
+  AdapterPass adapters_;
   std::span<Angles> angles_;   // per rope
   float* stream_ = nullptr;    // [rows, hidden], the residual
   float* normed_ = nullptr;    // [rows, hidden]

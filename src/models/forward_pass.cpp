@@ -79,6 +79,7 @@ void ForwardPass::FillAngles() {
 Status ForwardPass::Begin() {
   OCTET_TRY(PlanSequences());
   OCTET_TRY(TakeBuffers());
+  OCTET_TRY(adapters_.Plan(runs_, context_));
   FillAngles();
   return {};
 }
@@ -163,11 +164,13 @@ Status ForwardPass::Attention(size_t index) {
   const AttnSpec& attn = parts_.spec.layers[index].attn;
   const LayerWeights& weights = parts_.layers[index];
   const size_t hidden = parts_.spec.hidden;
-  OCTET_TRY(MultiplyJoined(context_, weights.qkv, {normed_, hidden, rows_, hidden}, qkv_, QkvWidth(attn),
+  const Rows input{normed_, hidden, rows_, hidden};
+  OCTET_TRY(MultiplyJoined(context_, weights.qkv, input, qkv_, QkvWidth(attn),
                            [&](size_t begin, size_t end) { NormRows(weights.attn_norm, begin, end); }));
+  OCTET_TRY(AddAdapters(index, Adapter::Product::kQkv, input, qkv_, QkvWidth(attn)));
   is_pending_ = false;
   Observe(index);
-  ObserveInput(index, "attn.qkv", {normed_, hidden, rows_, hidden});
+  ObserveInput(index, "attn.qkv", input);
   if (IsDone()) return {};
   const Angles& angles = angles_[attn.rope_id];
   OCTET_TRY(nn::Attend(context_, ShapeOf(index), plan_,
@@ -178,8 +181,9 @@ Status ForwardPass::Attention(size_t index) {
   const Rows attended{attended_, width, rows_, width};
   ObserveInput(index, "attn.out", attended);
   if (IsDone()) return {};
-  const PackedRows input = OCTET_TRY(nn::PackRows(context_, weights.out, attended, [](size_t, size_t) {}));
-  nn::Multiply(context_, weights.out, input, branch_, RowStride(hidden));
+  const PackedRows heads = OCTET_TRY(nn::PackRows(context_, weights.out, attended, [](size_t, size_t) {}));
+  nn::Multiply(context_, weights.out, heads, branch_, RowStride(hidden));
+  OCTET_TRY(AddAdapters(index, Adapter::Product::kAttnOut, attended, branch_, RowStride(hidden)));
   is_pending_ = true;
   pending_norm_ = weights.attn_post_norm ? &*weights.attn_post_norm : nullptr;
   return {};
@@ -192,13 +196,15 @@ Status ForwardPass::FeedForward(size_t index) {
   const auto norm = [&](size_t begin, size_t end) { NormRows(weights.ffn_norm, begin, end); };
   const Rows input{normed_, hidden, rows_, hidden};
   // Where gate's columns fill whole panels, a thread multiplies gate and up for the same columns and needs no one
-  // else's.
-  const bool is_aligned = weights.gate_up.size() == 1 && spec.width % kernels::kPanelColumns == 0;
+  // else's. What adapters add comes between product and activation.
+  const bool is_aligned =
+      weights.gate_up.size() == 1 && spec.width % kernels::kPanelColumns == 0 && adapters_.is_empty();
   if (is_aligned) {
     const nn::Workspace::Scope packed(context_.workspace);
     GateUp(spec, weights.gate_up.front(), OCTET_TRY(nn::PackRows(context_, weights.gate_up.front(), input, norm)));
   } else {
     OCTET_TRY(MultiplyJoined(context_, weights.gate_up, input, gate_up_, RowStride(2 * spec.width), norm));
+    OCTET_TRY(AddAdapters(index, Adapter::Product::kGateUp, input, gate_up_, RowStride(2 * spec.width)));
   }
   is_pending_ = false;
   ObserveInput(index, "ffn.gate_up", input);
@@ -211,6 +217,7 @@ Status ForwardPass::FeedForward(size_t index) {
   const PackedRows activated = OCTET_TRY(nn::PackRows(context_, weights.down, gated, activate));
   ObserveInput(index, "ffn.down", gated);
   nn::Multiply(context_, weights.down, activated, branch_, RowStride(hidden));
+  OCTET_TRY(AddAdapters(index, Adapter::Product::kDown, gated, branch_, RowStride(hidden)));
   is_pending_ = true;
   pending_norm_ = weights.ffn_post_norm ? &*weights.ffn_post_norm : nullptr;
   return {};

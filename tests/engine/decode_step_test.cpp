@@ -4,6 +4,7 @@
 #include "base/json_text.h"
 #include "base/mapped_file.h"
 #include "engine/engine.h"
+#include "models/adapter.h"
 #include "tests/base/temporary_directory.h"
 #include "tests/engine/count_allocations.h"
 
@@ -48,24 +49,32 @@ Request EveryOption() {
   return request;
 }
 
-class DecodeStep : public testing::TestWithParam<std::tuple<size_t, kernels::CacheFormat>> {};
+class DecodeStep : public testing::TestWithParam<std::tuple<size_t, kernels::CacheFormat, bool>> {};
 
 INSTANTIATE_TEST_SUITE_P(ThreadsAndCaches, DecodeStep,
                          testing::Combine(testing::Values(size_t{1}, size_t{2}),
-                                          testing::Values(kernels::CacheFormat::kBf16, kernels::CacheFormat::kE4M3)),
+                                          testing::Values(kernels::CacheFormat::kBf16, kernels::CacheFormat::kE4M3),
+                                          testing::Bool()),
                          [](const testing::TestParamInfo<DecodeStep::ParamType>& test) {
                            const bool is_bf16 = std::get<1>(test.param) == kernels::CacheFormat::kBf16;
-                           return Cat(std::get<0>(test.param), "_threads_", is_bf16 ? "bf16" : "fp8");
+                           return Cat(std::get<0>(test.param), "_threads_", is_bf16 ? "bf16" : "fp8",
+                                      std::get<2>(test.param) ? "_adapter" : "");
                          });
 
 TEST_P(DecodeStep, TakesNoMemoryOnceOneHasRun) {
   const LongModel model;
-  const auto& [threads, cache] = GetParam();
+  const auto& [threads, cache, is_adapted] = GetParam();
   const Result<std::unique_ptr<Engine>> engine =
       Engine::Open(model.path(), {.threads = threads, .context = kPrompt + kAnswer, .cache = cache});
   ASSERT_TRUE(engine.has_value()) << engine.error().message;
   ASSERT_NE((*engine)->tokenizer(), nullptr);
-  Result<Sequence> sequence = Sequence::Create(EveryOption(), (*engine)->limits(), (*engine)->MakePages());
+  Request request = EveryOption();
+  if (is_adapted) {
+    const auto adapter = Adapter::Open(OCTET_SOURCE_DIR "/tests/golden/adapters/smollm2_a", (*engine)->spec());
+    ASSERT_TRUE(adapter.has_value()) << adapter.error().message;
+    request.adapter = *adapter;
+  }
+  Result<Sequence> sequence = Sequence::Create(std::move(request), (*engine)->limits(), (*engine)->MakePages());
   ASSERT_TRUE(sequence.has_value()) << sequence.error().message;
   Sequence* const one = &*sequence;
   std::string text;

@@ -24,6 +24,7 @@ struct Group {
   std::chrono::steady_clock::time_point admission = {};
   std::optional<std::chrono::steady_clock::time_point> deadline = {};
   Digest root = {};          // of the names of its pages
+  uint64_t adapter = 0;      // its number, 0 for none
   size_t cached_tokens = 0;  // that the prefix cache had when it began
   CacheMiss miss = CacheMiss::kNone;
   std::optional<PromptScores> scores = {};

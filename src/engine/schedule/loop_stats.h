@@ -47,6 +47,8 @@ struct LoopStats {
   size_t pages = 0;           // of the key/value cache
   size_t pages_held = 0;      // by running answers, shared ones once
   size_t pages_kept = 0;      // by the prefix cache alone, free for whoever needs them
+  // Numbers of adapters (models/adapter.h) of running answers, and of waiting ones, ascending.
+  std::vector<uint64_t> running_adapters, waiting_adapters;
   bool caches_prefixes = false;
   bool draining = false;
 

@@ -24,8 +24,13 @@ PrefixCache::~PrefixCache() {
   for (const Entry& entry : entries_) pool_.Release(entry.page);
 }
 
-Digest PrefixCache::Root(std::string_view salt) {
-  return Sha256({reinterpret_cast<const uint8_t*>(salt.data()), salt.size()});
+Digest PrefixCache::Root(std::string_view salt, uint64_t adapter) {
+  const Digest root = Sha256({reinterpret_cast<const uint8_t*>(salt.data()), salt.size()});
+  if (adapter == 0) return root;
+  std::array<uint8_t, sizeof root + sizeof adapter> bytes;
+  std::copy(root.begin(), root.end(), bytes.begin());
+  std::memcpy(bytes.data() + root.size(), &adapter, sizeof adapter);
+  return Sha256(bytes);
 }
 
 Digest PrefixCache::Next(const Digest& parent, std::span<const int32_t> tokens) {

@@ -5,10 +5,10 @@
 //   PrefixCache::Found found = cache.Find(root, prompt, /*angle_length=*/prompt.size());
 //   cache.Add(PrefixCache::Next(parent, page_tokens), page, angle_length);   // a page that was filled
 //
-// A page is named by SHA-256 over the name before it and its own 32 tokens; the first name is that of the salt. So
-// equal names mean equal tokens from the start, under the same salt, and nobody can make up a prompt that meets
-// another's pages. The cache holds one reference to each page; those that nobody else refers to go when the pool is
-// short, the least recently used first. One thread at a time uses it.
+// A page is named by SHA-256 over the name before it and its own 32 tokens; the first name is that of the salt and the
+// adapter. So equal names mean equal tokens from the start, under the same salt and adapter, and nobody can make up a
+// prompt that meets another's pages. The cache holds one reference to each page; those that nobody else refers to go
+// when the pool is short, the least recently used first. One thread at a time uses it.
 #pragma once
 
 #include <array>
@@ -42,7 +42,8 @@ class PrefixCache {
   PrefixCache(PagePool& pool, std::span<const nn::RopeSpec> ropes) : pool_(pool), ropes_(ropes) {}
   ~PrefixCache();
 
-  static Digest Root(std::string_view salt);
+  // `adapter`: the number of the one that computes the pages, 0 for none (models/adapter.h).
+  static Digest Root(std::string_view salt, uint64_t adapter = 0);
   // Of the page that holds `tokens`, 32 of them, behind the one named `parent`.
   static Digest Next(const Digest& parent, std::span<const int32_t> tokens);
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "models/adapter.h"
+
 namespace octet {
 namespace {
 
@@ -68,7 +70,8 @@ void Scheduler::Submit(uint64_t id, Submission submission, OnEvent on_event, Tim
   group->id = id;
   group->on_event = std::move(on_event);
   group->arrival = arrival;
-  group->root = PrefixCache::Root(submission.cache_salt);
+  group->adapter = submission.request.adapter ? submission.request.adapter->number() : 0;
+  group->root = PrefixCache::Root(submission.cache_salt, group->adapter);
   if (submission.prompt_logprobs)
     group->scores.emplace(static_cast<size_t>(*submission.prompt_logprobs), limits_.vocab, *limits_.kernels);
   ++stats_.requests;
@@ -168,6 +171,7 @@ void Scheduler::CountNow() {
   stats_.waiting = static_cast<size_t>(std::count_if(running_.begin(), running_.end(), is_paused));
   stats_.running = running_.size() - stats_.waiting;
   stats_.waiting_tokens = 0;
+  CountAdapters();
   for (const Queue* queue : {&high_, &normal_}) {
     for (const GroupPointer& group : *queue) {
       stats_.waiting += group->choices;
@@ -176,6 +180,19 @@ void Scheduler::CountNow() {
   }
   stats_.pages_kept = cache_.IdlePages();
   stats_.pages_held = engine_.cache().pages_in_use() - stats_.pages_kept;
+}
+
+void Scheduler::CountAdapters() {
+  stats_.running_adapters.clear();
+  stats_.waiting_adapters.clear();
+  const auto add = [](std::vector<uint64_t>& numbers, uint64_t number) {
+    const auto place = std::lower_bound(numbers.begin(), numbers.end(), number);
+    if (number != 0 && (place == numbers.end() || *place != number)) numbers.insert(place, number);
+  };
+  for (const std::unique_ptr<Choice>& choice : running_)
+    add(choice->is_paused ? stats_.waiting_adapters : stats_.running_adapters, choice->group->adapter);
+  for (const Queue* queue : {&high_, &normal_})
+    for (const GroupPointer& group : *queue) add(stats_.waiting_adapters, group->adapter);
 }
 
 }  // namespace octet

@@ -83,6 +83,7 @@ class Scheduler {
   void EndWaiting(const Group& group, TimePoint now);
   void RemoveEnded();
   void CountNow();
+  void CountAdapters();
 
   // events.cpp: what is told.
   void Tell(Choice& choice);

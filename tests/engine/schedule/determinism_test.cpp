@@ -70,6 +70,13 @@ void GuideSome(Engine& engine, std::vector<Asked>& all) {
   for (size_t i = 0; i < all.size(); i += 3) all[i].submission.request.grammar = GrammarFor(engine, forms[i % 5]);
 }
 
+// Half of them, by two adapters.
+void AdaptSome(Engine& engine, std::vector<Asked>& all) {
+  const std::shared_ptr<const Adapter> adapters[] = {OpenGoldenAdapter(engine, "smollm2_a"),
+                                                     OpenGoldenAdapter(engine, "smollm2_b")};
+  for (size_t i = 0; i < all.size(); i += 2) all[i].submission.request.adapter = adapters[i / 2 % 2];
+}
+
 std::vector<Reply> AllAlone(Engine& engine, const std::vector<Asked>& all) {
   std::vector<Reply> alone;
   for (const Asked& asked : all) {
@@ -171,6 +178,7 @@ TEST(Determinism, TwoHundredRequestsTogetherAnswerAsAloneInEveryTier) {
     ASSERT_STREQ(engine->tier(), tier->name);
     ASSERT_STREQ(engine->limits().kernels->name, tier->name) << "of probabilities";
     GuideSome(*alone, all);
+    AdaptSome(*alone, all);
     CheckSchedule(*engine, {}, all, AllAlone(*alone, all));
   }
 }
@@ -179,6 +187,7 @@ TEST(Determinism, NorDoOptionsOfTheScheduleChangeAnAnswer) {
   std::vector<Asked> all = RandomRequests(2);
   const std::unique_ptr<Engine> plain = OpenForSchedule({.context = 256, .speculation = kPlain});
   GuideSome(*plain, all);
+  AdaptSome(*plain, all);
   const std::vector<Reply> alone = AllAlone(*plain, all);
   const std::unique_ptr<Engine> large = OpenForSchedule({.context = 256, .sessions = 16});
   CheckSchedule(*large, {.prefix_cache = false}, all, alone);

@@ -17,6 +17,7 @@
 #include "engine/grammar/grammar_source.h"
 #include "engine/schedule/scheduler.h"
 #include "engine/session.h"
+#include "models/adapter.h"
 #include "tests/models/golden_model.h"
 
 namespace octet {
@@ -43,6 +44,11 @@ inline std::shared_ptr<grammar::CompiledGrammar> GrammarFor(Engine& engine, cons
   const auto compiled = engine.grammars().Compile(source);
   EXPECT_TRUE(compiled.has_value()) << compiled.error().message;
   return compiled.value_or(nullptr);
+}
+
+// An adapter of tests/golden/adapters, which belongs to the model that its name begins with.
+inline std::shared_ptr<const Adapter> OpenGoldenAdapter(const Engine& engine, const std::string& name) {
+  return Must(Adapter::Open(std::filesystem::path(OCTET_SOURCE_DIR) / "tests/golden/adapters" / name, engine.spec()));
 }
 
 // A request whose grammar goes beyond its limit of places after some tokens: each "a" doubles the ways in which the

@@ -70,6 +70,15 @@ TEST_F(PrefixCacheTest, APageIsFoundBehindItsOwnBeginningAlone) {
   EXPECT_THAT(Find(cache, other).pages, IsEmpty());
 }
 
+TEST_F(PrefixCacheTest, AdaptersDontSeeEachOther) {
+  const Digest plain = PrefixCache::Root("one"), first = PrefixCache::Root("one", 1);
+  EXPECT_NE(first, plain);
+  EXPECT_NE(first, PrefixCache::Root("one", 2));
+  EXPECT_NE(first, PrefixCache::Root("two", 1));
+  EXPECT_EQ(first, PrefixCache::Root("one", 1));
+  EXPECT_EQ(plain, PrefixCache::Root("one", 0));
+}
+
 TEST_F(PrefixCacheTest, SaltsDontSeeEachOther) {
   PrefixCache cache(pool_, {});
   Keep(cache, "one", Tokens(64));
