@@ -27,6 +27,7 @@ struct ChatOptions {
   std::string system;
   std::filesystem::path load;
   std::optional<std::filesystem::path> history;
+  std::filesystem::path adapter;
   GuideFlags guide;
   SamplingFlags sampling;
   ModelFlags model;
@@ -36,6 +37,7 @@ struct ChatOptions {
     visit(&ChatOptions::system, "system", "system message that goes before the conversation");
     visit(&ChatOptions::load, "continue", "file that /save wrote, to go on from");
     visit(&ChatOptions::history, "history", "file that keeps the lines typed; an empty name keeps none");
+    visit(&ChatOptions::adapter, "adapter", kAdapterHelp, Takes{"DIR"});
     visit(&ChatOptions::guide);
     visit(&ChatOptions::sampling);
     visit(&ChatOptions::model);
@@ -55,6 +57,9 @@ class Talk {
   // What every answer must look like.
   void Guide(std::shared_ptr<grammar::CompiledGrammar> grammar) { grammar_ = std::move(grammar); }
 
+  // What every answer is made with.
+  void Adapt(std::shared_ptr<const Adapter> adapter) { adapter_ = std::move(adapter); }
+
   // The answer's text goes to stdout as it comes, unless `quiet`. A failed question is taken back.
   Result<GenerateResult> Ask(std::string question, bool quiet);
   Status Loop(const std::filesystem::path& history_file);
@@ -71,6 +76,7 @@ class Talk {
   EngineSession session_;
   GenerateOptions options_;
   std::shared_ptr<grammar::CompiledGrammar> grammar_;
+  std::shared_ptr<const Adapter> adapter_;
   Conversation conversation_;
   Invocation& call_;
   std::optional<Timings> last_;  // of the answer that the conversation ends with, where it was made here
@@ -92,6 +98,7 @@ Result<GenerateResult> Talk::AnswerLast(bool quiet) {
   request.options = options_;
   request.number = number_++;
   request.grammar = grammar_;
+  request.adapter = adapter_;
   Status printed;
   const auto print = [&](std::string_view piece) {
     if (!quiet) printed = call_.Print(piece);
@@ -266,6 +273,7 @@ Status Chat(const ChatOptions& options, Invocation& call) {
   const std::unique_ptr<Engine> engine = OCTET_TRY(OpenEngine(call.word(0), options.model));
   GenerateOptions generate = OCTET_TRY(ToGenerateOptions(options.sampling, engine->defaults(), engine->spec().vocab));
   Talk talk(*engine, std::move(generate), std::move(conversation), call);
+  talk.Adapt(OCTET_TRY(OpenAdapter(options.adapter, *engine)));
   if (guide) talk.Guide(OCTET_TRY(engine->grammars().Compile(*guide)));
   if (piped) return AnswerPiped(talk, std::move(question), call);
   call.Note(Cat(call.word(0), ": ", Counted(engine->context(), "token"), " of context, ",

@@ -39,4 +39,9 @@ Result<std::unique_ptr<Engine>> OpenEngine(const std::string& model, const Model
   return Engine::Open(model, ToEngineOptions(flags));
 }
 
+Result<std::shared_ptr<const Adapter>> OpenAdapter(const std::filesystem::path& directory, const Engine& engine) {
+  if (directory.empty()) return std::shared_ptr<const Adapter>();
+  return Adapter::Open(directory, engine.spec());
+}
+
 }  // namespace octet::cli

@@ -4,12 +4,14 @@
 //   std::unique_ptr<Engine> engine = OCTET_TRY(OpenEngine(call.word(0), options.model));
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
 
 #include "base/options.h"
 #include "engine/engine.h"
+#include "models/adapter.h"
 
 namespace octet::cli {
 
@@ -36,6 +38,13 @@ inline constexpr std::string_view kKvHelp =
     "are";
 inline OneOf KvChoices() { return {{"auto", "bf16", "fp8", "int8"}}; }
 std::optional<kernels::CacheFormat> CacheOf(std::string_view name);
+
+// One for each verb that has --adapter of one answer.
+inline constexpr std::string_view kAdapterHelp =
+    "folder of a LoRA adapter as PEFT saves it, of the same base model: adapter_config.json and "
+    "adapter_model.safetensors";
+// Null without one. Fails as Adapter::Open does.
+Result<std::shared_ptr<const Adapter>> OpenAdapter(const std::filesystem::path& directory, const Engine& engine);
 
 struct ModelFlags {
   size_t threads = 0;

@@ -28,6 +28,7 @@ struct RunOptions {
   std::optional<std::string> system;
   bool raw = false;
   bool show_special = false;
+  std::filesystem::path adapter;
   GuideFlags guide;
   SamplingFlags sampling;
   ModelFlags model;
@@ -42,6 +43,7 @@ struct RunOptions {
     visit(&RunOptions::system, "system", "system message that goes before the prompt");
     visit(&RunOptions::raw, "raw", "no chat template: the model goes on from the prompt as it stands");
     visit(&RunOptions::show_special, "show-special", "special tokens appear in the text");
+    visit(&RunOptions::adapter, "adapter", kAdapterHelp, Takes{"DIR"});
     visit(&RunOptions::guide);
     visit(&RunOptions::sampling);
     visit(&RunOptions::model);
@@ -157,6 +159,7 @@ Status Run(const RunOptions& options, Invocation& call) {
   Request request;
   request.options = OCTET_TRY(ToGenerateOptions(options.sampling, engine->defaults(), engine->spec().vocab));
   request.options.show_special = options.show_special;
+  request.adapter = OCTET_TRY(OpenAdapter(options.adapter, *engine));
   if (guide) request.grammar = OCTET_TRY(engine->grammars().Compile(*guide));
   request.prompt = options.ids ? std::move(ids) : OCTET_TRY(PromptTokens(options, *engine, text));
 

@@ -30,7 +30,7 @@ constexpr double kFlushSeconds = 2;  // for the last replies to reach the system
 struct ServeFlags {
   std::string host = "127.0.0.1";
   uint16_t port = 8080;
-  std::vector<std::string> name, models;
+  std::vector<std::string> name, models, adapter;
   std::filesystem::path api_key_file;
   std::filesystem::path tls_cert, tls_key;
   bool without_key = false;
@@ -54,6 +54,11 @@ struct ServeFlags {
           "have theirs before an equals sign, NAME[,ALIAS]=MODEL");
     visit(&F::models, "models", "further models, as MODEL or NAME[,ALIAS]=MODEL; may be repeated; in a file a list",
           Takes{"MODEL"});
+    visit(&F::adapter, "adapter",
+          "folder of a LoRA adapter as PEFT saves it; requests that name NAME as their model are answered with it, "
+          "beside "
+          "others; NAME@MODEL=DIR where several models are given; may be repeated",
+          Takes{"[NAME=]DIR"});
     visit(&F::models_max, "models-max",
           "most models in memory; more are loaded as requests name them, in place of those unused for longest",
           Between{1, 1024});
@@ -199,7 +204,37 @@ Status CheckNames(const std::vector<serve::ModelSource>& sources) {
       return Fail(ErrorCode::kInvalidArgument, "two models are called `", name,
                   "`; give one another name, as in NAME=", source.path.native());
     }
+    for (const serve::AdapterSource& adapter : source.adapters) {
+      if (names.insert(adapter.name).second) continue;
+      return Fail(ErrorCode::kInvalidArgument, "--adapter: there is another model or adapter `", adapter.name,
+                  "`; give this one another name, as in NAME=", adapter.path.native());
+    }
   }
+  return {};
+}
+
+// DIR or NAME=DIR of the only model, or NAME@MODEL=DIR of one of several.
+Status AddAdapter(const std::string& word, std::vector<serve::ModelSource>& sources) {
+  const size_t equals = word.find('=');
+  const std::string called = equals == std::string::npos ? NameOf(word) : word.substr(0, equals);
+  const std::string model = called.substr(std::min(called.find('@'), called.size()));
+  serve::AdapterSource adapter{.name = called.substr(0, called.size() - model.size()),
+                               .path = equals == std::string::npos ? word : word.substr(equals + 1)};
+  if (adapter.name.empty() || adapter.path.empty()) {
+    return Fail(ErrorCode::kInvalidArgument, "--adapter: `", word,
+                "` isn't NAME=DIR or NAME@MODEL=DIR, as in poems=adapters/poems");
+  }
+  const auto is_meant = [&](const serve::ModelSource& source) { return "@" + source.name == model; };
+  const auto place =
+      model.empty() && sources.size() == 1 ? sources.begin() : std::find_if(sources.begin(), sources.end(), is_meant);
+  if (place == sources.end()) {
+    return Fail(ErrorCode::kInvalidArgument, "--adapter: `", word, "` is of ",
+                model.empty() ? Cat("none of ", sources.size(), " models")
+                              : Cat("the model `", model.substr(1), "`, which isn't given"),
+                "; write NAME@MODEL=DIR with the name of one, as in ", adapter.name, "@", sources[0].name, "=",
+                adapter.path.native());
+  }
+  place->adapters.push_back(std::move(adapter));
   return {};
 }
 
@@ -216,6 +251,7 @@ Result<std::vector<serve::ModelSource>> ReadSources(const ServeFlags& flags, con
     sources[0].name = flags.name[0];
     sources[0].aliases.assign(flags.name.begin() + 1, flags.name.end());
   }
+  for (const std::string& word : flags.adapter) OCTET_TRY(AddAdapter(word, sources));
   OCTET_TRY(CheckNames(sources));
   return sources;
 }

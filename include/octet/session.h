@@ -12,6 +12,7 @@
 // several threads; their requests wait for each other.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <span>
 #include <string>
@@ -49,6 +50,11 @@ class Session {
   // invalid_argument where the model has no template.
   Result<GenerateResult> Chat(std::span<const ChatMessage> messages, const GenerateOptions& options,
                               const OnText& on_text = {});
+
+  // From here on requests are answered with a LoRA adapter of the model, a folder as PEFT saves it; an empty path:
+  // without one. Fails with not_found, corrupt or unsupported as the files are, with invalid_argument for one of
+  // another model, naming both shapes; nothing changes then.
+  Status UseAdapter(const std::filesystem::path& directory);
 
   // Stops the request that runs now, from another thread or a signal handler; its answer so far is returned.
   void Cancel();

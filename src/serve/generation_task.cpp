@@ -25,6 +25,7 @@ void GenerationTask::Start(std::optional<std::chrono::steady_clock::time_point> 
     submission.request.prompt = generation_.prompts[i];
     submission.request.options = generation_.options;
     submission.request.grammar = generation_.grammar;
+    submission.request.adapter = generation_.adapter;
     submission.request.number = static_cast<uint32_t>(i * generation_.choices);
     submission.choices = generation_.choices;
     submission.priority = generation_.priority;

@@ -3,6 +3,8 @@
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
+#include <ctime>
 #include <limits>
 #include <utility>
 #include <vector>
@@ -151,6 +153,23 @@ void AddEncoder(const EncoderStats& stats, Families& out) {
   count("octet_encoder_passes_total", "Forward passes.", stats.passes);
 }
 
+// Gateways that send a request to a server which has its adapter at work already read it here; vLLM's value is the
+// time.
+void AddAdapters(const ModelFigures& model, Families& out) {
+  const auto names = [&](const std::vector<uint64_t>& numbers) {
+    std::string list;
+    for (const auto& [number, name] : model.adapters) {
+      if (std::binary_search(numbers.begin(), numbers.end(), number)) list += (list.empty() ? "" : ",") + name;
+    }
+    return list;
+  };
+  out.Gauge("vllm:lora_requests_info", "Adapters of running and of waiting answers; the value is the time.",
+            static_cast<double>(std::time(nullptr)),
+            {{"max_lora", std::to_string(model.adapters.size())},
+             {"running_lora_adapters", names(model.engine->running_adapters)},
+             {"waiting_lora_adapters", names(model.engine->waiting_adapters)}});
+}
+
 void AddModel(const ModelFigures& model, Families& out) {
   out.SetModel(model.name);
   out.Gauge("octet_model_loaded", "1 while the model is in memory.", model.loaded ? 1 : 0);
@@ -159,6 +178,7 @@ void AddModel(const ModelFigures& model, Families& out) {
   out.Gauge("octet_load_seconds", "What opening the model took.", model.load_seconds);
   if (model.encoder) AddEncoder(*model.encoder, out);
   if (!model.engine) return;
+  if (!model.adapters.empty()) AddAdapters(model, out);
   AddEngineNow(*model.engine, out);
   AddEngineTotals(*model.engine, out);
   AddEngineSpreads(*model.engine, out);

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/embed/encoder_loop.h"
@@ -38,6 +39,7 @@ struct ModelFigures {
   bool loaded = false;
   std::optional<LoopStats> engine = {};
   std::optional<EncoderStats> encoder = {};
+  std::vector<std::pair<uint64_t, std::string>> adapters = {};  // numbers and names
   double load_seconds = 0;
   std::string tier = {};  // of kernels
 };

@@ -72,6 +72,16 @@ ModelHub::Entry* ModelHub::Named(std::string_view name) const {
   return nullptr;
 }
 
+ModelHub::Entry* ModelHub::Answering(std::string_view name) const {
+  if (Entry* entry = Named(name)) return entry;
+  for (const std::unique_ptr<Entry>& entry : entries_) {
+    const std::vector<AdapterSource>& adapters = entry->source.adapters;
+    const auto has_name = [&](const AdapterSource& adapter) { return adapter.name == name; };
+    if (std::any_of(adapters.begin(), adapters.end(), has_name)) return entry.get();
+  }
+  return nullptr;
+}
+
 // The first that is known to do it, else the first of which nothing is known yet, else the first, which then says so.
 ModelHub::Entry* ModelHub::Default(ModelUse use) const {
   if (entries_.empty()) return nullptr;
@@ -110,7 +120,7 @@ ModelHub::Entry* ModelHub::LeastRecentlyUsed() const {
 
 void ModelHub::With(const std::optional<std::string>& name, ModelUse use, Then then) {
   std::unique_lock lock(mutex_);
-  Entry* entry = name && !name->empty() ? Named(*name) : Default(use);
+  Entry* entry = name && !name->empty() ? Answering(*name) : Default(use);
   ApiResult<ModelLease> result = ModelLease();
   if (entry == nullptr) {
     result = tl::unexpected(NoSuchModel(name.value_or("")));
@@ -168,11 +178,14 @@ ApiResult<void> ModelHub::Unload(const std::string& name) {
 
 ModelStatus ModelHub::StatusOf(const Entry& entry) const {
   static constexpr const char* kNames[] = {"unloaded", "loading", "loaded", "unloading"};
-  return {.name = entry.source.name,
-          .aliases = entry.source.aliases,
-          .state = kNames[static_cast<size_t>(entry.state)],
-          .failed = entry.error.has_value(),
-          .lease = entry.lease};
+  ModelStatus status{.name = entry.source.name,
+                     .aliases = entry.source.aliases,
+                     .adapters = {},
+                     .state = kNames[static_cast<size_t>(entry.state)],
+                     .failed = entry.error.has_value(),
+                     .lease = entry.lease};
+  for (const AdapterSource& adapter : entry.source.adapters) status.adapters.push_back(adapter.name);
+  return status;
 }
 
 std::vector<ModelStatus> ModelHub::List() const {
@@ -184,7 +197,7 @@ std::vector<ModelStatus> ModelHub::List() const {
 
 ApiResult<ModelStatus> ModelHub::Find(const std::string& name) const {
   const std::lock_guard lock(mutex_);
-  const Entry* entry = Named(name);
+  const Entry* entry = Answering(name);
   if (entry == nullptr) return tl::unexpected(NoSuchModel(name));
   return StatusOf(*entry);
 }

@@ -45,7 +45,7 @@ struct ModelHubOptions {
 // What GET /models tells of one.
 struct ModelStatus {
   std::string name;
-  std::vector<std::string> aliases;
+  std::vector<std::string> aliases, adapters;
   const char* state = "unloaded";  // "unloaded", "loading", "loaded", "unloading"
   bool failed = false;             // the last try to open it
   ModelLease lease;                // null unless it is loaded, or unloading and not gone yet
@@ -66,7 +66,8 @@ class ModelHub {
   // none could be opened. Blocks.
   Status OpenFirst();
 
-  // Calls with a lease: at once where the model is open, else from the hub's thread. Fails with 404 for a name that is
+  // Calls with a lease of the model with that name, or with an adapter of that name: at once where it is open, else
+  // from the hub's thread. Fails with 404 for a name that is
   // none of the models', with 503 where too many wait or no room can be made, with 400 where the model can't be opened.
   void With(const std::optional<std::string>& name, ModelUse use, Then then);
 
@@ -76,7 +77,7 @@ class ModelHub {
   ApiResult<void> Unload(const std::string& name);
 
   std::vector<ModelStatus> List() const;
-  // By name or alias. Fails with 404.
+  // By name, alias or adapter. Fails with 404.
   ApiResult<ModelStatus> Find(const std::string& name) const;
 
   // Opens nothing more, tells those who wait that the server ends, and waits until all that was accepted is answered or
@@ -105,6 +106,8 @@ class ModelHub {
 
   // All require the lock.
   Entry* Named(std::string_view name) const;
+  // By its own names or those of its adapters.
+  Entry* Answering(std::string_view name) const;
   Entry* Default(ModelUse use) const;
   ApiError NoSuchModel(std::string_view name) const;
   size_t OpenCount() const;

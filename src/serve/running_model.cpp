@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/cat.h"
+#include "base/counted.h"
 #include "engine/start_threads.h"
 
 namespace octet::serve {
@@ -21,6 +22,7 @@ Result<std::unique_ptr<RunningModel>> RunningModel::Open(const ModelSource& sour
   ServedModel& served = model->open_.model;
   served.most_choices = std::min(served.most_choices, options.schedule.max_running);
   served.most_answers = options.schedule.max_waiting;
+  OCTET_TRY(model->OpenAdapters(source, files.spec));
   if (files.spec.encoder) {
     const EmbedderOptions of_encoder{.compute = options.engine.load.compute, .activations = options.engine.activations};
     model->embedder_ = OCTET_TRY(Embedder::Create(std::move(files), std::move(pool), of_encoder));
@@ -39,7 +41,16 @@ Result<std::unique_ptr<RunningModel>> RunningModel::Open(const ModelSource& sour
 
 Status RunningModel::Check(const ModelSource& source, const RunningModelOptions& options) {
   ThreadPool pool(1);
-  OCTET_TRY(ModelFiles::Open(source.path, options.engine.load, pool));
+  const ModelFiles files = OCTET_TRY(ModelFiles::Open(source.path, options.engine.load, pool));
+  for (const AdapterSource& adapter : source.adapters) OCTET_TRY(Adapter::Open(adapter.path, files.spec));
+  return {};
+}
+
+Status RunningModel::OpenAdapters(const ModelSource& source, const ModelSpec& spec) {
+  for (const AdapterSource& adapter : source.adapters) {
+    open_.adapters.push_back(OCTET_TRY(Adapter::Open(adapter.path, spec)));
+    open_.model.adapters.push_back(adapter.name);
+  }
   return {};
 }
 
@@ -73,7 +84,8 @@ void RunningModel::DescribeEmbedder() {
 std::string RunningModel::Summary() const {
   const size_t threads = engine_ ? engine_->threads() : embedder_->threads();
   return Cat("ready after ", open_.load_seconds, " s: ", threads, " threads, tier ", open_.tier,
-             engine_ ? ", context " : ", texts of up to ", open_.model.context, engine_ ? "" : " tokens");
+             engine_ ? ", context " : ", texts of up to ", open_.model.context, engine_ ? "" : " tokens",
+             open_.adapters.empty() ? std::string() : Cat(", ", Counted(open_.adapters.size(), "adapter")));
 }
 
 }  // namespace octet::serve

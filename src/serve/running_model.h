@@ -20,11 +20,18 @@
 
 namespace octet::serve {
 
+// A folder as PEFT writes it, and what requests call the model with it.
+struct AdapterSource {
+  std::string name;
+  std::filesystem::path path = {};
+};
+
 // What a server is told to serve.
 struct ModelSource {
   std::string name;
   std::vector<std::string> aliases = {};  // further names that requests may call it by
   std::filesystem::path path = {};
+  std::vector<AdapterSource> adapters = {};
 };
 
 struct RunningModelOptions {
@@ -35,9 +42,9 @@ struct RunningModelOptions {
 
 class RunningModel {
  public:
-  // Of either kind, as the model's files say. Fails as Engine::Open and Embedder::Open do.
+  // Of either kind, as the model's files say. Fails as Engine::Open, Embedder::Open and Adapter::Open do.
   static Result<std::unique_ptr<RunningModel>> Open(const ModelSource& source, const RunningModelOptions& options);
-  // Whether the model's files can be opened, without reading its weights. Fails as Open does.
+  // Whether the model's files and its adapters can be opened, without reading its weights. Fails as Open does.
   static Status Check(const ModelSource& source, const RunningModelOptions& options);
   // Ends what still runs. No lease that anybody calls with may be left.
   ~RunningModel() = default;
@@ -53,6 +60,7 @@ class RunningModel {
   RunningModel() = default;
   void DescribeEngine(std::optional<ToolFormat> tool_format);
   void DescribeEmbedder();
+  Status OpenAdapters(const ModelSource& source, const ModelSpec& spec);
 
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Embedder> embedder_;

@@ -217,6 +217,8 @@ void Service::Metrics(Call& call) const {
       figures.tier = model.lease->tier;
       if (model.lease->loop != nullptr) figures.engine = model.lease->loop->stats();
       if (model.lease->encoder != nullptr) figures.encoder = model.lease->encoder->stats();
+      for (size_t i = 0; i < model.adapters.size(); ++i)
+        figures.adapters.emplace_back(model.lease->adapters[i]->number(), model.adapters[i]);
     }
     source.models.push_back(std::move(figures));
   }
@@ -273,6 +275,9 @@ void Service::Generate(Call& call) const {
     }
     ApiResult<Generation> generation = kRead(json, model->model, found.request.id);
     if (!generation) return found.answer->Send(FailedReply(found.request, generation.error()));
+    // Of the name that was read: another one than the model's or none is an adapter's.
+    const Json* name = FindMember(json, "model");
+    if (name != nullptr) generation->adapter = model->AdapterNamed(name->get_ref<const std::string&>());
     Run(found, std::move(*generation), model);
   };
   FindModel(call, std::move(*body), ModelUse::kText, then);

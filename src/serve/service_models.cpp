@@ -1,4 +1,5 @@
 // The models of a server and what becomes of them: the part of service.h that lists, loads and unloads.
+#include <algorithm>
 #include <charconv>
 #include <utility>
 
@@ -24,8 +25,13 @@ std::string PercentDecoded(std::string_view text) {
 
 // An entry of the list, also of a model that isn't loaded now.
 Json EntryOf(const ModelStatus& model, const std::string& name) {
-  Json entry = {{"id", name},          {"object", "model"},  {"created", 0},
-                {"owned_by", "octet"}, {"root", model.name}, {"parent", nullptr}};
+  const bool is_adapter = std::find(model.adapters.begin(), model.adapters.end(), name) != model.adapters.end();
+  Json entry = {{"id", name},
+                {"object", "model"},
+                {"created", 0},
+                {"owned_by", "octet"},
+                {"root", is_adapter ? name : model.name},
+                {"parent", is_adapter ? Json(model.name) : Json(nullptr)}};
   if (model.lease) entry = ModelJson(model.lease->model, name);
   entry["status"] = {{"value", model.state}};
   if (model.failed) entry["status"]["failed"] = true;
@@ -54,6 +60,7 @@ void Service::Models(Call& call) const {
   for (const ModelStatus& model : models_.List()) {
     list["data"].push_back(EntryOf(model, model.name));
     for (const std::string& alias : model.aliases) list["data"].push_back(EntryOf(model, alias));
+    for (const std::string& adapter : model.adapters) list["data"].push_back(EntryOf(model, adapter));
   }
   call.answer->Send(JsonReply(list));
 }

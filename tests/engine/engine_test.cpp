@@ -18,6 +18,7 @@
 namespace octet {
 namespace {
 
+using testing::ElementsAre;
 using testing::HasSubstr;
 
 std::unique_ptr<Engine> OpenGolden(const std::filesystem::path& path, EngineOptions options = {}) {
@@ -201,6 +202,29 @@ TEST(PublicApi, AModelOpensAndASessionGoesOnFromTokens) {
   ASSERT_TRUE(result.has_value()) << result.error().message;
   EXPECT_EQ(result->tokens.size(), 4u);
   EXPECT_THAT(session.Generate("\xFF", {}).error().message, HasSubstr("is not UTF-8: byte 0 of 1"));
+}
+
+// The tokens are PEFT's, greedily: tools/golden/adapters.py makes the adapter.
+TEST(PublicApi, ASessionUsesAnAdapterUntilItIsToldNotTo) {
+  const std::filesystem::path adapters = OCTET_SOURCE_DIR "/tests/golden/adapters";
+  const Result<Model> model = Model::Open(GoldenModel("smollm2"), {.threads = 1});
+  ASSERT_TRUE(model.has_value()) << model.error().message;
+  Session session(*model);
+  const auto answer = [&] {
+    std::vector<int32_t> tokens;
+    for (const GeneratedToken& token :
+         Must(session.GenerateFromTokens({100, 101, 7}, {.max_tokens = 4, .ignore_eos = true})).tokens)
+      tokens.push_back(token.token);
+    return tokens;
+  };
+  EXPECT_THAT(answer(), ElementsAre(7, 7, 7, 7));
+  ASSERT_TRUE(session.UseAdapter(adapters / "smollm2_a").has_value());
+  EXPECT_THAT(answer(), ElementsAre(179, 258, 258, 258));
+  EXPECT_EQ(session.UseAdapter(adapters / "gemma2_a").error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(session.UseAdapter(adapters / "nothing").error().code, ErrorCode::kNotFound);
+  EXPECT_THAT(answer(), ElementsAre(179, 258, 258, 258)) << "the last one that could be opened";
+  ASSERT_TRUE(session.UseAdapter({}).has_value());
+  EXPECT_THAT(answer(), ElementsAre(7, 7, 7, 7));
 }
 
 }  // namespace

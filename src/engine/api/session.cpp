@@ -5,6 +5,7 @@
 #include "engine/api/model_state.h"
 #include "engine/prompt.h"
 #include "engine/session.h"
+#include "models/adapter.h"
 
 namespace octet {
 
@@ -14,6 +15,7 @@ struct Session::State {
   std::shared_ptr<Model::State> model;
   EngineSession session;
   CancelFlag cancel;
+  std::shared_ptr<const Adapter> adapter;
 };
 
 Session::Session(const Model& model) : state_(std::make_unique<State>(model.state_)) {}
@@ -40,13 +42,23 @@ Result<GenerateResult> Session::GenerateFromTokens(std::vector<int32_t> prompt, 
                                                    const OnText& on_text) {
   const std::lock_guard lock(state_->model->running);
   state_->cancel.Clear();
-  return state_->session.Generate({.prompt = std::move(prompt), .options = options}, on_text, &state_->cancel);
+  Request request{.prompt = std::move(prompt), .options = options};
+  request.adapter = state_->adapter;
+  return state_->session.Generate(std::move(request), on_text, &state_->cancel);
 }
 
 Result<GenerateResult> Session::Chat(std::span<const ChatMessage> messages, const GenerateOptions& options,
                                      const OnText& on_text) {
   std::vector<int32_t> tokens = OCTET_TRY(ChatPrompt(*state_->model->engine, messages));
   return GenerateFromTokens(std::move(tokens), options, on_text);
+}
+
+Status Session::UseAdapter(const std::filesystem::path& directory) {
+  std::shared_ptr<const Adapter> adapter;
+  if (!directory.empty()) adapter = OCTET_TRY(Adapter::Open(directory, state_->model->engine->spec()));
+  const std::lock_guard lock(state_->model->running);
+  state_->adapter = std::move(adapter);
+  return {};
 }
 
 void Session::Cancel() { state_->cancel.Request(); }

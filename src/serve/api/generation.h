@@ -69,6 +69,7 @@ struct Generation {
   std::vector<std::vector<int32_t>> prompts;
   GenerateOptions options;
   std::shared_ptr<grammar::CompiledGrammar> grammar = nullptr;  // as in Request
+  std::shared_ptr<const Adapter> adapter = nullptr;             // as in Request
   std::optional<ToolCallRules> calls = {};                      // what finds calls of tools in the answers
   size_t choices = 1;                                           // of each prompt
   std::optional<int32_t> prompt_logprobs = {};                  // as in Submission

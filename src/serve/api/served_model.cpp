@@ -6,6 +6,13 @@
 #include "base/cat.h"
 
 namespace octet::serve {
+namespace {
+
+bool IsIn(const std::vector<std::string>& names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+}  // namespace
 
 ApiResult<std::string> RequestedName(const Json& body, const ServedModel& model) {
   const Json* name = FindMember(body, "model");
@@ -13,8 +20,7 @@ ApiResult<std::string> RequestedName(const Json& body, const ServedModel& model)
   if (!name->is_string()) return tl::unexpected(WrongField("model", "`model` is no text"));
   const std::string& text = name->get_ref<const std::string&>();
   if (text.empty()) return model.name;
-  if (text == model.name || std::find(model.aliases.begin(), model.aliases.end(), text) != model.aliases.end())
-    return text;
+  if (text == model.name || IsIn(model.aliases, text) || IsIn(model.adapters, text)) return text;
   ApiError error = WrongField("model", Cat("there is no model `", text.substr(0, 200), "` here; `", model.name,
                                            "` is served, GET /v1/models lists all names"));
   error.status = 404;
@@ -43,8 +49,15 @@ ApiResult<void> CheckLength(const ServedModel& model, size_t prompt_tokens) {
 Json ModelJson(const ServedModel& model, std::string_view name) {
   Json meta = {{"n_vocab", model.vocab}, {"n_ctx", model.context}};
   if (model.encoder) meta["n_embd"] = model.encoder->width;
-  return {{"id", name},         {"object", "model"}, {"created", model.created},       {"owned_by", "octet"},
-          {"root", model.name}, {"parent", nullptr}, {"max_model_len", model.context}, {"meta", std::move(meta)}};
+  const bool is_adapter = IsIn(model.adapters, name);
+  return {{"id", name},
+          {"object", "model"},
+          {"created", model.created},
+          {"owned_by", "octet"},
+          {"root", is_adapter ? std::string(name) : model.name},
+          {"parent", is_adapter ? Json(model.name) : Json(nullptr)},
+          {"max_model_len", model.context},
+          {"meta", std::move(meta)}};
 }
 
 }  // namespace octet::serve

@@ -28,8 +28,10 @@ struct ServedEncoder {
 struct ServedModel {
   std::string name;
   std::vector<std::string> aliases = {};  // further names that requests may call it by
-  int64_t created = 0;                    // seconds since 1970: when it was opened
-  const Tokenizer* tokenizer = nullptr;   // null: token ids alone go in and out
+  // Names of adapters: a request that calls the model by one of them is answered with it.
+  std::vector<std::string> adapters = {};
+  int64_t created = 0;                   // seconds since 1970: when it was opened
+  const Tokenizer* tokenizer = nullptr;  // null: token ids alone go in and out
   const ChatTemplate* chat_template = nullptr;
   GrammarCompiler* grammars = nullptr;         // null: answers are free text
   ToolFormat tool_format = ToolFormat::kNone;  // kNone: no tools
@@ -41,7 +43,7 @@ struct ServedModel {
   size_t most_answers = 512;  // of one request: prompts times choices
 };
 
-// Fails with 404 for a name that is not the model's; no name at all is right.
+// Fails with 404 for a name that is neither the model's nor an adapter's of it; no name at all is right.
 ApiResult<std::string> RequestedName(const Json& body, const ServedModel& model);
 
 // Fails where the model has no tokenizer.
