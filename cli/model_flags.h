@@ -19,7 +19,7 @@ namespace octet::cli {
 inline constexpr std::string_view kActivationsHelp =
     "rounding of the inputs of quantised weights, per token: fp8 of FP8 and INT4 ones, nvfp4 of NVFP4 ones, int8 of "
     "INT8, INT4 "
-    "and NVFP4 ones; auto: int8 of INT8 and INT4 ones, else bf16";
+    "and NVFP4 ones; auto: int8 of INT8 and INT4 ones but for encoders, else bf16";
 inline OneOf ActivationChoices() { return {{"auto", "bf16", "fp8", "nvfp4", "int8"}}; }
 nn::ActivationMode ActivationsOf(std::string_view name);
 

@@ -54,7 +54,10 @@ struct QuantizeOptions {
           "names and layouts of the result, compressed-tensors unless given: for vLLM and transformers, or for "
           "TensorRT-LLM",
           OneOf{{"compressed-tensors", "modelopt"}});
-    visit(&QuantizeOptions::keep, "keep", "tensors or modules that stay as they are, with * and ?; may be repeated",
+    visit(&QuantizeOptions::keep, "keep",
+          "tensors or modules that stay as they are, with * and ?; may be repeated; none: not even what int8 leaves of "
+          "an "
+          "encoder",
           Takes{"PATTERNS"}, SplitAtCommas{});
     visit(&QuantizeOptions::requantize, "requantize",
           "take a model that is quantised, and decode it first; what it lost stays lost, and more comes on top");
@@ -199,6 +202,7 @@ std::optional<Encoding> HeadEncoding(const QuantizeOptions& options, const Recip
 }
 
 PrecisionChoices Choices(const QuantizeOptions& options, const Recipe& recipe) {
+  const bool keeps_none = options.keep == std::vector<std::string>{"none"};
   return {.layers = recipe.encoding,
           .group = !options.group           ? recipe.group
                    : *options.group == "32" ? size_t{32}
@@ -207,7 +211,8 @@ PrecisionChoices Choices(const QuantizeOptions& options, const Recipe& recipe) {
           .head = HeadEncoding(options, recipe),
           .dialect = options.dialect == "modelopt" ? Dialect::kModelOpt : Dialect::kCompressedTensors,
           .rounds_by_size = options.act_order != "off",
-          .keep = options.keep};
+          .keep = keeps_none ? std::vector<std::string>() : options.keep,
+          .keeps_encoder_down = !keeps_none};
 }
 
 Status CheckGiven(const QuantizeOptions& options, const Invocation& call) {

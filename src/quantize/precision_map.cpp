@@ -128,13 +128,15 @@ std::string JoinedName(const std::string& slot) {
   return slot;
 }
 
-TensorPrecision Choose(const TensorInfo& info, const WeightSlot* slot, const PrecisionChoices& choices,
-                       KeepList& keep) {
+TensorPrecision Choose(const TensorInfo& info, const WeightSlot* slot, const PrecisionChoices& choices, KeepList& keep,
+                       bool keeps_down) {
   TensorPrecision chosen{.name = info.name, .source = info.name, .shape = info.shape, .dtype = KeptDType(info.dtype)};
   if (!MayQuantise(slot, choices)) {
     chosen.reason = ReasonToStay(slot);
   } else if (const std::string* pattern = keep.Find(info.name)) {
     chosen.reason = Cat("--keep ", *pattern);
+  } else if (keeps_down && slot->name.ends_with(".ffn.down")) {
+    chosen.reason = "an encoder's feed-forward output";
   } else {
     const bool is_head = slot->name == "head";
     chosen.reason = is_head ? Cat("--head ", Name(*choices.head)) : "recipe";
@@ -237,10 +239,11 @@ Result<PrecisionMap> PlanPrecision(std::span<const WeightSlot> slots, const Tens
   const TensorRoles roles = RolesOf(slots);
   KeepList keep(choices.keep);
   OCTET_TRY(keep.CheckHead(choices.head));
+  const bool keeps_down = is_encoder && choices.keeps_encoder_down && choices.layers == Encoding::kInt8;
   PrecisionMap map;
   for (const TensorInfo& info : tensors.tensors()) {
     const auto role = roles.find(info.name);
-    map.tensors.push_back(Choose(info, role == roles.end() ? nullptr : role->second, choices, keep));
+    map.tensors.push_back(Choose(info, role == roles.end() ? nullptr : role->second, choices, keep, keeps_down));
   }
   if (choices.head && FindSlot(slots, "head") == nullptr) {
     OCTET_TRY(AddHead(slots, tensors, choices, map));

@@ -46,6 +46,8 @@ struct PrecisionChoices {
   bool rounds_by_size = true;  // of compensated codes: inputs with the largest squares first (quantize/gptq.h)
   std::map<std::string, LayerChoice, std::less<>> by_slot = {};  // of joined matrices that differ from `layers`
   std::vector<std::string> keep = {};  // patterns (quantize/glob.h) of tensor or module names that stay as they are
+  // In INT8 an encoder's feed-forward outputs stay: of its weights they lose most (docs/models.md).
+  bool keeps_encoder_down = true;
 };
 
 struct TensorPrecision {
@@ -60,8 +62,9 @@ struct TensorPrecision {
   bool takes_int8_inputs = false;         // of INT8: readers round them to INT8
   Dialect dialect = Dialect::kCompressedTensors;
   DType dtype = DType::kBf16;  // written, of a tensor that stays
-  std::string reason =
-      {};  // "recipe", "auto", "embedding", "head", "norm or bias", "--keep PATTERN", "not part of the model's layers"
+  // "recipe", "auto", "embedding", "head", "norm or bias", "--keep PATTERN", "an encoder's feed-forward output",
+  // "not part of the model's layers"
+  std::string reason = {};
   std::string joined = {};  // the matrix that readers may join it into, by slot: "layers.3.attn.qkv"; else its own
 
   bool quantised() const { return encoding.has_value(); }

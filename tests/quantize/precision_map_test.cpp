@@ -129,6 +129,22 @@ TEST(PrecisionMap, AQuantisedHeadOfATiedModelIsASecondTensor) {
   EXPECT_THAT(map.ignored_modules, ElementsAre());
 }
 
+// Of an encoder, which has positions, and of INT8 alone.
+TEST(PrecisionMap, Int8LeavesAnEncodersWayDownUnlessItIsToldNotTo) {
+  std::vector<WeightSlot> slots = Slots();
+  const std::string query = "model.layers.0.self_attn.q_proj.weight", down = "model.layers.0.mlp.down_proj.weight";
+  const NamedTensors tensors(Tensors());
+  const auto plan = [&](const PrecisionChoices& choices) { return PlanPrecision(slots, tensors, choices).value(); };
+  EXPECT_THAT(Quantised(plan({.layers = Encoding::kInt8})), ElementsAre(down, query)) << "a decoder's";
+  slots.push_back(Matrix("positions", "model.positions.weight"));
+  const PrecisionMap map = plan({.layers = Encoding::kInt8});
+  EXPECT_THAT(Quantised(map), ElementsAre(query));
+  EXPECT_EQ(map.tensors[2].reason, "an encoder's feed-forward output");
+  EXPECT_THAT(map.ignored_modules, ElementsAre(std::string(ModuleOf(down))));
+  EXPECT_THAT(Quantised(plan({.layers = Encoding::kInt8, .keeps_encoder_down = false})), ElementsAre(down, query));
+  EXPECT_THAT(Quantised(plan({.layers = Encoding::kE4M3})), ElementsAre(down, query));
+}
+
 TEST(PrecisionMap, AHeadOfItsOwnIsQuantisedOnRequestOnly) {
   std::vector<WeightSlot> slots = Slots();
   slots.push_back(Matrix("head", "lm_head.weight", Sensitivity::kEmbedding));

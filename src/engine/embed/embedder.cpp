@@ -68,7 +68,9 @@ Result<std::unique_ptr<Embedder>> Embedder::Create(ModelFiles files, std::unique
   std::unique_ptr<Embedder> embedder(
       new Embedder(std::move(encoder), std::move(*files.tokenizer), std::move(pool), *kernels));
   embedder->config_ = std::move(config);
-  embedder->execution_.activations = options.activations;
+  // An encoder's int8 inputs cost its vectors more than its weights do (docs/models.md).
+  const bool chooses = options.activations == nn::ActivationMode::kAuto;
+  embedder->execution_.activations = chooses ? nn::ActivationMode::kBf16 : options.activations;
   embedder->chunk_ = options.chunk;
   return embedder;
 }

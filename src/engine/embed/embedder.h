@@ -31,7 +31,7 @@ struct EmbedderOptions {
   size_t threads = 0;                        // 0: the cores that this process may use
   size_t chunk = 256;                        // tokens that fill a pass; no bit of a result depends on it
   ComputeType compute = ComputeType::kAuto;  // of matrices that aren't quantised
-  nn::ActivationMode activations = nn::ActivationMode::kAuto;
+  nn::ActivationMode activations = nn::ActivationMode::kAuto;  // kBf16
   NumaMode numa = NumaMode::kOff;
 };
 
