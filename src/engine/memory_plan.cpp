@@ -85,10 +85,12 @@ Status PlanSteps(const ModelFiles& files, const MemoryWish& wish, MemoryPlan& pl
   return {};
 }
 
-// An encoder keeps nothing between its passes, and users take turns.
+// An encoder keeps nothing between its passes, and users take turns. Where there are passes for all threads each has
+// its own, and what is left over is computed together.
 void PlanPasses(const ModelFiles& files, const MemoryWish& wish, MemoryPlan& plan) {
   plan.pass_tokens = std::max(wish.chunk, plan.context);
-  plan.buffers = InPages(EncoderStepBytes(files.spec, plan.pass_tokens, files.all_f32));
+  const size_t passes = wish.threads > 1 ? wish.threads + 1 : 1;
+  plan.buffers = passes * InPages(EncoderStepBytes(files.spec, plan.pass_tokens, files.all_f32));
 }
 
 }  // namespace

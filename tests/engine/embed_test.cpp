@@ -67,6 +67,34 @@ TEST(Embedder, AVectorDependsOnItsTextAlone) {
   EXPECT_EQ(alone, together.values);
 }
 
+// Passes for each thread several times over, fewer passes than threads, and some left over.
+TEST(Embedder, VectorsDontDependOnThreadsOrOnHowTextsFillPasses) {
+  std::vector<std::vector<int32_t>> ids;
+  for (size_t i = 0; i < 61; ++i) ids.emplace_back(3 + i * 7 % 40, static_cast<int32_t>(i % 50));
+  const std::vector<float> want = Open({.threads = 1})->EmbedTokens(ids, {})->values;
+  for (const size_t threads : {2, 3}) {
+    for (const size_t chunk : {1, 30, 500, 100000}) {
+      EXPECT_EQ(Open({.threads = threads, .chunk = chunk})->EmbedTokens(ids, {})->values, want)
+          << threads << " threads, chunks of " << chunk;
+    }
+  }
+}
+
+// Each of several passes at once may fail; the first texts' error counts, and others go on afterwards.
+TEST(Embedder, OfSeveralBadTextsTheFirstIsTold) {
+  const std::unique_ptr<Embedder> embedder = Open({.threads = 2, .chunk = 8});
+  std::vector<std::vector<int32_t>> ids(12, std::vector<int32_t>(6, 1));
+  const std::vector<float> want = embedder->EmbedTokens(ids, {})->values;
+  ids[5][0] = 7777777;
+  ids[9] = {};
+  const Result<Embeddings> failed = embedder->EmbedTokens(ids, {});
+  ASSERT_FALSE(failed.has_value());
+  EXPECT_EQ(failed.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_THAT(failed.error().message, testing::HasSubstr("7777777"));
+  ids.resize(5);
+  EXPECT_EQ(embedder->EmbedTokens(ids, {})->values, std::vector<float>(want.begin(), want.begin() + 5 * 64));
+}
+
 TEST(Embedder, CallsFromSeveralThreadsTakeTurns) {
   const GoldenTexts golden = ReadGoldenTexts();
   const std::unique_ptr<Embedder> embedder = Open({.threads = 2, .chunk = 30});

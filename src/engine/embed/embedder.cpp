@@ -34,11 +34,13 @@ void NormalizeVector(float* vector, size_t width) {
 }  // namespace
 
 Embedder::Embedder(Encoder encoder, Tokenizer tokenizer, std::unique_ptr<ThreadPool> pool,
-                   const kernels::KernelTable& kernels)
-    : encoder_(std::move(encoder)),
-      tokenizer_(std::move(tokenizer)),
-      pool_(std::move(pool)),
-      execution_(*pool_, kernels) {}
+                   const kernels::KernelTable& kernels, const EmbedderOptions& options)
+    : encoder_(std::move(encoder)), tokenizer_(std::move(tokenizer)), pool_(std::move(pool)), tier_(kernels.name) {
+  // An encoder's int8 inputs cost its vectors more than its weights do (docs/models.md).
+  const bool chooses = options.activations == nn::ActivationMode::kAuto;
+  const nn::ActivationMode activations = chooses ? nn::ActivationMode::kBf16 : options.activations;
+  passes_ = std::make_unique<EncoderPasses>(encoder_, *pool_, kernels, activations, options.chunk);
+}
 
 Result<std::unique_ptr<Embedder>> Embedder::Open(const std::filesystem::path& path, const EmbedderOptions& options) {
   std::unique_ptr<ThreadPool> pool = OCTET_TRY(StartThreads(options.threads, options.numa));
@@ -66,12 +68,8 @@ Result<std::unique_ptr<Embedder>> Embedder::Create(ModelFiles files, std::unique
   Encoder encoder = OCTET_TRY(Encoder::Load(std::move(files.spec), *files.weights));
   OCTET_TRY(encoder.CheckActivations(options.activations));
   std::unique_ptr<Embedder> embedder(
-      new Embedder(std::move(encoder), std::move(*files.tokenizer), std::move(pool), *kernels));
+      new Embedder(std::move(encoder), std::move(*files.tokenizer), std::move(pool), *kernels, options));
   embedder->config_ = std::move(config);
-  // An encoder's int8 inputs cost its vectors more than its weights do (docs/models.md).
-  const bool chooses = options.activations == nn::ActivationMode::kAuto;
-  embedder->execution_.activations = chooses ? nn::ActivationMode::kBf16 : options.activations;
-  embedder->chunk_ = options.chunk;
   return embedder;
 }
 
@@ -80,7 +78,7 @@ Embedder::Tokens Embedder::Tokenize(std::span<const std::string> texts) {
   tokens.sequences.resize(texts.size());
   const size_t most = config_.max_tokens - tokenizer_.frame_size();
   std::vector<uint8_t> is_cut(texts.size());
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard lock(passes_->turn());
   pool_->ForEachShare(texts.size(), [&](size_t begin, size_t end) {
     for (size_t i = begin; i < end; ++i) {
       std::vector<int32_t> ids = tokenizer_.Encode(config_.prompt + texts[i], {.add_special = false});
@@ -120,75 +118,38 @@ Result<Embeddings> Embedder::EmbedTokens(std::span<const std::vector<int32_t>> s
 Status Embedder::RunAll(std::span<const std::vector<int32_t>> sequences, const EmbedWish& wish,
                         Embeddings& embeddings) {
   const Pooling pooling = wish.pooling.value_or(config_.pooling);
-  std::vector<float> vectors;
-  for (size_t first = 0, next = 0; first < sequences.size(); first = next) {
-    // Between passes others come in.
-    const std::lock_guard lock(mutex_);
-    if (wish.cancel != nullptr) OCTET_TRY(wish.cancel->Check());
-    size_t tokens = 0;
-    while (next < sequences.size() && (next == first || tokens + sequences[next].size() <= chunk_))
-      tokens += sequences[next++].size();
-    vectors.resize((next - first) * spec().hidden);
-    execution_.cancel = wish.cancel;
-    OCTET_TRY(RunChunk(sequences.subspan(first, next - first), pooling, vectors.data()));
-    for (size_t i = first; i < next; ++i)
-      std::copy_n(vectors.data() + (i - first) * spec().hidden, embeddings.width,
-                  embeddings.values.data() + i * embeddings.width);
-  }
-  return {};
-}
-
-Status Embedder::RunChunk(std::span<const std::vector<int32_t>> sequences, Pooling pooling, float* vectors) {
   const size_t width = spec().hidden;
   std::vector<Encoder::Run> runs;
-  size_t rows = 0;
-  for (const std::vector<int32_t>& ids : sequences) {
-    runs.push_back({.tokens = ids});
-    rows += ids.size();
-  }
-  hidden_.resize(rows * width);
-  OCTET_TRY(encoder_.Forward(runs, execution_, hidden_.data()));
-  const float* hidden = hidden_.data();
-  for (size_t i = 0; i < sequences.size(); ++i) {
-    PoolTokens(pooling, hidden, sequences[i].size(), width, vectors + i * width);
-    hidden += sequences[i].size() * width;
-  }
-  return {};
+  for (const std::vector<int32_t>& ids : sequences) runs.push_back({.tokens = ids});
+  return passes_->Run(runs, wish.cancel, [&](const EncoderPasses::Pass& pass) -> Status {
+    std::vector<float> vector(width);
+    const float* hidden = pass.hidden;
+    for (size_t i = 0; i < pass.runs.size(); ++i) {
+      const size_t tokens = pass.runs[i].tokens.size();
+      PoolTokens(pooling, hidden, tokens, width, vector.data());
+      std::copy_n(vector.data(), embeddings.width, embeddings.values.data() + (pass.first + i) * embeddings.width);
+      hidden += tokens * width;
+    }
+    return {};
+  });
 }
 
 Result<std::vector<float>> Embedder::Score(std::span<const EncoderInput> pairs, const CancelFlag* cancel) {
-  const size_t labels = spec().encoder->labels;
+  const size_t labels = spec().encoder->labels, width = spec().hidden;
   std::vector<float> scores(pairs.size() * labels);
-  for (size_t first = 0, next = 0; first < pairs.size(); first = next) {
-    const std::lock_guard lock(mutex_);
-    if (cancel != nullptr) OCTET_TRY(cancel->Check());
-    size_t tokens = 0;
-    while (next < pairs.size() && (next == first || tokens + pairs[next].ids.size() <= chunk_))
-      tokens += pairs[next++].ids.size();
-    execution_.cancel = cancel;
-    OCTET_TRY(ScoreChunk(pairs.subspan(first, next - first), scores.data() + first * labels));
-  }
+  std::vector<Encoder::Run> runs;
+  for (const EncoderInput& pair : pairs) runs.push_back({.tokens = pair.ids, .first_text = pair.first_text});
+  OCTET_TRY(passes_->Run(runs, cancel, [&](const EncoderPasses::Pass& pass) {
+    // The head reads each pair's first token alone.
+    size_t row = 0;
+    for (size_t i = 0; i < pass.runs.size(); row += pass.runs[i++].tokens.size())
+      std::copy_n(pass.hidden + row * width, width, pass.hidden + i * width);
+    return encoder_.Scores(pass.hidden, pass.runs.size(), pass.context, scores.data() + pass.first * labels);
+  }));
   if (labels == 1 && config_.score_is_logistic) {
     for (float& score : scores) score = static_cast<float>(1 / (1 + std::exp(-double{score})));
   }
   return scores;
-}
-
-Status Embedder::ScoreChunk(std::span<const EncoderInput> pairs, float* scores) {
-  const size_t width = spec().hidden;
-  std::vector<Encoder::Run> runs;
-  size_t rows = 0;
-  for (const EncoderInput& pair : pairs) {
-    runs.push_back({.tokens = pair.ids, .first_text = pair.first_text});
-    rows += pair.ids.size();
-  }
-  hidden_.resize(rows * width);
-  OCTET_TRY(encoder_.Forward(runs, execution_, hidden_.data()));
-  // The head reads each pair's first token alone.
-  size_t row = 0;
-  for (size_t i = 0; i < pairs.size(); row += pairs[i++].ids.size())
-    std::copy_n(hidden_.data() + row * width, width, hidden_.data() + i * width);
-  return encoder_.Scores(hidden_.data(), pairs.size(), execution_, scores);
 }
 
 }  // namespace octet

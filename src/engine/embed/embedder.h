@@ -10,7 +10,6 @@
 
 #include <filesystem>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -20,6 +19,7 @@
 #include "base/error.h"
 #include "base/numa.h"
 #include "base/thread_pool.h"
+#include "engine/embed/encoder_passes.h"
 #include "engine/embed/sentence_config.h"
 #include "models/encoder.h"
 #include "nn/execution_context.h"
@@ -72,7 +72,7 @@ class Embedder {
   const SentenceConfig& config() const { return config_; }
   const Tokenizer& tokenizer() const { return tokenizer_; }
   size_t threads() const { return pool_->threads(); }
-  const char* tier() const { return execution_.kernels.name; }
+  const char* tier() const { return tier_; }
 
   // One vector for each text. Fails with invalid_argument for more dimensions than the model has, with exhausted where
   // memory is out, with cancelled.
@@ -90,7 +90,8 @@ class Embedder {
   Embedder& operator=(const Embedder&) = delete;
 
  private:
-  Embedder(Encoder encoder, Tokenizer tokenizer, std::unique_ptr<ThreadPool> pool, const kernels::KernelTable& kernels);
+  Embedder(Encoder encoder, Tokenizer tokenizer, std::unique_ptr<ThreadPool> pool, const kernels::KernelTable& kernels,
+           const EmbedderOptions& options);
 
   struct Tokens {
     std::vector<std::vector<int32_t>> sequences;
@@ -98,17 +99,13 @@ class Embedder {
   };
   Tokens Tokenize(std::span<const std::string> texts);
   Status RunAll(std::span<const std::vector<int32_t>> sequences, const EmbedWish& wish, Embeddings& embeddings);
-  Status RunChunk(std::span<const std::vector<int32_t>> sequences, Pooling pooling, float* vectors);
-  Status ScoreChunk(std::span<const EncoderInput> pairs, float* scores);
 
   Encoder encoder_;
   Tokenizer tokenizer_;
   SentenceConfig config_;
   std::unique_ptr<ThreadPool> pool_;
-  nn::ExecutionContext execution_;
-  std::mutex mutex_;           // held by who uses the members below and the pool
-  std::vector<float> hidden_;  // of a pass
-  size_t chunk_ = 0;
+  const char* tier_;
+  std::unique_ptr<EncoderPasses> passes_;
 };
 
 }  // namespace octet

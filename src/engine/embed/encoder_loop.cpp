@@ -48,6 +48,7 @@ std::unique_ptr<EncoderLoop> EncoderLoop::Start(Embedder& embedder, const Encode
 
 EncoderLoop::EncoderLoop(Embedder& embedder, const EncoderLoopOptions& options)
     : embedder_(embedder), options_(options) {
+  if (options_.pass_tokens == 0) options_.pass_tokens = EmbedderOptions().chunk * embedder.threads();
   thread_ = std::thread([this] { Run(); });
 }
 

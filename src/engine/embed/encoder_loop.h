@@ -26,7 +26,7 @@
 namespace octet {
 
 struct EncoderLoopOptions {
-  size_t pass_tokens = 256;    // that fill a pass; no bit of a result depends on it
+  size_t pass_tokens = 0;      // that fill a pass; 0: 256 for each thread. No bit of a result depends on it
   size_t max_jobs = 512;       // that wait or are under way
   size_t max_tokens = 524288;  // of these; one job always fits an empty queue
 };
@@ -106,7 +106,7 @@ class EncoderLoop {
   void Forget(const Work& work);
 
   Embedder& embedder_;
-  const EncoderLoopOptions options_;
+  EncoderLoopOptions options_;
 
   mutable std::mutex mutex_;  // guards all below
   std::condition_variable wake_;
