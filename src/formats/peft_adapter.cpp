@@ -40,7 +40,7 @@ bool SaysNothing(const Json* field) {
 Status RefuseOtherMethods(const Json& config, std::string_view where) {
   for (const char* key :
        {"use_dora", "modules_to_save", "alpha_pattern", "fan_in_fan_out", "lora_bias", "megatron_config",
-        "trainable_token_indices", "target_parameters", "use_qalora", "alora_invocation_tokens"}) {
+        "trainable_token_indices", "layer_replication", "target_parameters", "use_qalora", "alora_invocation_tokens"}) {
     if (SaysNothing(FindMember(config, key))) continue;
     return Fail(ErrorCode::kUnsupported, where, ": sets `", key,
                 "`, which isn't supported; merge the adapter into its base with PEFT instead");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -55,11 +56,13 @@ struct Gathered {
 };
 
 Status Gather(const PeftMatrix& matrix, const std::vector<const WeightSlot*>& slots, const ModelSpec& spec,
-              std::vector<std::array<Gathered, Adapter::kProducts>>& layers) {
+              std::vector<std::array<Gathered, Adapter::kProducts>>& layers, const std::string& where) {
   const Place first = PlaceOf(*slots.front(), spec);
   Gathered& gathered = layers[first.layer][static_cast<size_t>(first.product)];
   std::vector<float> b = matrix.b;
   for (float& value : b) value *= matrix.scale;
+  if (!std::all_of(b.begin(), b.end(), [](float value) { return std::isfinite(value); }))
+    return Fail(ErrorCode::kCorrupt, where, ": `", matrix.weight, "` times its factor ", matrix.scale, " isn't finite");
   for (const WeightSlot* slot : slots) {
     Adapter::Part& part = gathered.parts.emplace_back();
     part.b = OCTET_TRY(PackFloats(b.data() + slot->first_row * matrix.rank, slot->rows, matrix.rank));
@@ -107,7 +110,7 @@ Result<std::shared_ptr<const Adapter>> Adapter::Bind(const PeftAdapter& adapter,
   const std::shared_ptr<Adapter> bound(new Adapter);
   for (const PeftMatrix& matrix : adapter.matrices) {
     const std::vector<const WeightSlot*> held = OCTET_TRY(FindSlots(matrix, slots, where));
-    OCTET_TRY(Gather(matrix, held, spec, layers));
+    OCTET_TRY(Gather(matrix, held, spec, layers, where));
     bound->most_rank_ = std::max(bound->most_rank_, matrix.rank);
   }
   bound->changes_.resize(layers.size());

@@ -54,8 +54,9 @@ TEST(PeftAdapterFile, RankStabilisedScaleDividesByTheRoot) {
 }
 
 TEST(PeftAdapterFile, WhatWouldChangeTheResultOtherwiseIsRefusedByName) {
-  for (const auto& [field, value] : {std::pair{"use_dora", "true"}, std::pair{"modules_to_save", R"(["lm_head"])"},
-                                     std::pair{"bias", R"("all")"}, std::pair{"alpha_pattern", R"({"q_proj":4})"}}) {
+  for (const auto& [field, value] :
+       {std::pair{"use_dora", "true"}, std::pair{"modules_to_save", R"(["lm_head"])"}, std::pair{"bias", R"("all")"},
+        std::pair{"layer_replication", "[[0,2]]"}, std::pair{"alpha_pattern", R"({"q_proj":4})"}}) {
     const auto adapter =
         ReadWritten(Cat(R"({"peft_type":"LORA","r":2,"lora_alpha":6,")", field, "\":", value, "}"), OneModule());
     ASSERT_FALSE(adapter) << field;

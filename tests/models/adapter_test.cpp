@@ -159,6 +159,22 @@ TEST(Adapter, AMatrixThatTheModelLacksIsNamed) {
   EXPECT_THAT(adapter.error().message, AllOf(HasSubstr("self_attn.q_proj.weight"), HasSubstr("doesn't have")));
 }
 
+TEST(Adapter, AFactorThatOverflowsIsCorrupt) {
+  const ModelSpec spec = Must(ReadHfConfig(ReadJsonFile(GoldenModel("llama3") / "config.json"), "config.json"));
+  PeftAdapter large{.path = "poems",
+                    .matrices = {{.weight = "model.layers.0.self_attn.o_proj.weight",
+                                  .rank = 1,
+                                  .in = 64,
+                                  .out = 64,
+                                  .scale = 1e30F,
+                                  .a = std::vector<float>(64, 1.0F),
+                                  .b = std::vector<float>(64, 1e10F)}}};
+  const auto adapter = Adapter::Bind(large, spec);
+  ASSERT_FALSE(adapter);
+  EXPECT_EQ(adapter.error().code, ErrorCode::kCorrupt);
+  EXPECT_THAT(adapter.error().message, AllOf(HasSubstr("poems"), HasSubstr("o_proj"), HasSubstr("finite")));
+}
+
 TEST(Adapter, EmbeddingsAndEncodersAreRefused) {
   const ModelSpec spec = Must(ReadHfConfig(ReadJsonFile(GoldenModel("llama3") / "config.json"), "config.json"));
   PeftAdapter head{.path = "poems", .matrices = {{.weight = "lm_head.weight", .rank = 1, .in = 64, .out = 277}}};
