@@ -65,6 +65,12 @@ class Talk {
   Status Loop(const std::filesystem::path& history_file);
 
  private:
+  // One that came between two lines stopped nothing; the next answer isn't to be.
+  void ForgetInterrupt() {
+    if (LastSignal() != SIGINT) return;
+    call_.cancel().Clear();
+    ForgetSignal();
+  }
   Result<GenerateResult> AnswerLast(bool quiet);
   Status Handle(const TypedMessage& message);
   Status Obey(const ChatCommand& command);
@@ -199,6 +205,7 @@ Status Talk::Loop(const std::filesystem::path& history_file) {
     if (editor.abandoned()) {
       if (!reader.waiting()) call_.Note("Ctrl-D leaves");
       reader.Clear();
+      ForgetInterrupt();
       continue;
     }
     const std::optional<TypedMessage> message = reader.Push(*line);

@@ -168,7 +168,7 @@ std::optional<std::string> LineEditor::Read(std::string_view prompt, bool colour
                     plain = std::string(1, kHidden) + "\033[0m" + kHidden;
   // The space goes last: libedit prints an escape together with the character behind it.
   state.prompt = (coloured ? green + std::string(prompt) + plain : std::string(prompt)) + " ";
-  interrupted = 0;
+  interrupted = LastSignal() == SIGINT ? 1 : 0;  // one that came since the last line counts for this one
   int size = 0;
   const char* text = nullptr;
   {
