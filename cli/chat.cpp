@@ -203,9 +203,9 @@ Status Talk::Loop(const std::filesystem::path& history_file) {
   MessageReader reader;
   while (const std::optional<std::string> line = editor.Read(reader.waiting() ? "." : ">", coloured)) {
     if (editor.abandoned()) {
+      ForgetInterrupt();
       if (!reader.waiting()) call_.Note("Ctrl-D leaves");
       reader.Clear();
-      ForgetInterrupt();
       continue;
     }
     const std::optional<TypedMessage> message = reader.Push(*line);

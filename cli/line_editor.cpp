@@ -1,10 +1,12 @@
 #include "cli/line_editor.h"
 
+#include <fcntl.h>
 #include <histedit.h>
 #include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <climits>
 #include <clocale>
 #include <csignal>
 #include <cstdio>
@@ -85,13 +87,23 @@ Status CheckFirstLine(const std::filesystem::path& path) {
 
 enum class Key { kByte, kInterrupt, kEnd };
 
-Key ReadByte(const sigset_t& signals, char& byte) {
+// The terminal as a description of its own, which doesn't wait: a Ctrl-C drops what was typed before it, maybe between
+// the look for a key and its reading, which would then wait while the signal is held. Stdin's own description is shared
+// with the shell, and stays as it is.
+int OpenTerminal() {
+  char name[PATH_MAX];
+  if (::ttyname_r(STDIN_FILENO, name, sizeof name) != 0) return -1;
+  return ::open(name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+}
+
+Key ReadByte(int terminal, const sigset_t& signals, char& byte) {
   while (true) {
     if (interrupted != 0) return Key::kInterrupt;
     if (IsAskedToEnd()) return Key::kEnd;
-    pollfd input = {.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
+    pollfd input = {.fd = terminal, .events = POLLIN, .revents = 0};
     if (::ppoll(&input, 1, nullptr, &signals) < 0 && errno == EINTR) continue;
-    const ssize_t got = ::read(STDIN_FILENO, &byte, 1);
+    const ssize_t got = ::read(terminal, &byte, 1);
+    if (got < 0 && errno == EAGAIN) continue;
     // A Ctrl-D typed before libedit set the terminal to raw mode: it was no character then, and is a zero now.
     if (got == 1 && byte == 0) byte = kEndOfFile;
     if (got == 1) return Key::kByte;
@@ -108,6 +120,7 @@ struct LineEditor::State {
   History* history = nullptr;
   HistEvent event = {};
   const sigset_t* free_signals = nullptr;  // while a line is read
+  int terminal = -1;                       // where keys are read; -1: from stdin
 
   static char* Prompt(EditLine* line) {
     void* state = nullptr;
@@ -122,7 +135,8 @@ struct LineEditor::State {
     std::mbstate_t shift = {};
     while (true) {
       char byte = 0;
-      const Key key = ReadByte(*static_cast<State*>(state)->free_signals, byte);
+      const State& own = *static_cast<State*>(state);
+      const Key key = ReadByte(own.terminal >= 0 ? own.terminal : STDIN_FILENO, *own.free_signals, byte);
       if (key == Key::kEnd) return 0;
       if (key == Key::kInterrupt) {
         *to = L'\n';
@@ -140,6 +154,7 @@ LineEditor::LineEditor(std::filesystem::path history_file) : state_(std::make_un
   if (MB_CUR_MAX == 1) std::setlocale(LC_CTYPE, "C.UTF-8");
   State& state = *state_;
   state.history_file = std::move(history_file);
+  state.terminal = OpenTerminal();
   state.line = el_init("octet", stdin, stderr, stderr);
   state.history = history_init();
   history(state.history, &state.event, H_SETSIZE, kHistoryLines);
@@ -160,6 +175,7 @@ LineEditor::~LineEditor() {
   State& state = *state_;
   history_end(state.history);
   el_end(state.line);
+  if (state.terminal >= 0) ::close(state.terminal);
 }
 
 std::optional<std::string> LineEditor::Read(std::string_view prompt, bool coloured) {

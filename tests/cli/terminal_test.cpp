@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -17,6 +18,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 namespace octet {
@@ -153,6 +155,21 @@ TEST_F(ChatOnATerminal, CtrlCEndsABlockOfLines) {
   Type("one line\r");
   ReadUpTo(". ");
   Type("\x03");
+  ReadUpTo("> ");
+  Type("/stats\r");
+  EXPECT_THAT(ReadUpTo("context used"), HasSubstr("0 questions"));
+}
+
+// The terminal drops what was typed before a Ctrl-C and not read yet, also between the look for a key and its reading.
+TEST_F(ChatOnATerminal, CtrlCBehindWordsThatAreStillBeingReadEndsTheirLine) {
+  ReadUpTo("> ");
+  for (int i = 0; i < 300; ++i) {
+    Type("some words that nobody ends");
+    if (i % 3 == 0) std::this_thread::sleep_for(std::chrono::microseconds(20 * (i % 50)));
+    Type("\x03");
+    ReadUpTo("Ctrl-D leaves");
+    if (HasFailure()) FAIL() << i;
+  }
   ReadUpTo("> ");
   Type("/stats\r");
   EXPECT_THAT(ReadUpTo("context used"), HasSubstr("0 questions"));
