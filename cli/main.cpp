@@ -5,6 +5,7 @@
 #include <cstring>
 #include <exception>
 
+#include "base/cut_files.h"
 #include "base/message.h"
 #include "base/nearest.h"
 #include "cli/help.h"
@@ -133,6 +134,7 @@ bool AsksForHelp(const std::vector<std::string>& words) {
 int RunProgram(const std::vector<std::string>& words) {
   static CancelFlag cancel;
   CatchSignals(cancel);
+  ReportCutFiles("octet", kFailed);
   if (words.empty()) {
     std::fputs(Overview(Verbs()).c_str(), stderr);
     return kWrongInput;

@@ -11,6 +11,8 @@
 #include <cstring>
 #include <utility>
 
+#include "base/cut_files.h"
+
 namespace octet {
 namespace {
 
@@ -82,6 +84,7 @@ Result<MappedFile> MappedFile::Open(const std::filesystem::path& path) {
     return Fail(ErrorCode::kExhausted, path, ": can't be mapped: ", std::strerror(errno));
   }
   file.data_ = static_cast<const std::byte*>(data);
+  NoteMapped(file.bytes(), path, status);
   return file;
 }
 
@@ -95,7 +98,9 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 }
 
 MappedFile::~MappedFile() {
-  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+  if (data_ == nullptr) return;
+  ForgetMapped(data_);  // before another may have the addresses
+  ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
 // Advice on the range's pages, in whole windows as the system maps them around a read: by addresses, not by offsets.

@@ -4,7 +4,8 @@
 //   std::span<const std::byte> bytes = file.bytes();
 //
 // Moving keeps the address. A file that another process truncates while it is mapped raises SIGBUS at the access, as
-// with every mapping; Octet's own writers therefore replace files and never shorten them (base/atomic_file.h).
+// with every mapping, which a program may have reported (base/cut_files.h); Octet's own writers replace files and never
+// shorten them (base/atomic_file.h).
 #pragma once
 
 #include <cstddef>
