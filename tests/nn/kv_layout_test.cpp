@@ -61,5 +61,19 @@ TEST(KvLayout, WidthsThatCannotBeAreRefused) {
   EXPECT_FALSE(KvLayout::Make(huge).has_value());
 }
 
+TEST(KvLayout, EachNumberOfAShapeMayBeTheWidestButNotNothing) {
+  const auto is_taken = [](const KvLayout::Layer& layer) { return KvLayout::Make({&layer, 1}).has_value(); };
+  for (size_t KvLayout::Layer::*number :
+       {&KvLayout::Layer::kv_heads, &KvLayout::Layer::key_dim, &KvLayout::Layer::value_dim}) {
+    KvLayout::Layer layer{.kv_heads = 1, .key_dim = 64, .value_dim = 64};
+    layer.*number = 0;
+    EXPECT_FALSE(is_taken(layer));
+    layer.*number = size_t{1} << 20;
+    EXPECT_TRUE(is_taken(layer));
+    layer.*number += 1;
+    EXPECT_FALSE(is_taken(layer));
+  }
+}
+
 }  // namespace
 }  // namespace octet::nn

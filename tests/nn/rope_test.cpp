@@ -40,6 +40,22 @@ TEST(Rope, DynamicStretchesOnlySequencesBeyondItsLength) {
   EXPECT_EQ(At(dynamic, 32, 0).cosines, At(dynamic, 32, 33).cosines);  // a token counts itself
 }
 
+// theta (factor length / max - (factor - 1))^(dim / (dim - 2)): 10000 (2 * 2 - 1)^2, whose second pair is divided by
+// 300.
+TEST(Rope, DynamicBaseGrowsWithTheLengthToThePowerOfItsWidth) {
+  const RopeSpec dynamic{.kind = RopeKind::kDynamic, .dim = 4, .factor = 2, .max_positions = 32};
+  EXPECT_NEAR(At(dynamic, 20, 64).sines[1], std::sin(20.0 / 300), 1e-6);
+}
+
+TEST(Rope, OnlyLengthsOnBothSidesOfTheOriginalSwitchLongropesFactors) {
+  const RopeSpec longrope{.kind = RopeKind::kLongrope, .dim = 2, .original_max = 8};
+  EXPECT_FALSE(SwitchesBetween(longrope, 7, 8));
+  EXPECT_FALSE(SwitchesBetween(longrope, 8, 7));
+  EXPECT_TRUE(SwitchesBetween(longrope, 8, 9));
+  EXPECT_TRUE(SwitchesBetween(longrope, 9, 8));
+  EXPECT_FALSE(SwitchesBetween(longrope, 9, 10));
+}
+
 TEST(Rope, LongropeSwitchesItsFactorsBeyondTheOriginalLength) {
   const RopeSpec longrope{.kind = RopeKind::kLongrope,
                           .dim = 4,
@@ -65,6 +81,54 @@ TEST(Rope, YarnKeepsTheFirstPairsAndInterpolatesTheLast) {
   const Angles scaled = At(yarn, 100, 100), base = At({.dim = 64}, 100, 100);
   EXPECT_NEAR(scaled.cosines[0], 1.25F * base.cosines[0], 1e-6);
   EXPECT_NEAR(scaled.sines[31] / 1.25F * 4, base.sines[31], 1e-5);
+}
+
+// Pairs of 8 numbers with theta 10^4 have the frequencies 10^-pair, and one of pair p turns 10^(6 - p) times within
+// 2 pi 10^6 positions, so that the ramp of Peng et al. 2023, section 3.2, goes from `low` to `high` by these numbers.
+RopeSpec YarnRamp(double low, double high, bool truncate) {
+  return {.kind = RopeKind::kYarn,
+          .dim = 8,
+          .theta = 1e4,
+          .factor = 4,
+          .original_max = 6283185,
+          .beta_fast = std::pow(10, 6 - low),
+          .beta_slow = std::pow(10, 6 - high),
+          .truncate = truncate};
+}
+
+// Each pair is slowed to a quarter by the part of the ramp that it has behind it.
+void ExpectSlowed(const RopeSpec& yarn, const std::vector<double>& parts) {
+  const Angles angles = At(yarn, 1, 1);
+  for (size_t pair = 0; pair < parts.size(); ++pair) {
+    const double frequency = std::pow(10, -static_cast<double>(pair)) * (1 - 0.75 * parts[pair]);
+    EXPECT_NEAR(angles.sines[pair], std::sin(frequency), 1e-6 * frequency) << "pair " << pair;
+  }
+}
+
+TEST(Rope, YarnRampIsRoundedOutwardWhereItIsTruncated) {
+  ExpectSlowed(YarnRamp(0.5, 2.5, /*truncate=*/false), {0, 0.25, 0.75, 1});
+  ExpectSlowed(YarnRamp(0.5, 2.5, /*truncate=*/true), {0, 1.0 / 3, 2.0 / 3, 1});
+}
+
+TEST(Rope, YarnRampEndsWithinTheWidthAndMayHaveNoLength) {
+  ExpectSlowed(YarnRamp(-1.5, 2.5, /*truncate=*/true), {0, 1.0 / 3, 2.0 / 3, 1});
+  ExpectSlowed(YarnRamp(1.5, 9.5, /*truncate=*/true), {0, 0, 1.0 / 6, 2.0 / 6});
+  ExpectSlowed(YarnRamp(-1.5, -0.5, /*truncate=*/true), {0, 1, 1, 1});
+}
+
+TEST(Rope, NumbersAtTheEdgeOfSenseAreTakenAndThoseBehindItRefused) {
+  const auto is_taken = [](const RopeSpec& spec) { return RopeTable::Make(spec).has_value(); };
+  EXPECT_TRUE(is_taken({.kind = RopeKind::kDynamic, .dim = 4, .factor = 1, .max_positions = 1}));
+  EXPECT_FALSE(is_taken({.kind = RopeKind::kDynamic, .dim = 2, .factor = 1, .max_positions = 1}));
+  EXPECT_FALSE(is_taken({.kind = RopeKind::kDynamic, .dim = 4, .factor = 0.99, .max_positions = 1}));
+  EXPECT_FALSE(is_taken({.kind = RopeKind::kDynamic, .dim = 4, .factor = 1, .max_positions = 0}));
+  EXPECT_FALSE(is_taken({.kind = RopeKind::kLlama3,
+                         .dim = 8,
+                         .factor = 8,
+                         .original_max = 8192,
+                         .low_frequency = 2,
+                         .high_frequency = 2}));
+  EXPECT_FALSE(is_taken({.kind = RopeKind::kYarn, .dim = 8, .theta = 1, .factor = 4, .original_max = 4096}));
 }
 
 TEST(Rope, SenselessNumbersAreRefused) {
