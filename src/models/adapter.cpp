@@ -9,6 +9,7 @@
 
 #include "kernels/kernel_table.h"
 #include "kernels/layout.h"
+#include "tensor/weight_arena.h"
 
 namespace octet {
 namespace {
@@ -37,14 +38,13 @@ Place PlaceOf(const WeightSlot& slot, const ModelSpec& spec) {
   return place;
 }
 
-Result<PackedMatrix> PackFloats(const float* rows, size_t columns, size_t depth) {
+Result<PackedMatrix> PackFloats(const float* rows, size_t columns, size_t depth, WeightArena& arena) {
   constexpr kernels::WeightFormat kFormat = kernels::WeightFormat::kF32;
-  const std::shared_ptr<AlignedBuffer> buffer =
-      OCTET_TRY(AlignedBuffer::Allocate(kernels::PackedBytes(kFormat, columns, depth)));
-  kernels::PackWeightsF32(rows, columns, depth, buffer->data());
+  WeightArena::Piece piece = OCTET_TRY(arena.Take(kernels::PackedBytes(kFormat, columns, depth)));
+  kernels::PackWeightsF32(rows, columns, depth, piece.bytes.data());
   PackedMatrix matrix;
   matrix.format = kFormat, matrix.columns = columns, matrix.depth = depth;
-  matrix.panels = buffer->bytes(), matrix.owner = buffer;
+  matrix.panels = piece.bytes, matrix.owner = std::move(piece.owner);
   return matrix;
 }
 
@@ -56,7 +56,8 @@ struct Gathered {
 };
 
 Status Gather(const PeftMatrix& matrix, const std::vector<const WeightSlot*>& slots, const ModelSpec& spec,
-              std::vector<std::array<Gathered, Adapter::kProducts>>& layers, const std::string& where) {
+              std::vector<std::array<Gathered, Adapter::kProducts>>& layers, WeightArena& arena,
+              const std::string& where) {
   const Place first = PlaceOf(*slots.front(), spec);
   Gathered& gathered = layers[first.layer][static_cast<size_t>(first.product)];
   std::vector<float> b = matrix.b;
@@ -65,7 +66,7 @@ Status Gather(const PeftMatrix& matrix, const std::vector<const WeightSlot*>& sl
     return Fail(ErrorCode::kCorrupt, where, ": `", matrix.weight, "` times its factor ", matrix.scale, " isn't finite");
   for (const WeightSlot* slot : slots) {
     Adapter::Part& part = gathered.parts.emplace_back();
-    part.b = OCTET_TRY(PackFloats(b.data() + slot->first_row * matrix.rank, slot->rows, matrix.rank));
+    part.b = OCTET_TRY(PackFloats(b.data() + slot->first_row * matrix.rank, slot->rows, matrix.rank, arena));
     part.first_rank = gathered.ranks;
     part.first_column = PlaceOf(*slot, spec).first_column;
   }
@@ -108,9 +109,10 @@ Result<std::shared_ptr<const Adapter>> Adapter::Bind(const PeftAdapter& adapter,
   const std::vector<WeightSlot> slots = WeightSlots(spec);
   std::vector<std::array<Gathered, kProducts>> layers(spec.layers.size());
   const std::shared_ptr<Adapter> bound(new Adapter);
+  WeightArena arena;
   for (const PeftMatrix& matrix : adapter.matrices) {
     const std::vector<const WeightSlot*> held = OCTET_TRY(FindSlots(matrix, slots, where));
-    OCTET_TRY(Gather(matrix, held, spec, layers, where));
+    OCTET_TRY(Gather(matrix, held, spec, layers, arena, where));
     bound->most_rank_ = std::max(bound->most_rank_, matrix.rank);
   }
   bound->changes_.resize(layers.size());
@@ -119,7 +121,7 @@ Result<std::shared_ptr<const Adapter>> Adapter::Bind(const PeftAdapter& adapter,
       Gathered& gathered = layers[layer][i];
       if (gathered.parts.empty()) continue;
       Change& change = bound->changes_[layer][i];
-      change.a = OCTET_TRY(PackFloats(gathered.a.data(), gathered.ranks, gathered.depth));
+      change.a = OCTET_TRY(PackFloats(gathered.a.data(), gathered.ranks, gathered.depth, arena));
       change.parts = std::move(gathered.parts);
     }
   }
