@@ -2,9 +2,11 @@
 // goes on.
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -68,6 +70,18 @@ in_addr_t NextAddress() {
   return htonl(INADDR_LOOPBACK - 1 + last);
 }
 
+// libFuzzer's clock is a signal: a call to connect that it interrupts goes on by itself (POSIX).
+void AwaitConnected(int socket) {
+  if (errno != EINTR) GiveUp("connect");
+  pollfd connected = {.fd = socket, .events = POLLOUT, .revents = 0};
+  while (::poll(&connected, 1, -1) < 0) {
+    if (errno != EINTR) GiveUp("poll");
+  }
+  int error = 0;
+  socklen_t size = sizeof error;
+  if (::getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &size) != 0 || error != 0) GiveUp("connect");
+}
+
 int Connect(uint16_t port) {
   const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const int yes = 1;  // the port is chosen by both ends' addresses, not by this one's alone
@@ -78,7 +92,7 @@ int Connect(uint16_t port) {
   if (::bind(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) GiveUp("bind");
   address.sin_port = htons(port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (::connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) GiveUp("connect");
+  if (::connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) AwaitConnected(socket);
   const linger at_once = {1, 0};  // nor does this end keep the port
   ::setsockopt(socket, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
   return socket;
