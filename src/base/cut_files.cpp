@@ -71,14 +71,14 @@ void WriteReport(const MappedRange& range) {
   const uint64_t mapped = range.end.load() - range.begin.load();
   struct stat status = {};
   // Another file at the path says nothing of the one that is mapped.
-  const bool is_there = ::stat(range.path.c_str(), &status) == 0 && status.st_dev == range.device &&
-                        status.st_ino == range.inode;
+  const bool is_there =
+      ::stat(range.path.c_str(), &status) == 0 && status.st_dev == range.device && status.st_ino == range.inode;
   const uint64_t now = static_cast<uint64_t>(status.st_size);
   if (is_there && now < mapped) {
-    WriteParts(std::array<std::string_view, 8>{the_report.program, ": ", range.shown, ": was cut from ",
-                                               Digits(mapped).view(), " to ", Digits(now).view(),
-                                               " bytes while it was in use; make it again, and let what writes it write "
-                                               "beside it and rename\n"});
+    WriteParts(std::array<std::string_view, 8>{
+        the_report.program, ": ", range.shown, ": was cut from ", Digits(mapped).view(), " to ", Digits(now).view(),
+        " bytes while it was in use; make it again, and let what writes it write "
+        "beside it and rename\n"});
     return;
   }
   WriteParts(std::array<std::string_view, 4>{the_report.program, ": ", range.shown,

@@ -72,7 +72,8 @@ TEST_F(ACutFileDeathTest, IsReportedWithoutSizesWhereItHasLeftItsPath) {
     std::filesystem::resize_file(directory_ / "renamed", 0);
     Touch(file.bytes().data());
   };
-  EXPECT_EXIT(read_cut(), ExitedWithCode(1), HasSubstr("model\\x1B.octet: can't be read any more: the file in use was"));
+  EXPECT_EXIT(read_cut(), ExitedWithCode(1),
+              HasSubstr("model\\x1B.octet: can't be read any more: the file in use was"));
 }
 
 TEST_F(ACutFileDeathTest, IsReportedOnceByManyThreads) {
